@@ -1,0 +1,138 @@
+"""Backups in a store that is a folder: the manifest, and whether a backup is whole.
+
+A backup is a folder ``<store>/<target>/backups/<id>`` with the dump, its fingerprint and ``manifest.json``. The manifest
+is written last and the folder renamed after that, so what has a manifest under its final name is a backup, and nothing
+else is. Ids begin with the moment in UTC, so they sort by time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ops.errors import OpsError, UsageError
+from ops.files import sha256, sync_folder, write_whole
+
+
+class Manifest(BaseModel):
+    """What a backup holds and proves. ``files`` maps a name to sha256 and bytes; ``rows`` maps a table to its rows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    backup: str
+    target: str
+    database: str
+    taken_at: datetime
+    server: int
+    client: str
+    system: str
+    schema_digest: str
+    migrations: tuple[str, ...]
+    commit: str
+    run: str
+    rows: dict[str, int]
+    files: dict[str, tuple[str, int]]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(size for _, size in self.files.values())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a backup's manifest.
+
+    Raises:
+        OpsError: there is none, or it is damaged: then this is no backup.
+    """
+    path = folder / "manifest.json"
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except OSError:
+        raise OpsError(f"{folder}: no manifest, so this is not a backup", "inv backups") from None
+    except ValidationError:
+        raise OpsError(f"{path}: the manifest is damaged", "inv backups") from None
+
+
+def backups(folder: Path) -> list[Manifest]:
+    """All backups in a target's folder, oldest first; what has no readable manifest is not one."""
+    found = []
+    for path in sorted((folder / "backups").glob("*/manifest.json")):
+        if path.parent.suffix != ".partial":
+            try:
+                found.append(read_manifest(path.parent))
+            except OpsError:
+                continue
+    return found
+
+
+def find(folder: Path, wanted: str) -> Manifest:
+    """The backup with this id, or for ``latest`` the newest that is not the safety backup of a rollback.
+
+    A safety backup holds what somebody wanted to get away from, so it is meant only where it is named.
+
+    Raises:
+        UsageError: there is none; the message lists what is there.
+    """
+    known = backups(folder)
+    meant = [manifest for manifest in known if not manifest.backup.endswith("_safety")]
+    if wanted == "latest" and meant:
+        return meant[-1]
+    for manifest in known:
+        if manifest.backup == wanted:
+            return manifest
+    listed = ", ".join(manifest.backup for manifest in known[-5:]) or "none"
+    raise UsageError(
+        f"{folder.name}: there is no backup {wanted!r}; the newest are: {listed}",
+        f"inv backups --target={folder.name}   or   inv backup --target={folder.name}",
+    )
+
+
+def seal(partial: Path, final: Path, facts: dict[str, object]) -> Manifest:
+    """Write the manifest of a dump and give the folder its name. Safe to repeat.
+
+    Args:
+        partial: the folder with the dump and the fingerprint.
+        final: its name as a backup.
+        facts: the manifest's fields but ``files``.
+    """
+    if final.exists() and not partial.exists():
+        return read_manifest(final)
+    files = {}
+    for path in sorted(partial.rglob("*")):
+        if path.is_file() and path.name != "manifest.json":
+            path.chmod(0o600)
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+            files[path.relative_to(partial).as_posix()] = (sha256(path), path.stat().st_size)
+    manifest = Manifest.model_validate({**facts, "files": files})
+    write_whole(partial / "manifest.json", json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False))
+    partial.rename(final)
+    sync_folder(final.parent)
+    return manifest
+
+
+def damage(folder: Path) -> list[str]:
+    """What is wrong with a backup's files, a sentence each; empty where every sha256 is right."""
+    manifest = read_manifest(folder)
+    said = []
+    for name, (digest, size) in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            said.append(f"{name} is missing")
+        elif path.stat().st_size != size or sha256(path) != digest:
+            said.append(f"{name} is not what was written")
+    return said
+
+
+def age(moment: datetime) -> str:
+    """How long ago, as a person says it."""
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"

@@ -1,0 +1,188 @@
+"""What can be run, shown and quoted: ``Shell``, ``Query``, ``Tool``, ``Fact``, ``Secret``.
+
+A command is data. It holds words, never strings to be parsed, and there is one place that quotes them (``quote``). The
+page and the program use the same words: a ``Query`` is a call of psql with a file of ``ops/sql``, a ``Tool`` is the
+``inv tool.…`` call that does the same.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+_PLACEHOLDER = re.compile("\ue000([A-Z_]+)\ue001")
+
+
+class Secret:
+    """The connection URL of a target, by name. It never holds the value: the transport looks it up at the last moment.
+
+    Not a ``str`` on purpose: joining, formatting or dumping it is a TypeError.
+    """
+
+    __slots__ = ("target",)
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError(f"the connection of {self.target} is a secret: pass it by environment, never in text")
+
+    __str__ = __format__ = __add__ = __radd__ = __iter__ = _refuse
+
+    def __repr__(self) -> str:
+        return f"Secret({self.target!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.target == self.target
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self.target))
+
+    @property
+    def variable(self) -> str:
+        """The shell variable that stands for it on a page: ``LESSONS_URL``."""
+        return re.sub(r"[^A-Z0-9]", "_", self.target.upper()) + "_URL"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A value that is known only when an earlier step has run; a whole word, shown as ``"$NAME"``."""
+
+    name: str
+
+
+Word = str | Fact
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A program and its words, run on the host of ``target``.
+
+    Args:
+        words: the program and its arguments.
+        target: the target whose host runs it and whose database ``psql`` means.
+        folder: where it runs, relative to the inventory's folder; that folder itself where empty.
+        env: what is added to the environment; a ``Secret`` travels only here.
+        output: a file (relative to the inventory's folder) that takes standard output whole.
+    """
+
+    words: tuple[Word, ...]
+    target: str
+    folder: str = ""
+    env: Mapping[str, str | Secret | Fact] = field(default_factory=dict)
+    output: str = ""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One file of ``ops/sql``, run by psql on the database of ``target``.
+
+    Args:
+        file: the file's name; it holds one complete piece of work and runs in psql as it stands.
+        target: whose connection (a libpq service of that name) is used.
+        database: another database on the same server; the target's own where empty.
+        parameters: psql variables; the file quotes them with ``:'name'`` and ``:"name"``.
+        output: a file that takes the rows.
+    """
+
+    file: str
+    target: str
+    database: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    output: str = ""
+
+    def shell(self) -> Shell:
+        """The same as words for psql: no startup file, stop at the first error, bare rows."""
+        connection = f"service={self.target}" + (f" dbname={conninfo(self.database)}" if self.database else "")
+        variables = [word for name, value in self.parameters.items() for word in ("-v", f"{name}={value}")]
+        words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *variables, "-f", f"{placeholder('OPS_SQL')}/{self.file}", connection]
+        return Shell(tuple(words), self.target, output=self.output)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """Something that our own Python does; shown as the ``inv tool.…`` call that does the same.
+
+    Args:
+        name: the function's name in ``ops.tools``, with dashes.
+        options: its keyword arguments, all text.
+    """
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def shell(self) -> Shell:
+        """The call of the same tool from a shell."""
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in self.options.items()]
+        return Shell(("inv", f"tool.{self.name}", *options), "")
+
+
+Command = Shell | Query | Tool
+
+
+def conninfo(value: str) -> str:
+    """Quote a value for a libpq connection string; a page's placeholder is left for the shell to fill in."""
+    if re.fullmatch(r"[A-Za-z0-9_.$-]+", _PLACEHOLDER.sub("x", value)):
+        return value
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def placeholder(name: str) -> str:
+    """Text that stands for a shell variable on a page; it survives joining and is shown as ``${NAME}``."""
+    return f"\ue000{name}\ue001"
+
+
+def quote(word: Word) -> str:
+    """Quote one word for a POSIX shell. The only place that does."""
+    if isinstance(word, Fact):
+        return f'"${word.name}"'
+    if not _PLACEHOLDER.search(word):
+        return shlex.quote(word)
+    escaped = re.sub(r'([\\"$`])', r"\\\1", word)
+    return '"' + _PLACEHOLDER.sub(r"${\1}", escaped) + '"'
+
+
+def reveal(text: str) -> str:
+    """Show a page's placeholders in prose as ``$NAME``."""
+    return _PLACEHOLDER.sub(r"$\1", text)
+
+
+def show(command: Command) -> str:
+    """The command as a person pastes it into a POSIX shell, in the inventory's folder."""
+    shell = command if isinstance(command, Shell) else command.shell()
+    words = [f"{name}={_env_value(value)}" for name, value in shell.env.items()]
+    line = " ".join([*words, *(quote(word) for word in shell.words)])
+    if shell.folder:
+        line = f"(cd {quote(shell.folder)} && {line})"
+    return f"{line} > {quote(shell.output)}" if shell.output else line
+
+
+def _env_value(value: str | Secret | Fact) -> str:
+    return f'"${value.variable}"' if isinstance(value, Secret) else quote(value)
+
+
+def facts(command: Command) -> Iterator[str]:
+    """The names of the facts that a command needs."""
+    shell = command if isinstance(command, Shell) else command.shell()
+    yield from (word.name for word in (*shell.words, *shell.env.values()) if isinstance(word, Fact))
+
+
+def targets(command: Command) -> Iterator[str]:
+    """The names of the targets whose connection a command uses."""
+    shell = command if isinstance(command, Shell) else command.shell()
+    if shell.target:
+        yield shell.target
+    yield from (value.target for value in shell.env.values() if isinstance(value, Secret))
+
+
+def fill(shell: Shell, known: Mapping[str, str]) -> Shell:
+    """Put the values of facts and of a page's variables in the place of their names."""
+
+    def value(word: Word) -> str:
+        return known[word.name] if isinstance(word, Fact) else _PLACEHOLDER.sub(lambda m: known[m[1]], word)
+
+    env = {name: v if isinstance(v, Secret) else value(v) for name, v in shell.env.items()}
+    return Shell(tuple(map(value, shell.words)), shell.target, shell.folder, env, shell.output)

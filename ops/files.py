@@ -1,0 +1,48 @@
+"""Files that appear whole or not at all, readable by their owner only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def make_folder(folder: Path) -> Path:
+    """Create a folder and its missing parents, each 0700."""
+    missing = [folder, *folder.parents]
+    for part in reversed(missing):
+        if not part.exists():
+            part.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write under a temporary name, fsync, rename, fsync the folder. The file is 0600."""
+    make_folder(path.parent)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    """The file's sha256 in hex; read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

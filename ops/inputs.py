@@ -1,0 +1,130 @@
+"""The frozen inputs of a run: all that its commands are made of.
+
+Probes look first (versions, names, pending migrations, identities); what they find joins the operator's choice here, and
+from then on nothing branches. Inputs hold no secret and go into the journal's header as they are, so a resume makes the
+very same plan again.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class AppInputs(BaseModel):
+    """How the application's ``manage.py`` is called. ``folder`` is relative to the inventory's folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    folder: str
+    manage: tuple[str, ...]
+    database_env: str
+    env: tuple[tuple[str, str], ...] = ()
+
+
+class Inputs(BaseModel):
+    """What one run is about.
+
+    ``target`` and ``test`` are names of the inventory, ``database`` and ``test_database`` names on their servers,
+    ``store`` a folder, ``backup`` the id of the backup that is taken or restored, ``like`` the database on the target
+    server whose encoding and locale a new one gets. Times are in seconds.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    target: str
+    database: str
+    system: str = ""
+    server: str = ""
+    store: str
+    backup: str
+    test: str = ""
+    test_database: str = ""
+    test_system: str = ""
+    test_exists: bool = True
+    test_like: str = "postgres"
+    tidy: tuple[str, ...] = ()
+    app: AppInputs | None = None
+    checks: tuple[tuple[str, ...], ...] = ()
+    deploy: tuple[str, ...] = ()
+    health: tuple[str, ...] = ()
+    window: str = ""
+    frozen: bool = False
+    pending: tuple[str, ...] = ()
+    migrations: str = ""
+    commit: str = ""
+    release: str = ""
+    certificate: str = ""
+    certificate_hours: float = 24
+    lock_timeout: float = 5
+    retries: int = 5
+    jobs: int = 2
+    compress: str = "1"
+    tools: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Where everything of this target is kept."""
+        return f"{self.store}/{self.target}"
+
+    @property
+    def backup_folder(self) -> str:
+        """The finished backup."""
+        return f"{self.folder}/backups/{self.backup}"
+
+    @property
+    def partial(self) -> str:
+        """The backup while it is being written; without a manifest, and never taken for a backup."""
+        return f"{self.backup_folder}.partial"
+
+    @property
+    def run_folder(self) -> str:
+        """Journal, logs and reports of this run."""
+        return f"{self.folder}/runs/{self.run}"
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint that was taken with the backup."""
+        return f"{self.backup_folder}/fingerprint.jsonl"
+
+    @property
+    def spare(self) -> str:
+        """The test database while it is being restored."""
+        return named(self.test_database, "spare", self.run)
+
+    @property
+    def test_replaced(self) -> str:
+        """The former test database, kept aside."""
+        return named(self.test_database, "replaced", self.run)
+
+    @property
+    def before(self) -> str:
+        """A copy of the clone as it was before the migrations."""
+        return named(self.test_database, "before")
+
+    @property
+    def restored(self) -> str:
+        """Production's backup, restored beside production."""
+        return named(self.database, "restored", self.run)
+
+    @property
+    def replaced(self) -> str:
+        """The former production database, kept aside."""
+        return named(self.database, "replaced", self.run)
+
+    @property
+    def clone_marker(self) -> str:
+        """The comment inside the server that tells a clone from anything else."""
+        return f"generalprobe clone of {self.target}, run {self.run}"
+
+    @property
+    def restored_marker(self) -> str:
+        """The comment of a production database that was restored from a backup."""
+        return f"generalprobe restored {self.target}, run {self.run}"
+
+
+def named(database: str, what: str, run: str = "") -> str:
+    """A database's name beside another one; PostgreSQL cuts names at 63 bytes, so the stem gives way."""
+    tail = "_".join(part for part in ("", what, run) if part or part == "" and what)
+    stem = database.encode()[: 63 - len(tail.encode())].decode(errors="ignore")
+    return stem + tail

@@ -1,0 +1,399 @@
+"""The inventory: Ansible's YAML format as typed, frozen targets.
+
+A host of the inventory is a target; the groups ``production`` and ``test`` give it its kind. Variables follow Ansible:
+the nearer one wins, whole. Every refusal names file and line and says what to write instead, and never quotes a value
+that could be a secret. The commented ``inventory.yaml`` beside ``tasks.py`` shows every key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from ops.errors import InventoryError
+from ops.inventory_yaml import Kind, Node, Tree, meant, nearest, read, shown, translated, wording
+
+FILE = "inventory.yaml"
+VARIABLE = "OPS_INVENTORY"
+ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+
+
+def _bad(message: str, hint: str = "") -> PydanticCustomError:
+    """A refusal inside a validator; ``translated`` turns it into an InventoryError with its line."""
+    return PydanticCustomError("inventory", "{text}", {"text": message, "hint": hint})
+
+
+def _text(value: str) -> str:
+    if not value.isprintable():
+        raise _bad("holds a control or invisible character")
+    if re.search(r"://[^/\s]*:[^/\s]+@", value):
+        raise _bad("holds a password; a password does not belong in the inventory", "keep it in the environment")
+    return value
+
+
+def _word(value: str) -> str:
+    if not value.strip():
+        raise _bad("holds an empty word")
+    return _text(value)
+
+
+def _store(value: str) -> str:
+    bucket = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s@]*)?"
+    if "://" in value and not re.fullmatch(bucket, value):
+        raise _bad("should be a folder or s3://bucket/prefix, without a password")
+    return value
+
+
+Word = Annotated[str, AfterValidator(_word)]
+Text = Annotated[str, AfterValidator(_text)]
+Words = Annotated[tuple[Word, ...], Field(min_length=1)]
+EnvName = Annotated[str, Field(pattern=f"^{ENV_NAME}$")]
+Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:\[][A-Za-z0-9_.:%@\[\]-]*$")]
+Count = Annotated[int, Field(strict=True, ge=0, le=10_000)]
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+Amount = Annotated[float, Field(strict=True, gt=0, le=1_000_000)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS = get_args(Day)
+
+
+class Frozen(BaseModel):
+    """Base of the models: frozen, no unknown keys, and no input in pydantic's own texts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True)
+
+
+class Reference(Frozen):
+    """Where a connection string is found; never the string itself. ``str`` gives back ``kind:value``."""
+
+    kind: Literal["env", "file", "railway", "embedded"]
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Takes ``env:NAME``, ``file:PATH``, ``railway:SERVICE/VARIABLE`` or ``embedded:NAME``.
+
+        Raises InventoryError for anything else, without quoting it.
+        """
+        try:
+            return cls.model_validate(text)
+        except ValidationError as error:
+            raise InventoryError(*wording(error.errors(include_input=False)[0])) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.keys() == {"kind", "value"}:
+            given = f"{given['kind']}:{given['value']}"
+        return _reference(str(given) if isinstance(given, Reference) else given)
+
+    def __str__(self) -> str:
+        """Gives what ``parse`` takes."""
+        return f"{self.kind}:{self.value}"
+
+
+REFERENCES: Mapping[str, tuple[str, str]] = {
+    "env": (ENV_NAME, "env:DATABASE_URL"),
+    "file": (r"(?!.*://)\S(?:.*\S)?", "file:secrets/database-url"),
+    "railway": (rf"[A-Za-z0-9][A-Za-z0-9 ._-]*/{ENV_NAME}", "railway:Postgres/DATABASE_PUBLIC_URL"),
+    "embedded": (r"[a-z][a-z0-9_]{0,39}", "embedded:lessons"),
+}
+
+
+def _reference(given: object) -> dict[str, str]:
+    kind, _, value = given.partition(":") if isinstance(given, str) else ("", "", "")
+    if kind in REFERENCES:
+        pattern, example = REFERENCES[kind]
+        if re.fullmatch(pattern, value) and value.isprintable():
+            return {"kind": kind, "value": value}
+        raise _bad(f"is not a well-formed {kind}: reference", f"database: {example}")
+    if isinstance(given, str) and re.search(r"://|=|@", given):
+        raise _bad("a password does not belong in the inventory", "database: env:DATABASE_URL")
+    raise _bad("should be env:NAME, file:PATH, railway:SERVICE/VARIABLE or embedded:NAME", "database: env:DATABASE_URL")
+
+
+class App(Frozen):
+    """The Django application: its folder, and how its commands and its database are named there."""
+
+    dir: Word
+    manage: Words = ("python", "manage.py")
+    database_env: EnvName = "DATABASE_URL"
+    env: Mapping[EnvName, Text] = {}
+
+
+class Window(Frozen):
+    """When production may be changed. A window over midnight belongs to the day on which it opens."""
+
+    days: Annotated[tuple[Day, ...], Field(min_length=1)]
+    hours: str
+    zone: str = "UTC"
+
+    @field_validator("hours")
+    @classmethod
+    def _two_times(cls, value: str) -> str:
+        if not re.fullmatch(f"{CLOCK}-{CLOCK}", value) or value[:5] == value[6:]:
+            raise _bad("should be two different times, HH:MM-HH:MM")
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            guess = nearest(value, available_timezones())
+            raise _bad("is not a time zone that is known here", f"zone: {guess or 'Europe/Berlin'}") from None
+        return value
+
+    def contains(self, moment: datetime) -> bool:
+        """Says whether ``moment`` lies in the window; its end does not. Raises ValueError for a naive moment."""
+        if moment.tzinfo is None:
+            raise ValueError("a window needs a moment with a time zone")
+        local = moment.astimezone(ZoneInfo(self.zone))
+        opens, closes = time.fromisoformat(self.hours[:5]), time.fromisoformat(self.hours[6:])
+        after_midnight = opens > closes and local.time() < closes
+        day = DAYS[(local - timedelta(days=1) if after_midnight else local).weekday()]
+        inside = after_midnight or (opens <= local.time() and (opens > closes or local.time() < closes))
+        return inside and day in self.days
+
+
+class Keep(Frozen):
+    """How many daily, weekly and monthly backups stay."""
+
+    daily: Count = 7
+    weekly: Count = 4
+    monthly: Count = 6
+
+
+class Connection(Frozen):
+    """How the target's host is reached, in Ansible's variables. A host without a connection is reached by ssh."""
+
+    host: Annotated[Account | None, Field(validation_alias="ansible_host", examples=["shop.example.com"])] = None
+    user: Annotated[Account | None, Field(validation_alias="ansible_user", examples=["deploy"])] = None
+    port: Annotated[Port | None, Field(validation_alias="ansible_port", examples=["22"])] = None
+    private_key_file: Annotated[
+        Word | None, Field(validation_alias="ansible_ssh_private_key_file", examples=["~/.ssh/id_ed25519"])
+    ] = None
+    kind: Literal["local", "ssh"] = Field(
+        default_factory=lambda data: "ssh" if data.get("host") else "local",
+        validation_alias="ansible_connection",
+        examples=["ssh"],
+    )
+
+
+class Target(Frozen):
+    """One deployment: an application, its database, the host that reaches it. ``line`` is its line in the file."""
+
+    name: str
+    kind: Kind
+    line: int = 0
+    connection: Connection = Connection()
+    store: Annotated[Word, AfterValidator(_store), Field(examples=["s3://bucket/prefix"])] = "backups"
+    database: Annotated[Reference, Field(examples=["env:DATABASE_URL"])]
+    app: Annotated[App | None, Field(examples=["{dir: ../shop, manage: [python, manage.py]}"])] = None
+    checks: Annotated[tuple[Words, ...], Field(examples=["[[check_lessons_data]]"])] = ()
+    test: Annotated[str | None, Field(examples=["lessons-test"])] = None
+    freeze: Annotated[Literal["always", "never", "auto"], Field(examples=["auto"])] = "auto"
+    window: Annotated[Window | None, Field(examples=['{days: [tue, wed], hours: "02:00-05:00", zone: UTC}'])] = None
+    keep: Annotated[Keep, Field(examples=["{daily: 7, weekly: 4, monthly: 6}"])] = Keep()
+    deploy: Annotated[Words | None, Field(examples=["[./deploy.sh, --now]"])] = None
+    health: Annotated[Words | None, Field(examples=["[curl, -fsS, https://shop.example.com/health]"])] = None
+    seed: Annotated[Words | None, Field(examples=["[python, demo/seed.py]"])] = None
+    lock_timeout: Annotated[Amount, Field(examples=["5"])] = 5.0
+    retries: Annotated[Count, Field(examples=["5"])] = 5
+    certificate_hours: Annotated[Amount, Field(examples=["24"])] = 24.0
+
+    @field_validator("seed")
+    @classmethod
+    def _fills_embedded(cls, value: object, info: ValidationInfo) -> object:
+        database = info.data.get("database")
+        if value is not None and database is not None and database.kind != "embedded":
+            raise _bad("fills an embedded database only", "remove `seed:`, or write database: embedded:NAME")
+        return value
+
+
+DERIVED = ("name", "kind", "line", "connection")
+KEYS = tuple(key for key in Target.model_fields if key not in DERIVED)
+ANSIBLE = {str(field.validation_alias): name for name, field in Connection.model_fields.items()}
+EXAMPLES = {key: (Target.model_fields[key].examples or [""])[0] for key in KEYS}
+EXAMPLES |= {key: (Connection.model_fields[name].examples or [""])[0] for key, name in ANSIBLE.items()}
+NESTED: Mapping[str, type[BaseModel]] = {"app": App, "window": Window, "keep": Keep}
+OLD_ALIASES = {f"ansible_ssh_{name}": f"ansible_{name}" for name in ("host", "user", "port")}
+PRODUCTION_ONLY = ("checks", "test", "freeze", "window", "keep", "deploy")
+
+
+class Inventory(Frozen):
+    """All targets of a file. ``folder`` is the file's own, absolute: folders and files in it are relative to that."""
+
+    file: Path
+    folder: Path
+    default: str | None
+    targets: Mapping[str, Target]
+
+    @property
+    def production(self) -> tuple[str, ...]:
+        """The names of the production targets, in the file's order."""
+        return tuple(name for name, target in self.targets.items() if target.kind == "production")
+
+    def target(self, name: str | None) -> Target:
+        """Gives the target of that name; for None the default one, or the only one in production.
+
+        Raises InventoryError where there is no such target, or more than one could be meant.
+        """
+        if name is not None:
+            return self._named(name)
+        meant = (self.default,) if self.default else self.production
+        if len(meant) == 1:
+            return self.targets[meant[0]]
+        if not meant:
+            raise InventoryError("no target in group `production`", f"write one into {self.file}", file=str(self.file))
+        raise InventoryError(f"several production targets: {', '.join(meant)}", "--target=NAME", file=str(self.file))
+
+    def test_of(self, target: Target) -> Target:
+        """Gives the test target on which releases of ``target`` are rehearsed. Raises InventoryError without one."""
+        if target.test is None:
+            is_test = target.kind == "test"
+            message = f"{target.name}: is itself a test target" if is_test else f"{target.name}: names no test target"
+            hint = "--target=NAME of a production target" if is_test else "test: NAME of a target in group `test`"
+            raise InventoryError(message, hint, file=str(self.file), line=target.line)
+        return self._named(target.test)
+
+    def path(self, text: str) -> Path:
+        """Gives a folder or file of the inventory as an absolute path; ``~`` is the user's home."""
+        return Path(os.path.abspath(self.folder / os.path.expanduser(text)))
+
+    def _named(self, name: str) -> Target:
+        if name in self.targets:
+            return self.targets[name]
+        guess = nearest(name, self.targets)
+        known = f"there are {', '.join(self.targets)}" if self.targets else "there are none"
+        raise InventoryError(f"{shown(name)}: no such target; {known}", f"--target={guess or 'NAME'}")
+
+
+def find(explicit: str | None, start: Path, environ: Mapping[str, str]) -> Path:
+    """Gives the inventory's path: ``explicit`` (from -i), else $OPS_INVENTORY, else inventory.yaml; from ``start``.
+
+    Raises InventoryError if there is no such file.
+    """
+    named = explicit if explicit is not None else environ.get(VARIABLE) or FILE
+    path = start / os.path.expanduser(named)
+    if not os.path.exists(path) or os.path.isdir(path):
+        raise InventoryError("there is no such inventory", f"-i FILE, or {VARIABLE}=FILE", file=str(path))
+    return path
+
+
+def load(path: Path) -> Inventory:
+    """Reads an inventory. Raises InventoryError, with file and line, for whatever is wrong in it."""
+    try:
+        return _Loader(path).inventory()
+    except RecursionError:
+        raise InventoryError("groups stand too deeply below each other", "use fewer levels", file=str(path)) from None
+
+
+class _Loader:
+    """From the tree of groups to the checked targets; the variables stay at hand, for their lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder = Path(os.path.abspath(path)).parent
+        self.tree = Tree(read(path))
+        self.default = self.tree.vars["all"].pop("default", None)
+        self.kinds = self.tree.kinds()
+        production = [self.tree.hosts[name].groups for name, kind in self.kinds.items() if kind == "production"]
+        self.shared = self.tree.lineage({"all"}.union(*production))
+        self.found: dict[str, dict[str, Node]] = {}
+        self.targets: dict[str, Target] = {}
+
+    def inventory(self) -> Inventory:
+        self._check_keys()
+        for name in self.kinds:
+            self.found[name] = self._variables(name)
+            self.targets[name] = self._target(name)
+        self._check_tests()
+        self._check_databases()
+        return Inventory(file=self.path, folder=self.folder, default=self._default(), targets=self.targets)
+
+    def _check_keys(self) -> None:
+        for variables in (*self.tree.vars.values(), *(host.vars for host in self.tree.hosts.values())):
+            for key, node in variables.items():
+                if key in OLD_ALIASES:
+                    raise node.wrong(f"{key} is an old name", f"write `{OLD_ALIASES[key]}`")
+                if key == "default":
+                    raise node.wrong("`default` holds for the whole file", "write it below `all: vars:`")
+                if key not in KEYS and not key.startswith("ansible_"):
+                    raise node.wrong(f"unknown key {shown(key)}", meant(key, KEYS))
+
+    def _variables(self, name: str) -> dict[str, Node]:
+        """What holds for a target. What a test target only shares with production does not concern it."""
+        found: dict[str, Node] = {}
+        for group, variables in self.tree.layers(name):
+            for key, node in variables.items():
+                if self.kinds[name] == "test" and key in PRODUCTION_ONLY:
+                    if group is not None and group in self.shared:
+                        continue
+                    raise node.wrong(f"{name}: `{key}` is allowed only in production", f"remove `{key}:` here")
+                found[key] = node
+        return found
+
+    def _target(self, name: str) -> Target:
+        found, line = self.found[name], self.tree.hosts[name].node.line
+        given = {key: node.plain() for key, node in found.items() if key in KEYS}
+        given |= {"name": name, "kind": self.kinds[name], "line": line}
+        connection = {key: node.plain() for key, node in found.items() if key in ANSIBLE}
+        if connection.get("ansible_connection") == "ssh" and not connection.get("ansible_host"):
+            connection["ansible_host"] = name
+        try:
+            return Target.model_validate(given | {"connection": connection})
+        except ValidationError as error:
+            raise translated(error, name, self.tree.hosts[name].node, found, _hint) from None
+
+    def _check_tests(self) -> None:
+        for name, target in self.targets.items():
+            if target.test is None or self.kinds.get(target.test) == "test":
+                continue
+            tests = [other for other, kind in self.kinds.items() if kind == "test"]
+            hint = f"test: {nearest(target.test, tests) or 'NAME of a target in group `test`'}"
+            what = "a production target" if target.test in self.targets else "no target"
+            what = "the target itself" if target.test == name else what
+            raise self.found[name]["test"].wrong(f"{name}: `test` names {what}", hint)
+
+    def _check_databases(self) -> None:
+        seen: dict[tuple[str, str], str] = {}
+        for name, target in self.targets.items():
+            kind, value = target.database.kind, target.database.value
+            key = (kind, os.path.abspath(self.folder / value) if kind == "file" else value)
+            other = seen.setdefault(key, name)
+            if other != name and "production" in (self.kinds[name], self.kinds[other]):
+                message = f"{name}: has the same database as {other}"
+                raise self.found[name]["database"].wrong(message, "give each target a database of its own")
+
+    def _default(self) -> str | None:
+        name = self.default.plain() if self.default else None
+        production = [target for target, kind in self.kinds.items() if kind == "production"]
+        if self.default is None or name is None or name in production:
+            return name
+        hint = f"default: {nearest(name, production) or 'NAME'}"
+        raise self.default.wrong("`default` names no production target", hint)
+
+
+def _hint(path: Sequence[str | int], kind: str) -> str:
+    """What to write instead of what pydantic refused: the nearest key, or the key's example."""
+    key = str(path[0])
+    return meant(str(path[-1]), NESTED[key].model_fields) if kind == "extra_forbidden" else f"{key}: {EXAMPLES[key]}"

@@ -1,0 +1,157 @@
+"""The journal of a run: JSON lines, appended and fsynced; the run's state is derived from them.
+
+The header holds the inputs and the plan with its digest. A line that was cut off by a crash is not a line.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from ops.errors import OpsError, Refused
+from ops.files import make_folder, sync_folder
+
+Event = dict[str, object]
+
+
+def now() -> str:
+    """This moment in UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass
+class State:
+    """Where a run stands. ``status`` maps a step to ``begun|done|failed|refused|undone``."""
+
+    header: Event
+    status: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    outcome: Event | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    last: Event = field(default_factory=dict)
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return str(self.header["run"])
+
+    @property
+    def procedure(self) -> str:
+        """The procedure's name."""
+        return str(self.header["procedure"])
+
+    @property
+    def target(self) -> str:
+        """The target's name."""
+        return str(self.header["target"])
+
+    @property
+    def finished(self) -> bool:
+        """It ended well, or was taken back: nothing is left to resume."""
+        return self.outcome is not None and self.outcome["outcome"] in ("done", "undone")
+
+    @property
+    def undone(self) -> bool:
+        """It was taken back."""
+        return self.outcome is not None and self.outcome["outcome"] == "undone"
+
+    def names(self, *wanted: str) -> list[str]:
+        """The steps with one of these states, in the order in which they came to it."""
+        return [name for name, status in self.status.items() if status in wanted]
+
+
+class Journal:
+    """One run's journal, open for appending and locked against a second process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = make_folder(folder)
+        self.path = folder / "journal.jsonl"
+        new = not self.path.exists()
+        self._file: IO[str] = open(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+")  # noqa: SIM115
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(
+                f"run {folder.name} is being worked on by another process on this machine", "inv status"
+            ) from None
+        if new:
+            sync_folder(folder)
+        elif not self._whole():
+            self._file.write("\n")
+
+    def _whole(self) -> bool:
+        content = self.path.read_bytes()
+        return not content or content.endswith(b"\n")
+
+    def append(self, event: Event) -> None:
+        """Write one event and wait until it is on the disk."""
+        self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        self._file.close()
+
+
+def read(folder: Path) -> State:
+    """Read a run's journal and derive its state.
+
+    Raises:
+        OpsError: there is no header, so nothing can be said about the run.
+    """
+    events = [event for line in _lines(folder / "journal.jsonl") if (event := _parse(line)) is not None]
+    if not events or events[0].get("event") != "run" or not {"run", "procedure", "target", "inputs"} <= set(events[0]):
+        raise OpsError(f"{folder / 'journal.jsonl'}: no header can be read, so this run changed nothing", "inv runs")
+    state = State(events[0])
+    for event in events[1:]:
+        _apply(state, event)
+    return state
+
+
+def _apply(state: State, event: Event) -> None:
+    state.last = event
+    if event.get("event") == "step":
+        name, status = str(event["step"]), str(event["status"])
+        if status != "skipped":
+            state.status.pop(name, None)
+            state.status[name] = status
+        if "seconds" in event:
+            state.seconds[name] = float(str(event["seconds"]))
+    elif event.get("event") == "fact":
+        state.facts[str(event["name"])] = str(event["value"])
+    elif event.get("event") == "outcome":
+        state.outcome = event
+    elif event.get("event") in ("resumed", "undoing"):
+        state.outcome = None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _parse(line: str) -> Event | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def runs(folder: Path) -> list[State]:
+    """All runs of a target's folder, oldest first; one whose header can't be read is left out."""
+    states = []
+    for run in sorted((folder / "runs").glob("*/journal.jsonl")):
+        try:
+            states.append(read(run.parent))
+        except OpsError:
+            continue
+    return states

@@ -1,0 +1,125 @@
+"""What a person looks up: backups, runs, where we stand, the pages' variables. All of it only reads."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import Any
+
+from ops import backup, console
+from ops.bind import some_tools
+from ops.command import Query, Secret
+from ops.errors import DONE, OpsError
+from ops.main import Options, every_run, status_lines, target_of, world_of
+from ops.postgres import json_lines
+from ops.tools import identity, target_folder
+from ops.world import SQL_FOLDER, World
+
+
+def _names(world: World, options: Options) -> list[str]:
+    return [target_of(world, options)] if options.target else list(world.inventory.production)
+
+
+def backups(options: Options) -> int:
+    """List every backup with its age, size and rows."""
+    world = world_of(options)
+    rows, data = [], []
+    for name in _names(world, options):
+        for manifest in backup.backups(target_folder(world, name)):
+            count = sum(manifest.rows.values())
+            rows.append([name, manifest.backup, backup.age(manifest.taken_at), f"{manifest.size / 1e6:,.1f} MB",
+                         f"{count:,}", manifest.commit[:12]])
+            data.append({"event": "backup", "target": name, "backup": manifest.backup, "rows": count,
+                         "taken_at": manifest.taken_at.isoformat(), "bytes": manifest.size, "commit": manifest.commit})
+    console.Console(options.json).table("backups", ["target", "backup", "age", "size", "rows", "commit"], rows, data)
+    return DONE
+
+
+def runs(options: Options) -> int:
+    """List every run and how it ended."""
+    world = world_of(options)
+    rows, data = [], []
+    for state in every_run(world, options.target and target_of(world, options)):
+        outcome = str(state.outcome["outcome"]) if state.outcome else "interrupted"
+        rows.append([state.run, state.target, state.procedure, outcome, str(state.header.get("reason") or "")])
+        data.append({"event": "run-listed", "run": state.run, "target": state.target, "procedure": state.procedure,
+                     "outcome": outcome})
+    console.Console(options.json).table("runs", ["run", "target", "procedure", "outcome", "reason"], rows, data)
+    return DONE
+
+
+def status(options: Options) -> int:
+    """Say for each target what its last run did, what stands now, and what to type next."""
+    world = world_of(options)
+    screen = console.Console(options.json)
+    for name in _names(world, options):
+        last = every_run(world, name)[-1:]
+        now = _present(world, name)
+        if options.json:
+            state = last[0] if last else None
+            screen.show({"event": "status", "target": name, "run": state.run if state else None,
+                         "procedure": state.procedure if state else None,
+                         "outcome": (state.outcome or {}).get("outcome", "interrupted") if state else None, **now})
+            continue
+        lines = status_lines(world, last[0]) if last else [f"{name}: no run yet"]
+        screen.text("\n".join([*lines, *_present_lines(name, now)]))
+    return DONE
+
+
+def _present(world: World, name: str) -> dict[str, Any]:
+    """What the servers say right now; an unreachable one is said, not raised."""
+    test = world.inventory.target(name).test
+    try:
+        world.url(name)
+        some_tools(world)
+        here = identity(world, name)
+        found: dict[str, Any] = {"database": here["database"], "frozen": here["read_only"] == "on",
+                                 "aside": _aside(here["databases"], here["database"])}
+        if test:
+            world.url(test)
+            done = world.run(Query("identity.sql", test, "postgres"))
+            there: Any = json_lines(done.out)[0]["databases"] if done.exit == 0 else {}
+            found["test"] = there.get(world.database(test), "") or "not a clone"
+            found["aside"] += [db for db in _aside(there, world.database(test)) if db not in found["aside"]]
+        return found
+    except OpsError as error:
+        return {"unreachable": error.message}
+
+
+def _aside(databases: dict[str, str], database: str) -> list[str]:
+    return sorted(db for db in databases if any(
+        db.startswith(f"{database}_{what}") for what in ("replaced_", "restored_", "undone_", "spare_", "before")))
+
+
+def _present_lines(name: str, now: dict[str, Any]) -> list[str]:
+    if "unreachable" in now:
+        return [f"  now:     {now['unreachable']}"]
+    lines = [f"  now:     {now['database']} " + ("is FROZEN (read-only)" if now["frozen"] else "takes writes")]
+    if now["frozen"]:
+        lines.append(f"  Try: inv resume   or   inv unfreeze --target={name}")
+    if "test" in now:
+        lines.append(f"  test:    {now['test']}")
+    if now["aside"]:
+        lines.append(f"  aside:   {', '.join(now['aside'])}")
+    return lines
+
+
+def environment(options: Options) -> int:
+    """Print the variables that a page's blocks use, as shell exports; passwords go to a private file, and URLs only
+    into what the shell evaluates."""
+    world = world_of(options)
+    name = target_of(world, options)
+    tools = some_tools(world)
+    entry = world.inventory.target(name)
+    here = identity(world, name)
+    fit = [found for found in tools if found.major >= int(here["number"]) // 10000] or tools
+    values = {"TARGET": name, "DATABASE": here["database"], "SYSTEM": here["system"], "OPS_SQL": str(SQL_FOLDER),
+              "COMPRESS": fit[0].compression(), Secret(name).variable: world.url(name)}
+    if entry.test:
+        values |= {"TEST_DATABASE": world.database(entry.test), Secret(entry.test).variable: world.url(entry.test)}
+        world.url(entry.test)
+    values["PGSERVICEFILE"] = str(world.keep_private() / "services")
+    values["PATH"] = os.pathsep.join([str(fit[0].folder), world.environ.get("PATH", os.defpath)])
+    for key, value in values.items():
+        print(f"export {key}={shlex.quote(value)}")
+    return DONE

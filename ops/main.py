@@ -1,0 +1,277 @@
+"""What the tasks call: load, bind, plan, run, and end with the right exit code. The only place that knows all parts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ops import __version__, console, inventory, journal
+from ops.bind import NothingToDo, bind, some_tools, use_tools
+from ops.command import Query
+from ops.errors import DONE, FAILED, INTERRUPTED, OpsError, Refused, UsageError
+from ops.inputs import Inputs
+from ops.lock import RunLock
+from ops.plan import Plan, make_plan
+from ops.procedures.catalog import PROCEDURES
+from ops.run import Runner, stands
+from ops.tools import TOOLS, target_folder
+from ops.world import World, application
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line said; the same for every task."""
+
+    target: str = ""
+    confirm: str = ""
+    json: bool = False
+    plan: bool = False
+    reason: str = ""
+    inventory: str = ""
+
+
+def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
+    """Do the work and leave with its exit code; an error becomes one clear text, never a traceback."""
+    _signals()
+    code = FAILED
+    try:
+        code = work()
+    except OpsError as error:
+        if not getattr(error, "shown", False):
+            console.print_error(error, options.json, procedure, options.target)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        console.print_error(
+            OpsError("interrupted before anything was begun; nothing was changed"), options.json, procedure, options.target
+        )
+        code = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        console.print_error(
+            OpsError(f"{where}{error.strerror}", "inv status"), options.json, procedure, options.target
+        )
+    except Exception as fault:
+        if "OPS_DEBUG" in os.environ:
+            raise
+        said = (str(fault).splitlines() or [""])[0]
+        console.print_error(
+            OpsError(f"{type(fault).__name__}: {said}: a fault of this tool", f"OPS_DEBUG=1 inv {procedure} …"),
+            options.json, procedure, options.target,
+        )
+    raise SystemExit(code)
+
+
+def _signals() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+
+
+def world_of(options: Options) -> World:
+    """The inventory that the options name, with its connections."""
+    return World(inventory.load(inventory.find(options.inventory or None, Path.cwd(), os.environ)))
+
+
+def target_of(world: World, options: Options) -> str:
+    """The production target that is meant."""
+    return world.inventory.target(options.target or None).name
+
+
+def start(name: str, options: Options, backup_id: str = "") -> int:
+    """Plan a procedure and, unless only the plan is wanted, run it."""
+    world = world_of(options)
+    target = target_of(world, options)
+    screen = console.Console(options.json, _durations(world, target, name))
+    try:
+        inputs = bind(world, name, target, backup_id=backup_id)
+    except NothingToDo as nothing:
+        screen.show({"event": "outcome", "procedure": name, "target": target, "run": None, "outcome": "nothing-to-do",
+                     "exit": DONE, "reason": nothing.reason, "hint": ""})
+        return DONE
+    plan = make_plan(PROCEDURES[name], inputs)
+    if options.plan:
+        return _show_plan(screen, plan)
+    confirmation = _confirmation(plan, options)
+    if plan.confirms:
+        confirmation.early(target)
+    with _locked(world, plan) as lock:
+        return _work(world, plan, screen, confirmation, lock, reason=options.reason)
+
+
+def _confirmation(plan: Plan, options: Options) -> console.Confirmation:
+    c = plan.inputs
+    interactive = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
+    what = f"{len(c.pending)} migrations" if c.pending else f"backup {c.backup}"
+    return console.Confirmation(options.confirm, interactive, f"{c.target} ({c.database}) ← {what}")
+
+
+@contextlib.contextmanager
+def _locked(world: World, plan: Plan) -> Iterator[Callable[[], None]]:
+    if not plan.procedure.exclusive:
+        yield lambda: None
+        return
+    c = plan.inputs
+    with RunLock(world, c.target, c.database, c.run, plan.procedure.name) as lock:
+        yield lock.check
+
+
+def _work(
+    world: World, plan: Plan, screen: console.Console, confirmation: console.Confirmation, held: Callable[[], None], *,
+    reason: str = "", state: journal.State | None = None, undo: bool = False,
+) -> int:
+    c = plan.inputs
+    log = journal.Journal(world.inventory.path(c.run_folder))
+    header = _header(plan, reason)
+    runner = Runner(world, plan, log, state or journal.State(header), screen.show, confirmation.ask, held)
+    try:
+        if state is None:
+            runner.emit(header)
+        else:
+            word = "undoing" if undo else "resumed"
+            headline = f"{c.target}: {word}: {plan.procedure.title} (run {c.run})"
+            runner.emit({"event": word, "run": c.run, "digest": plan.digest, "headline": headline})
+            end_leftovers(world, c)
+        runner.undo() if undo else runner.go()
+    except OpsError as error:
+        error.shown = True  # type: ignore[attr-defined]
+        raise
+    finally:
+        log.close()
+    return DONE
+
+
+def _header(plan: Plan, reason: str) -> journal.Event:
+    c = plan.inputs
+    source = f" ← {c.test}" if c.test and plan.procedure.name in ("release", "promote") else ""
+    return {
+        "event": "run", "run": c.run, "procedure": plan.procedure.name, "target": c.target, "tool": __version__,
+        "reason": reason, "digest": plan.digest, "inputs": c.model_dump(mode="json"), "plan": plan.data(),
+        "headline": f"{c.target}{source}: {plan.procedure.title} (run {c.run})",
+    }
+
+
+def end_leftovers(world: World, c: Inputs) -> None:
+    """End the sessions that an interrupted run left working on its servers."""
+    for target in dict.fromkeys(name for name in (c.target, c.test) if name):
+        world.run(Query("leftovers.sql", target, "postgres", {"application": application(c.run)}))
+
+
+def _show_plan(screen: console.Console, plan: Plan) -> int:
+    from ops.render import plan_text
+
+    c = plan.inputs
+    if screen.as_json:
+        screen.show({"event": "plan", "procedure": plan.procedure.name, "target": c.target, "digest": plan.digest,
+                     "inputs": c.model_dump(mode="json"), "steps": plan.data()})
+        screen.show({"event": "outcome", "procedure": plan.procedure.name, "target": c.target, "run": None,
+                     "outcome": "done", "exit": DONE, "reason": "only planned; nothing was changed", "hint": ""})
+    else:
+        screen.text(plan_text(plan))
+    return DONE
+
+
+def _durations(world: World, target: str, name: str) -> dict[str, float]:
+    """How long each step took in the last run of this procedure that ended well."""
+    for state in reversed(journal.runs(target_folder(world, target))):
+        if state.procedure == name and state.finished and not state.undone:
+            return state.seconds
+    return {}
+
+
+def every_run(world: World, target: str = "") -> list[journal.State]:
+    """The runs of one target, or of all production targets, oldest first."""
+    names = [target] if target else list(world.inventory.production)
+    found = [state for name in names for state in journal.runs(target_folder(world, name))]
+    return sorted(found, key=lambda state: state.run)
+
+
+def again(options: Options, run: str, undo: bool) -> int:
+    """Resume or undo: the run that is named, else the last one for which it makes sense."""
+    world = world_of(options)
+    state = _chosen(world, options.target, run, undo)
+    if options.plan:
+        console.Console(options.json).text("\n".join(status_lines(world, state)))
+        return DONE
+    plan = replan(state)
+    screen = console.Console(options.json)
+    world.url(plan.inputs.target)
+    use_tools(world, plan.inputs)
+    if plan.inputs.test:
+        world.url(plan.inputs.test)
+    confirmation = _confirmation(plan, options)
+    if plan.confirms:
+        confirmation.early(plan.inputs.target)
+    with _locked(world, plan) as held:
+        return _work(world, plan, screen, confirmation, held, state=state, undo=undo)
+
+
+def _chosen(world: World, target: str, run: str, undo: bool) -> journal.State:
+    known = every_run(world, target)
+    if run:
+        known = [state for state in known if state.run == run]
+        if not known:
+            raise UsageError(f"there is no run {run!r}", "inv runs")
+    fit = [state for state in known if not (state.undone if undo else state.finished)]
+    if not fit:
+        what = "undo" if undo else "resume: every run has ended"
+        raise UsageError(f"nothing to {what}", "inv runs")
+    return fit[-1]
+
+
+def replan(state: journal.State) -> Plan:
+    """Make a run's plan again from its header.
+
+    Raises:
+        Refused: it would not be the same plan.
+    """
+    try:
+        inputs = Inputs.model_validate(state.header["inputs"])
+        plan = make_plan(PROCEDURES[state.procedure], inputs)
+    except (ValueError, KeyError):
+        raise Refused(f"run {state.run}: its header is not one of this version", f"generalprobe {state.header.get('tool')}") from None
+    if plan.digest != state.header["digest"]:
+        raise Refused(
+            f"{state.target}: run {state.run} was planned by version {state.header.get('tool')} with other commands; "
+            "going on with different ones is not safe",
+            f"python -m pip install generalprobe=={state.header.get('tool')}   or   inv release --target={state.target}",
+        )
+    return plan
+
+
+def status_lines(world: World, state: journal.State) -> list[str]:
+    """What a run has done and what to type next, for a person who was not there."""
+    lines = [f"{state.target}: {state.procedure}, run {state.run}"]
+    try:
+        plan = replan(state)
+    except OpsError as error:
+        return [*lines, f"  {error.message}", f"  Try: {error.hint}"]
+    outcome = state.outcome["outcome"] if state.outcome else "interrupted (killed, or still running)"
+    lines.append(f"  outcome: {outcome}" + (f": {state.outcome['reason']}" if state.outcome and state.outcome["reason"] else ""))
+    lines.append(f"  stands:  {stands(plan, state)}")
+    begun = [name for name in state.names("begun", "failed", "refused")]
+    if begun and not state.finished:
+        lines.append(f"  stopped in: {begun[-1]}")
+    if not state.finished:
+        hint = state.outcome["hint"] if state.outcome and state.outcome["outcome"] == "failed" else ""
+        lines.append(f"  Try: {hint or f'inv resume --run={state.run}   or   inv undo --run={state.run}'}")
+    return lines
+
+
+def call_tool(name: str, options: Options, arguments: Mapping[str, Any]) -> int:
+    """Run one tool, as a page's block does."""
+    world = world_of(options)
+    some_tools(world)
+    print(TOOLS[name](world, **arguments))
+    return DONE
+
+

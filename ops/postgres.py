@@ -1,0 +1,120 @@
+"""PostgreSQL: client tools of the right version, connections as services, and what the tools print."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.embedded import wheel_bin
+from ops.errors import UsageError
+
+PROGRAMS = ("psql", "pg_dump", "pg_restore")
+_PATTERNS = (
+    "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin",
+    "/usr/local/opt/postgresql@*/bin", "/Applications/Postgres.app/Contents/Versions/*/bin",
+)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """A folder with psql, pg_dump and pg_restore of one major version."""
+
+    major: int
+    folder: Path
+
+    def compression(self) -> str:
+        """The ``--compress`` of a fast dump: zstd where this build has it, else the fastest gzip; never the default."""
+        if self.major < 16:
+            return "1"
+        tried = subprocess.run(
+            [str(self.folder / "pg_dump"), "--format=custom", "--compress=zstd:1", "--dbname=host=/nowhere"],
+            capture_output=True, text=True, env={"PATH": os.defpath, "LC_ALL": "C"},
+        )
+        return "1" if "compress" in tried.stderr else "zstd:1"
+
+
+def installed(path: str) -> list[Tools]:
+    """All complete sets of client tools on this machine, oldest first.
+
+    Debian's programs in ``/usr/bin`` choose a version by themselves, so the folders that they choose from come first.
+    """
+    folders = [folder for pattern in _PATTERNS for folder in Path("/").glob(pattern.lstrip("/"))]
+    folders += [Path(part) for part in path.split(os.pathsep) if part]
+    embedded = wheel_bin()
+    folders += [embedded] if embedded else []
+    found: dict[int, Tools] = {}
+    for folder in folders:
+        if all(shutil.which(program, path=str(folder)) for program in PROGRAMS) and (major := _major(folder)):
+            found.setdefault(major, Tools(major, folder))
+    return [found[major] for major in sorted(found)]
+
+
+def _major(folder: Path) -> int:
+    said = subprocess.run([str(folder / "pg_dump"), "--version"], capture_output=True, text=True)
+    match = re.search(r"\) (\d+)", said.stdout)
+    return int(match[1]) if match else 0
+
+
+def choose(found: Iterable[Tools], source: int, destination: int, names: str) -> Tools:
+    """The tools that read the source's server and write to the destination's.
+
+    pg_dump reads no server newer than itself, and what pg_restore 17 writes for a server no older one understands, so
+    the oldest tools that are at least as new as the source are taken; they may not be newer than the destination.
+
+    Args:
+        found: what is installed.
+        source: major version of the server that is dumped.
+        destination: major version of the server that is restored to.
+        names: the targets, for the error.
+    """
+    have = sorted(found, key=lambda tools: tools.major)
+    fit = [tools for tools in have if tools.major >= source]
+    if not fit:
+        listed = ", ".join(str(tools.major) for tools in have) or "none"
+        raise UsageError(
+            f"{names}: the server is PostgreSQL {source}, and pg_dump must be at least that; installed here: {listed}",
+            f"apt-get install postgresql-client-{source}   (or brew install postgresql@{source})",
+        )
+    if fit[0].major > destination:
+        raise UsageError(
+            f"{names}: the dump needs tools of {fit[0].major}, and their restore does not fit a server of {destination}",
+            f"apt-get install postgresql-client-{source}" if destination >= source
+            else f"a test server of PostgreSQL {source} or newer",
+        )
+    return fit[0]
+
+
+def service_file(connections: Mapping[str, str]) -> str:
+    """A libpq service file with one service a target.
+
+    Args:
+        connections: target to URL or keyword string; secrets, so the result is one too: keep it 0600.
+    """
+    from psycopg.conninfo import conninfo_to_dict
+
+    sections = []
+    for name, url in connections.items():
+        lines = [f"{key}={value}" for key, value in conninfo_to_dict(url).items() if value is not None]
+        sections.append("\n".join([f"[{name}]", *lines]))
+    return "\n\n".join(sections) + "\n"
+
+
+def json_lines(text: str) -> list[dict[str, object]]:
+    """The JSON objects among the lines that psql printed."""
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def said_error(stderr: str) -> str:
+    """The one line of a program's error output that says what went wrong."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    for pattern in (r"(?:ERROR|FATAL|PANIC):\s+(.*)", r"error: (.*)", r"^\w*(?:\.\w+)*(?:Error|Exception): (.*)"):
+        for line in lines:
+            if match := re.search(pattern, line):
+                return match[1]
+    return lines[-1] if lines else ""

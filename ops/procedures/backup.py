@@ -1,0 +1,71 @@
+"""backup: one consistent dump with its fingerprint, proved readable."""
+
+from __future__ import annotations
+
+from ops.command import Command, Query, Shell, Tool
+from ops.inputs import Inputs
+from ops.step import Procedure, check
+
+backup = Procedure(
+    "backup",
+    "Back up production",
+    """Takes one consistent dump of production together with a fingerprint of every table, both from the same snapshot,
+    and proves that the dump can be read. Run it before anything that changes production, and whenever in doubt: it
+    only reads, and the application goes on working meanwhile.""",
+    """A backup that failed is not a backup: what is half-written ends in `.partial` and is never offered for a
+    restore. Production was only read. `inv resume` takes it up again.""",
+    exclusive=False,
+)
+
+
+@check("The database is the one that was planned for", "inv plan")
+def is_production(c: Inputs) -> Command:
+    """A wrong variable in the environment would dump, or change, another database."""
+    return Query("check_identity.sql", c.target, parameters={"system": c.system, "database": c.database})
+
+
+@check("The dump can be read, from its first to its last entry", "inv resume")
+def dump_reads(c: Inputs) -> list[Command]:
+    """pg_dump can end early on a full disk; pg_restore then can't list what it wrote."""
+    return [
+        Shell(("pg_restore", "--list", f"{c.partial}/dump"), c.target, output=f"{c.partial}/list.txt"),
+        Shell(("grep", "-q", '"complete" : true', f"{c.partial}/fingerprint.jsonl"), c.target),
+    ]
+
+
+@check("Every file of the backup has the sha256 of its manifest", "inv backup")
+def backup_is_whole(c: Inputs) -> Command:
+    """Without a manifest there is no backup, and a file that changed since is none either."""
+    return Tool("check-backup", {"target": c.target, "backup_id": c.backup})
+
+
+@backup.step(
+    "Dump on one snapshot, with its fingerprint",
+    gates=(is_production,),
+    proof=dump_reads,
+    stays="A half-written dump ends in `.partial`; nothing takes it for a backup, and production was only read.",
+    again=True,
+)
+def dump(c: Inputs) -> list[Command]:
+    """Exports a snapshot, dumps it in parallel and takes the fingerprint of every table from that same snapshot
+    meanwhile, so that a restored copy can be compared with it to the last bit."""
+    given = {"service": c.target, "folder": c.partial, "jobs": str(c.jobs), "compress": c.compress}
+    return [
+        Shell(("rm", "-rf", c.partial), c.target),
+        Shell(("mkdir", "-p", "-m", "700", c.partial), c.target),
+        Query("dump.sql", c.target, parameters=given),
+    ]
+
+
+@backup.step(
+    "Seal it with its manifest",
+    proof=backup_is_whole,
+    stays="A finished backup harms nobody and stays; old ones are removed by retention only.",
+    again=True,
+)
+def seal(c: Inputs) -> Command:
+    """Writes the sha256 of every file, the versions, the applied migrations and the application's commit into the
+    manifest, last of all, and gives the folder its name."""
+    return Tool("seal", {"target": c.target, "backup_id": c.backup, "run": c.run})
+
+

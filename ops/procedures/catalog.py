@@ -1,0 +1,17 @@
+"""All procedures that have a task and a page, by name."""
+
+from __future__ import annotations
+
+from ops.procedures.backup import backup
+from ops.procedures.clone import clone_prod_to_test
+from ops.procedures.freeze import freeze, unfreeze
+from ops.procedures.migrate import migrate_test, verify
+from ops.procedures.promote import promote
+from ops.procedures.release import release
+from ops.procedures.rollback import rollback
+from ops.step import Procedure
+
+PROCEDURES: dict[str, Procedure] = {
+    procedure.name: procedure
+    for procedure in (release, backup, clone_prod_to_test, migrate_test, verify, promote, rollback, freeze, unfreeze)
+}

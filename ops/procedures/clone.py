@@ -1,0 +1,109 @@
+"""clone-prod-to-test: the backup, restored and proved, becomes the test database."""
+
+from __future__ import annotations
+
+from ops.command import Command, Query, Shell, Tool, conninfo
+from ops.inputs import Inputs
+from ops.procedures.backup import backup, backup_is_whole
+from ops.step import Procedure, check
+
+clone = Procedure(
+    "clone",
+    "Restore the backup as the test database",
+    """Restores a backup into a spare database, proves by fingerprint that it equals what was dumped, and only then
+    gives it the test database's name.""",
+    "The test database that was there before is kept aside until the clone after next.",
+)
+
+
+@check("What is about to be replaced is not production", "give the test target a database of its own in the inventory")
+def not_production(c: Inputs) -> Command:
+    """A test target that points at production is how production gets overwritten."""
+    return Query("check_not_production.sql", c.test, "postgres", {
+        "system": c.system, "database": c.database, "name": c.test_database, "other": c.spare,
+    })
+
+
+@check("The restored database equals what was dumped: every table, every sequence", "inv resume")
+def same_fingerprint(c: Inputs) -> list[Command]:
+    """pg_restore can end with 0 and have left something out."""
+    found = f"{c.run_folder}/restored.jsonl"
+    return [
+        Query("fingerprint.sql", c.test, c.spare, output=found),
+        Tool("same-fingerprint", {"before": c.fingerprint, "after": found}),
+    ]
+
+
+@check("The test database is the clone, and open", "inv resume")
+def clone_is_live(c: Inputs) -> Command:
+    """The mark inside the server says which run made it."""
+    given = {"live": c.test_database, "incoming": c.spare, "marker": c.clone_marker}
+    return Query("check_swapped.sql", c.test, "postgres", given)
+
+
+def drop_spare(c: Inputs) -> Command:
+    """The spare database goes; it is marked as ours."""
+    return Query("drop_database.sql", c.test, "postgres", {"name": c.spare, "marker": c.clone_marker})
+
+
+def swap_back(c: Inputs) -> list[Command]:
+    """The former test database takes its name back."""
+    if not c.test_exists:
+        return [Query("drop_database.sql", c.test, "postgres", {"name": c.test_database, "marker": c.clone_marker})]
+    given = {"live": c.test_database, "incoming": c.test_replaced, "aside": c.spare}
+    return [Query("swap.sql", c.test, "postgres", given)]
+
+
+@clone.step(
+    "Restore the backup into a spare database",
+    gates=(not_production, backup_is_whole),
+    proof=same_fingerprint,
+    undo=drop_spare,
+    again=True,
+)
+def restore(c: Inputs) -> list[Command]:
+    """Stops at the first error. The test database that is there stays as it is meanwhile; so every release also
+    proves that its backup can be restored."""
+    created = {"name": c.spare, "like": c.test_like, "marker": c.clone_marker, "run": c.run}
+    words = (
+        "pg_restore", f"--jobs={c.jobs}", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password",
+        f"--dbname=service={c.test} dbname={conninfo(c.spare)}", f"{c.backup_folder}/dump",
+    )
+    return [
+        Query("create_database.sql", c.test, "postgres", created),
+        Shell(words, c.test, env={"PGOPTIONS": "-c synchronous_commit=off -c maintenance_work_mem=256MB"}),
+    ]
+
+
+@clone.step("Give the clone the test database's name", gates=(not_production,), proof=clone_is_live, undo=swap_back, again=True)
+def swap(c: Inputs) -> Command:
+    """Two renames in one transaction: there is no moment without a test database. The former one is kept aside."""
+    given = {"live": c.test_database, "incoming": c.spare, "aside": c.test_replaced}
+    return Query("swap.sql", c.test, "postgres", given)
+
+
+@clone.step(
+    "Drop the test databases of earlier clones",
+    gates=(not_production,),
+    proof=clone_is_live,
+    stays="Only clones of earlier runs go, and only those that carry our mark; the last one is kept aside.",
+    again=True,
+    when=lambda c: bool(c.tidy),
+)
+def tidy(c: Inputs) -> list[Command]:
+    """One former test database is kept; those before it would only fill the disk."""
+    mark = "generalprobe clone "
+    return [Query("drop_database.sql", c.test, "postgres", {"name": name, "marker": mark}) for name in c.tidy]
+
+
+clone_prod_to_test = Procedure(
+    "clone-prod-to-test",
+    "Clone production to test",
+    """Makes the test database an exact copy of production as it is now: takes a backup, restores that very backup,
+    proves by fingerprint that nothing is missing, and swaps it in. Use it to look for a bug on real data, or before
+    trying migrations by hand.""",
+    """Production was only read. Until the swap the old test database is untouched; after it, the old one is kept
+    aside. `inv status` says what stands, `inv resume` goes on, `inv undo` takes it back.""",
+)
+clone_prod_to_test.include(backup)
+clone_prod_to_test.include(clone)

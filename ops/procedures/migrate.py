@@ -1,0 +1,122 @@
+"""migrate-test and verify: the rehearsal."""
+
+from __future__ import annotations
+
+from ops.command import Command, Query, Tool
+from ops.django import manage
+from ops.inputs import Inputs
+from ops.procedures.clone import not_production
+from ops.step import Procedure, check
+
+migrate_test = Procedure(
+    "migrate-test",
+    "Migrate the clone",
+    """Runs the application's own migrations on the test database, which must be a clone of production, so that
+    everything that can go wrong goes wrong there first.""",
+    """The message names the migration and the database's own words. Only the clone was touched: correct the
+    migration, then run `inv clone-prod-to-test` and `inv migrate-test` again, or just `inv release`.""",
+)
+
+verify = Procedure(
+    "verify",
+    "Verify that every row survived",
+    """Compares the migrated clone with the clone as it was before, table by table and row by row, wherever the
+    migrations moved the data; then runs the inventory's checks. What loses or changes data is refused here, while
+    production is still untouched.""",
+    """Exit code 5 means that rows, values or links would be lost or changed; the text counts them and says how to
+    write the migration right. The clone before the migrations is kept beside the migrated one, so both can be looked
+    at.""",
+)
+
+
+@check("The application talks to the clone, and to nothing else", "read the variable of app.database_env in the settings")
+def app_talks_to_clone(c: Inputs) -> Command:
+    """Settings with a database of their own would migrate that one: production, in the worst case."""
+    return Tool("check-app", {"target": c.target, "database_of": c.test})
+
+
+@check("The copy from before the migrations is there", "inv clone-prod-to-test")
+def copy_is_there(c: Inputs) -> Command:
+    """Without it nothing could be compared."""
+    return Query("check_frozen.sql", c.test, c.before, {"wanted": "off"})
+
+
+@check("No migration is left to apply on the clone", "inv status")
+def clone_is_migrated(c: Inputs) -> Command:
+    """migrate can end with 0 without having applied anything."""
+    return manage(c, c.test, "migrate", "--check")
+
+
+@check("The certificate holds: same migrations, commit, schema, server; not expired", "inv release")
+def certificate_holds(c: Inputs) -> Command:
+    """What was rehearsed must be what is promoted; a migration edited since then was never rehearsed."""
+    return Tool("check-certificate", {"target": c.target, "name": c.certificate})
+
+
+@migrate_test.step(
+    "Keep a copy of the clone as it is",
+    gates=(not_production,),
+    proof=copy_is_there,
+    undo=lambda c: Query("drop_database.sql", c.test, "postgres", {"name": c.before, "marker": "generalprobe clone "}),
+    again=True,
+)
+def keep_before(c: Inputs) -> Command:
+    """Inside the server and file by file; afterwards old and new can be compared row by row. It refuses a database
+    that does not carry a clone's mark."""
+    given = {"source": c.test_database, "name": c.before, "marker": f"generalprobe clone before, run {c.run}"}
+    return Query("copy_database.sql", c.test, "postgres", given)
+
+
+@migrate_test.step(
+    "Run the migrations on the clone",
+    gates=(not_production, app_talks_to_clone),
+    proof=clone_is_migrated,
+    stays="The clone is a throw-away: `inv clone-prod-to-test` makes a fresh one.",
+    again=True,
+)
+def migrate(c: Inputs) -> Command:
+    """The application's own command with the new release's code, on the clone."""
+    return manage(c, c.test, "migrate", "--noinput")
+
+
+@verify.step("Take the fingerprint of the clone before", reads=True, again=True)
+def before(c: Inputs) -> Command:
+    """Every table as it was, from the copy that was kept."""
+    return Query("fingerprint.sql", c.test, c.before, output=f"{c.run_folder}/before.jsonl")
+
+
+@verify.step("Take the fingerprint of the migrated clone", reads=True, again=True)
+def after(c: Inputs) -> Command:
+    """Every table as it is now."""
+    return Query("fingerprint.sql", c.test, output=f"{c.run_folder}/after.jsonl")
+
+
+@verify.step("Account for every row", reads=True, again=True)
+def account(c: Inputs) -> Command:
+    """Tables and columns that are gone are looked for by content. Every old row must be found as one new row; what is
+    not found is counted, with keys."""
+    return Tool("verdict", {
+        "target": c.target, "test": c.test, "before": f"{c.run_folder}/before.jsonl", "before_database": c.before,
+        "after": f"{c.run_folder}/after.jsonl", "report": f"{c.run_folder}/verdict.json",
+    })
+
+
+@verify.step("Run the application's own checks on the clone", reads=True, again=True, when=lambda c: bool(c.checks))
+def checks(c: Inputs) -> list[Command]:
+    """The application knows best what right data look like. Each must exit 0."""
+    return [manage(c, c.test, *words) for words in c.checks]
+
+
+@verify.step(
+    "Write the certificate",
+    proof=certificate_holds,
+    stays="A certificate changes nothing; it expires by itself.",
+    again=True,
+)
+def write_certificate(c: Inputs) -> Command:
+    """Binds the result to the migrations' files, the commit, production's schema, the backup and the versions, with
+    an expiry. Promotion refuses where any of them differs."""
+    return Tool("certify", {
+        "target": c.target, "backup_id": c.backup, "report": f"{c.run_folder}/verdict.json",
+        "after": f"{c.run_folder}/after.jsonl", "name": c.certificate,
+    })

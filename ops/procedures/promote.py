@@ -1,0 +1,180 @@
+"""promote: production gets what was rehearsed, and nothing else."""
+
+from __future__ import annotations
+
+from ops.command import Command, Query, Shell, Tool
+from ops.django import manage
+from ops.inputs import Inputs
+from ops.procedures.backup import backup, backup_is_whole, is_production
+from ops.procedures.migrate import certificate_holds
+from ops.step import Procedure, check
+
+promote = Procedure(
+    "promote",
+    "Promote the rehearsed release to production",
+    """Applies to production exactly the migrations that were rehearsed on its copy, when a certificate says that
+    every row survived and nothing has changed since. Where the migrations move or remove data, production refuses
+    writes meanwhile, and a last backup is taken, so that the way back loses nothing.""",
+    """The text says whether production was migrated. If it was not: `inv undo` lets it take writes again. If it was,
+    and something is wrong: `inv rollback --backup=…` with the backup that the text names; production stays frozen
+    until then.""",
+)
+
+
+FROZEN = "production is frozen: reading works, writing is refused"
+
+
+def last(c: Inputs) -> Inputs:
+    """The inputs of the last backup, taken while production is frozen."""
+    return c.model_copy(update={"backup": f"{c.run}_last"})
+
+
+def rollback_hint(c: Inputs) -> str:
+    """What to type when production was migrated and should not have been."""
+    return f"inv rollback --target={c.target} --backup={last(c).backup if c.frozen else c.backup}"
+
+
+@check("The application talks to production", "read the variable of app.database_env in the settings")
+def app_talks_to_production(c: Inputs) -> Command:
+    """Otherwise another database would be migrated."""
+    return Tool("check-app", {"target": c.target, "database_of": c.target})
+
+
+@check("The maintenance window is open, where one is asked for", "wait for the window")
+def window_is_open(c: Inputs) -> Command:
+    """Locks and a freeze are felt; users were told when."""
+    return Tool("check-window", {"target": c.target})
+
+
+@check("New sessions of production are read-only", "inv resume")
+def is_frozen(c: Inputs) -> Command:
+    """A write between the last backup and the migration would be lost by a rollback."""
+    return Query("check_frozen.sql", c.target, parameters={"wanted": "on"})
+
+
+@check("New sessions of production may write", "inv unfreeze")
+def takes_writes(c: Inputs) -> Command:
+    """A production that stays read-only is an outage."""
+    return Query("check_frozen.sql", c.target, parameters={"wanted": "off"})
+
+
+@check("No migration is left to apply on production", "inv status")
+def is_migrated(c: Inputs) -> Command:
+    """migrate can end with 0 without having applied anything."""
+    return manage(c, c.target, "migrate", "--check")
+
+
+# The guide's checklist: a backup, a rehearsal, verified data, a way back, a window where one is needed.
+GATES = (is_production, backup_is_whole, certificate_holds, app_talks_to_production, window_is_open)
+
+
+def unfreeze_now(c: Inputs) -> Command:
+    """Production takes writes again."""
+    return Query("unfreeze.sql", c.target, "postgres", parameters={"live": c.database})
+
+
+@promote.step(
+    "Freeze production",
+    gates=GATES,
+    proof=is_frozen,
+    undo=unfreeze_now,
+    again=True,
+    confirm=True,
+    meanwhile=FROZEN,
+    when=lambda c: c.frozen,
+)
+def freeze(c: Inputs) -> Command:
+    """Every new session is read-only and the old ones end: reading goes on, writing is refused until the release is
+    through. Nothing can be written between the last backup and the migration."""
+    return Query("freeze.sql", c.target, "postgres", parameters={"live": c.database})
+
+
+promote.include(backup, inputs=last, when=lambda c: c.frozen, prefix="last-", label="Last backup: ")
+
+
+@promote.step("Take the fingerprint of production before", reads=True, again=True)
+def fingerprint_before(c: Inputs) -> Command:
+    """What every table holds right before the migrations."""
+    return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/production-before.jsonl")
+
+
+@promote.step(
+    "Run the migrations on production",
+    gates=GATES,
+    proof=is_migrated,
+    final="Migrations are not run backwards: that would bring tables back empty. The way back is the backup: "
+    "`inv rollback`, which loses nothing while production is frozen.",
+    untouched=certificate_holds,
+    data="production was migrated",
+    again=True,
+    confirm=True,
+    retries=lambda c: c.retries,
+    on_failure=rollback_hint,
+)
+def migrate(c: Inputs) -> Command:
+    """The same command as on the clone. It waits for a lock only briefly, so that it never queues the whole
+    application behind itself; then it tries again, with growing pauses."""
+    options = f"-c lock_timeout={round(c.lock_timeout * 1000)} -c default_transaction_read_only=off"
+    return manage(c, c.target, "migrate", "--noinput", options=options)
+
+
+@promote.step("Take the fingerprint of production after", reads=True, again=True, on_failure=rollback_hint)
+def fingerprint_after(c: Inputs) -> Command:
+    """What every table holds now."""
+    return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/production-after.jsonl")
+
+
+@promote.step("Account for every row of production", reads=True, again=True, on_failure=rollback_hint)
+def account(c: Inputs) -> Command:
+    """The rehearsal proved where each table and column goes; production must hold the same there."""
+    return Tool("verify-production", {
+        "target": c.target, "name": c.certificate, "before": f"{c.run_folder}/production-before.jsonl",
+        "after": f"{c.run_folder}/production-after.jsonl", "frozen": "yes" if c.frozen else "no",
+    })
+
+
+@promote.step(
+    "Run the application's own checks on production", reads=True, again=True, on_failure=rollback_hint,
+    when=lambda c: bool(c.checks),
+)
+def checks(c: Inputs) -> list[Command]:
+    """The same as on the clone. They read; while production is frozen, they could not write if they wanted."""
+    return [manage(c, c.target, *words) for words in c.checks]
+
+
+@check("The application is healthy", "look at the application's log, then inv resume")
+def is_healthy(c: Inputs) -> list[Command]:
+    """A deploy command can end with 0 and leave an application that does not start."""
+    return [Shell(c.health, c.target)] if c.health else [Query("check_frozen.sql", c.target, parameters={
+        "wanted": "on" if c.frozen else "off"})]
+
+
+def deploy_words(c: Inputs) -> Command:
+    """The inventory's deploy command, told which commit to deploy."""
+    return Shell(c.deploy, c.target, folder=c.app.folder if c.app else "", env={"RELEASE": c.release})
+
+
+@promote.step(
+    "Deploy the application",
+    proof=is_healthy,
+    stays="The former release is deployed again by `inv rollback`, together with its data.",
+    again=True,
+    on_failure=rollback_hint,
+    when=lambda c: bool(c.deploy),
+)
+def deploy(c: Inputs) -> Command:
+    """The new code meets the new schema."""
+    return deploy_words(c)
+
+
+@promote.step(
+    "Let production take writes again",
+    proof=takes_writes,
+    stays="`inv freeze` makes it read-only again.",
+    again=True,
+    ends=FROZEN,
+    when=lambda c: c.frozen,
+)
+def unfreeze(c: Inputs) -> Command:
+    """The release is through."""
+    return unfreeze_now(c)

@@ -1,0 +1,306 @@
+"""Run, resume and undo: a plan's steps one after the other, each written to the journal before and after.
+
+A step is done when its proof says so. What was done is skipped on resume; what was interrupted is done if its proof
+holds, is redone only if that is safe, and is refused otherwise.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable
+
+from ops.command import Command, Query, Shell, Tool, reveal, show
+from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
+from ops.files import write_whole
+from ops.journal import Event, Journal, State, now
+from ops.plan import Plan, PlannedCheck, PlannedStep
+from ops.postgres import said_error
+from ops.tools import TOOLS
+from ops.world import World
+
+Show = Callable[[Event], None]
+Ask = Callable[[str, str], None]
+Held = Callable[[], None]
+
+PAUSES = (0.5, 1, 2, 4, 8, 15, 30)
+
+
+class Runner:
+    """Works through one plan.
+
+    Args:
+        world: where commands run.
+        plan: what to do.
+        journal: where every event is written before anything follows from it.
+        state: what the journal says already.
+        show: told every event, for the person or the ``--json`` stream.
+        ask: asks the operator to type the target's name; raises ``Refused``.
+        held: raises where the run lock is gone.
+    """
+
+    def __init__(
+        self, world: World, plan: Plan, journal: Journal, state: State, show: Show, ask: Ask, held: Held = lambda: None
+    ) -> None:
+        self.world, self.plan, self.journal, self.state = world, plan, journal, state
+        self.show, self.ask, self.held = show, ask, held
+        self._confirmed = False
+        self._current = ""
+
+    def emit(self, event: Event) -> None:
+        """Write an event, then show it."""
+        stamped = {**event, "at": now()}
+        self.journal.append(stamped)
+        self.show(stamped)
+
+    def go(self) -> Event:
+        """Run or resume to the end.
+
+        Returns:
+            the outcome event.
+
+        Raises:
+            OpsError: after the outcome has been written.
+        """
+        return self._guard(self._all)
+
+    def undo(self) -> Event:
+        """Walk back what was done, last step first."""
+        return self._guard(self._back)
+
+    def _guard(self, work: Callable[[], str]) -> Event:
+        try:
+            return self._outcome(work(), DONE, "", "")
+        except KeyboardInterrupt:
+            error: OpsError = Interrupted(f"{self.plan.inputs.target}: interrupted in {self._current or 'the beginning'}")
+        except OpsError as caught:
+            error = caught
+        except Exception as fault:
+            error = self._fault(fault)
+        self._outcome(error.outcome, error.exit_code, error.message, error.hint or self.way_on(), error)
+        raise error
+
+    def _fault(self, fault: Exception) -> OpsError:
+        """A mistake of ours, or an answer that nobody expected: the details go into a file, a line to the person."""
+        path = self.journal.folder / "fault.txt"
+        write_whole(path, self.world.redact("".join(traceback.format_exception(fault))))
+        said = self.world.redact(str(fault)).strip().splitlines()
+        return OpsError(
+            f"{self.plan.inputs.target}: {self._current or 'before the first step'}: {type(fault).__name__}: "
+            f"{said[0] if said else 'no words'} (details: {path})"
+        )
+
+    def _outcome(self, outcome: str, code: int, reason: str, hint: str, error: OpsError | None = None) -> Event:
+        event: Event = {
+            "event": "outcome", "procedure": self.plan.procedure.name, "target": self.plan.inputs.target,
+            "run": self.plan.inputs.run, "outcome": outcome, "exit": code, "reason": reason, "hint": hint,
+            "stands": self.stands(),
+        }
+        verdict = getattr(error, "verdict", None) or self._verdict
+        if verdict:
+            event["verdict"] = verdict
+        self.emit(event)
+        return event
+
+    _verdict: dict[str, object] | None = None
+
+    def _all(self) -> str:
+        for number, planned in enumerate(self.plan.steps, 1):
+            self._step(planned, number)
+        return "done"
+
+    def _step(self, planned: PlannedStep, number: int) -> None:
+        before = self.state.status.get(planned.name)
+        if before == "done":
+            self._tell(planned, "skipped", number, detail="done before")
+            return
+        self.held()
+        self._current = planned.name
+        if before and not self._redo(planned, number):
+            return
+        self._tell_begun(planned, number)
+        started = time.monotonic()
+        try:
+            self._do(planned)
+        except OpsError as error:
+            self._tell(planned, "refused" if error.outcome == "refused" else "failed", number, error.message, started)
+            if not error.hint and planned.step.on_failure:
+                error.hint = planned.step.on_failure(planned.inputs)
+            raise
+        self._tell(planned, "done", number, self._said, started)
+        self._current = ""
+
+    _said = ""
+
+    def _tell_begun(self, planned: PlannedStep, number: int) -> None:
+        """Gates and the operator's word come before anything is begun."""
+        try:
+            for gate in planned.gates:
+                self._gate(planned, gate)
+            if planned.step.confirm and not self._confirmed:
+                self.ask(self.plan.inputs.target, planned.step.title)
+                self._confirmed = True
+        except OpsError as error:
+            self._tell(planned, "refused", number, error.message)
+            raise
+        self._tell(planned, "begun", number)
+
+    def _redo(self, planned: PlannedStep, number: int) -> bool:
+        """Whether an interrupted step has to be done (again)."""
+        if planned.proof and self._holds(planned.proof) is None:
+            self._tell(planned, "done", number, "it was done before the interruption: its proof holds")
+            return False
+        if not planned.step.again:
+            raise Refused(
+                f"{planned.inputs.target}: {planned.name} was interrupted, and doing it twice is not safe",
+                f"inv undo --run={self.plan.inputs.run}",
+            )
+        return True
+
+    def _do(self, planned: PlannedStep) -> None:
+        self._said = ""
+        pauses = PAUSES[: planned.step.retries(planned.inputs)]
+        for pause in (*pauses, None):
+            try:
+                for command in planned.commands:
+                    self._said = self.execute(command, planned.name) or self._said
+                break
+            except StepFailed as error:
+                if pause is None or not lock_wait(error.message):
+                    raise
+                self.show({"event": "note", "step": planned.name, "text": f"{error.message}; again in {pause:g} s"})
+                time.sleep(pause)
+        if planned.step.fact:
+            self.state.facts[planned.step.fact] = self._said
+            self.emit({"event": "fact", "name": planned.step.fact, "value": self._said})
+        if planned.proof and (wrong := self._holds(planned.proof)):
+            raise StepFailed(
+                f"{planned.inputs.target}: {planned.name} ended, but its proof does not hold "
+                f"({planned.proof.check.title.lower()}): {wrong.message}",
+            )
+
+    def _gate(self, planned: PlannedStep, gate: PlannedCheck) -> None:
+        if error := self._holds(gate):
+            if error.outcome == "refused":
+                raise error
+            hint = gate.check.hint
+            raise Refused(f"{planned.inputs.target}: {planned.step.title}: refused: {error.message}", error.hint or hint)
+
+    def _holds(self, planned: PlannedCheck) -> OpsError | None:
+        """None where a check holds, else why not."""
+        try:
+            for command in planned.commands:
+                self.execute(command, planned.check.name)
+        except OpsError as error:
+            return error
+        return None
+
+    def execute(self, command: Command, key: str) -> str:
+        """Run one command and return what it printed, or what a tool said.
+
+        Raises:
+            StepFailed: it did not exit with 0.
+        """
+        if isinstance(command, Tool):
+            return TOOLS[command.name](self.world, **command.options)
+        done = self.world.run(
+            command, run=self.plan.inputs.run, known=self.state.facts,
+            on_line=lambda line: self.show({"event": "line", "step": key, "text": line}),
+        )
+        self._log(key, command, done.out, done.err)
+        if done.exit:
+            words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))
+            said = said_error(done.err) or said_error(done.out) or f"exit code {done.exit}"
+            raise StepFailed(f"{reveal(words)}: {said}")
+        return done.out.strip().splitlines()[-1] if done.out.strip() else ""
+
+    def _log(self, key: str, command: Shell | Query, out: str, err: str) -> None:
+        path = self.journal.folder / f"{key}.log"
+        with path.open("a") as file:
+            path.chmod(0o600)
+            file.write(f"$ {show(command)}\n{out}{err}")
+
+    def _tell(
+        self, planned: PlannedStep, status: str, number: int, detail: str = "", started: float | None = None
+    ) -> None:
+        if status != "skipped":
+            self.state.status.pop(planned.name, None)
+            self.state.status[planned.name] = status
+        event: Event = {
+            "event": "step", "step": planned.name, "status": status, "title": planned.step.title,
+            "number": number, "of": len(self.plan.steps),
+        }
+        if detail:
+            event["detail"] = detail
+        if started is not None:
+            event["seconds"] = round(time.monotonic() - started, 3)
+        self.emit(event)
+
+    def _back(self) -> str:
+        steps = {planned.name: planned for planned in self.plan.steps}
+        left = [steps[name] for name in self.state.names("begun", "done", "failed", "refused") if name in steps]
+        self._refuse_final(left)
+        for planned in reversed(left):
+            if not planned.undo:
+                continue
+            self._current = planned.name
+            self.held()
+            if not self._confirmed and self.plan.confirms:
+                self.ask(self.plan.inputs.target, "Undo: " + planned.step.title)
+                self._confirmed = True
+            for command in planned.undo:
+                self.execute(command, f"undo-{planned.name}")
+            if planned.proof and self._holds(planned.proof) is None:
+                raise StepFailed(f"{planned.inputs.target}: {planned.name} was taken back, but still stands")
+            self._tell(planned, "undone", self.plan.steps.index(planned) + 1)
+        self._current = ""
+        return "undone"
+
+    def _refuse_final(self, left: Iterable[PlannedStep]) -> None:
+        for planned in left:
+            if not planned.step.final:
+                continue
+            status = self.state.status[planned.name]
+            if status != "done" and planned.untouched and self._holds(planned.untouched) is None:
+                continue
+            if status == "refused" and not planned.untouched:
+                continue
+            hint = planned.step.on_failure(planned.inputs) if planned.step.on_failure else ""
+            raise Refused(f"{planned.inputs.target}: {planned.name} can't be undone: {planned.step.final}", hint)
+
+    def stands(self) -> str:
+        """What this run has changed so far."""
+        return stands(self.plan, self.state)
+
+    def way_on(self) -> str:
+        """What to type where nothing better is known."""
+        return f"inv resume --run={self.plan.inputs.run}   or   inv undo --run={self.plan.inputs.run}"
+
+
+def stands(plan: Plan, state: State) -> str:
+    """What a run has changed so far, for a person who was not there."""
+    touched = [p for p in plan.steps if state.status.get(p.name) in ("begun", "done", "failed") and not p.step.reads]
+    if not touched:
+        return "nothing was changed"
+    done = [planned for planned in touched if state.status[planned.name] == "done"]
+    data = [planned for planned in touched if planned.step.data]
+    said = [p.step.data if p in done else f"{lower(p.step.title)} was begun, not finished" for p in data]
+    said = said or ["production's data are untouched"]
+    ended = {planned.step.ends for planned in done}
+    said += [planned.step.meanwhile for planned in touched if planned.step.meanwhile and planned.step.meanwhile not in ended]
+    said += [f"not finished: {lower(p.step.title)}" for p in touched if p not in done and p not in data]
+    if done:
+        said.append(f"{len(done)} changing steps are done, the last: {lower(done[-1].step.title)}")
+    return "; ".join(said)
+
+
+def lower(title: str) -> str:
+    """A title within a sentence."""
+    return title[0].lower() + title[1:]
+
+
+def lock_wait(message: str) -> bool:
+    """Whether an error says that a lock was not to be had, so that trying again is worth it."""
+    return any(words in message for words in ("lock timeout", "deadlock detected", "LockNotAvailable"))
+
+

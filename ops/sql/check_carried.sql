@@ -1,0 +1,23 @@
+-- Holds when two databases have the same owner, grants, connection limit and settings. Variables: source, name.
+SELECT set_config('generalprobe.source', :'source', false), set_config('generalprobe.name', :'name', false) \g /dev/null
+DO $$
+DECLARE
+    differ text;
+BEGIN
+    WITH both_of AS (
+        SELECT d.datname = current_setting('generalprobe.source') AS is_source, d.datdba, d.datconnlimit,
+               (SELECT string_agg(concat_ws(':', g.grantee, g.privilege_type, g.is_grantable), ',' ORDER BY 
+                       g.grantee, g.privilege_type) FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) g) AS acl,
+               (SELECT string_agg(concat_ws(':', s.setrole, s.setconfig), ',' ORDER BY s.setrole)
+                FROM pg_db_role_setting s WHERE s.setdatabase = d.oid) AS settings
+        FROM pg_database d
+        WHERE d.datname IN (current_setting('generalprobe.source'), current_setting('generalprobe.name'))
+    )
+    SELECT concat_ws(', ', CASE WHEN a.datdba <> b.datdba THEN 'owner' END,
+                     CASE WHEN a.datconnlimit <> b.datconnlimit THEN 'connection limit' END,
+                     CASE WHEN a.acl IS DISTINCT FROM b.acl THEN 'grants' END,
+                     CASE WHEN a.settings IS DISTINCT FROM b.settings THEN 'settings' END)
+    INTO differ FROM both_of a JOIN both_of b ON a.is_source AND NOT b.is_source;
+    IF differ IS NULL THEN RAISE EXCEPTION 'one of the two databases is missing'; END IF;
+    IF differ <> '' THEN RAISE EXCEPTION 'not carried over: %', differ; END IF;
+END $$;

@@ -1,0 +1,16 @@
+-- Copies a marked clone inside the server; a former copy of the same name goes first, if it is marked too.
+-- Variables: source, name, marker. Never for production: it holds off connections while it copies.
+SELECT set_config('generalprobe.source', :'source', false) \g /dev/null
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_database WHERE datname = current_setting('generalprobe.source')
+                   AND shobj_description(oid, 'pg_database') LIKE 'generalprobe clone %') THEN
+        RAISE EXCEPTION '% is not marked as a clone', current_setting('generalprobe.source');
+    END IF;
+    PERFORM pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = current_setting('generalprobe.source');
+END $$;
+SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database
+WHERE datname = :'name' AND shobj_description(oid, 'pg_database') LIKE 'generalprobe clone %' \gexec
+SELECT format('CREATE DATABASE %I TEMPLATE %I%s', :'name', :'source',
+              CASE WHEN current_setting('server_version_num')::int >= 150000 THEN ' STRATEGY file_copy' END) \gexec
+SELECT format('COMMENT ON DATABASE %I IS %L', :'name', :'marker') \gexec

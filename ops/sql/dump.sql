@@ -1,0 +1,24 @@
+-- Dumps the database and takes its fingerprint in one exported snapshot, side by side.
+-- Variables: service, folder (new and empty), jobs, compress. pg_dump is the one on PATH.
+\setenv SERVICE :service
+\setenv FOLDER :folder
+\setenv JOBS :jobs
+\setenv COMPRESS :compress
+\set fingerprint :folder '/fingerprint.jsonl'
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+\ir settings.sql
+SELECT pg_export_snapshot() AS snapshot \gset
+\setenv SNAPSHOT :snapshot
+\o :fingerprint
+\ir sequences.sql
+\! (pg_dump --dbname="service=$SERVICE" --format=directory --jobs="$JOBS" --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password --file="$FOLDER/dump"; echo $? > "$FOLDER/exit") & echo $! > "$FOLDER/pid"
+\ir tables.sql
+\o
+\! until [ -f "$FOLDER/exit" ] || ! kill -0 "$(cat "$FOLDER/pid")" 2>/dev/null; do sleep 0.02; done
+COMMIT;
+\set dumped `test "$(cat "$FOLDER/exit" 2>/dev/null)" = 0 && echo true || echo false`
+\! rm -f "$FOLDER/pid" "$FOLDER/exit"
+\if :dumped
+\else
+DO $$ BEGIN RAISE EXCEPTION 'pg_dump failed; its own words stand above' USING ERRCODE = 'GP001'; END $$;
+\endif

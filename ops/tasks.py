@@ -1,0 +1,320 @@
+"""The command line: one thin Invoke task per procedure. Imports nothing heavy, so that ``inv --list`` is quick.
+
+A project of your own has a ``tasks.py`` of two lines::
+
+    from ops.tasks import namespace
+    __all__ = ["namespace"]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from invoke import Collection, task
+
+if TYPE_CHECKING:
+    from ops.main import Options
+
+HELP = {
+    "target": "the target of the inventory; may be left out where one is meant",
+    "inventory": "another inventory file than inventory.yaml (or OPS_INVENTORY)",
+    "json": "one JSON object a line, nothing else (docs/json.md)",
+    "confirm": "the target's name, as you would type it; needed without a terminal",
+    "plan": "show the exact commands and change nothing",
+    "reason": "why, for the journal",
+    "run": "the run's id; the last one that fits, where left out",
+    "backup": "the backup's id, or latest",
+    "procedure": "release, backup, clone-prod-to-test, migrate-test, verify, promote, freeze, unfreeze",
+    "check": "change nothing; exit 5 where a page is not what would be rendered",
+    "out": "the folder of the pages",
+}
+
+
+def operation(function: Callable[..., None]) -> Any:
+    """Make a task whose flags have the same help everywhere."""
+    named = function.__code__.co_varnames[: function.__code__.co_argcount]
+    return task(help={name: text for name, text in HELP.items() if name in named})(function)
+
+
+def _end(name: str, context: Any, work: Callable[[Options], int], **given: Any) -> None:
+    """Refuse ``--dry``, then hand over and leave with the right exit code."""
+    from ops.main import Options, ended
+
+    options = Options(**given)
+    if context.config.run.dry:
+        print("inv --dry makes every command succeed with empty output, which proves nothing; nothing was changed")
+        print(f"Try: inv {name} --plan")
+        sys.exit(2)
+    ended(lambda: work(options), options, name)
+
+
+def _procedure(name: str, context: Any, backup: str = "", **given: Any) -> None:
+    def work(options: Options) -> int:
+        from ops.main import start
+
+        return start(name, options, backup)
+
+    _end(name, context, work, **given)
+
+
+@operation
+def release(c, target="", confirm="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+    """Rehearse a release on a copy of production and promote it: backup, clone, migrate, verify, promote.
+
+    Example: inv release --target=lessons --plan
+             inv release --target=lessons --confirm=lessons
+    """
+    _procedure("release", c, target=target, confirm=confirm, json=json, plan=plan, reason=reason, inventory=inventory)
+
+
+@operation
+def backup(c, target="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+    """Back production up: one consistent dump with its fingerprint, proved readable.
+
+    Example: inv backup --target=lessons
+    """
+    _procedure("backup", c, target=target, json=json, plan=plan, reason=reason, inventory=inventory)
+
+
+@operation
+def clone_prod_to_test(c, target="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+    """Make the test database an exact, proved copy of production.
+
+    Example: inv clone-prod-to-test --target=lessons
+    """
+    _procedure("clone-prod-to-test", c, target=target, json=json, plan=plan, reason=reason, inventory=inventory)
+
+
+@operation
+def migrate_test(c, target="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+    """Run the pending migrations on the clone.
+
+    Example: inv migrate-test --target=lessons
+    """
+    _procedure("migrate-test", c, target=target, json=json, plan=plan, reason=reason, inventory=inventory)
+
+
+@operation
+def verify(c, target="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+    """Account for every row of the migrated clone, and certify the rehearsal.
+
+    Example: inv verify --target=lessons
+    """
+    _procedure("verify", c, target=target, json=json, plan=plan, reason=reason, inventory=inventory)
+
+
+@operation
+def promote(c, target="", confirm="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+    """Apply to production what was rehearsed, when its certificate holds.
+
+    Example: inv promote --target=lessons --confirm=lessons
+    """
+    _procedure("promote", c, target=target, confirm=confirm, json=json, plan=plan, reason=reason, inventory=inventory)
+
+
+@operation
+def rollback(  # type: ignore[no-untyped-def]
+    c, backup, target="", confirm="", json=False, plan=False, reason="", inventory=""
+):
+    """Bring production back to a backup; what is live now is kept aside.
+
+    Example: inv rollback --backup=latest --confirm=lessons
+    """
+    _procedure("rollback", c, backup, target=target, confirm=confirm, json=json, plan=plan, reason=reason,
+               inventory=inventory)
+
+
+@operation
+def freeze(c, target="", confirm="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+    """Make production refuse writes; reading goes on.
+
+    Example: inv freeze --target=lessons --confirm=lessons
+    """
+    _procedure("freeze", c, target=target, confirm=confirm, json=json, plan=plan, reason=reason, inventory=inventory)
+
+
+@operation
+def unfreeze(c, target="", confirm="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+    """Let production take writes again.
+
+    Example: inv unfreeze --target=lessons --confirm=lessons
+    """
+    _procedure("unfreeze", c, target=target, confirm=confirm, json=json, plan=plan, reason=reason, inventory=inventory)
+
+
+@operation
+def plan(c, procedure="release", target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
+    """Show exactly what a procedure would run; changes nothing.
+
+    Example: inv plan --procedure=release --target=lessons
+    """
+    _procedure(procedure, c, target=target, json=json, plan=True, inventory=inventory)
+
+
+def _listing(name: str) -> Callable[[Options], int]:
+    def work(options: Options) -> int:
+        from ops import listings
+
+        return int(getattr(listings, name)(options))
+
+    return work
+
+
+@operation
+def backups(c, target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
+    """List the backups: id, age, size, rows.
+
+    Example: inv backups --target=lessons
+    """
+    _end("backups", c, _listing("backups"), target=target, json=json, inventory=inventory)
+
+
+@operation
+def runs(c, target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
+    """List the runs: what, when, how they ended.
+
+    Example: inv runs
+    """
+    _end("runs", c, _listing("runs"), target=target, json=json, inventory=inventory)
+
+
+@operation
+def status(c, target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
+    """Say where we stand: the last run, what it changed, what is kept aside, what to type next.
+
+    Example: inv status --target=lessons
+    """
+    _end("status", c, _listing("status"), target=target, json=json, inventory=inventory)
+
+
+def _again(undo_it: bool, run: str) -> Callable[[Options], int]:
+    def work(options: Options) -> int:
+        from ops.main import again
+
+        return again(options, run, undo_it)
+
+    return work
+
+
+@operation
+def resume(c, run="", target="", confirm="", json=False, plan=False, inventory=""):  # type: ignore[no-untyped-def]
+    """Go on with a run that was interrupted or failed; what was done is not done again.
+
+    Example: inv resume
+             inv resume --run=20261123_021500_a1b2 --confirm=lessons
+    """
+    _end("resume", c, _again(False, run), target=target, confirm=confirm, json=json, plan=plan, inventory=inventory)
+
+
+@operation
+def undo(c, run="", target="", confirm="", json=False, plan=False, inventory=""):  # type: ignore[no-untyped-def]
+    """Take a run back, last step first; after a rollback, swap the replaced database back in.
+
+    Example: inv undo --confirm=lessons
+    """
+    _end("undo", c, _again(True, run), target=target, confirm=confirm, json=json, plan=plan, inventory=inventory)
+
+
+@operation
+def runbooks(c, check=False, target="", out="runbooks", json=False, inventory=""):  # type: ignore[no-untyped-def]
+    """Render every procedure as a page; with --check, fail where the pages have drifted.
+
+    Example: inv runbooks --check
+    """
+    def work(options: Options) -> int:
+        from ops.pages import write_pages
+
+        return write_pages(options, out, check)
+
+    _end("runbooks", c, work, target=target, json=json, inventory=inventory)
+
+
+@operation
+def environment(c, target="", inventory=""):  # type: ignore[no-untyped-def]
+    """Print the shell variables that the pages' blocks use; eval it. Passwords stay in a private file.
+
+    Example: eval "$(inv environment --target=lessons)"
+    """
+    _end("environment", c, _listing("environment"), target=target, inventory=inventory)
+
+
+def _tool(name: str, context: Any, inventory: str, **arguments: str) -> None:
+    def work(options: Options) -> int:
+        from ops.main import call_tool
+
+        return call_tool(name, options, arguments)
+
+    _end(f"tool.{name}", context, work, target=arguments.get("target", ""), inventory=inventory)
+
+
+@task
+def seal(c, target, backup_id, run, inventory=""):  # type: ignore[no-untyped-def]
+    """Write the manifest of a finished dump and give it its name."""
+    _tool("seal", c, inventory, target=target, backup_id=backup_id, run=run)
+
+
+@task
+def check_backup(c, target, backup_id, inventory=""):  # type: ignore[no-untyped-def]
+    """Compare every file of a backup with its manifest."""
+    _tool("check-backup", c, inventory, target=target, backup_id=backup_id)
+
+
+@task
+def same_fingerprint(c, before, after, inventory=""):  # type: ignore[no-untyped-def]
+    """Compare two fingerprints."""
+    _tool("same-fingerprint", c, inventory, before=before, after=after)
+
+
+@task
+def check_app(c, target, database_of, inventory=""):  # type: ignore[no-untyped-def]
+    """Prove from inside the application which database it talks to."""
+    _tool("check-app", c, inventory, target=target, database_of=database_of)
+
+
+@task(name="verdict")
+def judge(c, target, test, before, before_database, after, report, inventory=""):  # type: ignore[no-untyped-def]
+    """Account for every row of a migrated clone."""
+    _tool("verdict", c, inventory, target=target, test=test, before=before, before_database=before_database,
+          after=after, report=report)
+
+
+@task
+def certify(c, target, backup_id, report, after, name, inventory=""):  # type: ignore[no-untyped-def]
+    """Write a rehearsal's certificate."""
+    _tool("certify", c, inventory, target=target, backup_id=backup_id, report=report, after=after, name=name)
+
+
+@task
+def check_certificate(c, target, name, inventory=""):  # type: ignore[no-untyped-def]
+    """Compare what a certificate is bound to with what is there now."""
+    _tool("check-certificate", c, inventory, target=target, name=name)
+
+
+@task
+def check_window(c, target, inventory=""):  # type: ignore[no-untyped-def]
+    """Say whether the maintenance window is open."""
+    _tool("check-window", c, inventory, target=target)
+
+
+@task
+def verify_production(c, target, name, before, after, frozen, inventory=""):  # type: ignore[no-untyped-def]
+    """Compare production with what the rehearsal proved."""
+    _tool("verify-production", c, inventory, target=target, name=name, before=before, after=after, frozen=frozen)
+
+
+@task
+def loss_preview(c, target, before, after, inventory=""):  # type: ignore[no-untyped-def]
+    """Say in which tables the live database differs from a backup."""
+    _tool("loss-preview", c, inventory, target=target, before=before, after=after)
+
+
+namespace = Collection(
+    release, backup, clone_prod_to_test, migrate_test, verify, promote, rollback, freeze, unfreeze, plan, backups, runs,
+    status, resume, undo, runbooks, environment,
+)
+namespace.add_collection(Collection(
+    "tool", seal, check_backup, same_fingerprint, check_app, judge, certify, check_certificate, check_window,
+    verify_production, loss_preview,
+))
