@@ -124,7 +124,7 @@ def _test(world: World, entry: Target, here: dict[str, Any]) -> dict[str, Any]:
             f"{world.inventory.file.name}:{test.line}: {test.name} is the very database of {entry.name}: "
             f"{name} on the same server", f"give {test.name} a database of its own",
         )
-    former = named(name, "replaced")
+    former = named(name, "replaced") + "_"
     tidy = [db for db, mark in databases.items() if db.startswith(former) and mark.startswith("generalprobe clone ")]
     return {
         "test": test.name, "test_database": name, "test_system": there["system"], "test_exists": name in databases,

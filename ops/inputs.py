@@ -125,6 +125,6 @@ class Inputs(BaseModel):
 
 def named(database: str, what: str, run: str = "") -> str:
     """A database's name beside another one; PostgreSQL cuts names at 63 bytes, so the stem gives way."""
-    tail = "_".join(part for part in ("", what, run) if part or part == "" and what)
+    tail = f"_{what}_{run}" if run else f"_{what}"
     stem = database.encode()[: 63 - len(tail.encode())].decode(errors="ignore")
     return stem + tail

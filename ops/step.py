@@ -68,6 +68,7 @@ class Step:
         ends: see ``meanwhile``.
         on_failure: what to type where it failed and neither resume nor undo is the answer.
         when: the step is left out of a plan for inputs for which this is false.
+        only: the same in words, for the page.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Step:
     ends: str = ""
     on_failure: Callable[[Inputs], str] | None = None
     when: Callable[[Inputs], bool] = lambda _: True
+    only: str = ""
 
 
 def check(title: str, hint: str = "") -> Callable[[Act], Check]:
@@ -147,6 +149,7 @@ class Procedure:
         when: Callable[[Inputs], bool] | None = None,
         prefix: str = "",
         label: str = "",
+        only: str = "",
     ) -> None:
         """Add another procedure's steps.
 
@@ -155,11 +158,13 @@ class Procedure:
             when: leaves all of them out where false.
             prefix: put before their names, where the same procedure is included twice.
             label: put before their titles, likewise.
+            only: what ``when`` means, in words.
         """
         change = inputs or same
         for step, inner in other.entries:
             title = label + (step.title[0].lower() + step.title[1:] if label else step.title)
-            named = replace(step, name=prefix + step.name, title=title, when=_both(when, step.when, change))
+            applies = _both(when, step.when, change)
+            named = replace(step, name=prefix + step.name, title=title, when=applies, only=only or step.only)
             self.entries.append((named, _chain(change, inner)))
 
     def steps(self, inputs: Inputs) -> list[tuple[Step, Inputs]]:

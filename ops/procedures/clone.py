@@ -89,6 +89,7 @@ def swap(c: Inputs) -> Command:
     stays="Only clones of earlier runs go, and only those that carry our mark; the last one is kept aside.",
     again=True,
     when=lambda c: bool(c.tidy),
+    only="Only where there are any.",
 )
 def tidy(c: Inputs) -> list[Command]:
     """One former test database is kept; those before it would only fill the disk."""

@@ -53,11 +53,16 @@ def certificate_holds(c: Inputs) -> Command:
     return Tool("check-certificate", {"target": c.target, "name": c.certificate})
 
 
+def drop_before(c: Inputs) -> Command:
+    """The copy goes; it carries our mark."""
+    return Query("drop_database.sql", c.test, "postgres", {"name": c.before, "marker": "generalprobe clone "})
+
+
 @migrate_test.step(
     "Keep a copy of the clone as it is",
     gates=(not_production,),
     proof=copy_is_there,
-    undo=lambda c: Query("drop_database.sql", c.test, "postgres", {"name": c.before, "marker": "generalprobe clone "}),
+    undo=drop_before,
     again=True,
 )
 def keep_before(c: Inputs) -> Command:
@@ -101,7 +106,8 @@ def account(c: Inputs) -> Command:
     })
 
 
-@verify.step("Run the application's own checks on the clone", reads=True, again=True, when=lambda c: bool(c.checks))
+@verify.step("Run the application's own checks on the clone", reads=True, again=True,
+             when=lambda c: bool(c.checks), only="Only where the inventory has `checks`.")
 def checks(c: Inputs) -> list[Command]:
     """The application knows best what right data look like. Each must exit 0."""
     return [manage(c, c.test, *words) for words in c.checks]

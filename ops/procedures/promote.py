@@ -22,6 +22,7 @@ promote = Procedure(
 
 
 FROZEN = "production is frozen: reading works, writing is refused"
+IF_FROZEN = "Only where production is frozen: when a migration does more than add, or with `freeze: always`."
 
 
 def last(c: Inputs) -> Inputs:
@@ -82,6 +83,7 @@ def unfreeze_now(c: Inputs) -> Command:
     confirm=True,
     meanwhile=FROZEN,
     when=lambda c: c.frozen,
+    only=IF_FROZEN,
 )
 def freeze(c: Inputs) -> Command:
     """Every new session is read-only and the old ones end: reading goes on, writing is refused until the release is
@@ -89,7 +91,7 @@ def freeze(c: Inputs) -> Command:
     return Query("freeze.sql", c.target, "postgres", parameters={"live": c.database})
 
 
-promote.include(backup, inputs=last, when=lambda c: c.frozen, prefix="last-", label="Last backup: ")
+promote.include(backup, inputs=last, when=lambda c: c.frozen, prefix="last-", label="Last backup: ", only=IF_FROZEN)
 
 
 @promote.step("Take the fingerprint of production before", reads=True, again=True)
@@ -135,7 +137,7 @@ def account(c: Inputs) -> Command:
 
 @promote.step(
     "Run the application's own checks on production", reads=True, again=True, on_failure=rollback_hint,
-    when=lambda c: bool(c.checks),
+    when=lambda c: bool(c.checks), only="Only where the inventory has `checks`.",
 )
 def checks(c: Inputs) -> list[Command]:
     """The same as on the clone. They read; while production is frozen, they could not write if they wanted."""
@@ -161,6 +163,7 @@ def deploy_words(c: Inputs) -> Command:
     again=True,
     on_failure=rollback_hint,
     when=lambda c: bool(c.deploy),
+    only="Only where the inventory has a `deploy` command.",
 )
 def deploy(c: Inputs) -> Command:
     """The new code meets the new schema."""
@@ -174,6 +177,7 @@ def deploy(c: Inputs) -> Command:
     again=True,
     ends=FROZEN,
     when=lambda c: c.frozen,
+    only=IF_FROZEN,
 )
 def unfreeze(c: Inputs) -> Command:
     """The release is through."""

@@ -125,6 +125,7 @@ def swap(c: Inputs) -> Command:
     stays="Deploy the other release again by your own deploy command after `inv undo`.",
     again=True,
     when=lambda c: bool(c.deploy) and bool(c.release),
+    only="Only where the inventory has a `deploy` command and the manifest a commit.",
 )
 def deploy(c: Inputs) -> Command:
     """The old schema needs the old code."""

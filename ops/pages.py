@@ -1,0 +1,92 @@
+"""The runbooks: every procedure's page, rendered from the inventory without looking at any server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ops import console, render
+from ops.command import placeholder
+from ops.errors import DIFFERS, DONE
+from ops.files import write_whole
+from ops.inputs import Inputs
+from ops.inventory import Inventory
+from ops.main import Options
+from ops.plan import make_plan
+from ops.procedures.catalog import PROCEDURES
+from ops.tools import app_inputs
+from ops.world import World
+
+
+def page_inputs(world: World, target: str, procedure: str) -> Inputs:
+    """A target's inputs with shell variables in the place of what only a look at the servers tells."""
+    entry = world.inventory.target(target)
+    run = placeholder("RUN")
+    needs_backup = procedure in ("rollback", "promote", "migrate-test", "verify")
+    return Inputs(
+        run=run, target=target, database=placeholder("DATABASE"), system=placeholder("SYSTEM"), store=entry.store,
+        backup=placeholder("BACKUP") if needs_backup else run, test=entry.test or "", test_database=placeholder("TEST_DATABASE"),
+        test_like=_like(world.inventory, target), app=app_inputs(world, target), checks=entry.checks,
+        deploy=entry.deploy or (), health=entry.health or (), frozen=procedure != "rollback",
+        release=placeholder("RELEASE"), certificate=placeholder("CERTIFICATE") if procedure == "promote" else run,
+        certificate_hours=entry.certificate_hours, lock_timeout=entry.lock_timeout, retries=entry.retries,
+        compress=placeholder("COMPRESS"),
+    )
+
+
+def _like(inventory: Inventory, target: str) -> str:
+    """On one server the clone is created like production; elsewhere like that server's own default."""
+    entry = inventory.target(target)
+    test = inventory.targets.get(entry.test or "")
+    embedded = test is not None and entry.database.kind == test.database.kind == "embedded"
+    return placeholder("DATABASE") if embedded else "postgres"
+
+
+def variables(c: Inputs, procedure: str) -> list[str]:
+    """The lines of shell that set what a page's blocks name."""
+    lines = ["umask 077", 'export RUN="$(date -u +%Y%m%d_%H%M%S)_hand"']
+    if c.backup != c.run:
+        newest = f"$(ls {c.folder}/backups | grep -v -e _safety -e .partial | tail -n 1)"
+        lines += [f"ls {c.folder}/backups", f'export BACKUP="${{BACKUP:-{newest}}}"']
+    if procedure == "promote":
+        lines.append(f"export CERTIFICATE=\"$(basename \"$(ls {c.folder}/certificates/*.json | tail -n 1)\" .json)\"")
+    if c.deploy:
+        lines.append('export RELEASE="${RELEASE:-$(git rev-parse HEAD)}"')
+    return lines
+
+
+def pages(world: World, target: str) -> dict[str, str]:
+    """File name to text of every page for a target."""
+    made = {}
+    for name, procedure in PROCEDURES.items():
+        c = page_inputs(world, target, name)
+        made[f"{name}.md"] = render.page(make_plan(procedure, c), variables(c, name))
+    return made
+
+
+def write_pages(options: Options, out: str, check: bool) -> int:
+    """Write the pages, or say which have drifted."""
+    from ops.main import target_of, world_of
+
+    world = world_of(options)
+    folder = world.inventory.path(out)
+    screen = console.Console(options.json)
+    made = pages(world, target_of(world, options))
+    drifted = [name for name, text in made.items() if _differs(folder / name, text)]
+    drifted += sorted(path.name for path in folder.glob("*.md") if path.name not in made and path.name != "README.md")
+    if check:
+        for name in drifted:
+            screen.text(f"{out}/{name}: not what the definitions say")
+        screen.text("Try: inv runbooks" if drifted else f"{len(made)} pages are what the definitions say")
+        if options.json:
+            screen.show({"event": "runbooks", "drifted": drifted})
+        return DIFFERS if drifted else DONE
+    for name in drifted:
+        if name in made:
+            write_whole(folder / name, made[name])
+            (folder / name).chmod(0o644)
+    screen.text(f"{len(made)} pages in {out}/, {len(drifted)} written")
+    return DONE
+
+
+def _differs(path: Path, text: str) -> bool:
+    return not path.is_file() or path.read_text() != text

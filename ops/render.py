@@ -1,0 +1,82 @@
+"""A plan for a person: the page of a procedure in Markdown, and the text of ``--plan``. Knows steps, never a procedure."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from ops.command import Command, quote, reveal, show
+from ops.plan import Plan, PlannedCheck, PlannedStep
+from ops.step import prose
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def page(plan: Plan, variables: list[str]) -> str:
+    """The page of a procedure.
+
+    Args:
+        plan: made from a page's inputs, whose unknown parts are placeholders.
+        variables: lines of shell that set what the blocks name.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    c = plan.inputs
+    gates = {gate.check.name: _check(gate) for planned in plan.steps for gate in planned.gates}
+    text = environment.get_template("page.md.j2").render(page={
+        "title": plan.procedure.title, "purpose": plan.procedure.purpose, "failure": plan.procedure.failure,
+        "task": plan.procedure.task, "exclusive": plan.procedure.exclusive, "confirm": plan.confirms,
+        "gates": list(gates.values()), "targets": [name for name in (c.target, c.test) if name], "target": c.target,
+        "variables": variables, "run_folder": quote(c.run_folder), "steps": [_step(planned) for planned in plan.steps],
+    })
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def _step(planned: PlannedStep) -> dict[str, Any]:
+    step = planned.step
+    return {
+        "title": step.title, "why": reveal(step.why), "only": step.only, "final": step.final, "stays": step.stays,
+        "gates": [_check(gate) for gate in planned.gates], "commands": _shown(planned.commands),
+        "proof": _check(planned.proof) if planned.proof else None, "undo": _shown(planned.undo),
+        "undo_words": prose(step.undo) if step.undo else "",
+    }
+
+
+def _check(planned: PlannedCheck) -> dict[str, Any]:
+    return {"title": planned.check.title, "why": planned.check.why, "commands": _shown(planned.commands)}
+
+
+def _shown(commands: tuple[Command, ...]) -> list[str]:
+    return [show(command) for command in commands]
+
+
+def plan_text(plan: Plan) -> str:
+    """What ``--plan`` prints: names, sizes and the exact commands; secrets as variables."""
+    c = plan.inputs
+    lines = [
+        f"{c.target}: {plan.procedure.title}",
+        f"  production: {c.database} on PostgreSQL {c.server}",
+    ]
+    if c.test:
+        lines.append(f"  test:       {c.test} ({c.test_database})")
+    if c.pending:
+        lines.append(f"  pending:    {', '.join(c.pending)}")
+    lines.append(f"  freeze:     {'yes' if c.frozen else 'no'}")
+    for number, planned in enumerate(plan.steps, 1):
+        lines.append(f"\n{number:>2}. {planned.step.title}")
+        for gate in planned.gates:
+            lines.append(f"    if    {gate.check.title}")
+        lines += [f"    run   {command}" for command in _shown(planned.commands)]
+        if planned.proof:
+            lines.append(f"    done  {planned.proof.check.title}")
+        undo = _shown(planned.undo)
+        lines += [f"    undo  {command}" for command in undo]
+        if planned.step.final:
+            lines.append(f"    final {planned.step.final}")
+    lines.append(f"\ndigest {plan.digest[:16]}; nothing was changed.")
+    return "\n".join(lines)

@@ -1,0 +1,56 @@
+"""The incident's four variants, driven as a user would: through an inventory and ``inv release --json --confirm``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Project
+
+
+@pytest.mark.parametrize(("variant", "rows", "values"), [("a", 1000, 1000), ("d", 500, 500)])
+def test_what_loses_rows_is_refused(project: Callable[..., Project], variant: str, rows: int, values: int) -> None:
+    shop = project(variant)
+    before = shop.fingerprint()
+    done = shop.inv("release", "--json", "--confirm=shop")
+    assert done.code == 5, done.out + done.err
+    outcome = done.outcome
+    assert (outcome["outcome"], outcome["exit"], outcome["target"]) == ("refused", 5, "shop")
+    assert outcome["verdict"]["lost_rows"] == rows
+    assert outcome["verdict"]["lost_values"] == values
+    lost = {table["table"]: table for table in outcome["verdict"]["tables"] if table["verdict"] == "lost"}
+    assert lost["public.lessons_lesson"]["lost"] == rows
+    assert "RenameModel" in outcome["hint"]
+    assert shop.fingerprint() == before
+    assert not shop.query("SELECT 1 FROM django_migrations WHERE name = '0002_session'")
+
+
+@pytest.mark.parametrize("variant", ["b", "c"])
+def test_what_keeps_rows_is_promoted_and_rolled_back(project: Callable[..., Project], variant: str) -> None:
+    shop = project(variant)
+    before = shop.fingerprint()
+    done = shop.inv("release", "--json", "--confirm=shop")
+    assert done.code == 0, done.out + done.err
+    assert done.outcome["outcome"] == "done"
+    assert shop.query("SELECT count(*), count(session_id) FROM lessons_booking") == [(1000, 1000)]
+    assert shop.query("SELECT count(*) FROM lessons_session") == [(1000,)]
+    assert shop.query("SHOW default_transaction_read_only") == [("off",)]
+
+    migrated = shop.fingerprint()
+    back = shop.inv("rollback", "--backup=latest", "--json", "--confirm=shop")
+    assert back.code == 0, back.out + back.err
+    assert shop.fingerprint() == before
+    kept = shop.query("SELECT datname FROM pg_database WHERE datname LIKE '%\\_shop\\_replaced\\_%'", "postgres")
+    assert len(kept) == 1
+
+    undone = shop.inv("undo", "--json", "--confirm=shop")
+    assert undone.code == 0, undone.out + undone.err
+    assert shop.fingerprint() == migrated
+
+
+def test_a_second_release_has_nothing_to_do(project: Callable[..., Project]) -> None:
+    shop = project("b")
+    assert shop.inv("release", "--json", "--confirm=shop").code == 0
+    again = shop.inv("release", "--json", "--confirm=shop")
+    assert (again.code, again.outcome["outcome"]) == (0, "nothing-to-do")

@@ -1,0 +1,160 @@
+"""Real parts for the tests: an embedded PostgreSQL, Django projects with the incident's four variants, and ``inv``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ops.embedded import Server
+from tests.projects import write_project
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """An embedded server of the tests' own; reused while it runs, stopped by whoever started it."""
+    folder = ROOT / ".embedded" / "tests"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = Server(folder)
+    was_running = found.running()
+    found.start()
+    yield found
+    if not was_running:
+        found.stop()
+
+
+@pytest.fixture
+def make_database(server: Server) -> Iterator[Callable[[str], str]]:
+    """Creates databases of a unique name and drops all that begin with it at the end. Gives the connection URL."""
+    stem = f"t{uuid.uuid4().hex[:8]}"
+
+    def make(name: str) -> str:
+        with admin(server) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(f"{stem}_{name}")))
+        return server.url(f"{stem}_{name}")
+
+    yield make
+    with admin(server) as connection:
+        names = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [stem]).fetchall()
+        for (name,) in names:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def admin(server: Server) -> psycopg.Connection[Any]:
+    """A connection to the server's ``postgres`` database."""
+    return psycopg.connect(server.url("postgres"), autocommit=True)
+
+
+@dataclass
+class Done:
+    """How an ``inv`` call ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The JSON lines on standard output; every line must be one."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """The last event."""
+        return self.events[-1]
+
+
+@dataclass
+class Project:
+    """A Django project with an inventory, a production database and a name for its test database."""
+
+    folder: Path
+    production: str
+    test: str
+    env: dict[str, str] = field(default_factory=dict)
+
+    def command(self, *words: str) -> list[str]:
+        """The words of an ``inv`` call."""
+        return [sys.executable, "-m", "invoke", *words]
+
+    def inv(self, *words: str, timeout: float = 120) -> Done:
+        """Call ``inv`` as a person without a terminal would."""
+        done = subprocess.run(
+            self.command(*words), cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def manage(self, *words: str) -> str:
+        """Call the application's ``manage.py`` on production."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *words], cwd=self.folder / "shop", env=self.env, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def query(self, text: str, database: str = "") -> list[tuple[Any, ...]]:
+        """Ask production."""
+        with psycopg.connect(self.production, autocommit=True, **({"dbname": database} if database else {})) as c:
+            cursor = c.execute(text.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def fingerprint(self) -> dict[str, tuple[int, str]]:
+        """Rows and checksum of every production table, by the shipped SQL."""
+        done = subprocess.run(
+            ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-f", str(ROOT / "ops/sql/fingerprint.sql")],
+            env=self.env | psql_env(self.production), capture_output=True, text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        return {line["table"]: (line["rows"], line["checksum"]) for line in lines if "table" in line}
+
+
+def psql_env(url: str) -> dict[str, str]:
+    """libpq's variables for a URL."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    parts = conninfo_to_dict(url)
+    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+    return {names[key]: str(value) for key, value in parts.items() if key in names}
+
+
+@pytest.fixture
+def project(tmp_path: Path, server: Server, make_database: Callable[[str], str]) -> Callable[..., Project]:
+    """Makes a project whose production is at the old release, with one of the variants as its pending migration."""
+
+    def make(variant: str, **target: object) -> Project:
+        folder = tmp_path / "project"
+        production = make_database("shop")
+        test = production.replace("_shop", "_test")
+        folder.mkdir()
+        path = os.pathsep.join([str(Path(sys.executable).parent), str(server.bin), os.environ["PATH"]])
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "OPS_", "DJANGO"))}
+        env |= {"PATH": path, "PYTHONPATH": str(ROOT), "DATABASE_URL": production, "TEST_DATABASE_URL": test}
+        made = Project(folder, production, test, env)
+        write_project(folder, variant, target)
+        made.manage("migrate", "lessons", "0001")
+        made.manage("migrate", "contenttypes")
+        made.manage("migrate", "auth")
+        made.manage("fill")
+        return made
+
+    return make
+
+
+def pytest_configure() -> None:
+    """The tests need psql; the embedded server's client is always there."""
+    assert shutil.which("git"), "git is needed"
