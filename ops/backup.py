@@ -1,7 +1,7 @@
 """Backups in a store that is a folder: the manifest, and whether a backup is whole.
 
-A backup is a folder ``<store>/<target>/backups/<id>`` with the dump, its fingerprint and ``manifest.json``. The manifest
-is written last and the folder renamed after that, so what has a manifest under its final name is a backup, and nothing
+A backup is a folder ``<store>/<target>/backups/<id>`` with dump, fingerprint and ``manifest.json``. The manifest is
+written last and the folder renamed after that, so what has a manifest under its final name is a backup, and nothing
 else is. Ids begin with the moment in UTC, so they sort by time.
 """
 

@@ -57,10 +57,20 @@ def bind(world: World, procedure: str, target: str, *, backup_id: str = "") -> I
     sets = some_tools(world)
     here = identity(world, target)
     given: dict[str, Any] = {
-        "run": new_run(), "target": target, "database": here["database"], "system": here["system"],
-        "server": here["server"], "store": entry.store, "app": app_inputs(world, target), "checks": entry.checks,
-        "deploy": entry.deploy or (), "health": entry.health or (), "lock_timeout": entry.lock_timeout,
-        "retries": entry.retries, "certificate_hours": entry.certificate_hours, "jobs": min(os.cpu_count() or 1, 4),
+        "run": new_run(),
+        "target": target,
+        "database": here["database"],
+        "system": here["system"],
+        "server": here["server"],
+        "store": entry.store,
+        "app": app_inputs(world, target),
+        "checks": entry.checks,
+        "deploy": entry.deploy or (),
+        "health": entry.health or (),
+        "lock_timeout": entry.lock_timeout,
+        "retries": entry.retries,
+        "certificate_hours": entry.certificate_hours,
+        "jobs": min(os.cpu_count() or 1, 4),
         "frozen": here["read_only"] == "on",
     }
     given |= {"backup": given["run"], "certificate": given["run"]}
@@ -122,14 +132,20 @@ def _test(world: World, entry: Target, here: dict[str, Any]) -> dict[str, Any]:
     if (there["system"], name) == (here["system"], here["database"]):
         raise UsageError(
             f"{world.inventory.file.name}:{test.line}: {test.name} is the very database of {entry.name}: "
-            f"{name} on the same server", f"give {test.name} a database of its own",
+            f"{name} on the same server",
+            f"give {test.name} a database of its own",
         )
     former = named(name, "replaced") + "_"
     tidy = [db for db, mark in databases.items() if db.startswith(former) and mark.startswith("generalprobe clone ")]
     return {
-        "test": test.name, "test_database": name, "test_system": there["system"], "test_exists": name in databases,
-        "test_like": here["database"] if there["system"] == here["system"] else "postgres", "tidy": tuple(sorted(tidy)),
-        "major": int(str(there["number"])) // 10000, "marker": databases.get(name, ""),
+        "test": test.name,
+        "test_database": name,
+        "test_system": there["system"],
+        "test_exists": name in databases,
+        "test_like": here["database"] if there["system"] == here["system"] else "postgres",
+        "tidy": tuple(sorted(tidy)),
+        "major": int(str(there["number"])) // 10000,
+        "marker": databases.get(name, ""),
     }
 
 
@@ -145,7 +161,7 @@ def _app(world: World, entry: Target) -> dict[str, Any]:
         raise Refused(f"{entry.name}: conflicting migrations in {apps}", "python manage.py makemigrations --merge")
     if found["unknown"]:
         raise Refused(
-            f"{entry.name}: production has migrations that this release does not know: {', '.join(found['unknown'][:3])}",
+            f"{entry.name}: production has migrations unknown to this release: {', '.join(found['unknown'][:3])}",
             "check out a release that is at least as new as production's",
         )
     if not found["pending"]:
@@ -153,8 +169,11 @@ def _app(world: World, entry: Target) -> dict[str, Any]:
     freeze = {"always": True, "never": False}.get(entry.freeze, not only_adds(found["pending"]))
     commit = commit_of(world, entry.name)
     return {
-        "pending": tuple(m["name"] for m in found["pending"]), "migrations": pending_digest(found), "commit": commit,
-        "release": commit.removesuffix("-dirty"), "frozen": freeze,
+        "pending": tuple(m["name"] for m in found["pending"]),
+        "migrations": pending_digest(found),
+        "commit": commit,
+        "release": commit.removesuffix("-dirty"),
+        "frozen": freeze,
     }
 
 

@@ -88,7 +88,8 @@ def read(folder: Path, name: str) -> Certificate:
         return Certificate.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):
         raise Refused(
-            f"{folder.name}: there is no certificate {name or '(none was issued)'}", f"inv release --target={folder.name}"
+            f"{folder.name}: there is no certificate {name or '(none was issued)'}",
+            f"inv release --target={folder.name}",
         ) from None
 
 

@@ -98,7 +98,16 @@ class Query:
         """The same as words for psql: no startup file, stop at the first error, bare rows."""
         connection = f"service={self.target}" + (f" dbname={conninfo(self.database)}" if self.database else "")
         variables = [word for name, value in self.parameters.items() for word in ("-v", f"{name}={value}")]
-        words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *variables, "-f", f"{placeholder('OPS_SQL')}/{self.file}", connection]
+        words = [
+            "psql",
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            *variables,
+            "-f",
+            f"{placeholder('OPS_SQL')}/{self.file}",
+            connection,
+        ]
         return Shell(tuple(words), self.target, output=self.output)
 
 

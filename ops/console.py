@@ -169,7 +169,9 @@ class Confirmation:
             Refused: the name is wrong, or nobody can be asked.
         """
         if self.given and self.given != target:
-            raise Refused(f"{target}: --confirm={self.given} is another name; nothing was changed", f"--confirm={target}")
+            raise Refused(
+                f"{target}: --confirm={self.given} is another name; nothing was changed", f"--confirm={target}"
+            )
         if not self.given and not self.interactive:
             raise Refused(
                 f"{target}: this changes production, and there is no terminal to ask on; nothing was changed",
@@ -193,7 +195,15 @@ class Confirmation:
 
 def print_error(error: OpsError, as_json: bool, procedure: str, target: str) -> None:
     """Print an error that came before a run had a journal."""
-    Console(as_json).show({
-        "event": "outcome", "procedure": procedure, "target": target, "run": None, "outcome": error.outcome,
-        "exit": error.exit_code, "reason": error.message, "hint": error.hint,
-    })
+    Console(as_json).show(
+        {
+            "event": "outcome",
+            "procedure": procedure,
+            "target": target,
+            "run": None,
+            "outcome": error.outcome,
+            "exit": error.exit_code,
+            "reason": error.message,
+            "hint": error.hint,
+        }
+    )

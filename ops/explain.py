@@ -17,8 +17,12 @@ def explain(target: str, verdict: Verdict) -> tuple[str, str]:
     shown = "; ".join(parts[:6]) + (f"; and {len(parts) - 6} more" if len(parts) > 6 else "")
     gone_table = any(table.lost for table in verdict.refused)
     gone_column = any(table.lost_values for table in verdict.refused)
-    hint = RIGHT if gone_table else COLUMN if gone_column else (
-        "look at both sides: the clone as it was is kept beside the migrated one; then correct the migration"
+    hint = (
+        RIGHT
+        if gone_table
+        else COLUMN
+        if gone_column
+        else ("look at both sides: the clone as it was is kept beside the migrated one; then correct the migration")
     )
     count = f"{verdict.lost_rows:,} rows and {verdict.lost_values:,} values or links would be lost"
     if not gone_table and not gone_column:

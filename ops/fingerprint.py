@@ -1,6 +1,6 @@
 """Fingerprints: what ``fingerprint.sql`` found, as data, and the same hash over chosen columns.
 
-A row's hash is ``hash_array_extended(ARRAY[record_send(ROW(…))], 0)``; a table's checksum is the sum of its rows' hashes,
+A row's hash is ``hash_array_extended(ARRAY[record_send(ROW(…))], 0)``; a table's checksum is the sum over its rows,
 so it depends on no order, and two equal rows count twice. The choice of this hash, and what weaker ones miss, was
 measured; ``ops/sql/tables.sql`` says which types are read as they are and which as text.
 """

@@ -1,6 +1,6 @@
 """The frozen inputs of a run: all that its commands are made of.
 
-Probes look first (versions, names, pending migrations, identities); what they find joins the operator's choice here, and
+Probes look first (versions, names, pending migrations, identities); what they find joins the operator's choice here;
 from then on nothing branches. Inputs hold no secret and go into the journal's header as they are, so a resume makes the
 very same plan again.
 """

@@ -27,10 +27,27 @@ def backups(options: Options) -> int:
     for name in _names(world, options):
         for manifest in backup.backups(target_folder(world, name)):
             count = sum(manifest.rows.values())
-            rows.append([name, manifest.backup, backup.age(manifest.taken_at), f"{manifest.size / 1e6:,.1f} MB",
-                         f"{count:,}", manifest.commit[:12]])
-            data.append({"event": "backup", "target": name, "backup": manifest.backup, "rows": count,
-                         "taken_at": manifest.taken_at.isoformat(), "bytes": manifest.size, "commit": manifest.commit})
+            rows.append(
+                [
+                    name,
+                    manifest.backup,
+                    backup.age(manifest.taken_at),
+                    f"{manifest.size / 1e6:,.1f} MB",
+                    f"{count:,}",
+                    manifest.commit[:12],
+                ]
+            )
+            data.append(
+                {
+                    "event": "backup",
+                    "target": name,
+                    "backup": manifest.backup,
+                    "rows": count,
+                    "taken_at": manifest.taken_at.isoformat(),
+                    "bytes": manifest.size,
+                    "commit": manifest.commit,
+                }
+            )
     console.Console(options.json).table("backups", ["target", "backup", "age", "size", "rows", "commit"], rows, data)
     return DONE
 
@@ -42,8 +59,15 @@ def runs(options: Options) -> int:
     for state in every_run(world, options.target and target_of(world, options)):
         outcome = str(state.outcome["outcome"]) if state.outcome else "interrupted"
         rows.append([state.run, state.target, state.procedure, outcome, str(state.header.get("reason") or "")])
-        data.append({"event": "run-listed", "run": state.run, "target": state.target, "procedure": state.procedure,
-                     "outcome": outcome})
+        data.append(
+            {
+                "event": "run-listed",
+                "run": state.run,
+                "target": state.target,
+                "procedure": state.procedure,
+                "outcome": outcome,
+            }
+        )
     console.Console(options.json).table("runs", ["run", "target", "procedure", "outcome", "reason"], rows, data)
     return DONE
 
@@ -57,9 +81,16 @@ def status(options: Options) -> int:
         now = _present(world, name)
         if options.json:
             state = last[0] if last else None
-            screen.show({"event": "status", "target": name, "run": state.run if state else None,
-                         "procedure": state.procedure if state else None,
-                         "outcome": (state.outcome or {}).get("outcome", "interrupted") if state else None, **now})
+            screen.show(
+                {
+                    "event": "status",
+                    "target": name,
+                    "run": state.run if state else None,
+                    "procedure": state.procedure if state else None,
+                    "outcome": (state.outcome or {}).get("outcome", "interrupted") if state else None,
+                    **now,
+                }
+            )
             continue
         lines = status_lines(world, last[0]) if last else [f"{name}: no run yet"]
         screen.text("\n".join([*lines, *_present_lines(name, now)]))
@@ -73,8 +104,11 @@ def _present(world: World, name: str) -> dict[str, Any]:
         world.url(name)
         some_tools(world)
         here = identity(world, name)
-        found: dict[str, Any] = {"database": here["database"], "frozen": here["read_only"] == "on",
-                                 "aside": _aside(here["databases"], here["database"])}
+        found: dict[str, Any] = {
+            "database": here["database"],
+            "frozen": here["read_only"] == "on",
+            "aside": _aside(here["databases"], here["database"]),
+        }
         if test:
             world.url(test)
             done = world.run(Query("identity.sql", test, "postgres"))
@@ -87,8 +121,13 @@ def _present(world: World, name: str) -> dict[str, Any]:
 
 
 def _aside(databases: dict[str, str], database: str) -> list[str]:
-    return sorted(db for db in databases if any(
-        db.startswith(f"{database}_{what}") for what in ("replaced_", "restored_", "undone_", "spare_", "before")))
+    return sorted(
+        db
+        for db in databases
+        if any(
+            db.startswith(f"{database}_{what}") for what in ("replaced_", "restored_", "undone_", "spare_", "before")
+        )
+    )
 
 
 def _present_lines(name: str, now: dict[str, Any]) -> list[str]:
@@ -113,8 +152,14 @@ def environment(options: Options) -> int:
     entry = world.inventory.target(name)
     here = identity(world, name)
     fit = [found for found in tools if found.major >= int(here["number"]) // 10000] or tools
-    values = {"TARGET": name, "DATABASE": here["database"], "SYSTEM": here["system"], "OPS_SQL": str(SQL_FOLDER),
-              "COMPRESS": fit[0].compression(), Secret(name).variable: world.url(name)}
+    values = {
+        "TARGET": name,
+        "DATABASE": here["database"],
+        "SYSTEM": here["system"],
+        "OPS_SQL": str(SQL_FOLDER),
+        "COMPRESS": fit[0].compression(),
+        Secret(name).variable: world.url(name),
+    }
     if entry.test:
         values |= {"TEST_DATABASE": world.database(entry.test), Secret(entry.test).variable: world.url(entry.test)}
         world.url(entry.test)

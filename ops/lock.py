@@ -1,7 +1,7 @@
 """The run lock: one run at a time on a production database.
 
-A session-level advisory lock on the server's ``postgres`` database (a swap would end a session on the live one). It dies
-with its holder, so nobody has to break it, and the session's name says who holds it.
+A session-level advisory lock on the server's ``postgres`` database (a swap would end a session on the live one). It
+dies with its holder, so nobody has to break it, and the session's name says who holds it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class RunLock:
         if not row or not row[0]:
             held = self._holder()
             self.__exit__(None, None, None)
-            raise Refused(f"{self.target}: another run is at work: {held}", "inv status   (it ends by itself; then try again)")
+            raise Refused(
+                f"{self.target}: another run is at work: {held}", "inv status   (it ends by itself; then try again)"
+            )
         return self
 
     def _holder(self) -> str:

@@ -63,8 +63,6 @@ class Databases:
             return []
         key = sql.SQL(" || ',' || ").join(sql.SQL("x.{}::text").format(sql.Identifier(name)) for (name,) in found)
         order = sql.SQL(", ").join(sql.SQL("x.{}").format(sql.Identifier(name)) for (name,) in found)
-        where = sql.SQL(f"WHERE {row_hash(columns)} = ANY (%s)" if hashes else "")  # type: ignore[arg-type]
-        query = sql.SQL("SELECT {} FROM ONLY {} x {} ORDER BY {} LIMIT 5").format(
-            key, sql.SQL(table), where, order  # type: ignore[arg-type]
-        )
+        where = sql.SQL(f"WHERE {row_hash(columns)} = ANY (%s)" if hashes else "")
+        query = sql.SQL("SELECT {} FROM ONLY {} x {} ORDER BY {} LIMIT 5").format(key, sql.SQL(table), where, order)
         return [str(value) for (value,) in connection.execute(query, [list(hashes)] if hashes else [])]

@@ -48,23 +48,26 @@ def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn
         code = error.exit_code
     except KeyboardInterrupt:
         console.print_error(
-            OpsError("interrupted before anything was begun; nothing was changed"), options.json, procedure, options.target
+            OpsError("interrupted before anything was begun; nothing was changed"),
+            options.json,
+            procedure,
+            options.target,
         )
         code = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        console.print_error(
-            OpsError(f"{where}{error.strerror}", "inv status"), options.json, procedure, options.target
-        )
+        console.print_error(OpsError(f"{where}{error.strerror}", "inv status"), options.json, procedure, options.target)
     except Exception as fault:
         if "OPS_DEBUG" in os.environ:
             raise
         said = (str(fault).splitlines() or [""])[0]
         console.print_error(
             OpsError(f"{type(fault).__name__}: {said}: a fault of this tool", f"OPS_DEBUG=1 inv {procedure} …"),
-            options.json, procedure, options.target,
+            options.json,
+            procedure,
+            options.target,
         )
     raise SystemExit(code)
 
@@ -95,8 +98,18 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
     try:
         inputs = bind(world, name, target, backup_id=backup_id)
     except NothingToDo as nothing:
-        screen.show({"event": "outcome", "procedure": name, "target": target, "run": None, "outcome": "nothing-to-do",
-                     "exit": DONE, "reason": nothing.reason, "hint": ""})
+        screen.show(
+            {
+                "event": "outcome",
+                "procedure": name,
+                "target": target,
+                "run": None,
+                "outcome": "nothing-to-do",
+                "exit": DONE,
+                "reason": nothing.reason,
+                "hint": "",
+            }
+        )
         return DONE
     plan = make_plan(PROCEDURES[name], inputs)
     if options.plan:
@@ -126,8 +139,15 @@ def _locked(world: World, plan: Plan) -> Iterator[Callable[[], None]]:
 
 
 def _work(
-    world: World, plan: Plan, screen: console.Console, confirmation: console.Confirmation, held: Callable[[], None], *,
-    reason: str = "", state: journal.State | None = None, undo: bool = False,
+    world: World,
+    plan: Plan,
+    screen: console.Console,
+    confirmation: console.Confirmation,
+    held: Callable[[], None],
+    *,
+    reason: str = "",
+    state: journal.State | None = None,
+    undo: bool = False,
 ) -> int:
     c = plan.inputs
     log = journal.Journal(world.inventory.path(c.run_folder))
@@ -154,8 +174,15 @@ def _header(plan: Plan, reason: str) -> journal.Event:
     c = plan.inputs
     source = f" ← {c.test}" if c.test and plan.procedure.name in ("release", "promote") else ""
     return {
-        "event": "run", "run": c.run, "procedure": plan.procedure.name, "target": c.target, "tool": __version__,
-        "reason": reason, "digest": plan.digest, "inputs": c.model_dump(mode="json"), "plan": plan.data(),
+        "event": "run",
+        "run": c.run,
+        "procedure": plan.procedure.name,
+        "target": c.target,
+        "tool": __version__,
+        "reason": reason,
+        "digest": plan.digest,
+        "inputs": c.model_dump(mode="json"),
+        "plan": plan.data(),
         "headline": f"{c.target}{source}: {plan.procedure.title} (run {c.run})",
     }
 
@@ -171,10 +198,28 @@ def _show_plan(screen: console.Console, plan: Plan) -> int:
 
     c = plan.inputs
     if screen.as_json:
-        screen.show({"event": "plan", "procedure": plan.procedure.name, "target": c.target, "digest": plan.digest,
-                     "inputs": c.model_dump(mode="json"), "steps": plan.data()})
-        screen.show({"event": "outcome", "procedure": plan.procedure.name, "target": c.target, "run": None,
-                     "outcome": "done", "exit": DONE, "reason": "only planned; nothing was changed", "hint": ""})
+        screen.show(
+            {
+                "event": "plan",
+                "procedure": plan.procedure.name,
+                "target": c.target,
+                "digest": plan.digest,
+                "inputs": c.model_dump(mode="json"),
+                "steps": plan.data(),
+            }
+        )
+        screen.show(
+            {
+                "event": "outcome",
+                "procedure": plan.procedure.name,
+                "target": c.target,
+                "run": None,
+                "outcome": "done",
+                "exit": DONE,
+                "reason": "only planned; nothing was changed",
+                "hint": "",
+            }
+        )
     else:
         screen.text(plan_text(plan))
     return DONE
@@ -234,16 +279,20 @@ def replan(state: journal.State) -> Plan:
     Raises:
         Refused: it would not be the same plan.
     """
+    tool = state.header.get("tool")
     try:
         inputs = Inputs.model_validate(state.header["inputs"])
         plan = make_plan(PROCEDURES[state.procedure], inputs)
     except (ValueError, KeyError):
-        raise Refused(f"run {state.run}: its header is not one of this version", f"generalprobe {state.header.get('tool')}") from None
+        raise Refused(
+            f"run {state.run}: its header is not one of this version",
+            f"python -m pip install generalprobe=={tool}",
+        ) from None
     if plan.digest != state.header["digest"]:
         raise Refused(
-            f"{state.target}: run {state.run} was planned by version {state.header.get('tool')} with other commands; "
-            "going on with different ones is not safe",
-            f"python -m pip install generalprobe=={state.header.get('tool')}   or   inv release --target={state.target}",
+            f"{state.target}: run {state.run} was planned by version {tool} with other commands; going on with "
+            "different ones is not safe",
+            f"python -m pip install generalprobe=={tool}   or   inv release --target={state.target}",
         )
     return plan
 
@@ -256,7 +305,9 @@ def status_lines(world: World, state: journal.State) -> list[str]:
     except OpsError as error:
         return [*lines, f"  {error.message}", f"  Try: {error.hint}"]
     outcome = state.outcome["outcome"] if state.outcome else "interrupted (killed, or still running)"
-    lines.append(f"  outcome: {outcome}" + (f": {state.outcome['reason']}" if state.outcome and state.outcome["reason"] else ""))
+    lines.append(
+        f"  outcome: {outcome}" + (f": {state.outcome['reason']}" if state.outcome and state.outcome["reason"] else "")
+    )
     lines.append(f"  stands:  {stands(plan, state)}")
     begun = [name for name in state.names("begun", "failed", "refused")]
     if begun and not state.finished:
@@ -273,5 +324,3 @@ def call_tool(name: str, options: Options, arguments: Mapping[str, Any]) -> int:
     some_tools(world)
     print(TOOLS[name](world, **arguments))
     return DONE
-
-

@@ -23,12 +23,25 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
     run = placeholder("RUN")
     needs_backup = procedure in ("rollback", "promote", "migrate-test", "verify")
     return Inputs(
-        run=run, target=target, database=placeholder("DATABASE"), system=placeholder("SYSTEM"), store=entry.store,
-        backup=placeholder("BACKUP") if needs_backup else run, test=entry.test or "", test_database=placeholder("TEST_DATABASE"),
-        test_like=_like(world.inventory, target), app=app_inputs(world, target), checks=entry.checks,
-        deploy=entry.deploy or (), health=entry.health or (), frozen=procedure != "rollback",
-        release=placeholder("RELEASE"), certificate=placeholder("CERTIFICATE") if procedure == "promote" else run,
-        certificate_hours=entry.certificate_hours, lock_timeout=entry.lock_timeout, retries=entry.retries,
+        run=run,
+        target=target,
+        database=placeholder("DATABASE"),
+        system=placeholder("SYSTEM"),
+        store=entry.store,
+        backup=placeholder("BACKUP") if needs_backup else run,
+        test=entry.test or "",
+        test_database=placeholder("TEST_DATABASE"),
+        test_like=_like(world.inventory, target),
+        app=app_inputs(world, target),
+        checks=entry.checks,
+        deploy=entry.deploy or (),
+        health=entry.health or (),
+        frozen=procedure != "rollback",
+        release=placeholder("RELEASE"),
+        certificate=placeholder("CERTIFICATE") if procedure == "promote" else run,
+        certificate_hours=entry.certificate_hours,
+        lock_timeout=entry.lock_timeout,
+        retries=entry.retries,
         compress=placeholder("COMPRESS"),
     )
 
@@ -48,7 +61,7 @@ def variables(c: Inputs, procedure: str) -> list[str]:
         newest = f"$(ls {c.folder}/backups | grep -v -e _safety -e .partial | tail -n 1)"
         lines += [f"ls {c.folder}/backups", f'export BACKUP="${{BACKUP:-{newest}}}"']
     if procedure == "promote":
-        lines.append(f"export CERTIFICATE=\"$(basename \"$(ls {c.folder}/certificates/*.json | tail -n 1)\" .json)\"")
+        lines.append(f'export CERTIFICATE="$(basename "$(ls {c.folder}/certificates/*.json | tail -n 1)" .json)"')
     if c.deploy:
         lines.append('export RELEASE="${RELEASE:-$(git rev-parse HEAD)}"')
     return lines

@@ -16,8 +16,11 @@ from ops.errors import UsageError
 
 PROGRAMS = ("psql", "pg_dump", "pg_restore")
 _PATTERNS = (
-    "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin",
-    "/usr/local/opt/postgresql@*/bin", "/Applications/Postgres.app/Contents/Versions/*/bin",
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/usr/local/opt/postgresql@*/bin",
+    "/Applications/Postgres.app/Contents/Versions/*/bin",
 )
 
 
@@ -34,7 +37,9 @@ class Tools:
             return "1"
         tried = subprocess.run(
             [str(self.folder / "pg_dump"), "--format=custom", "--compress=zstd:1", "--dbname=host=/nowhere"],
-            capture_output=True, text=True, env={"PATH": os.defpath, "LC_ALL": "C"},
+            capture_output=True,
+            text=True,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
         )
         return "1" if "compress" in tried.stderr else "zstd:1"
 
@@ -83,8 +88,9 @@ def choose(found: Iterable[Tools], source: int, destination: int, names: str) ->
         )
     if fit[0].major > destination:
         raise UsageError(
-            f"{names}: the dump needs tools of {fit[0].major}, and their restore does not fit a server of {destination}",
-            f"apt-get install postgresql-client-{source}" if destination >= source
+            f"{names}: the dump needs tools of {fit[0].major}, whose restore does not fit a server of {destination}",
+            f"apt-get install postgresql-client-{source}"
+            if destination >= source
             else f"a test server of PostgreSQL {source} or newer",
         )
     return fit[0]

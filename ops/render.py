@@ -1,4 +1,4 @@
-"""A plan for a person: the page of a procedure in Markdown, and the text of ``--plan``. Knows steps, never a procedure."""
+"""A plan for a person: a procedure's page in Markdown, and the text of ``--plan``. Knows steps, never a procedure."""
 
 from __future__ import annotations
 
@@ -23,26 +23,45 @@ def page(plan: Plan, variables: list[str]) -> str:
         variables: lines of shell that set what the blocks name.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
     c = plan.inputs
     gates = {gate.check.name: _check(gate) for planned in plan.steps for gate in planned.gates}
-    text = environment.get_template("page.md.j2").render(page={
-        "title": plan.procedure.title, "purpose": plan.procedure.purpose, "failure": plan.procedure.failure,
-        "task": plan.procedure.task, "exclusive": plan.procedure.exclusive, "confirm": plan.confirms,
-        "gates": list(gates.values()), "targets": [name for name in (c.target, c.test) if name], "target": c.target,
-        "variables": variables, "run_folder": quote(c.run_folder), "steps": [_step(planned) for planned in plan.steps],
-    })
+    text = environment.get_template("page.md.j2").render(
+        page={
+            "title": plan.procedure.title,
+            "purpose": plan.procedure.purpose,
+            "failure": plan.procedure.failure,
+            "task": plan.procedure.task,
+            "exclusive": plan.procedure.exclusive,
+            "confirm": plan.confirms,
+            "gates": list(gates.values()),
+            "targets": [name for name in (c.target, c.test) if name],
+            "target": c.target,
+            "variables": variables,
+            "run_folder": quote(c.run_folder),
+            "steps": [_step(planned) for planned in plan.steps],
+        }
+    )
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def _step(planned: PlannedStep) -> dict[str, Any]:
     step = planned.step
     return {
-        "title": step.title, "why": reveal(step.why), "only": step.only, "final": step.final, "stays": step.stays,
-        "gates": [_check(gate) for gate in planned.gates], "commands": _shown(planned.commands),
-        "proof": _check(planned.proof) if planned.proof else None, "undo": _shown(planned.undo),
+        "title": step.title,
+        "why": reveal(step.why),
+        "only": step.only,
+        "final": step.final,
+        "stays": step.stays,
+        "gates": [_check(gate) for gate in planned.gates],
+        "commands": _shown(planned.commands),
+        "proof": _check(planned.proof) if planned.proof else None,
+        "undo": _shown(planned.undo),
         "undo_words": prose(step.undo) if step.undo else "",
     }
 
@@ -58,10 +77,7 @@ def _shown(commands: tuple[Command, ...]) -> list[str]:
 def plan_text(plan: Plan) -> str:
     """What ``--plan`` prints: names, sizes and the exact commands; secrets as variables."""
     c = plan.inputs
-    lines = [
-        f"{c.target}: {plan.procedure.title}",
-        f"  production: {c.database} on PostgreSQL {c.server}",
-    ]
+    lines = [f"{c.target}: {plan.procedure.title}", f"  production: {c.database} on PostgreSQL {c.server}"]
     if c.test:
         lines.append(f"  test:       {c.test} ({c.test_database})")
     if c.pending:

@@ -72,7 +72,9 @@ class Runner:
         try:
             return self._outcome(work(), DONE, "", "")
         except KeyboardInterrupt:
-            error: OpsError = Interrupted(f"{self.plan.inputs.target}: interrupted in {self._current or 'the beginning'}")
+            error: OpsError = Interrupted(
+                f"{self.plan.inputs.target}: interrupted in {self._current or 'the beginning'}"
+            )
         except OpsError as caught:
             error = caught
         except Exception as fault:
@@ -92,8 +94,14 @@ class Runner:
 
     def _outcome(self, outcome: str, code: int, reason: str, hint: str, error: OpsError | None = None) -> Event:
         event: Event = {
-            "event": "outcome", "procedure": self.plan.procedure.name, "target": self.plan.inputs.target,
-            "run": self.plan.inputs.run, "outcome": outcome, "exit": code, "reason": reason, "hint": hint,
+            "event": "outcome",
+            "procedure": self.plan.procedure.name,
+            "target": self.plan.inputs.target,
+            "run": self.plan.inputs.run,
+            "outcome": outcome,
+            "exit": code,
+            "reason": reason,
+            "hint": hint,
             "stands": self.stands(),
         }
         verdict = getattr(error, "verdict", None) or self._verdict
@@ -176,7 +184,7 @@ class Runner:
         if planned.proof and (wrong := self._holds(planned.proof)):
             raise StepFailed(
                 f"{planned.inputs.target}: {planned.name} ended, but its proof does not hold "
-                f"({planned.proof.check.title.lower()}): {wrong.message}",
+                f"({planned.proof.check.title.lower()}): {wrong.message}"
             )
 
     def _gate(self, planned: PlannedStep, gate: PlannedCheck) -> None:
@@ -184,7 +192,9 @@ class Runner:
             if error.outcome == "refused":
                 raise error
             hint = gate.check.hint
-            raise Refused(f"{planned.inputs.target}: {planned.step.title}: refused: {error.message}", error.hint or hint)
+            raise Refused(
+                f"{planned.inputs.target}: {planned.step.title}: refused: {error.message}", error.hint or hint
+            )
 
     def _holds(self, planned: PlannedCheck) -> OpsError | None:
         """None where a check holds, else why not."""
@@ -204,7 +214,9 @@ class Runner:
         if isinstance(command, Tool):
             return TOOLS[command.name](self.world, **command.options)
         done = self.world.run(
-            command, run=self.plan.inputs.run, known=self.state.facts,
+            command,
+            run=self.plan.inputs.run,
+            known=self.state.facts,
             on_line=lambda line: self.show({"event": "line", "step": key, "text": line}),
         )
         self._log(key, command, done.out, done.err)
@@ -227,8 +239,12 @@ class Runner:
             self.state.status.pop(planned.name, None)
             self.state.status[planned.name] = status
         event: Event = {
-            "event": "step", "step": planned.name, "status": status, "title": planned.step.title,
-            "number": number, "of": len(self.plan.steps),
+            "event": "step",
+            "step": planned.name,
+            "status": status,
+            "title": planned.step.title,
+            "number": number,
+            "of": len(self.plan.steps),
         }
         if detail:
             event["detail"] = detail
@@ -287,7 +303,9 @@ def stands(plan: Plan, state: State) -> str:
     said = [p.step.data if p in done else f"{lower(p.step.title)} was begun, not finished" for p in data]
     said = said or ["production's data are untouched"]
     ended = {planned.step.ends for planned in done}
-    said += [planned.step.meanwhile for planned in touched if planned.step.meanwhile and planned.step.meanwhile not in ended]
+    said += [
+        planned.step.meanwhile for planned in touched if planned.step.meanwhile and planned.step.meanwhile not in ended
+    ]
     said += [f"not finished: {lower(p.step.title)}" for p in touched if p not in done and p not in data]
     if done:
         said.append(f"{len(done)} changing steps are done, the last: {lower(done[-1].step.title)}")
@@ -302,5 +320,3 @@ def lower(title: str) -> str:
 def lock_wait(message: str) -> bool:
     """Whether an error says that a lock was not to be had, so that trying again is worth it."""
     return any(words in message for words in ("lock timeout", "deadlock detected", "LockNotAvailable"))
-
-

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ops.command import Command
+from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
 
 Act = Callable[[Inputs], Command | Sequence[Command]]
@@ -21,7 +21,7 @@ def commands(act: Act | None, inputs: Inputs) -> tuple[Command, ...]:
     if act is None:
         return ()
     made = act(inputs)
-    return tuple(made) if isinstance(made, (list, tuple)) else (made,)  # type: ignore[arg-type]
+    return (made,) if isinstance(made, (Shell, Query, Tool)) else tuple(made)
 
 
 @dataclass(frozen=True)

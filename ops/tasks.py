@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from invoke import Collection, task
+from invoke.collection import Collection
+from invoke.tasks import task
 
 if TYPE_CHECKING:
     from ops.main import Options
@@ -122,8 +123,9 @@ def rollback(  # type: ignore[no-untyped-def]
 
     Example: inv rollback --backup=latest --confirm=lessons
     """
-    _procedure("rollback", c, backup, target=target, confirm=confirm, json=json, plan=plan, reason=reason,
-               inventory=inventory)
+    _procedure(
+        "rollback", c, backup, target=target, confirm=confirm, json=json, plan=plan, reason=reason, inventory=inventory
+    )
 
 
 @operation
@@ -223,6 +225,7 @@ def runbooks(c, check=False, target="", out="runbooks", json=False, inventory=""
 
     Example: inv runbooks --check
     """
+
     def work(options: Options) -> int:
         from ops.pages import write_pages
 
@@ -240,7 +243,7 @@ def environment(c, target="", inventory=""):  # type: ignore[no-untyped-def]
     _end("environment", c, _listing("environment"), target=target, inventory=inventory)
 
 
-def _tool(name: str, context: Any, inventory: str, **arguments: str) -> None:
+def _tool(name: str, context: Any, inventory: str, /, **arguments: str) -> None:
     def work(options: Options) -> int:
         from ops.main import call_tool
 
@@ -276,8 +279,17 @@ def check_app(c, target, database_of, inventory=""):  # type: ignore[no-untyped-
 @task(name="verdict")
 def judge(c, target, test, before, before_database, after, report, inventory=""):  # type: ignore[no-untyped-def]
     """Account for every row of a migrated clone."""
-    _tool("verdict", c, inventory, target=target, test=test, before=before, before_database=before_database,
-          after=after, report=report)
+    _tool(
+        "verdict",
+        c,
+        inventory,
+        target=target,
+        test=test,
+        before=before,
+        before_database=before_database,
+        after=after,
+        report=report,
+    )
 
 
 @task
@@ -311,10 +323,36 @@ def loss_preview(c, target, before, after, inventory=""):  # type: ignore[no-unt
 
 
 namespace = Collection(
-    release, backup, clone_prod_to_test, migrate_test, verify, promote, rollback, freeze, unfreeze, plan, backups, runs,
-    status, resume, undo, runbooks, environment,
+    release,
+    backup,
+    clone_prod_to_test,
+    migrate_test,
+    verify,
+    promote,
+    rollback,
+    freeze,
+    unfreeze,
+    plan,
+    backups,
+    runs,
+    status,
+    resume,
+    undo,
+    runbooks,
+    environment,
 )
-namespace.add_collection(Collection(
-    "tool", seal, check_backup, same_fingerprint, check_app, judge, certify, check_certificate, check_window,
-    verify_production, loss_preview,
-))
+namespace.add_collection(
+    Collection(
+        "tool",
+        seal,
+        check_backup,
+        same_fingerprint,
+        check_app,
+        judge,
+        certify,
+        check_certificate,
+        check_window,
+        verify_production,
+        loss_preview,
+    )
+)

@@ -42,7 +42,9 @@ def identity(world: World, target: str) -> dict[str, Any]:
     """
     done = world.run(Query("identity.sql", target))
     if done.exit:
-        raise OpsError(f"{target}: the database does not answer: {said_error(done.err)}", "check its address and that it runs")
+        raise OpsError(
+            f"{target}: the database does not answer: {said_error(done.err)}", "check its address and that it runs"
+        )
     found, schema = json_lines(done.out)[:2]
     return {**found, **schema}
 
@@ -92,12 +94,24 @@ def seal(world: World, *, target: str, backup_id: str, run: str) -> str:
     if final.exists() and not partial.exists():
         return f"{backup_id} is sealed already"
     found = fingerprint.read(partial / "fingerprint.jsonl")
-    manifest = backup.seal(partial, final, {
-        "backup": backup_id, "target": target, "database": world.database(target), "taken_at": datetime.now(UTC),
-        "server": found.server, "client": str(world.tools.major if world.tools else ""),
-        "system": identity(world, target)["system"], "schema_digest": found.schema, "migrations": found.migrations,
-        "commit": commit_of(world, target), "run": run, "rows": {t.name: t.rows for t in found.tables.values()},
-    })
+    manifest = backup.seal(
+        partial,
+        final,
+        {
+            "backup": backup_id,
+            "target": target,
+            "database": world.database(target),
+            "taken_at": datetime.now(UTC),
+            "server": found.server,
+            "client": str(world.tools.major if world.tools else ""),
+            "system": identity(world, target)["system"],
+            "schema_digest": found.schema,
+            "migrations": found.migrations,
+            "commit": commit_of(world, target),
+            "run": run,
+            "rows": {t.name: t.rows for t in found.tables.values()},
+        },
+    )
     return f"{backup_id}: {found.rows:,} rows in {len(found.tables)} tables, {manifest.size / 1e6:,.1f} MB"
 
 
@@ -155,8 +169,13 @@ def bound(world: World, target: str, backup_id: str, found: dict[str, Any]) -> c
     """What binds a certificate, as it is now."""
     who = identity(world, target)
     return certificate.Bound(
-        migrations=pending_digest(found), commit=commit_of(world, target), schema_digest=str(who["schema"]),
-        applied=tuple(found["applied"]), backup=backup_id, server=str(who["server"]), tool=__version__,
+        migrations=pending_digest(found),
+        commit=commit_of(world, target),
+        schema_digest=str(who["schema"]),
+        applied=tuple(found["applied"]),
+        backup=backup_id,
+        server=str(who["server"]),
+        tool=__version__,
     )
 
 
@@ -173,16 +192,29 @@ def certify(world: World, *, target: str, backup_id: str, report: str, after: st
     entry = world.inventory.target(target)
     judged = json.loads(world.inventory.path(report).read_text())
     moves = [
-        certificate.Moved(table=t["table"], to=t["to"] or t["table"], columns=t["mapping"],
-                          exact=t["rows_before"] == t["rows_after"] and not t["changed"])
-        for t in judged["tables"] if t["mapping"]
+        certificate.Moved(
+            table=t["table"],
+            to=t["to"] or t["table"],
+            columns=t["mapping"],
+            exact=t["rows_before"] == t["rows_after"] and not t["changed"],
+        )
+        for t in judged["tables"]
+        if t["mapping"]
     ]
     issued = datetime.now(UTC)
-    certificate.write(target_folder(world, target), certificate.Certificate(
-        certificate=name, target=target, issued_at=issued, expires_at=issued + timedelta(hours=entry.certificate_hours),
-        bound=bound(world, target, backup_id, probe(world, target, target)),
-        schema_after=fingerprint.read(world.inventory.path(after)).schema, moves=tuple(moves), verdict=judged,
-    ))
+    certificate.write(
+        target_folder(world, target),
+        certificate.Certificate(
+            certificate=name,
+            target=target,
+            issued_at=issued,
+            expires_at=issued + timedelta(hours=entry.certificate_hours),
+            bound=bound(world, target, backup_id, probe(world, target, target)),
+            schema_after=fingerprint.read(world.inventory.path(after)).schema,
+            moves=tuple(moves),
+            verdict=judged,
+        ),
+    )
     return f"{name}: valid for {entry.certificate_hours:g} h"
 
 
@@ -192,7 +224,8 @@ def check_certificate(world: World, *, target: str, name: str) -> str:
     found = certificate.read(target_folder(world, target), name)
     now = bound(world, target, found.bound.backup, probe(world, target, target))
     if said := certificate.objections(found, now):
-        raise Refused(f"{target}: certificate {name} does not hold: {'; '.join(said)}", f"inv release --target={target}")
+        why = "; ".join(said)
+        raise Refused(f"{target}: certificate {name} does not hold: {why}", f"inv release --target={target}")
     return f"{name}: holds until {found.expires_at:%Y-%m-%d %H:%M} UTC"
 
 
@@ -234,7 +267,7 @@ def check_window(world: World, *, target: str) -> str:
         return "no maintenance window is asked for"
     if not window.contains(datetime.now(UTC)):
         raise Refused(
-            f"{target}: the maintenance window is closed; it opens {', '.join(window.days)} {window.hours} {window.zone}",
+            f"{target}: the maintenance window is closed: {', '.join(window.days)} {window.hours} {window.zone}",
             "wait for it, or change `window` in the inventory",
         )
     return f"the maintenance window is open ({window.hours} {window.zone})"

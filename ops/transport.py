@@ -30,7 +30,12 @@ class Transport(Protocol):
     """Runs words on a host."""
 
     def run(
-        self, words: Sequence[str], *, folder: Path, env: Mapping[str, str], output: Path | None = None,
+        self,
+        words: Sequence[str],
+        *,
+        folder: Path,
+        env: Mapping[str, str],
+        output: Path | None = None,
         on_line: OnLine | None = None,
     ) -> Completed:
         """Run a program to its end.
@@ -49,7 +54,12 @@ class Local:
     """This machine. A program gets a process group of its own, so Ctrl-C ends all of it, in order."""
 
     def run(
-        self, words: Sequence[str], *, folder: Path, env: Mapping[str, str], output: Path | None = None,
+        self,
+        words: Sequence[str],
+        *,
+        folder: Path,
+        env: Mapping[str, str],
+        output: Path | None = None,
         on_line: OnLine | None = None,
     ) -> Completed:
         """See ``Transport``. A program that is not there ends with 127, a folder that is not there with 126."""
@@ -62,8 +72,13 @@ class Local:
                 return Completed(126, "", f"there is no folder {folder}")
             try:
                 process = subprocess.Popen(
-                    list(words), cwd=folder, env=dict(env), stdin=subprocess.DEVNULL, stdout=out,
-                    stderr=subprocess.PIPE, start_new_session=True,
+                    list(words),
+                    cwd=folder,
+                    env=dict(env),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
                 )
             except OSError as error:
                 return Completed(127, "", f"{words[0]}: {error.strerror}")

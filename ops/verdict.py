@@ -78,12 +78,18 @@ class TableVerdict:
     def data(self) -> dict[str, object]:
         """Its JSON form (docs/json.md)."""
         return {
-            "table": self.table, "verdict": self.verdict, "to": self.to or None, "rows_before": self.rows_before,
-            "rows_after": self.rows_after, "lost": self.lost, "changed": self.changed,
+            "table": self.table,
+            "verdict": self.verdict,
+            "to": self.to or None,
+            "rows_before": self.rows_before,
+            "rows_after": self.rows_after,
+            "lost": self.lost,
+            "changed": self.changed,
             "columns": [
                 {"column": c.column, "verdict": c.verdict, "to": c.to or None, "lost": c.lost} for c in self.columns
             ],
-            "sample": self.sample, "mapping": self.mapping,
+            "sample": self.sample,
+            "mapping": self.mapping,
         }
 
 
@@ -111,7 +117,8 @@ class Verdict:
     def data(self) -> dict[str, object]:
         """Its JSON form (docs/json.md)."""
         return {
-            "lost_rows": self.lost_rows, "lost_values": self.lost_values,
+            "lost_rows": self.lost_rows,
+            "lost_values": self.lost_values,
             "tables": [table.data() for table in self.tables],
         }
 
@@ -201,9 +208,7 @@ def _best(old: Table, new: Table, look: Look) -> tuple[_Match, list[str]]:
     return base, [column.name for column in gone]
 
 
-def _guesses(
-    old: Table, new: Table, shared: Mapping_, gone: Sequence[Column], look: Look
-) -> Iterator[dict[str, str]]:
+def _guesses(old: Table, new: Table, shared: Mapping_, gone: Sequence[Column], look: Look) -> Iterator[dict[str, str]]:
     """Where the gone columns may have gone: new columns of the same kind, those with equal sums first."""
     fresh = [column for column in new.columns if column.name not in shared]
     sums = {c.name: look.checksum("before", old.name, [(c.name, c.read_as)]) for c in gone}
@@ -235,9 +240,7 @@ def _match(old: Table, new: Table, mapping: Mapping_, look: Look) -> _Match:
         return _Match(dict(mapping), old.rows, new.rows)
     if before == after:
         return _Match(dict(mapping), 0, 0)
-    missing, extra, sample = difference(
-        look.hashes("before", old.name, mine), look.hashes("after", new.name, theirs)
-    )
+    missing, extra, sample = difference(look.hashes("before", old.name, mine), look.hashes("after", new.name, theirs))
     return _Match(dict(mapping), missing, extra, sample)
 
 

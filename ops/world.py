@@ -149,7 +149,11 @@ class World:
         return env
 
     def run(
-        self, command: Shell | Query, *, run: str = "", known: Mapping[str, str] | None = None,
+        self,
+        command: Shell | Query,
+        *,
+        run: str = "",
+        known: Mapping[str, str] | None = None,
         on_line: OnLine | None = None,
     ) -> Completed:
         """Run a command on its target's host. What it printed comes back redacted."""
@@ -181,7 +185,7 @@ class World:
             return psycopg.connect(self.url(target), autocommit=True, **given)
         except psycopg.Error as error:
             said = self.redact(str(error)).strip().splitlines()[-1:]
-            raise OpsError(f"{target}: no connection: {''.join(said)}", "inv plan   (and look at the database's host)") from None
+            raise OpsError(f"{target}: no connection: {''.join(said)}", "look at the database's host") from None
 
 
 def application(run: str) -> str:

@@ -93,7 +93,12 @@ class Project:
     def inv(self, *words: str, timeout: float = 120) -> Done:
         """Call ``inv`` as a person without a terminal would."""
         done = subprocess.run(
-            self.command(*words), cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout,
+            self.command(*words),
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
             stdin=subprocess.DEVNULL,
         )
         return Done(done.returncode, done.stdout, done.stderr)
@@ -101,7 +106,11 @@ class Project:
     def manage(self, *words: str) -> str:
         """Call the application's ``manage.py`` on production."""
         done = subprocess.run(
-            [sys.executable, "manage.py", *words], cwd=self.folder / "shop", env=self.env, capture_output=True, text=True
+            [sys.executable, "manage.py", *words],
+            cwd=self.folder / "shop",
+            env=self.env,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -116,7 +125,9 @@ class Project:
         """Rows and checksum of every production table, by the shipped SQL."""
         done = subprocess.run(
             ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-f", str(ROOT / "ops/sql/fingerprint.sql")],
-            env=self.env | psql_env(self.production), capture_output=True, text=True,
+            env=self.env | psql_env(self.production),
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
         lines = [json.loads(line) for line in done.stdout.splitlines()]

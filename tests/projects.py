@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-SETTINGS = '''
+SETTINGS = """
 import os
 from urllib.parse import unquote, urlsplit
 url = urlsplit(os.environ["DATABASE_URL"])
@@ -19,16 +19,16 @@ INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "lessons
 SECRET_KEY = "only for tests"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
-'''
+"""
 
-MANAGE = '''
+MANAGE = """
 import os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
 from django.core.management import execute_from_command_line
 execute_from_command_line(sys.argv)
-'''
+"""
 
-MODELS = '''
+MODELS = """
 from django.db import models
 class Teacher(models.Model):
     name = models.CharField(max_length=50)
@@ -37,9 +37,9 @@ class Session(models.Model):
     teacher = models.ForeignKey(Teacher, on_delete=models.CASCADE)
 class Booking(models.Model):
     session = models.ForeignKey(Session, null=True, on_delete=models.SET_NULL)
-'''
+"""
 
-FILL = '''
+FILL = """
 from django.core.management.base import BaseCommand
 from django.db import connection
 class Command(BaseCommand):
@@ -49,18 +49,18 @@ class Command(BaseCommand):
             cursor.execute("insert into lessons_lesson(title, teacher_id) select 'Stunde ' || n, 1 + n % 10"
                            " from generate_series(1, 1000) n")
             cursor.execute("insert into lessons_booking(lesson_id) select n from generate_series(1, 1000) n")
-'''
+"""
 
-CHECK = '''
+CHECK = """
 from django.core.management.base import BaseCommand, CommandError
 from lessons.models import Booking, Session
 class Command(BaseCommand):
     def handle(self, *args, **options):
         if not Session.objects.exists() or Booking.objects.filter(session=None).exists():
             raise CommandError("sessions or their bookings are missing")
-'''
+"""
 
-INITIAL = '''
+INITIAL = """
 import django.db.models.deletion
 from django.db import migrations, models
 class Migration(migrations.Migration):
@@ -75,36 +75,36 @@ class Migration(migrations.Migration):
         migrations.CreateModel("Booking", [("id", models.BigAutoField(primary_key=True)),
             ("lesson", models.ForeignKey("lessons.lesson", django.db.models.deletion.SET_NULL, null=True))]),
     ]
-'''
+"""
 
-HEAD = '''
+HEAD = """
 import django.db.models.deletion as d
 from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [("lessons", "0001_initial")]
     operations = [%s]
-'''
+"""
 
-CREATE = '''
+CREATE = """
         migrations.CreateModel("Session", [("id", models.BigAutoField(primary_key=True)),
             ("title", models.CharField(max_length=100)), ("teacher", models.ForeignKey("lessons.teacher", d.CASCADE))]),
-        migrations.AddField("booking", "session", models.ForeignKey("lessons.session", d.SET_NULL, null=True)),'''
+        migrations.AddField("booking", "session", models.ForeignKey("lessons.session", d.SET_NULL, null=True)),"""
 
-COPY = '''
+COPY = """
         migrations.RunSQL("insert into lessons_session(id, title, teacher_id) select id, title, teacher_id"
                           " from lessons_lesson %s"),
         migrations.RunSQL("update lessons_booking b set session_id = lesson_id"
                           " where exists (select from lessons_session s where s.id = b.lesson_id)"),
-        migrations.RunSQL("set constraints all immediate"),'''
+        migrations.RunSQL("set constraints all immediate"),"""
 
-DELETE = '''
-        migrations.RemoveField("booking", "lesson"), migrations.DeleteModel("Lesson")'''
+DELETE = """
+        migrations.RemoveField("booking", "lesson"), migrations.DeleteModel("Lesson")"""
 
 VARIANTS = {
     "a": CREATE + DELETE,
     "b": 'migrations.RenameModel("Lesson", "Session"), migrations.RenameField("booking", "lesson", "session")',
     "c": CREATE + COPY % "" + DELETE,
-    "d": CREATE + COPY % "where id %% 2 = 0" .replace("%%", "%") + DELETE,
+    "d": CREATE + COPY % "where id %% 2 = 0".replace("%%", "%") + DELETE,
 }
 
 
@@ -139,10 +139,18 @@ def write_project(folder: Path, variant: str, target: dict[str, object]) -> None
 def inventory(target: dict[str, object]) -> dict[str, object]:
     """The inventory of such a project."""
     production = {
-        "database": "env:DATABASE_URL", "app": {"dir": "shop", "manage": ["python", "manage.py"]}, "test": "shop-test",
-        "checks": [["check_lessons_data"]], **target,
+        "database": "env:DATABASE_URL",
+        "app": {"dir": "shop", "manage": ["python", "manage.py"]},
+        "test": "shop-test",
+        "checks": [["check_lessons_data"]],
+        **target,
     }
-    return {"all": {"vars": {"store": "backups"}, "children": {
-        "production": {"hosts": {"shop": production}},
-        "test": {"hosts": {"shop-test": {"database": "env:TEST_DATABASE_URL"}}},
-    }}}
+    return {
+        "all": {
+            "vars": {"store": "backups"},
+            "children": {
+                "production": {"hosts": {"shop": production}},
+                "test": {"hosts": {"shop-test": {"database": "env:TEST_DATABASE_URL"}}},
+            },
+        }
+    }

@@ -67,5 +67,3 @@ def seal(c: Inputs) -> Command:
     """Writes the sha256 of every file, the versions, the applied migrations and the application's commit into the
     manifest, last of all, and gives the folder its name."""
     return Tool("seal", {"target": c.target, "backup_id": c.backup, "run": c.run})
-
-

@@ -19,9 +19,12 @@ clone = Procedure(
 @check("What is about to be replaced is not production", "give the test target a database of its own in the inventory")
 def not_production(c: Inputs) -> Command:
     """A test target that points at production is how production gets overwritten."""
-    return Query("check_not_production.sql", c.test, "postgres", {
-        "system": c.system, "database": c.database, "name": c.test_database, "other": c.spare,
-    })
+    return Query(
+        "check_not_production.sql",
+        c.test,
+        "postgres",
+        {"system": c.system, "database": c.database, "name": c.test_database, "other": c.spare},
+    )
 
 
 @check("The restored database equals what was dumped: every table, every sequence", "inv resume")
@@ -66,8 +69,14 @@ def restore(c: Inputs) -> list[Command]:
     proves that its backup can be restored."""
     created = {"name": c.spare, "like": c.test_like, "marker": c.clone_marker, "run": c.run}
     words = (
-        "pg_restore", f"--jobs={c.jobs}", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password",
-        f"--dbname=service={c.test} dbname={conninfo(c.spare)}", f"{c.backup_folder}/dump",
+        "pg_restore",
+        f"--jobs={c.jobs}",
+        "--exit-on-error",
+        "--no-owner",
+        "--no-privileges",
+        "--no-password",
+        f"--dbname=service={c.test} dbname={conninfo(c.spare)}",
+        f"{c.backup_folder}/dump",
     )
     return [
         Query("create_database.sql", c.test, "postgres", created),
@@ -75,7 +84,9 @@ def restore(c: Inputs) -> list[Command]:
     ]
 
 
-@clone.step("Give the clone the test database's name", gates=(not_production,), proof=clone_is_live, undo=swap_back, again=True)
+@clone.step(
+    "Give the clone the test database's name", gates=(not_production,), proof=clone_is_live, undo=swap_back, again=True
+)
 def swap(c: Inputs) -> Command:
     """Two renames in one transaction: there is no moment without a test database. The former one is kept aside."""
     given = {"live": c.test_database, "incoming": c.spare, "aside": c.test_replaced}

@@ -27,16 +27,18 @@ def freeze_now(c: Inputs) -> Command:
     return Query("freeze.sql", c.target, "postgres", parameters={"live": c.database})
 
 
-@freeze.step(
-    "Freeze production", gates=(is_production,), proof=is_frozen, undo=unfreeze_now, again=True, confirm=True
-)
+@freeze.step("Freeze production", gates=(is_production,), proof=is_frozen, undo=unfreeze_now, again=True, confirm=True)
 def refuse_writes(c: Inputs) -> Command:
     """Every new session is read-only, and the old ones end."""
     return freeze_now(c)
 
 
 @unfreeze.step(
-    "Let production take writes again", gates=(is_production,), proof=takes_writes, undo=freeze_now, again=True,
+    "Let production take writes again",
+    gates=(is_production,),
+    proof=takes_writes,
+    undo=freeze_now,
+    again=True,
     confirm=True,
 )
 def take_writes(c: Inputs) -> Command:

@@ -29,7 +29,9 @@ verify = Procedure(
 )
 
 
-@check("The application talks to the clone, and to nothing else", "read the variable of app.database_env in the settings")
+@check(
+    "The application talks to the clone, and to nothing else", "read the variable of app.database_env in the settings"
+)
 def app_talks_to_clone(c: Inputs) -> Command:
     """Settings with a database of their own would migrate that one: production, in the worst case."""
     return Tool("check-app", {"target": c.target, "database_of": c.test})
@@ -59,11 +61,7 @@ def drop_before(c: Inputs) -> Command:
 
 
 @migrate_test.step(
-    "Keep a copy of the clone as it is",
-    gates=(not_production,),
-    proof=copy_is_there,
-    undo=drop_before,
-    again=True,
+    "Keep a copy of the clone as it is", gates=(not_production,), proof=copy_is_there, undo=drop_before, again=True
 )
 def keep_before(c: Inputs) -> Command:
     """Inside the server and file by file; afterwards old and new can be compared row by row. It refuses a database
@@ -100,14 +98,26 @@ def after(c: Inputs) -> Command:
 def account(c: Inputs) -> Command:
     """Tables and columns that are gone are looked for by content. Every old row must be found as one new row; what is
     not found is counted, with keys."""
-    return Tool("verdict", {
-        "target": c.target, "test": c.test, "before": f"{c.run_folder}/before.jsonl", "before_database": c.before,
-        "after": f"{c.run_folder}/after.jsonl", "report": f"{c.run_folder}/verdict.json",
-    })
+    return Tool(
+        "verdict",
+        {
+            "target": c.target,
+            "test": c.test,
+            "before": f"{c.run_folder}/before.jsonl",
+            "before_database": c.before,
+            "after": f"{c.run_folder}/after.jsonl",
+            "report": f"{c.run_folder}/verdict.json",
+        },
+    )
 
 
-@verify.step("Run the application's own checks on the clone", reads=True, again=True,
-             when=lambda c: bool(c.checks), only="Only where the inventory has `checks`.")
+@verify.step(
+    "Run the application's own checks on the clone",
+    reads=True,
+    again=True,
+    when=lambda c: bool(c.checks),
+    only="Only where the inventory has `checks`.",
+)
 def checks(c: Inputs) -> list[Command]:
     """The application knows best what right data look like. Each must exit 0."""
     return [manage(c, c.test, *words) for words in c.checks]
@@ -122,7 +132,13 @@ def checks(c: Inputs) -> list[Command]:
 def write_certificate(c: Inputs) -> Command:
     """Binds the result to the migrations' files, the commit, production's schema, the backup and the versions, with
     an expiry. Promotion refuses where any of them differs."""
-    return Tool("certify", {
-        "target": c.target, "backup_id": c.backup, "report": f"{c.run_folder}/verdict.json",
-        "after": f"{c.run_folder}/after.jsonl", "name": c.certificate,
-    })
+    return Tool(
+        "certify",
+        {
+            "target": c.target,
+            "backup_id": c.backup,
+            "report": f"{c.run_folder}/verdict.json",
+            "after": f"{c.run_folder}/after.jsonl",
+            "name": c.certificate,
+        },
+    )

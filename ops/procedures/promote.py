@@ -129,15 +129,25 @@ def fingerprint_after(c: Inputs) -> Command:
 @promote.step("Account for every row of production", reads=True, again=True, on_failure=rollback_hint)
 def account(c: Inputs) -> Command:
     """The rehearsal proved where each table and column goes; production must hold the same there."""
-    return Tool("verify-production", {
-        "target": c.target, "name": c.certificate, "before": f"{c.run_folder}/production-before.jsonl",
-        "after": f"{c.run_folder}/production-after.jsonl", "frozen": "yes" if c.frozen else "no",
-    })
+    return Tool(
+        "verify-production",
+        {
+            "target": c.target,
+            "name": c.certificate,
+            "before": f"{c.run_folder}/production-before.jsonl",
+            "after": f"{c.run_folder}/production-after.jsonl",
+            "frozen": "yes" if c.frozen else "no",
+        },
+    )
 
 
 @promote.step(
-    "Run the application's own checks on production", reads=True, again=True, on_failure=rollback_hint,
-    when=lambda c: bool(c.checks), only="Only where the inventory has `checks`.",
+    "Run the application's own checks on production",
+    reads=True,
+    again=True,
+    on_failure=rollback_hint,
+    when=lambda c: bool(c.checks),
+    only="Only where the inventory has `checks`.",
 )
 def checks(c: Inputs) -> list[Command]:
     """The same as on the clone. They read; while production is frozen, they could not write if they wanted."""
@@ -147,8 +157,11 @@ def checks(c: Inputs) -> list[Command]:
 @check("The application is healthy", "look at the application's log, then inv resume")
 def is_healthy(c: Inputs) -> list[Command]:
     """A deploy command can end with 0 and leave an application that does not start."""
-    return [Shell(c.health, c.target)] if c.health else [Query("check_frozen.sql", c.target, parameters={
-        "wanted": "on" if c.frozen else "off"})]
+    return (
+        [Shell(c.health, c.target)]
+        if c.health
+        else [Query("check_frozen.sql", c.target, parameters={"wanted": "on" if c.frozen else "off"})]
+    )
 
 
 def deploy_words(c: Inputs) -> Command:

@@ -87,8 +87,12 @@ def restore(c: Inputs) -> list[Command]:
     """Into a database of its own on production's server, with owners and grants. Production goes on meanwhile."""
     created = {"name": c.restored, "like": c.database, "marker": c.restored_marker, "run": c.run}
     words = (
-        "pg_restore", f"--jobs={c.jobs}", "--exit-on-error", "--no-password",
-        f"--dbname=service={c.target} dbname={conninfo(c.restored)}", f"{c.backup_folder}/dump",
+        "pg_restore",
+        f"--jobs={c.jobs}",
+        "--exit-on-error",
+        "--no-password",
+        f"--dbname=service={c.target} dbname={conninfo(c.restored)}",
+        f"{c.backup_folder}/dump",
     )
     return [Query("create_database.sql", c.target, "postgres", created), Shell(words, c.target)]
 

@@ -1,0 +1,51 @@
+# make demo    set everything up in .venv, and release the demo on an embedded PostgreSQL
+# make test    set everything up in .venv, and run the tests
+# make lint    ruff and mypy
+# make bench   measured ratios, side by side
+# make lock    renew constraints.txt
+# make clean   stop the embedded servers and remove what was made
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+
+.PHONY: demo test lint bench lock clean setup
+
+setup: .venv/ready
+
+.venv/ready: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	$(BIN)/python demo/reset.py
+	@echo; echo "1. The incident: it must be refused"; echo
+	$(BIN)/inv release --target=lessons-incident --confirm=lessons-incident; test $$? -eq 5
+	@echo; echo "2. The safe release: it is promoted"; echo
+	$(BIN)/inv release --confirm=lessons
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python bench/start_up.py
+
+# The file holds exact versions with hashes and names no registry.
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet pip-tools
+	.venv-lock/bin/pip-compile --quiet --extra=demo --extra=test --allow-unsafe --all-build-deps --generate-hashes --strip-extras --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --output-file=constraints.txt pyproject.toml
+	rm -rf .venv-lock
+
+clean:
+	-$(BIN)/python demo/reset.py --stop
+	rm -rf .venv .embedded build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
