@@ -7,6 +7,7 @@ one line of JSON behind a mark.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,6 +68,12 @@ def read_probe(output: str) -> dict[str, Any] | None:
             found = json.loads(line.removeprefix(MARK))
             return found if isinstance(found, dict) else None
     return None
+
+
+def failed_migration(output: str) -> str:
+    """The migration at which ``migrate`` stopped, by what it printed; empty where it names none."""
+    found = re.findall(r"^ *(?:Una|A)pplying (\S+?)\.\.\.(.*)$", output, re.MULTILINE)
+    return found[-1][0] if found and "OK" not in found[-1][1] else ""
 
 
 def only_adds(pending: Sequence[dict[str, Any]]) -> bool:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -92,6 +93,9 @@ def target_of(world: World, options: Options) -> str:
 
 def start(name: str, options: Options, backup_id: str = "") -> int:
     """Plan a procedure and, unless only the plan is wanted, run it."""
+    if name not in PROCEDURES:
+        close = get_close_matches(name, PROCEDURES, 1)
+        raise UsageError(f"there is no procedure {name!r}", f"inv plan --procedure={close[0] if close else 'release'}")
     world = world_of(options)
     target = target_of(world, options)
     screen = console.Console(options.json, _durations(world, target, name))

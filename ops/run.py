@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterable
 
 from ops.command import Command, Query, Shell, Tool, reveal, show
+from ops.django import failed_migration
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
 from ops.files import write_whole
 from ops.journal import Event, Journal, State, now
@@ -223,7 +224,8 @@ class Runner:
         if done.exit:
             words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))
             said = said_error(done.err) or said_error(done.out) or f"exit code {done.exit}"
-            raise StepFailed(f"{reveal(words)}: {said}")
+            at = failed_migration(done.out)
+            raise StepFailed(f"{reveal(words)}: {at + ': ' if at else ''}{said}")
         return done.out.strip().splitlines()[-1] if done.out.strip() else ""
 
     def _log(self, key: str, command: Shell | Query, out: str, err: str) -> None:

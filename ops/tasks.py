@@ -147,12 +147,12 @@ def unfreeze(c, target="", confirm="", json=False, plan=False, reason="", invent
 
 
 @operation
-def plan(c, procedure="release", target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
+def plan(c, procedure="release", target="", backup="latest", json=False, inventory=""):  # type: ignore[no-untyped-def]
     """Show exactly what a procedure would run; changes nothing.
 
     Example: inv plan --procedure=release --target=lessons
     """
-    _procedure(procedure, c, target=target, json=json, plan=True, inventory=inventory)
+    _procedure(procedure, c, backup, target=target, json=json, plan=True, inventory=inventory)
 
 
 def _listing(name: str) -> Callable[[Options], int]:

@@ -67,7 +67,11 @@ class Local:
         with contextlib.ExitStack() as stack:
             out: int | IO[bytes] = subprocess.PIPE
             if partial:
-                out = stack.enter_context(open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"))
+                try:
+                    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                except OSError as error:
+                    return Completed(126, "", f"{output}: {error.strerror}")
+                out = stack.enter_context(open(handle, "wb"))
             if not folder.is_dir():
                 return Completed(126, "", f"there is no folder {folder}")
             try:

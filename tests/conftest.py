@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -25,14 +26,18 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """An embedded server of the tests' own; reused while it runs, stopped by whoever started it."""
+    """An embedded server of the tests' own; reused while it runs, stopped by the last process that uses it."""
     folder = ROOT / ".embedded" / "tests"
     folder.mkdir(parents=True, exist_ok=True)
     found = Server(folder)
-    was_running = found.running()
-    found.start()
-    yield found
-    if not was_running:
+    with open(folder / "users", "w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        found.start()
+        yield found
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
         found.stop()
 
 

@@ -52,7 +52,7 @@ def dump(c: Inputs) -> list[Command]:
     given = {"service": c.target, "folder": c.partial, "jobs": str(c.jobs), "compress": c.compress}
     return [
         Shell(("rm", "-rf", c.partial), c.target),
-        Shell(("mkdir", "-p", "-m", "700", c.partial), c.target),
+        Shell(("install", "-d", "-m", "700", c.folder, f"{c.folder}/backups", c.partial), c.target),
         Query("dump.sql", c.target, parameters=given),
     ]
 
