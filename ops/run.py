@@ -6,6 +6,7 @@ holds, is redone only if that is safe, and is refused otherwise.
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -105,13 +106,16 @@ class Runner:
             "hint": hint,
             "stands": self.stands(),
         }
-        verdict = getattr(error, "verdict", None) or self._verdict
+        verdict = getattr(error, "verdict", None) or self._verdict()
         if verdict:
             event["verdict"] = verdict
         self.emit(event)
         return event
 
-    _verdict: dict[str, object] | None = None
+    def _verdict(self) -> object:
+        """What the comparison found, where this run has made one."""
+        path = self.journal.folder / "verdict.json"
+        return json.loads(path.read_text()) if path.is_file() else None
 
     def _all(self) -> str:
         for number, planned in enumerate(self.plan.steps, 1):
