@@ -72,7 +72,9 @@ class Runner:
 
     def _guard(self, work: Callable[[], str]) -> Event:
         try:
-            return self._outcome(work(), DONE, "", "")
+            outcome = work()
+            hint = self.plan.procedure.afterwards(self.plan.inputs) if outcome == "done" else ""
+            return self._outcome(outcome, DONE, "", hint)
         except KeyboardInterrupt:
             error: OpsError = Interrupted(
                 f"{self.plan.inputs.target}: interrupted in {self._current or 'the beginning'}"

@@ -118,10 +118,19 @@ class Procedure:
         failure: what to do when it fails; the page's last lines.
         exclusive: it holds the run lock on production.
         task: what one types to run it.
+        afterwards: what one may want to type when it is done.
     """
 
     def __init__(
-        self, name: str, title: str, purpose: str, failure: str, *, exclusive: bool = True, task: str = ""
+        self,
+        name: str,
+        title: str,
+        purpose: str,
+        failure: str,
+        *,
+        exclusive: bool = True,
+        task: str = "",
+        afterwards: Callable[[Inputs], str] = lambda _: "",
     ) -> None:
         self.name = name
         self.title = title
@@ -129,6 +138,7 @@ class Procedure:
         self.failure = " ".join(failure.split())
         self.exclusive = exclusive
         self.task = task or f"inv {name}"
+        self.afterwards = afterwards
         self.entries: list[tuple[Step, Callable[[Inputs], Inputs]]] = []
 
     def step(self, title: str, **fields: object) -> Callable[[Act], Step]:

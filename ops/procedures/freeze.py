@@ -13,6 +13,7 @@ freeze = Procedure(
     "Freeze production",
     "Makes production refuse writes: reading goes on. For when something eats data and nobody knows yet what.",
     "`inv unfreeze` takes it back at any time.",
+    afterwards=lambda c: f"inv unfreeze --target={c.target}   as soon as it may write again",
 )
 unfreeze = Procedure(
     "unfreeze",

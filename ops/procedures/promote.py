@@ -9,18 +9,6 @@ from ops.procedures.backup import backup, backup_is_whole, is_production
 from ops.procedures.migrate import certificate_holds
 from ops.step import Procedure, check
 
-promote = Procedure(
-    "promote",
-    "Promote the rehearsed release to production",
-    """Applies to production exactly the migrations that were rehearsed on its copy, when a certificate says that
-    every row survived and nothing has changed since. Where the migrations move or remove data, production refuses
-    writes meanwhile, and a last backup is taken, so that the way back loses nothing.""",
-    """The text says whether production was migrated. If it was not: `inv undo` lets it take writes again. If it was,
-    and something is wrong: `inv rollback --backup=…` with the backup that the text names; production stays frozen
-    until then.""",
-)
-
-
 FROZEN = "production is frozen: reading works, writing is refused"
 IF_FROZEN = "Only where production is frozen: when a migration does more than add, or with `freeze: always`."
 
@@ -33,6 +21,24 @@ def last(c: Inputs) -> Inputs:
 def rollback_hint(c: Inputs) -> str:
     """What to type when production was migrated and should not have been."""
     return f"inv rollback --target={c.target} --backup={last(c).backup if c.frozen else c.backup}"
+
+
+def way_back(c: Inputs) -> str:
+    """What takes a release back, for whoever finds tomorrow that it was wrong."""
+    return f"{rollback_hint(c)}   takes it back"
+
+
+promote = Procedure(
+    "promote",
+    "Promote the rehearsed release to production",
+    """Applies to production exactly the migrations that were rehearsed on its copy, when a certificate says that
+    every row survived and nothing has changed since. Where the migrations move or remove data, production refuses
+    writes meanwhile, and a last backup is taken, so that the way back loses nothing.""",
+    """The text says whether production was migrated. If it was not: `inv undo` lets it take writes again. If it was,
+    and something is wrong: `inv rollback --backup=…` with the backup that the text names; production stays frozen
+    until then.""",
+    afterwards=way_back,
+)
 
 
 @check("The application talks to production", "read the variable of app.database_env in the settings")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ops.procedures.backup import backup
 from ops.procedures.clone import clone
 from ops.procedures.migrate import migrate_test, verify
-from ops.procedures.promote import promote
+from ops.procedures.promote import promote, way_back
 from ops.step import Procedure
 
 release = Procedure(
@@ -18,6 +18,7 @@ release = Procedure(
     and production is untouched. Later, the text says whether production was migrated: `inv status` explains,
     `inv resume` goes on, `inv undo` lets production take writes again as long as nothing was applied, and
     `inv rollback` brings back the last backup.""",
+    afterwards=way_back,
 )
 for part in (backup, clone, migrate_test, verify, promote):
     release.include(part)

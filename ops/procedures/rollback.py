@@ -17,6 +17,11 @@ rollback = Procedure(
     """Until the swap production is untouched, and `inv undo` removes what was restored beside it. After the swap,
     `inv undo` swaps back. What was live before is kept as `…_replaced_…`, and a safety backup of it was taken.""",
     task="inv rollback --backup=latest",
+    afterwards=lambda c: (
+        f"inv unfreeze --target={c.target}   since production is still frozen"
+        if c.frozen
+        else "inv undo   swaps the replaced database back in"
+    ),
 )
 
 

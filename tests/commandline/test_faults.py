@@ -22,8 +22,13 @@ SQL = Path(__file__).parents[2] / "ops" / "sql"
 def begin(shop: Project, step: str, *words: str) -> subprocess.Popen[str]:
     """Start ``inv`` and return when its journal says that a step has begun."""
     process = subprocess.Popen(
-        shop.command(*words), cwd=shop.folder, env=shop.env, text=True, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        shop.command(*words),
+        cwd=shop.folder,
+        env=shop.env,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
@@ -170,8 +175,13 @@ def test_no_secret_is_seen_anywhere(project: Callable[..., Project]) -> None:
     shop = project("b")
     secret = shop.production.split(":")[2].split("@")[0]
     process = subprocess.Popen(
-        shop.command("release", "--confirm=shop"), cwd=shop.folder, env=shop.env, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        shop.command("release", "--confirm=shop"),
+        cwd=shop.folder,
+        env=shop.env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
     )
     lines: set[bytes] = set()
     while process.poll() is None:

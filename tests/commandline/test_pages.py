@@ -32,7 +32,8 @@ def content(shop: Project) -> dict[str, tuple[int, str]]:
 
 
 def test_the_pages_of_this_checkout_are_what_the_definitions_say() -> None:
-    done = subprocess.run([sys.executable, "-m", "invoke", "runbooks", "--check"], cwd=ROOT, capture_output=True, text=True)
+    words = [sys.executable, "-m", "invoke", "runbooks", "--check"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -86,8 +87,12 @@ def test_undo_blocks_take_a_rollback_back(project: Callable[..., Project]) -> No
     page = (shop.folder / "runbooks/rollback.md").read_text()
     undo = re.findall(r"^```bash undo\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[-1]
     done = subprocess.run(
-        ["bash"], input="set -e\n" + blocks(page).rsplit("rm -rf", 1)[0] + undo, cwd=shop.folder, env=shop.env,
-        capture_output=True, text=True,
+        ["bash"],
+        input="set -e\n" + blocks(page).rsplit("rm -rf", 1)[0] + undo,
+        cwd=shop.folder,
+        env=shop.env,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert shop.fingerprint() == migrated
