@@ -73,8 +73,9 @@ class Console:
     def _outcome(self, event: Event) -> None:
         self._stop()
         outcome, target = str(event["outcome"]), event["target"]
-        if outcome in ("done", "undone", "nothing-to-do"):
-            words = {"done": f"{event['procedure']} is done", "undone": "taken back", "nothing-to-do": "nothing to do"}
+        if outcome in ("done", "nothing-to-do"):
+            ended = "was taken back" if event.get("undone") else "is done"
+            words = {"done": f"{event['procedure']} {ended}", "nothing-to-do": "nothing to do"}
             reason = f": {event['reason']}" if event["reason"] else ""
             self._print(f"{target}: {words[outcome]}{reason}" + (f" (run {event['run']})" if event.get("run") else ""))
             if event["hint"]:

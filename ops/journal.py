@@ -53,12 +53,12 @@ class State:
     @property
     def finished(self) -> bool:
         """It ended well, or was taken back: nothing is left to resume."""
-        return self.outcome is not None and self.outcome["outcome"] in ("done", "undone")
+        return self.outcome is not None and self.outcome["outcome"] == "done"
 
     @property
     def undone(self) -> bool:
         """It was taken back."""
-        return self.outcome is not None and self.outcome["outcome"] == "undone"
+        return self.outcome is not None and bool(self.outcome.get("undone"))
 
     def names(self, *wanted: str) -> list[str]:
         """The steps with one of these states, in the order in which they came to it."""

@@ -70,11 +70,11 @@ class Runner:
         """Walk back what was done, last step first."""
         return self._guard(self._back)
 
-    def _guard(self, work: Callable[[], str]) -> Event:
+    def _guard(self, work: Callable[[], bool]) -> Event:
         try:
-            outcome = work()
-            hint = self.plan.procedure.afterwards(self.plan.inputs) if outcome == "done" else ""
-            return self._outcome(outcome, DONE, "", hint)
+            undone = work()
+            hint = "" if undone else self.plan.procedure.afterwards(self.plan.inputs)
+            return self._outcome("done", DONE, "", hint, undone=undone)
         except KeyboardInterrupt:
             error: OpsError = Interrupted(
                 f"{self.plan.inputs.target}: interrupted in {self._current or 'the beginning'}"
@@ -96,7 +96,9 @@ class Runner:
             f"{said[0] if said else 'no words'} (details: {path})"
         )
 
-    def _outcome(self, outcome: str, code: int, reason: str, hint: str, error: OpsError | None = None) -> Event:
+    def _outcome(
+        self, outcome: str, code: int, reason: str, hint: str, error: OpsError | None = None, undone: bool = False
+    ) -> Event:
         event: Event = {
             "event": "outcome",
             "procedure": self.plan.procedure.name,
@@ -108,6 +110,8 @@ class Runner:
             "hint": hint,
             "stands": self.stands(),
         }
+        if undone:
+            event["undone"] = True
         verdict = getattr(error, "verdict", None) or self._verdict()
         if verdict:
             event["verdict"] = verdict
@@ -119,10 +123,10 @@ class Runner:
         path = self.journal.folder / "verdict.json"
         return json.loads(path.read_text()) if path.is_file() else None
 
-    def _all(self) -> str:
+    def _all(self) -> bool:
         for number, planned in enumerate(self.plan.steps, 1):
             self._step(planned, number)
-        return "done"
+        return False
 
     def _step(self, planned: PlannedStep, number: int) -> None:
         before = self.state.status.get(planned.name)
@@ -260,10 +264,12 @@ class Runner:
             event["seconds"] = round(time.monotonic() - started, 3)
         self.emit(event)
 
-    def _back(self) -> str:
+    def _back(self) -> bool:
         steps = {planned.name: planned for planned in self.plan.steps}
         left = [steps[name] for name in self.state.names("begun", "done", "failed", "refused") if name in steps]
         self._refuse_final(left)
+        if left and not any(planned.undo for planned in left):
+            raise Refused(f"{self.plan.inputs.target}: nothing to take back: {left[-1].step.stays}", "inv runs")
         for planned in reversed(left):
             if not planned.undo:
                 continue
@@ -278,7 +284,7 @@ class Runner:
                 raise StepFailed(f"{planned.inputs.target}: {planned.name} was taken back, but still stands")
             self._tell(planned, "undone", self.plan.steps.index(planned) + 1)
         self._current = ""
-        return "undone"
+        return True
 
     def _refuse_final(self, left: Iterable[PlannedStep]) -> None:
         for planned in left:

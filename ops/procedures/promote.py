@@ -163,11 +163,9 @@ def checks(c: Inputs) -> list[Command]:
 @check("The application is healthy", "look at the application's log, then inv resume")
 def is_healthy(c: Inputs) -> list[Command]:
     """A deploy command can end with 0 and leave an application that does not start."""
-    return (
-        [Shell(c.health, c.target)]
-        if c.health
-        else [Query("check_frozen.sql", c.target, parameters={"wanted": "on" if c.frozen else "off"})]
-    )
+    if c.health:
+        return [Shell(c.health, c.target, folder=c.app.folder if c.app else "")]
+    return [Query("check_frozen.sql", c.target, parameters={"wanted": "on" if c.frozen else "off"})]
 
 
 def deploy_words(c: Inputs) -> Command:

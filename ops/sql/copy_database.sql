@@ -7,7 +7,8 @@ BEGIN
                    AND shobj_description(oid, 'pg_database') LIKE 'generalprobe clone %') THEN
         RAISE EXCEPTION '% is not marked as a clone', current_setting('generalprobe.source');
     END IF;
-    PERFORM pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = current_setting('generalprobe.source');
+    PERFORM pg_terminate_backend(pid, 2000) FROM pg_stat_activity
+    WHERE datname = current_setting('generalprobe.source') AND coalesce(backend_type, 'client backend') = 'client backend';
 END $$;
 SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database
 WHERE datname = :'name' AND shobj_description(oid, 'pg_database') LIKE 'generalprobe clone %' \gexec

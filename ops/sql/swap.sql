@@ -3,7 +3,8 @@
 -- Variables: live, incoming, aside. Run again after a crash, it finishes what is left.
 SELECT set_config('generalprobe.live', :'live', false), set_config('generalprobe.incoming', :'incoming', false),
        set_config('generalprobe.aside', :'aside', false) \g /dev/null
-SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = :'incoming' \g /dev/null
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = :'incoming' AND coalesce(backend_type, 'client backend') = 'client backend' \g /dev/null
 \set ON_ERROR_STOP off
 SELECT format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS false', d.datname) FROM pg_database d
 WHERE d.datname = :'live' AND EXISTS (SELECT FROM pg_database WHERE datname = :'incoming') \gexec
@@ -26,7 +27,9 @@ BEGIN
     LOOP
         LOOP
             PERFORM pg_stat_clear_snapshot();
-            SELECT count(pg_terminate_backend(pid)) INTO busy FROM pg_stat_activity WHERE datname IN (live, incoming);
+            -- Sessions of roles that we may not look at have no type here; background workers give way to a rename.
+            SELECT count(pg_terminate_backend(pid)) INTO busy FROM pg_stat_activity
+            WHERE datname IN (live, incoming) AND coalesce(backend_type, 'client backend') = 'client backend';
             EXIT WHEN busy = 0;
             IF clock_timestamp() > deadline THEN
                 RAISE EXCEPTION '% sessions on % would not go within 15 s', busy, live;
