@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ops.errors import OpsError
 
@@ -26,12 +27,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table's rows, checksum and columns (by name)."""
+    """A table: rows, checksum, columns (by name), primary key, and foreign keys of one column with where they lead."""
 
     name: str
     rows: int
     checksum: int
     columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    links: dict[str, tuple[str, str]] = field(default_factory=dict, hash=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,7 +81,16 @@ def _add(found: Fingerprint, line: dict[str, object]) -> None:
     if "table" in line:
         columns = tuple(Column(*map(str, column)) for column in line["columns"])  # type: ignore[attr-defined]
         name = str(line["table"])
-        found.tables[name] = Table(name, int(str(line["rows"])), int(str(line["checksum"])), columns)
+        key: Any = line.get("key", [])
+        links: Any = line.get("links", {})
+        found.tables[name] = Table(
+            name,
+            int(str(line["rows"])),
+            int(str(line["checksum"])),
+            columns,
+            tuple(key),
+            {column: (table, to) for column, (table, to) in links.items()},
+        )
     elif "sequence" in line:
         found.sequences[str(line["sequence"])] = (int(str(line["last"])), int(str(line["step"])))
     elif "migration" in line:
@@ -109,14 +121,43 @@ def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
     return said
 
 
-def row_hash(columns: Sequence[tuple[str, str]]) -> str:
-    """The SQL of one row's hash, the row being ``x``.
+@dataclass(frozen=True)
+class Link:
+    """A foreign key read as the content of the row that it leads to: the same on both sides, whatever the keys are."""
+
+    table: str
+    key: str
+    content: tuple[Pair, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A column as it goes into a row's hash: its name and the type as which it is read, or the link to follow."""
+
+    name: str
+    read_as: str
+    link: Link | None = None
+
+
+def row_hash(columns: Sequence[Pair], row: str = "x") -> str:
+    """The SQL of one row's hash.
 
     Args:
-        columns: name and the type as which it is read, in the order of the other side.
+        columns: in the order of the other side.
+        row: what the row is called in the query.
     """
-    values = ", ".join(f"x.{identifier(name)}::{read_as}" for name, read_as in columns)
+    values = ", ".join(_value(pair, row) for pair in columns)
     return f"hash_array_extended(ARRAY[record_send(ROW({values}))], 0)"
+
+
+def _value(pair: Pair, row: str) -> str:
+    if pair.link is None:
+        return f"{row}.{identifier(pair.name)}::{pair.read_as}"
+    inner, link = row + "x", pair.link
+    return (
+        f"(SELECT {row_hash(link.content, inner)} FROM ONLY {link.table} {inner} "
+        f"WHERE {inner}.{identifier(link.key)} = {row}.{identifier(pair.name)})"
+    )
 
 
 def identifier(name: str) -> str:

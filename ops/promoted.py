@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops.certificate import Certificate, Moved
-from ops.fingerprint import Fingerprint
+from ops.fingerprint import Fingerprint, Pair
 from ops.verdict import Look
 
 
@@ -34,7 +34,7 @@ def _content(move: Moved, old: Fingerprint, new: Fingerprint, look: Look, frozen
     # A table to which the migrations add rows can't be compared as a whole; its old rows were proved in the rehearsal.
     if not frozen or not move.exact or set(move.columns) != set(was.names):
         return []
-    pairs = [(move.columns[column.name], column.read_as) for column in was.columns]
+    pairs = [Pair(move.columns[column.name], column.read_as) for column in was.columns]
     if look.checksum("after", move.to, pairs) != (was.rows, was.checksum):
         return [f"{move.to} does not hold the content of {move.table}"]
     return []

@@ -1,17 +1,19 @@
 """The verdict: whether every row, value and link of the old release is still there after the migrations.
 
-First form: tables are matched by name, and gone ones with new ones by content. What counts as proof is row-wise: the
-multiset of row hashes over the columns that both sides have; column sums only suggest where a column went.
+Tables are matched by name, and gone ones with new ones by content. A copy may have keys of its own: then its content is
+compared without the key, and every link to it is read as the content of the row that it leads to. What counts as proof
+is row-wise: the multiset of row hashes over the columns that both sides have; column sums only suggest where a column
+went.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice, permutations
+from dataclasses import dataclass, field, replace
+from itertools import islice, pairwise, permutations
 from typing import Protocol
 
-from ops.fingerprint import Column, Fingerprint, Table
+from ops.fingerprint import Column, Fingerprint, Link, Pair, Table
 
 # Django keeps these tables itself: migrate adds to them, and renaming a model renames its content type.
 BOOKKEEPING = ("django_content_type", "auth_permission", "django_migrations")
@@ -19,11 +21,11 @@ TRIES = 24
 SAMPLES = 5
 
 Mapping_ = Mapping[str, str]
-Pairs = Sequence[tuple[str, str]]
+Pairs = Sequence[Pair]
 
 
 class Look(Protocol):
-    """What the verdict asks the two databases. ``side`` is ``before`` or ``after``; pairs are (column, read as)."""
+    """What the verdict asks the two databases. ``side`` is ``before`` or ``after``."""
 
     def checksum(self, side: str, table: str, columns: Pairs) -> tuple[int, int] | None:
         """Rows and checksum over these columns; None where a value can't be read as the old type."""
@@ -133,136 +135,229 @@ class _Match:
     sample: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Renumbered:
+    """A table whose rows were found again under new keys: where, and what of it tells its rows apart."""
+
+    old: Table
+    new: Table
+    key: str
+    new_key: str
+    mapping: dict[str, str]
+
+
 def judge(before: Fingerprint, after: Fingerprint, look: Look) -> Verdict:
     """Compare the old database with the migrated one."""
-    verdicts = []
-    free = {name: table for name, table in after.tables.items() if name not in before.tables}
-    for name, old in sorted(before.tables.items()):
-        if name in after.tables:
-            verdicts.append(_kept(old, after.tables[name], look))
-        else:
-            found = _gone(old, free, look)
-            free.pop(found.to, None)
-            verdicts.append(found)
-    verdicts += [TableVerdict(name, "added", 0, table.rows) for name, table in sorted(free.items())]
-    return Verdict(verdicts)
+    return _Judge(before, after, look).verdict()
 
 
-def _kept(old: Table, new: Table, look: Look) -> TableVerdict:
-    if old.columns == new.columns and (old.rows, old.checksum) == (new.rows, new.checksum):
-        return TableVerdict(old.name, "unchanged", old.rows, new.rows, mapping={name: name for name in old.names})
-    match, gone = _best(old, new, look)
-    columns = _columns(old, new, match, gone, look)
-    lost = max(match.missing - match.extra, 0)
-    result = TableVerdict(old.name, "unchanged", old.rows, new.rows, lost=lost, columns=columns, mapping=match.mapping)
-    if match.missing:
-        # Rows that differ only in a value that is counted as lost with its column are not counted as changed, too.
-        result.changed = max(match.missing - lost - result.lost_values, 0)
-        result.sample = look.keys("before", old.name, _pairs(old, match.mapping, False), match.sample)
-    if lost or result.lost_values:
-        result.verdict = "lost"
-    elif result.changed:
-        result.verdict = "changed"
-    return result
+class _Judge:
+    """One comparison. ``free`` holds the new tables that nothing has been found in yet."""
 
+    def __init__(self, before: Fingerprint, after: Fingerprint, look: Look) -> None:
+        self.before, self.after, self.look = before, after, look
+        self.free = {name: table for name, table in after.tables.items() if name not in before.tables}
+        self.renumbered: dict[str, _Renumbered] = {}
 
-def _gone(old: Table, free: Mapping[str, Table], look: Look) -> TableVerdict:
-    best: tuple[_Match, Table, list[str]] | None = None
-    for new in free.values():
-        match, gone = _best(old, new, look)
-        # A table with nothing in common is no destination, however many rows of its own it has.
-        if not match.mapping or (old.rows and match.missing >= old.rows):
-            continue
-        if best is None or (match.missing, len(gone)) < (best[0].missing, len(best[2])):
-            best = match, new, gone
-    if old.rows == 0 and (best is None or best[2]):
-        return TableVerdict(old.name, "removed", 0, 0)
-    if best is None:
-        sample = look.keys("before", old.name, [(c.name, c.read_as) for c in old.columns], [])
-        return TableVerdict(old.name, "lost", old.rows, 0, lost=old.rows, sample=sample)
-    match, new, gone = best
-    columns = _columns(old, new, match, gone, look)
-    result = TableVerdict(
-        old.name, "moved", old.rows, new.rows, new.name, lost=match.missing, columns=columns, mapping=match.mapping
-    )
-    if match.missing or result.lost_values:
-        result.verdict = "lost"
-        result.sample = look.keys("before", old.name, _pairs(old, match.mapping, False), match.sample)
-    return result
+    def verdict(self) -> Verdict:
+        """Gone tables first, since links to them are judged by where their rows went."""
+        found = {}
+        for old in self._gone_in_order():
+            found[old.name] = self._gone(old)
+            self.free.pop(found[old.name].to, None)
+        for name, old in self.before.tables.items():
+            if name in self.after.tables:
+                found[name] = self._kept(old, self.after.tables[name])
+        added = [TableVerdict(name, "added", 0, table.rows) for name, table in sorted(self.free.items())]
+        return Verdict([found[name] for name in sorted(found)] + added)
 
+    def _gone_in_order(self) -> Iterator[Table]:
+        """A table comes after those that it links to, as far as that can be."""
+        left = {name: table for name, table in sorted(self.before.tables.items()) if name not in self.after.tables}
+        while left:
+            ready = [t for t in left.values() if not {to for to, _ in t.links.values()} & (left.keys() - {t.name})]
+            chosen = (ready or list(left.values()))[0]
+            yield left.pop(chosen.name)
 
-def _best(old: Table, new: Table, look: Look) -> tuple[_Match, list[str]]:
-    """The mapping of columns under which the fewest rows are missing, and the columns that found no place."""
-    shared = {name: name for name in old.names if name in new.names}
-    gone = [column for column in old.columns if column.name not in shared]
-    base = _match(old, new, shared, look)
-    if not gone:
-        return base, []
-    for mapping in islice(_guesses(old, new, shared, gone, look), TRIES):
-        found = _match(old, new, mapping, look)
-        if found.missing < max(old.rows, 1) and found.missing <= base.missing:
-            return found, [column.name for column in gone if column.name not in mapping]
-        # Part of the values may have come along: better a partial home than none, and what is missing is counted.
-        if len(gone) == 1 and found.missing < old.rows:
-            return found, []
-    return base, [column.name for column in gone]
+    def _kept(self, old: Table, new: Table) -> TableVerdict:
+        same = old.columns == new.columns and (old.rows, old.checksum) == (new.rows, new.checksum)
+        if same and not self._repointed(old):
+            return TableVerdict(old.name, "unchanged", old.rows, new.rows, mapping={name: name for name in old.names})
+        match, gone = self._best(old, new)
+        columns = self._columns(old, new, match, gone)
+        lost = max(match.missing - match.extra, 0)
+        result = TableVerdict(
+            old.name, "unchanged", old.rows, new.rows, lost=lost, columns=columns, mapping=match.mapping
+        )
+        if match.missing:
+            # Rows that differ only in a value that is counted as lost with its column are not counted as changed, too.
+            result.changed = max(match.missing - lost - result.lost_values, 0)
+            result.sample = self._keys(old, match)
+        if lost or result.lost_values:
+            result.verdict = "lost"
+        elif result.changed:
+            result.verdict = "changed"
+        return result
 
+    def _gone(self, old: Table) -> TableVerdict:
+        best: tuple[_Match, Table, list[str]] | None = None
+        for new in self.free.values():
+            match, gone = self._best(old, new)
+            # A table with nothing in common is no destination, however many rows of its own it has.
+            if not match.mapping or (old.rows and match.missing >= old.rows):
+                continue
+            if best is None or (match.missing, len(gone)) < (best[0].missing, len(best[2])):
+                best = match, new, gone
+        if best is None or best[0].missing:
+            copied = self._copied(old, best[0].missing if best else old.rows)
+            if copied:
+                return copied
+        if old.rows == 0 and (best is None or best[2]):
+            return TableVerdict(old.name, "removed", 0, 0)
+        if best is None:
+            sample = self.look.keys("before", old.name, [], [])
+            return TableVerdict(old.name, "lost", old.rows, 0, lost=old.rows, sample=sample)
+        match, new, gone = best
+        return self._moved(old, new, match, self._columns(old, new, match, gone))
 
-def _guesses(old: Table, new: Table, shared: Mapping_, gone: Sequence[Column], look: Look) -> Iterator[dict[str, str]]:
-    """Where the gone columns may have gone: new columns of the same kind, those with equal sums first."""
-    fresh = [column for column in new.columns if column.name not in shared]
-    sums = {c.name: look.checksum("before", old.name, [(c.name, c.read_as)]) for c in gone}
+    def _moved(self, old: Table, new: Table, match: _Match, columns: list[ColumnVerdict]) -> TableVerdict:
+        result = TableVerdict(
+            old.name, "moved", old.rows, new.rows, new.name, lost=match.missing, columns=columns, mapping=match.mapping
+        )
+        if match.missing or result.lost_values:
+            result.verdict = "lost"
+            result.sample = self._keys(old, match)
+        return result
 
-    def equal(column: Column, candidate: Column) -> bool:
-        return look.checksum("after", new.name, [(candidate.name, column.read_as)]) == sums[column.name]
+    def _copied(self, old: Table, worst: int) -> TableVerdict | None:
+        """The table's rows under new keys in a new table, if fewer than ``worst`` are missing there."""
+        if len(old.key) != 1:
+            return None
+        itself = {name for name, (table, _) in old.links.items() if table == old.name}
+        bare = replace(old, columns=tuple(c for c in old.columns if c.name not in {*old.key, *itself}), key=())
+        for new in self.free.values():
+            if len(new.key) != 1 or not bare.columns:
+                continue
+            match, gone = self._best(bare, replace(new, columns=tuple(c for c in new.columns if c.name not in new.key)))
+            if gone or match.missing >= worst or not match.mapping:
+                continue
+            if self._twins(bare, match):
+                continue
+            self.renumbered[old.name] = _Renumbered(old, new, old.key[0], new.key[0], match.mapping)
+            whole = replace(old, columns=tuple(c for c in old.columns if c.name not in old.key), key=())
+            if itself:
+                match, gone = self._best(whole, new)
+            columns = self._columns(whole, new, match, gone)
+            columns.insert(0, ColumnVerdict(old.key[0], "renumbered", new.key[0]))
+            return self._moved(old, new, match, [c for c in columns if (c.column, c.verdict) != (new.key[0], "added")])
+        return None
 
-    likely = {c.name: [f.name for f in fresh if f.read_as == c.read_as and equal(c, f)] for c in gone}
-    sure = {name: found[0] for name, found in likely.items() if len(found) == 1}
-    if sure and len(set(sure.values())) == len(sure):
-        yield {**shared, **sure}
-    kinds = {c.name: [f.name for f in fresh if f.read_as == c.read_as] for c in gone}
-    able = [name for name in kinds if kinds[name]]
-    for size in range(len(able), 0, -1):
-        for chosen in permutations([f.name for f in fresh], size):
-            mapping = dict(zip(able[:size], chosen, strict=True))
-            if all(to in kinds[name] for name, to in mapping.items()):
-                yield {**shared, **mapping}
+    def _twins(self, bare: Table, match: _Match) -> bool:
+        """Whether two rows are equal but for their key, so that nothing tells to which of them a link should lead."""
+        if not any(to == bare.name for t in self.before.tables.values() for to, _ in t.links.values()):
+            return False
+        hashes = self.look.hashes("before", bare.name, self._pairs(bare, match.mapping, "before"))
+        return any(one == two for one, two in pairwise(hashes))
 
+    def _best(self, old: Table, new: Table) -> tuple[_Match, list[str]]:
+        """The mapping of columns under which the fewest rows are missing, and the columns that found no place."""
+        shared = {name: name for name in old.names if name in new.names}
+        gone = [column for column in old.columns if column.name not in shared]
+        base = self._match(old, new, shared)
+        if not gone:
+            return base, []
+        for mapping in islice(self._guesses(old, new, shared, gone), TRIES):
+            found = self._match(old, new, mapping)
+            if found.missing < max(old.rows, 1) and found.missing <= base.missing:
+                return found, [column.name for column in gone if column.name not in mapping]
+            # Part of the values may have come along: better a partial home than none, and what is missing is counted.
+            if len(gone) == 1 and found.missing < old.rows:
+                return found, []
+        return base, [column.name for column in gone]
 
-def _match(old: Table, new: Table, mapping: Mapping_, look: Look) -> _Match:
-    if not mapping:
-        return _Match({}, old.rows, new.rows)
-    mine, theirs = _pairs(old, mapping, False), _pairs(old, mapping, True)
-    whole = len(mapping) == len(old.columns)
-    before = (old.rows, old.checksum) if whole else look.checksum("before", old.name, mine)
-    after = look.checksum("after", new.name, theirs)
-    if after is None:
-        return _Match(dict(mapping), old.rows, new.rows)
-    if before == after:
-        return _Match(dict(mapping), 0, 0)
-    missing, extra, sample = difference(look.hashes("before", old.name, mine), look.hashes("after", new.name, theirs))
-    return _Match(dict(mapping), missing, extra, sample)
+    def _guesses(self, old: Table, new: Table, shared: Mapping_, gone: Sequence[Column]) -> Iterator[dict[str, str]]:
+        """Where the gone columns may have gone: new columns of the same kind, those with equal sums first."""
+        fresh = [column for column in new.columns if column.name not in shared]
+        sums = {
+            c.name: self.look.checksum("before", old.name, self._pairs(old, {c.name: c.name}, "before")) for c in gone
+        }
 
+        def equal(column: Column, candidate: Column) -> bool:
+            pairs = self._pairs(old, {column.name: candidate.name}, "after")
+            return self.look.checksum("after", new.name, pairs) == sums[column.name]
 
-def _pairs(old: Table, mapping: Mapping_, renamed: bool) -> list[tuple[str, str]]:
-    return [(mapping[c.name] if renamed else c.name, c.read_as) for c in old.columns if c.name in mapping]
+        likely = {c.name: [f.name for f in fresh if f.read_as == c.read_as and equal(c, f)] for c in gone}
+        sure = {name: found[0] for name, found in likely.items() if len(found) == 1}
+        if sure and len(set(sure.values())) == len(sure):
+            yield {**shared, **sure}
+        kinds = {c.name: [f.name for f in fresh if f.read_as == c.read_as] for c in gone}
+        able = [name for name in kinds if kinds[name]]
+        for size in range(len(able), 0, -1):
+            for chosen in permutations([f.name for f in fresh], size):
+                mapping = dict(zip(able[:size], chosen, strict=True))
+                if all(to in kinds[name] for name, to in mapping.items()):
+                    yield {**shared, **mapping}
 
+    def _match(self, old: Table, new: Table, mapping: Mapping_) -> _Match:
+        if not mapping:
+            return _Match({}, old.rows, new.rows)
+        mine, theirs = self._pairs(old, mapping, "before"), self._pairs(old, mapping, "after")
+        whole = len(mapping) == len(self.before.tables[old.name].columns) and not any(pair.link for pair in mine)
+        before = (old.rows, old.checksum) if whole else self.look.checksum("before", old.name, mine)
+        after = self.look.checksum("after", new.name, theirs)
+        if after is None:
+            return _Match(dict(mapping), old.rows, new.rows)
+        if before == after:
+            return _Match(dict(mapping), 0, 0)
+        missing, extra, sample = difference(
+            self.look.hashes("before", old.name, mine), self.look.hashes("after", new.name, theirs)
+        )
+        return _Match(dict(mapping), missing, extra, sample)
 
-def _columns(old: Table, new: Table, match: _Match, gone: Sequence[str], look: Look) -> list[ColumnVerdict]:
-    said = []
-    for name, to in match.mapping.items():
-        if to != name:
+    def _pairs(self, old: Table, mapping: Mapping_, side: str) -> list[Pair]:
+        chosen = [column for column in old.columns if column.name in mapping]
+        return [
+            Pair(
+                mapping[c.name] if side == "after" else c.name,
+                c.read_as,
+                self._link(self.renumbered[old.links[c.name][0]], side) if c.name in self._repointed(old) else None,
+            )
+            for c in chosen
+        ]
+
+    def _link(self, there: _Renumbered, side: str) -> Link:
+        content = tuple(self._pairs(replace(there.old, links=self._others(there)), there.mapping, side))
+        if side == "before":
+            return Link(there.old.name, there.key, content)
+        return Link(there.new.name, there.new_key, content)
+
+    def _others(self, there: _Renumbered) -> dict[str, tuple[str, str]]:
+        return {name: to for name, to in there.old.links.items() if to[0] != there.old.name}
+
+    def _repointed(self, old: Table) -> set[str]:
+        """The columns that link to a table whose rows have new keys: their values mean nothing by themselves."""
+        return {name for name, (table, _) in old.links.items() if table in self.renumbered}
+
+    def _keys(self, old: Table, match: _Match) -> list[str]:
+        return self.look.keys("before", old.name, self._pairs(old, match.mapping, "before"), match.sample)
+
+    def _columns(self, old: Table, new: Table, match: _Match, gone: Sequence[str]) -> list[ColumnVerdict]:
+        said = []
+        repointed = self._repointed(old)
+        for name, to in match.mapping.items():
+            if to == name and name not in repointed:
+                continue
             lost = 0
-            if match.missing:
-                lost = max(look.filled("before", old.name, name) - look.filled("after", new.name, to), 0)
-                lost = 0 if old.name != new.name else lost
-            said.append(ColumnVerdict(name, "lost" if lost else "moved", to, lost))
-    for name in gone:
-        lost = look.filled("before", old.name, name)
-        said.append(ColumnVerdict(name, "lost" if lost else "removed", lost=lost))
-    taken = set(match.mapping.values())
-    said += [ColumnVerdict(name, "added") for name in new.names if name not in taken]
-    return said
+            if match.missing and old.name == new.name:
+                lost = max(self.look.filled("before", old.name, name) - self.look.filled("after", new.name, to), 0)
+            kept = "repointed" if name in repointed else "moved"
+            said.append(ColumnVerdict(name, "lost" if lost else kept, to, lost))
+        for name in gone:
+            lost = self.look.filled("before", old.name, name)
+            said.append(ColumnVerdict(name, "lost" if lost else "removed", lost=lost))
+        taken = set(match.mapping.values())
+        said += [ColumnVerdict(name, "added") for name in new.names if name not in taken]
+        return said
 
 
 def difference(before: Iterable[int], after: Iterable[int]) -> tuple[int, int, list[int]]:

@@ -100,12 +100,42 @@ COPY = """
 DELETE = """
         migrations.RemoveField("booking", "lesson"), migrations.DeleteModel("Lesson")"""
 
+# The guide's own loop: each copy gets a key of its own, and every link must lead to the right copy.
+LOOP = (
+    CREATE
+    + """
+        migrations.RunPython(copy), migrations.RunSQL("set constraints all immediate"),"""
+    + DELETE
+)
+
+COPY_CODE = """
+def copy(apps, schema_editor):
+    Lesson, Session = apps.get_model("lessons", "Lesson"), apps.get_model("lessons", "Session")
+    copies = {}
+    for lesson in Lesson.objects.order_by("-title"):
+        copies[lesson.pk] = Session.objects.create(title=lesson.title, teacher=lesson.teacher)
+    for booking in apps.get_model("lessons", "Booking").objects.all():
+        booking.session = copies[%s]
+        booking.save()
+"""
+
 VARIANTS = {
     "a": CREATE + DELETE,
     "b": 'migrations.RenameModel("Lesson", "Session"), migrations.RenameField("booking", "lesson", "session")',
     "c": CREATE + COPY % "" + DELETE,
     "d": CREATE + COPY % "where id %% 2 = 0".replace("%%", "%") + DELETE,
+    "loop": LOOP,
+    "loop-wrong-links": LOOP,
 }
+
+
+def migration(variant: str) -> str:
+    """The source of the pending migration."""
+    code = {
+        "loop": COPY_CODE % "booking.lesson_id",
+        "loop-wrong-links": COPY_CODE % "booking.lesson_id if booking.lesson_id > 500 else booking.lesson_id % 500 + 1",
+    }.get(variant, "")
+    return (HEAD % VARIANTS.get(variant, variant)).replace("class Migration", code + "class Migration")
 
 
 def write_project(folder: Path, variant: str, target: dict[str, object]) -> None:
@@ -125,7 +155,7 @@ def write_project(folder: Path, variant: str, target: dict[str, object]) -> None
         app / "models.py": MODELS,
         app / "migrations/__init__.py": "",
         app / "migrations/0001_initial.py": INITIAL,
-        app / "migrations/0002_session.py": HEAD % VARIANTS.get(variant, variant),
+        app / "migrations/0002_session.py": migration(variant),
         app / "management/__init__.py": "",
         app / "management/commands/__init__.py": "",
         app / "management/commands/fill.py": FILL,

@@ -15,6 +15,13 @@ WITH columns AS (
     SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relpages,
            (SELECT coalesce(json_agg(json_build_array(attname, type, read_as) ORDER BY attname COLLATE "C"), '[]')
             FROM columns WHERE attrelid = c.oid) AS columns,
+           (SELECT coalesce(json_agg(a.attname), '[]') FROM pg_index i JOIN pg_attribute a
+            ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey) WHERE i.indrelid = c.oid AND i.indisprimary) AS key,
+           (SELECT coalesce(json_object_agg(a.attname, json_build_array(k.confrelid::regclass, f.attname)), '{}')
+            FROM pg_constraint k
+            JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+            JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = k.confkey[1]
+            WHERE k.conrelid = c.oid AND k.contype = 'f' AND cardinality(k.conkey) = 1) AS links,
            (SELECT coalesce(string_agg(format('x.%I::%s', attname, read_as), ', ' ORDER BY attname COLLATE "C"), '')
             FROM columns WHERE attrelid = c.oid) AS list
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -29,8 +36,8 @@ WITH columns AS (
 )
 SELECT string_agg(format(
     'SELECT json_build_object(''table'', %L, ''rows'', count(*), ''checksum'', '
-    'coalesce(sum(hash_array_extended(ARRAY[record_send(ROW(%s))], 0)), 0)::text, ''columns'', %L::json) FROM ONLY %s x',
-    name, list, columns, name), ' UNION ALL ' ORDER BY name)
+    'coalesce(sum(hash_array_extended(ARRAY[record_send(ROW(%s))], 0)), 0)::text, ''columns'', %L::json, ''key'', %L::json, ''links'', %L::json) FROM ONLY %s x',
+    name, list, columns, key, links, name), ' UNION ALL ' ORDER BY name)
 FROM numbered GROUP BY batch ORDER BY batch \gexec
 SELECT format('SELECT json_build_object(''migration'', app || ''.'' || name) FROM %I.django_migrations ORDER BY id',
               n.nspname)

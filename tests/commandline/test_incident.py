@@ -26,7 +26,21 @@ def test_what_loses_rows_is_refused(project: Callable[..., Project], variant: st
     assert not shop.query("SELECT 1 FROM django_migrations WHERE name = '0002_session'")
 
 
-@pytest.mark.parametrize("variant", ["b", "c"])
+def test_copies_whose_links_lead_elsewhere_are_refused(project: Callable[..., Project]) -> None:
+    shop = project("loop-wrong-links")
+    before = shop.fingerprint()
+    done = shop.inv("release", "--json", "--confirm=shop")
+    assert done.code == 5, done.out + done.err
+    tables = {table["table"]: table for table in done.outcome["verdict"]["tables"]}
+    assert (tables["public.lessons_lesson"]["verdict"], tables["public.lessons_lesson"]["lost"]) == ("moved", 0)
+    assert (tables["public.lessons_booking"]["verdict"], tables["public.lessons_booking"]["changed"]) == (
+        "changed",
+        1000,
+    )
+    assert shop.fingerprint() == before
+
+
+@pytest.mark.parametrize("variant", ["b", "c", "loop"])
 def test_what_keeps_rows_is_promoted_and_rolled_back(project: Callable[..., Project], variant: str) -> None:
     shop = project(variant)
     before = shop.fingerprint()
