@@ -35,7 +35,7 @@ def test_copies_whose_links_lead_elsewhere_are_refused(project: Callable[..., Pr
     assert (tables["public.lessons_lesson"]["verdict"], tables["public.lessons_lesson"]["lost"]) == ("moved", 0)
     assert (tables["public.lessons_booking"]["verdict"], tables["public.lessons_booking"]["changed"]) == (
         "changed",
-        1000,
+        500,
     )
     assert shop.fingerprint() == before
 
