@@ -20,6 +20,7 @@ from ops.inputs import Inputs
 from ops.lock import RunLock
 from ops.plan import Plan, make_plan
 from ops.procedures.catalog import PROCEDURES
+from ops.render import plan_text
 from ops.run import Runner, stands
 from ops.tools import TOOLS, target_folder
 from ops.world import World, application
@@ -198,8 +199,6 @@ def end_leftovers(world: World, c: Inputs) -> None:
 
 
 def _show_plan(screen: console.Console, plan: Plan) -> int:
-    from ops.render import plan_text
-
     c = plan.inputs
     if screen.as_json:
         screen.show(

@@ -10,7 +10,7 @@ from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
 from ops.inputs import Inputs
 from ops.inventory import Inventory
-from ops.main import Options
+from ops.main import Options, target_of, world_of
 from ops.plan import make_plan
 from ops.procedures.catalog import PROCEDURES
 from ops.tools import app_inputs
@@ -78,8 +78,6 @@ def pages(world: World, target: str) -> dict[str, str]:
 
 def write_pages(options: Options, out: str, check: bool) -> int:
     """Write the pages, or say which have drifted."""
-    from ops.main import target_of, world_of
-
     world = world_of(options)
     folder = world.inventory.path(out)
     screen = console.Console(options.json)

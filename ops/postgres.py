@@ -96,17 +96,30 @@ def choose(found: Iterable[Tools], source: int, destination: int, names: str) ->
     return fit[0]
 
 
+def parts_of(url: str) -> dict[str, str]:
+    """A connection URL, or keyword string, as libpq's keywords; a secret.
+
+    Raises:
+        ValueError: it is neither; the message holds nothing of it.
+    """
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        return {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    except psycopg.Error:
+        raise ValueError("not a connection URL") from None
+
+
 def service_file(connections: Mapping[str, str]) -> str:
     """A libpq service file with one service a target.
 
     Args:
         connections: target to URL or keyword string; secrets, so the result is one too: keep it 0600.
     """
-    from psycopg.conninfo import conninfo_to_dict
-
     sections = []
     for name, url in connections.items():
-        lines = [f"{key}={value}" for key, value in conninfo_to_dict(url).items() if value is not None]
+        lines = [f"{key}={value}" for key, value in parts_of(url).items()]
         sections.append("\n".join([f"[{name}]", *lines]))
     return "\n\n".join(sections) + "\n"
 

@@ -6,6 +6,7 @@ not hold. It asks nobody and starts no other step.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ops import __version__, backup, certificate, django, fingerprint
-from ops.command import Query
+from ops.command import Query, Shell
 from ops.errors import DataDiffers, OpsError, Refused, StepFailed
+from ops.explain import explain
 from ops.files import write_whole
 from ops.inputs import AppInputs, Inputs
+from ops.look import Databases
 from ops.postgres import json_lines, said_error
+from ops.promoted import objections
+from ops.verdict import judge
 from ops.world import World
 
 TOOLS: dict[str, Callable[..., str]] = {}
@@ -77,8 +82,6 @@ def probe(world: World, target: str, database_of: str) -> dict[str, Any]:
 def commit_of(world: World, target: str) -> str:
     """The application's commit, with ``-dirty`` where its folder has changes; empty where there is no git."""
     app = world.inventory.target(target).app
-    from ops.command import Shell
-
     if app is None:
         return ""
     words = ("git", "describe", "--always", "--abbrev=40", "--match=", "--dirty")
@@ -150,9 +153,6 @@ def check_app(world: World, *, target: str, database_of: str) -> str:
 @tool
 def verdict(world: World, *, target: str, test: str, before: str, before_database: str, after: str, report: str) -> str:
     """Say for every table whether its rows are unchanged, moved, changed or lost, and refuse what loses data."""
-    from ops.explain import explain
-    from ops.look import Databases
-    from ops.verdict import judge
 
     old, new = (fingerprint.read(world.inventory.path(name)) for name in (before, after))
     with world.connect(test, before_database) as one, world.connect(test) as two:
@@ -181,8 +181,6 @@ def bound(world: World, target: str, backup_id: str, found: dict[str, Any]) -> c
 
 def pending_digest(found: dict[str, Any]) -> str:
     """One digest over the pending migrations' names and files, in the order in which they would run."""
-    import hashlib
-
     return hashlib.sha256(json.dumps([[m["name"], m["sha256"]] for m in found["pending"]]).encode()).hexdigest()
 
 
@@ -237,8 +235,6 @@ def check_certificate(world: World, *, target: str, name: str) -> str:
 @tool
 def verify_production(world: World, *, target: str, name: str, before: str, after: str, frozen: str) -> str:
     """Compare production after the migrations with what the rehearsal proved, over the same mapping of columns."""
-    from ops.look import Databases
-    from ops.promoted import objections
 
     found = certificate.read(target_folder(world, target), name)
     old, new = (fingerprint.read(world.inventory.path(file)) for file in (before, after))

@@ -21,7 +21,7 @@ from ops.embedded import ensure, path_env
 from ops.errors import OpsError, UsageError
 from ops.files import write_whole
 from ops.inventory import Inventory, Target
-from ops.postgres import Tools, service_file
+from ops.postgres import Tools, parts_of, service_file
 from ops.transport import Completed, Local, OnLine
 
 if TYPE_CHECKING:
@@ -83,16 +83,13 @@ class World:
             return ""
 
     def _checked(self, url: str, where: str, hint: str) -> str:
-        import psycopg
-        from psycopg.conninfo import conninfo_to_dict
-
         try:
-            parts = conninfo_to_dict(url)
-        except psycopg.Error:
+            parts = parts_of(url)
+        except ValueError:
             raise UsageError(f"{where} is not a PostgreSQL connection URL", hint) from None
         if not parts.get("dbname"):
             raise UsageError(f"{where} names no database", hint)
-        if any("\n" in str(value) for value in parts.values()):
+        if any("\n" in value for value in parts.values()):
             raise UsageError(f"{where} holds a line break", hint)
         return url
 
@@ -117,9 +114,7 @@ class World:
 
     def database(self, target: str) -> str:
         """The name of a target's database; not a secret."""
-        from psycopg.conninfo import conninfo_to_dict
-
-        return str(conninfo_to_dict(self.url(target))["dbname"])
+        return parts_of(self.url(target))["dbname"]
 
     def redact(self, text: str) -> str:
         """Take every known connection URL and password out of a text."""
@@ -128,11 +123,9 @@ class World:
         return re.sub(r"(postgres(?:ql)?://[^:@/\s]*:)[^@\s]+@", r"\1•••@", text)
 
     def _secrets(self) -> list[str]:
-        from psycopg.conninfo import conninfo_to_dict
-
         found = set(self._urls.values())
         for url in self._urls.values():
-            found |= {str(value) for key, value in conninfo_to_dict(url).items() if key in ("password", "sslpassword")}
+            found |= {value for key, value in parts_of(url).items() if key in ("password", "sslpassword")}
             found |= {match[1] for match in re.finditer(r"://[^:@/]*:([^@]+)@", url)}
         return sorted((secret for secret in found if len(secret) > 3), key=len, reverse=True)
 
