@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,9 +99,9 @@ def _finish(
         for stream, lines in zip((process.stdout, process.stderr), collected, strict=True)
         if stream
     ]
-    for reader in readers:
-        reader.start()
     try:
+        for reader in readers:
+            reader.start()
         code = process.wait()
     except BaseException:
         end(process)
@@ -126,10 +127,25 @@ def _read(stream: IO[bytes], lines: list[str], on_line: OnLine | None) -> None:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process group: SIGINT, then SIGTERM, then SIGKILL. A second Ctrl-C does not cut this short."""
+    """End a process group, all of it: SIGINT, then SIGTERM, then SIGKILL. A second Ctrl-C does not cut this short."""
     for number, patience in ((signal.SIGINT, GRACE[0]), (signal.SIGTERM, GRACE[1]), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.wait(patience)
+        if _gone(process, patience):
             return
+
+
+def _gone(process: subprocess.Popen[bytes], patience: float) -> bool:
+    """Wait for the leader, and then a little for the rest of its group."""
+    deadline, led = time.monotonic() + patience, True
+    while time.monotonic() < deadline:
+        with contextlib.suppress(KeyboardInterrupt):
+            if process.poll() is not None:
+                if led:
+                    deadline, led = min(deadline, time.monotonic() + 2), False
+                try:
+                    os.killpg(process.pid, 0)
+                except ProcessLookupError:
+                    return True
+            time.sleep(0.01)
+    return False
