@@ -44,7 +44,8 @@ class Secret:
     @property
     def variable(self) -> str:
         """The shell variable that stands for it on a page: ``LESSONS_URL``."""
-        return re.sub(r"[^A-Z0-9]", "_", self.target.upper()) + "_URL"
+        name = re.sub(r"[^A-Z0-9]", "_", self.target.upper()) + "_URL"
+        return f"_{name}" if name[0].isdigit() else name
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,10 @@ def quote(word: Word) -> str:
         return f'"${word.name}"'
     if not _PLACEHOLDER.search(word):
         return shlex.quote(word)
+    if "!" in word:
+        # Within double quotes an interactive bash would take it for its history.
+        parts = re.split("(\ue000[A-Z_]+\ue001)", word)
+        return "".join(_PLACEHOLDER.sub(r'"${\1}"', p) if p[:1] == "\ue000" else shlex.quote(p) for p in parts if p)
     escaped = re.sub(r'([\\"$`])', r"\\\1", word)
     return '"' + _PLACEHOLDER.sub(r"${\1}", escaped) + '"'
 

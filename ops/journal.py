@@ -26,10 +26,15 @@ def now() -> str:
 
 @dataclass
 class State:
-    """Where a run stands. ``status`` maps a step to ``begun|done|failed|refused|undone``."""
+    """Where a run stands.
+
+    ``status`` maps a step to ``begun|done|failed|refused|undone``; ``touched`` holds the steps that were begun and not
+    taken back (a step that a gate refused was never begun).
+    """
 
     header: Event
     status: dict[str, str] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
     facts: dict[str, str] = field(default_factory=dict)
     outcome: Event | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -59,6 +64,17 @@ class State:
     def undone(self) -> bool:
         """It was taken back."""
         return self.outcome is not None and bool(self.outcome.get("undone"))
+
+    def mark(self, name: str, status: str) -> None:
+        """Take note of a step's new status."""
+        if status == "skipped":
+            return
+        self.status.pop(name, None)
+        self.status[name] = status
+        if status in ("begun", "done"):
+            self.touched.add(name)
+        elif status == "undone":
+            self.touched.discard(name)
 
     def names(self, *wanted: str) -> list[str]:
         """The steps with one of these states, in the order in which they came to it."""
@@ -118,9 +134,7 @@ def _apply(state: State, event: Event) -> None:
     state.last = event
     if event.get("event") == "step":
         name, status = str(event["step"]), str(event["status"])
-        if status != "skipped":
-            state.status.pop(name, None)
-            state.status[name] = status
+        state.mark(name, status)
         if "seconds" in event:
             state.seconds[name] = float(str(event["seconds"]))
     elif event.get("event") == "fact":
@@ -133,7 +147,7 @@ def _apply(state: State, event: Event) -> None:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(errors="replace").splitlines()
+        return path.read_text(errors="replace").split("\n")
     except OSError:
         return []
 

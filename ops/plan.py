@@ -100,7 +100,8 @@ def faults(plan: Plan) -> list[str]:
         ways = [way for way in (step.undo, step.final, step.stays, step.reads) if way]
         if len(ways) != 1:
             wrong.append(f"{name} needs one of undo, final, stays and reads; it has {len(ways)}")
-        missing = {fact for command in planned.commands for fact in facts(command)} - known
+        used = [*planned.commands, *(command for gate in planned.gates for command in gate.commands)]
+        missing = {fact for command in used for fact in facts(command)} - known
         wrong.extend(f"{name} uses {fact} before any step has found it" for fact in sorted(missing))
         if step.fact:
             known.add(step.fact)

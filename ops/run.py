@@ -135,7 +135,7 @@ class Runner:
             return
         self.held()
         self._current = planned.name
-        if before and not self._redo(planned, number):
+        if planned.name in self.state.touched and not self._redo(planned, number):
             return
         self._tell_begun(planned, number)
         started = time.monotonic()
@@ -166,7 +166,7 @@ class Runner:
 
     def _redo(self, planned: PlannedStep, number: int) -> bool:
         """Whether an interrupted step has to be done (again)."""
-        if planned.proof and self._holds(planned.proof) is None:
+        if planned.proof and not planned.step.fact and self._holds(planned.proof) is None:
             self._tell(planned, "done", number, "it was done before the interruption: its proof holds")
             return False
         if not planned.step.again:
@@ -178,7 +178,7 @@ class Runner:
 
     def _do(self, planned: PlannedStep) -> None:
         self._said = ""
-        pauses = PAUSES[: planned.step.retries(planned.inputs)]
+        pauses = [PAUSES[min(n, len(PAUSES) - 1)] for n in range(planned.step.retries(planned.inputs))]
         for pause in (*pauses, None):
             try:
                 for command in planned.commands:
@@ -247,9 +247,7 @@ class Runner:
     def _tell(
         self, planned: PlannedStep, status: str, number: int, detail: str = "", started: float | None = None
     ) -> None:
-        if status != "skipped":
-            self.state.status.pop(planned.name, None)
-            self.state.status[planned.name] = status
+        self.state.mark(planned.name, status)
         event: Event = {
             "event": "step",
             "step": planned.name,
@@ -266,7 +264,7 @@ class Runner:
 
     def _back(self) -> bool:
         steps = {planned.name: planned for planned in self.plan.steps}
-        left = [steps[name] for name in self.state.names("begun", "done", "failed", "refused") if name in steps]
+        left = [steps[name] for name in self.state.status if name in self.state.touched and name in steps]
         self._refuse_final(left)
         if left and not any(planned.undo for planned in left):
             raise Refused(f"{self.plan.inputs.target}: nothing to take back: {left[-1].step.stays}", "inv runs")
@@ -293,8 +291,6 @@ class Runner:
             status = self.state.status[planned.name]
             if status != "done" and planned.untouched and self._holds(planned.untouched) is None:
                 continue
-            if status == "refused" and not planned.untouched:
-                continue
             hint = planned.step.on_failure(planned.inputs) if planned.step.on_failure else ""
             raise Refused(f"{planned.inputs.target}: {planned.name} can't be undone: {planned.step.final}", hint)
 
@@ -309,7 +305,7 @@ class Runner:
 
 def stands(plan: Plan, state: State) -> str:
     """What a run has changed so far, for a person who was not there."""
-    touched = [p for p in plan.steps if state.status.get(p.name) in ("begun", "done", "failed") and not p.step.reads]
+    touched = [p for p in plan.steps if p.name in state.touched and not p.step.reads]
     if not touched:
         return "nothing was changed"
     done = [planned for planned in touched if state.status[planned.name] == "done"]

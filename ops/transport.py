@@ -65,6 +65,8 @@ class Local:
     ) -> Completed:
         """See ``Transport``. A program that is not there ends with 127, a folder that is not there with 126."""
         partial = output.with_name(f".{output.name}.partial") if output else None
+        if not folder.is_dir():
+            return Completed(126, "", f"there is no folder {folder}")
         with contextlib.ExitStack() as stack:
             out: int | IO[bytes] = subprocess.PIPE
             if partial:
@@ -73,8 +75,6 @@ class Local:
                 except OSError as error:
                     return Completed(126, "", f"{output}: {error.strerror}")
                 out = stack.enter_context(open(handle, "wb"))
-            if not folder.is_dir():
-                return Completed(126, "", f"there is no folder {folder}")
             try:
                 process = subprocess.Popen(
                     list(words),
@@ -86,6 +86,8 @@ class Local:
                     start_new_session=True,
                 )
             except OSError as error:
+                if partial:
+                    partial.unlink(missing_ok=True)
                 return Completed(127, "", f"{words[0]}: {error.strerror}")
             return _finish(process, partial, output, on_line)
 
@@ -123,7 +125,11 @@ def _read(stream: IO[bytes], lines: list[str], on_line: OnLine | None) -> None:
         line = raw.decode(errors="replace")
         lines.append(line)
         if on_line:
-            on_line(line.rstrip("\r\n"))
+            try:
+                on_line(line.rstrip("\r\n"))
+            except Exception:
+                # A screen that is gone must not stop the reading: the program would hang on a full pipe.
+                on_line = None
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

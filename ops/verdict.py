@@ -206,7 +206,8 @@ class _Judge:
             # A table with nothing in common is no destination, however many rows of its own it has.
             if not match.mapping or (old.rows and match.missing >= old.rows):
                 continue
-            if best is None or (match.missing, len(gone)) < (best[0].missing, len(best[2])):
+            rank = match.missing, match.extra, len(gone)
+            if best is None or rank < (best[0].missing, best[0].extra, len(best[2])):
                 best = match, new, gone
         if best is None or best[0].missing:
             copied = self._copied(old, best[0].missing if best else old.rows)

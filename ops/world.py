@@ -89,8 +89,10 @@ class World:
             raise UsageError(f"{where} is not a PostgreSQL connection URL", hint) from None
         if not parts.get("dbname"):
             raise UsageError(f"{where} names no database", hint)
-        if any("\n" in value for value in parts.values()):
-            raise UsageError(f"{where} holds a line break", hint)
+        if any("\n" in value or value != value.strip() for value in parts.values()):
+            raise UsageError(
+                f"{where} holds a line break or begins or ends with a blank, which libpq's files can't", hint
+            )
         return url
 
     @property
