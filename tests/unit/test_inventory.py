@@ -132,18 +132,23 @@ def test_production_variables_of_all_do_not_reach_test_targets(write):
 
 
 def test_a_group_shared_with_production_may_hold_production_variables(write):
-    inventory = load(write(hosts("""\
+    inventory = load(
+        write(
+            hosts("""\
     test: {hosts: {shop-test: {database: env:TEST}}}
     europe:
       vars: {freeze: never}
       hosts: {shop: , shop-test: }
-""")))
+""")
+        )
+    )
     assert inventory.target("shop").freeze == "never"
     assert inventory.target("shop-test").freeze == "auto"
 
 
 def test_a_host_in_several_groups_merges_its_variables(write):
-    inventory = load(write("""\
+    inventory = load(
+        write("""\
 all:
   children:
     europe: {hosts: {shop: }, vars: {retries: 1}}
@@ -152,7 +157,8 @@ all:
         shops:
           hosts: {shop: {database: env:URL}}
           vars: {retries: 2, ansible_host: a.example.com}
-"""))
+""")
+    )
     assert inventory.target("shop").retries == 2
     assert inventory.target("shop").line == 7
     assert inventory.target("shop").connection.host == "a.example.com"
@@ -396,14 +402,22 @@ REFUSALS = {
     "app env": (one("app: {dir: x, env: {A: 1}}"), "`app.env.A` should be text", 7, "app: {dir:"),
     "app env name": (one("app: {dir: x, env: {A-B: x}}"), "`app.env.A-B` is not well-formed", 7, "app: {dir:"),
     "tagged": (one("health: !vault x"), "`health` should be a list", 7, "health: ["),
-    "store": ("all:\n  vars:\n    store: gs://x\n  children:\n    test: {hosts: {a: {database: env:A}}}",
-              "a: `store` should be a folder or s3://", 3, "store: s3://bucket"),
+    "store": (
+        "all:\n  vars:\n    store: gs://x\n  children:\n    test: {hosts: {a: {database: env:A}}}",
+        "a: `store` should be a folder or s3://",
+        3,
+        "store: s3://bucket",
+    ),
     "store password": (one("store: s3://k:hunter2@b"), "does not belong in the inventory", 7, "environment"),
     "window day": (one("window: {days: [tues], hours: 02:00-05:00}"), "`window.days` should be 'mon'", 7, "days: [tue"),
     "window hours": (one("window: {days: [tue], hours: 2-5}"), "two different times", 7, 'hours: "02:00-05:00"'),
     "window empty": (one("window: {days: [tue], hours: 02:00-02:00}"), "two different times", 7, "hours:"),
-    "window zone": (one("window: {days: [tue], hours: 02:00-05:00, zone: Europe/Berln}"),
-                    "not a time zone", 7, "zone: Europe/Berlin"),
+    "window zone": (
+        one("window: {days: [tue], hours: 02:00-05:00, zone: Europe/Berln}"),
+        "not a time zone",
+        7,
+        "zone: Europe/Berlin",
+    ),
     "window zone folder": (one("window:\n  days: [tue]\n  hours: 02:00-05:00\n  zone: Europe"), "zone", 10, "zone: "),
     "window zone path": (one("window: {days: [tue], hours: 02:00-05:00, zone: /etc}"), "not a time zone", 7, "zone: "),
     "connection": (one("ansible_connection: winrm"), "`ansible_connection` should be 'local' or 'ssh'", 7, "ssh"),
@@ -413,33 +427,70 @@ REFUSALS = {
     "seed": (one("seed: [python]"), "`seed` fills an embedded database only", 7, "embedded:NAME"),
     # database
     "database missing": (production("retries: 1"), "shop: `database` is missing", 5, "database: env:DATABASE_URL"),
-    "database missing, no variables": ("all:\n  children:\n    test:\n      hosts:\n        a:\n",
-                                       "a: `database` is missing", 5, "database: env:DATABASE_URL"),
-    "database literal": (production("database: postgresql://u:hunter2@h/d"),
-                         "a password does not belong in the inventory", 6, "database: env:DATABASE_URL"),
+    "database missing, no variables": (
+        "all:\n  children:\n    test:\n      hosts:\n        a:\n",
+        "a: `database` is missing",
+        5,
+        "database: env:DATABASE_URL",
+    ),
+    "database literal": (
+        production("database: postgresql://u:hunter2@h/d"),
+        "a password does not belong in the inventory",
+        6,
+        "database: env:DATABASE_URL",
+    ),
     "database kind": (production("database: vault:x"), "should be env:NAME, file:PATH", 6, "database: env:"),
     "database value": (production("database: env:a-b"), "not a well-formed env: reference", 6, "env:DATABASE_URL"),
     "database railway": (production("database: railway:x"), "railway: reference", 6, "railway:Postgres/DATABASE"),
     "database type": (production("database: [env:A]"), "should be env:NAME", 6, "database: env:DATABASE_URL"),
-    "same database": (hosts("    test:\n      hosts:\n        a:\n          database: env:URL\n"),
-                      "a: has the same database as shop", 8, "of its own"),
-    "same file": (hosts("    test: {hosts: {a: {database: 'file:./x'}}}\n").replace("env:URL", "file:y/../x"),
-                  "a: has the same database as shop", 5, "of its own"),
-    "same database inherited": ("all:\n  vars:\n    database: env:A\n  children:\n    production: {hosts: {a: , b: }}",
-                                "b: has the same database as a", 3, "of its own"),
+    "same database": (
+        hosts("    test:\n      hosts:\n        a:\n          database: env:URL\n"),
+        "a: has the same database as shop",
+        8,
+        "of its own",
+    ),
+    "same file": (
+        hosts("    test: {hosts: {a: {database: 'file:./x'}}}\n").replace("env:URL", "file:y/../x"),
+        "a: has the same database as shop",
+        5,
+        "of its own",
+    ),
+    "same database inherited": (
+        "all:\n  vars:\n    database: env:A\n  children:\n    production: {hosts: {a: , b: }}",
+        "b: has the same database as a",
+        3,
+        "of its own",
+    ),
     # test and default
     "test unknown": (one("test: shop-tst"), "shop: `test` names no target", 7, "test: shop-test"),
     "test itself": (one("test: shop"), "shop: `test` names the target itself", 7, "test: shop-test"),
-    "test production": (hosts("        b: x\n").replace("hosts: {shop: {database: env:URL}}",
-                        "hosts:\n        shop: {database: env:A, test: b}").replace("b: x", "b: {database: env:B}"),
-                        "shop: `test` names a production target", 5, "group `test`"),
+    "test production": (
+        hosts("        b: x\n")
+        .replace("hosts: {shop: {database: env:URL}}", "hosts:\n        shop: {database: env:A, test: b}")
+        .replace("b: x", "b: {database: env:B}"),
+        "shop: `test` names a production target",
+        5,
+        "group `test`",
+    ),
     "default unknown": ("all:\n  vars:\n    default: shpo\n  hosts: {}", "`default` names no production", 3, "NAME"),
-    "default a test": (one("").replace("all:\n", "all:\n  vars: {default: shop-test}\n"),
-                       "`default` names no production target", 2, "default: shop"),
-    "default a list": (one("").replace("all:\n", "all:\n  vars: {default: [shop]}\n"),
-                       "`default` names no production target", 2, "default: NAME"),
-    "test group variable": (hosts("    test:\n      vars:\n        freeze: auto\n      hosts: {a: {database: env:A}}"),
-                            "a: `freeze` is allowed only in production", 7, "remove `freeze:`"),
+    "default a test": (
+        one("").replace("all:\n", "all:\n  vars: {default: shop-test}\n"),
+        "`default` names no production target",
+        2,
+        "default: shop",
+    ),
+    "default a list": (
+        one("").replace("all:\n", "all:\n  vars: {default: [shop]}\n"),
+        "`default` names no production target",
+        2,
+        "default: NAME",
+    ),
+    "test group variable": (
+        hosts("    test:\n      vars:\n        freeze: auto\n      hosts: {a: {database: env:A}}"),
+        "a: `freeze` is allowed only in production",
+        7,
+        "remove `freeze:`",
+    ),
 } | {
     f"{key} in test": (hosts(TEST_ONLY.format(f"{key}: x")), f"`{key}` is allowed only in production", 9, "remove")
     for key in ("freeze", "window", "keep", "checks", "deploy", "test")
@@ -500,9 +551,15 @@ VARIABLES = st.none() | st.dictionaries(st.sampled_from(sorted(EXAMPLES)) | NAME
 HOSTS = st.dictionaries(st.sampled_from(["a", "b", "c"]), VARIABLES, max_size=3)
 GROUP = st.fixed_dictionaries({}, optional={"hosts": HOSTS, "vars": VARIABLES})
 SHAPED = st.fixed_dictionaries(
-    {"all": st.fixed_dictionaries({}, optional={
-        "vars": VARIABLES, "children": st.fixed_dictionaries({}, optional={"production": GROUP, "test": GROUP})
-    })}
+    {
+        "all": st.fixed_dictionaries(
+            {},
+            optional={
+                "vars": VARIABLES,
+                "children": st.fixed_dictionaries({}, optional={"production": GROUP, "test": GROUP}),
+            },
+        )
+    }
 )
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -203,3 +203,12 @@ def test_runs_are_listed_oldest_first_and_without_the_unreadable(write: Callable
     (folder / "runs" / "20260103_r" / "journal.jsonl").write_text("")
     assert [state.run for state in runs(folder)] == ["20260101_r", "20260102_r"]
     assert runs(folder / "nowhere") == []
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0c", "\r"])
+def test_a_reason_may_hold_any_separator(tmp_path: Path, separator: str) -> None:
+    log = Journal(tmp_path / "r1")
+    header = {"event": "run", "run": "r1", "procedure": "p", "target": "shop", "inputs": {}, "reason": f"x{separator}y"}
+    log.append(header)
+    log.close()
+    assert read(tmp_path / "r1").header == header

@@ -449,3 +449,28 @@ def test_what_stands_is_said_in_words(bench: Bench) -> None:
 def test_reading_changes_nothing(bench: Bench) -> None:
     read = step("a", reads=True, undo=None, proof=None)
     assert bench.go(read)["stands"] == "nothing was changed"
+
+
+def test_a_final_step_that_a_gate_refused_is_not_in_the_way_of_undo(bench: Bench) -> None:
+    steps = (step("a"), step("b", undo=None, final="No.", gates=(exists("ready"),), untouched=exists("ready")))
+    with pytest.raises(Refused):
+        bench.go(*steps)
+    assert bench.undo(*steps)["outcome"] == "done"
+    assert bench.there("a", "b") == [False, False]
+    assert bench.log == ["a", "-a"]
+
+
+def test_a_step_that_a_gate_refused_is_begun_for_the_first_time_afterwards(bench: Bench) -> None:
+    steps = (step("a", again=False, gates=(exists("ready"),)),)
+    with pytest.raises(Refused):
+        bench.go(*steps)
+    (bench.folder / "ready").touch()
+    assert bench.go(*steps)["outcome"] == "done"
+
+
+def test_a_fact_is_found_again_where_only_its_proof_was_seen(bench: Bench) -> None:
+    (bench.folder / "a").touch()
+    bench.happened({"event": "step", "step": "a", "status": "begun"})
+    finder = step("a", act=sh("echo 42"), fact="ANSWER")
+    user = step("b", act=lambda _: Shell(("sh", "-c", 'touch b; test "$1" = 42', "sh", Fact("ANSWER")), ""))
+    assert bench.go(finder, user)["outcome"] == "done"

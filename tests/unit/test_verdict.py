@@ -315,3 +315,12 @@ def test_what_is_not_refused_is_found_whole(databases: tuple[Database, Database]
 def test_a_rename_of_everything_is_never_refused(values: list[tuple[object, object]], names: list[str]) -> None:
     before: list[Row] = [{"id": number, "p": p, "q": q} for number, (p, q) in enumerate(values)]
     assert not verdict({"lesson": before}, {"session": renamed(before, p=names[0], q=names[1])}).refused
+
+
+def test_an_exact_copy_is_taken_before_a_larger_table_that_holds_the_rows_too() -> None:
+    small, large = rows(2, title="Stunde %d"), rows(10, title="Stunde %d")
+    judged = verdict({"a": small, "b": large}, {"x": large, "y": small})
+    assert {found.table: (found.verdict, found.to) for found in judged.tables} == {
+        "a": ("moved", "y"),
+        "b": ("moved", "x"),
+    }
