@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ops.errors import Refused
 from ops.files import write_whole
+from ops.fingerprint import Pair
+from ops.verdict import Verdict
 
 
 class Bound(BaseModel):
@@ -42,18 +44,43 @@ NAMES = {
 
 
 class Moved(BaseModel):
-    """Where a table's rows and columns went in the rehearsal, and how many rows came in addition."""
+    """Where a table's rows and columns went in the rehearsal.
+
+    ``to`` is empty where the table is removed: it was empty, and must be. ``before`` and ``after`` are the columns that
+    are compared; ``exact`` means that no row was added, ``tolerated`` that Django keeps the table itself; ``emptied``
+    are columns that are removed: they held no value, and must not.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     table: str
     to: str
-    columns: dict[str, str]
-    exact: bool
+    before: tuple[Pair, ...] = ()
+    after: tuple[Pair, ...] = ()
+    exact: bool = True
+    tolerated: bool = False
+    emptied: tuple[str, ...] = ()
+
+
+def moves(verdict: Verdict) -> tuple[Moved, ...]:
+    """What a verdict says of every old table, as far as production must follow it."""
+    return tuple(
+        Moved(
+            table=found.table,
+            to="" if found.verdict == "removed" else found.to or found.table,
+            before=found.before,
+            after=found.after,
+            exact=found.rows_before == found.rows_after and not found.changed,
+            tolerated=found.tolerated,
+            emptied=tuple(column.column for column in found.columns if column.verdict == "removed"),
+        )
+        for found in verdict.tables
+        if found.verdict != "added"
+    )
 
 
 class Certificate(BaseModel):
-    """A rehearsal that held."""
+    """A rehearsal that held. ``pending`` are the rehearsed migrations, name and sha256 of the file, in their order."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,9 +89,9 @@ class Certificate(BaseModel):
     issued_at: datetime
     expires_at: datetime
     bound: Bound
+    pending: tuple[tuple[str, str], ...]
     schema_after: str
     moves: tuple[Moved, ...]
-    verdict: dict[str, object]
 
 
 def path(folder: Path, name: str) -> Path:
@@ -108,4 +135,21 @@ def objections(certificate: Certificate, now: Bound, moment: datetime | None = N
     for name, words in NAMES.items():
         if getattr(certificate.bound, name) != getattr(now, name):
             said.append(f"{words} changed since the rehearsal")
+    return said
+
+
+def partly(certificate: Certificate, applied: set[str], pending: list[tuple[str, str]]) -> list[str]:
+    """Why going on with a promotion that stopped between two migrations is not what was rehearsed; empty where it is.
+
+    Args:
+        applied: the migrations that production has now.
+        pending: those that are left, with the sha256 of their files.
+    """
+    names = [name for name, _ in certificate.pending]
+    done = [name for name in names if name in applied]
+    said = []
+    if applied - set(names) != set(certificate.bound.applied):
+        said.append("other migrations were applied meanwhile")
+    if pending != [entry for entry in certificate.pending if entry[0] not in done]:
+        said.append("the migrations that are left are not those of the rehearsal")
     return said

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from ops.errors import OpsError, Refused
-from ops.journal import Event
+from ops.journal import Event, now
 
 MARKS = {"done": "✓", "skipped": "·", "failed": "✗", "refused": "✗", "undone": "↩"}
 # Events that are for people at a terminal only: the journal's contract has no place for them.
@@ -82,7 +82,7 @@ class Console:
                 self._print(f"Next: {event['hint']}")
             return
         self._print(f"\n{outcome.upper()}  {event['reason']}")
-        if event.get("stands"):
+        if event.get("stands") and event.get("run"):
             self._print(f"Stands: {event['stands']}")
         if event["hint"]:
             self._print(f"Try: {event['hint']}")
@@ -202,6 +202,8 @@ def print_error(error: OpsError, as_json: bool, procedure: str, target: str) -> 
             "procedure": procedure,
             "target": target,
             "run": None,
+            "stands": "nothing was changed",
+            "at": now(),
             "outcome": error.outcome,
             "exit": error.exit_code,
             "reason": error.message,

@@ -28,6 +28,8 @@ class OpsError(Exception):
     Args:
         message: what is wrong, naming the target, file or step first.
         hint: what to type next, without the word ``Try:``; empty where there is nothing to type.
+
+    ``shown`` says that a run's outcome has told it already.
     """
 
     exit_code = FAILED
@@ -37,6 +39,7 @@ class OpsError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.shown = False
 
 
 class UsageError(OpsError):

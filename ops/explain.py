@@ -36,6 +36,8 @@ def sentences(table: TableVerdict) -> list[str]:
     keys = f" (for example {', '.join(table.sample)})" if table.sample else ""
     if table.lost:
         where = f"; the others are in {table.to}" if table.to else ": the table goes, and no other one holds them"
+        if table.mapping and not table.to:
+            where = ", though the table stays"
         said.append(f"{table.lost:,} of {table.rows_before:,} rows of {table.table} are gone{keys}{where}")
     for column in table.columns:
         if column.lost and column.to:

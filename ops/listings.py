@@ -10,6 +10,7 @@ from ops import backup, console
 from ops.bind import some_tools
 from ops.command import Query, Secret
 from ops.errors import DONE, OpsError
+from ops.journal import State
 from ops.main import Options, every_run, status_lines, target_of, world_of
 from ops.postgres import json_lines
 from ops.tools import identity, target_folder
@@ -77,10 +78,10 @@ def status(options: Options) -> int:
     world = world_of(options)
     screen = console.Console(options.json)
     for name in _names(world, options):
-        last = every_run(world, name)[-1:]
+        known = every_run(world, name)
         now = _present(world, name)
         if options.json:
-            state = last[0] if last else None
+            state = known[-1] if known else None
             screen.show(
                 {
                     "event": "status",
@@ -92,9 +93,16 @@ def status(options: Options) -> int:
                 }
             )
             continue
-        lines = status_lines(world, last[0]) if last else [f"{name}: no run yet"]
-        screen.text("\n".join([*lines, *_present_lines(name, now)]))
+        lines = [line for state in _telling(known) for line in status_lines(world, state)] or [f"{name}: no run yet"]
+        screen.text("\n".join([*lines, *_present_lines(name, now, any("Try:" in line for line in lines))]))
     return DONE
+
+
+def _telling(known: list[State]) -> list[State]:
+    """The last run; before it, where that only froze, unfroze or backed up, the last one that did more."""
+    small = ("freeze", "unfreeze", "backup")
+    more = [state for state in known if state.procedure not in small][-1:]
+    return more if not known or known[-1] in more else [*more, known[-1]]
 
 
 def _present(world: World, name: str) -> dict[str, Any]:
@@ -130,12 +138,12 @@ def _aside(databases: dict[str, str], database: str) -> list[str]:
     )
 
 
-def _present_lines(name: str, now: dict[str, Any]) -> list[str]:
+def _present_lines(name: str, now: dict[str, Any], told: bool) -> list[str]:
     if "unreachable" in now:
         return [f"  now:     {now['unreachable']}"]
     lines = [f"  now:     {now['database']} " + ("is FROZEN (read-only)" if now["frozen"] else "takes writes")]
-    if now["frozen"]:
-        lines.append(f"  Try: inv resume   or   inv unfreeze --target={name}")
+    if now["frozen"] and not told:
+        lines.append(f"  Try: inv unfreeze --target={name}")
     if "test" in now:
         lines.append(f"  test:    {now['test']}")
     if now["aside"]:

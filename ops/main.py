@@ -45,7 +45,7 @@ def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn
     try:
         code = work()
     except OpsError as error:
-        if not getattr(error, "shown", False):
+        if not error.shown:
             console.print_error(error, options.json, procedure, options.target)
         code = error.exit_code
     except KeyboardInterrupt:
@@ -159,6 +159,8 @@ def _work(
     header = _header(plan, reason)
     runner = Runner(world, plan, log, state or journal.State(header), screen.show, confirmation.ask, held)
     try:
+        if undo:
+            runner.may_undo()
         if state is None:
             runner.emit(header)
         else:
@@ -167,9 +169,6 @@ def _work(
             runner.emit({"event": word, "run": c.run, "digest": plan.digest, "headline": headline})
             end_leftovers(world, c)
         runner.undo() if undo else runner.go()
-    except OpsError as error:
-        error.shown = True  # type: ignore[attr-defined]
-        raise
     finally:
         log.close()
     return DONE
@@ -264,16 +263,23 @@ def again(options: Options, run: str, undo: bool) -> int:
 
 
 def _chosen(world: World, target: str, run: str, undo: bool) -> journal.State:
+    """The run that is named, else the last one. An older one is never meant by itself: what came after stands on it."""
     known = every_run(world, target)
+    word = "undo" if undo else "resume"
     if run:
         known = [state for state in known if state.run == run]
         if not known:
             raise UsageError(f"there is no run {run!r}", "inv runs")
-    fit = [state for state in known if not (state.undone if undo else state.finished)]
-    if not fit:
-        what = "undo" if undo else "resume: every run has ended"
-        raise UsageError(f"nothing to {what}", "inv runs")
-    return fit[-1]
+    if not known:
+        raise UsageError(f"nothing to {word}: there is no run yet", "inv release")
+    last = known[-1]
+    if last.undone if undo else last.finished:
+        how = "was taken back already" if last.undone else "has ended"
+        raise UsageError(
+            f"nothing to {word}: the last run ({last.target}: {last.procedure} {last.run}) {how}",
+            f"inv runs   and, if you mean an older one,   inv {word} --run=ID",
+        )
+    return last
 
 
 def replan(state: journal.State) -> Plan:
@@ -307,6 +313,7 @@ def status_lines(world: World, state: journal.State) -> list[str]:
     except OpsError as error:
         return [*lines, f"  {error.message}", f"  Try: {error.hint}"]
     outcome = state.outcome["outcome"] if state.outcome else "interrupted (killed, or still running)"
+    outcome = "taken back" if state.undone else outcome
     lines.append(
         f"  outcome: {outcome}" + (f": {state.outcome['reason']}" if state.outcome and state.outcome["reason"] else "")
     )

@@ -132,7 +132,12 @@ def json_lines(text: str) -> list[dict[str, object]]:
 def said_error(stderr: str) -> str:
     """The one line of a program's error output that says what went wrong."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    for pattern in (r"(?:ERROR|FATAL|PANIC):\s+(.*)", r"error: (.*)", r"^\w*(?:\.\w+)*(?:Error|Exception): (.*)"):
+    for pattern in (
+        r"^(pg_\w+: error: .*)",
+        r"(?:ERROR|FATAL|PANIC):\s+(.*)",
+        r"error: (.*)",
+        r"^\w*(?:\.\w+)*(?:Error|Exception): (.*)",
+    ):
         for line in lines:
             if match := re.search(pattern, line):
                 return match[1]

@@ -1,40 +1,98 @@
-"""Production after a promotion, held against what the rehearsal proved."""
+"""Production before and after a promotion, held against what the rehearsal proved."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
 from ops.certificate import Certificate, Moved
-from ops.fingerprint import Fingerprint, Pair
-from ops.verdict import Look
+from ops.files import write_whole
+from ops.fingerprint import Fingerprint
+from ops.verdict import Look, difference
 
 
-def objections(found: Certificate, old: Fingerprint, new: Fingerprint, look: Look, frozen: bool) -> list[str]:
-    """What is not as rehearsed, a sentence each.
+class Held(BaseModel):
+    """What a table held before: rows, and the checksum over the columns that are compared; ``hashes`` names a file with
+    every row's hash where the migrations add rows to it, so that a sum would not do."""
+
+    rows: int
+    checksum: int = 0
+    hashes: str = ""
+
+
+class Holdings(BaseModel):
+    """What production held right before its migrations, by table."""
+
+    tables: dict[str, Held] = {}
+
+
+def hold(found: Certificate, old: Fingerprint, look: Look, folder: Path) -> tuple[Holdings, list[str]]:
+    """Note what production holds, and say what is there now that the rehearsal did not see.
 
     Args:
-        found: the certificate, with where each table and column went.
-        old: production before the migrations.
-        new: production after them.
-        look: asks production; only its ``after`` side is used.
-        frozen: nobody wrote in between, so content must be equal to the last bit. Otherwise the application may have
-            gone on writing: then no table may be missing, emptied or hold fewer rows.
+        found: the certificate, with where each table and column goes.
+        old: production's fingerprint now.
+        look: asks production; its ``before`` side.
+        folder: takes the files of hashes.
+
+    Returns:
+        what is held, and a sentence for each table or column that would be dropped though it holds something.
+    """
+    said, held = [], {}
+    for number, move in enumerate(found.moves):
+        rows = old.tables[move.table].rows if move.table in old.tables else 0
+        if not move.to and rows:
+            said.append(f"{move.table} was empty in the rehearsal and would be dropped; it has {rows:,} rows now")
+        for column in move.emptied:
+            if filled := look.filled("before", move.table, column):
+                said.append(f"{move.table}.{column} held nothing in the rehearsal; it holds {filled:,} values now")
+        if move.to and not move.tolerated:
+            held[move.table] = _held(move, rows, look, folder / f"hashes-{number}.txt")
+    return Holdings(tables=held), said
+
+
+def _held(move: Moved, rows: int, look: Look, file: Path) -> Held:
+    if move.exact:
+        found = look.checksum("before", move.table, move.before) if move.before else (rows, 0)
+        return Held(rows=rows, checksum=found[1] if found else 0)
+    write_whole(file, "".join(f"{value}\n" for value in look.hashes("before", move.table, move.before)))
+    return Held(rows=rows, hashes=str(file))
+
+
+def objections(found: Certificate, held: Holdings, new: Fingerprint, look: Look, frozen: bool) -> list[str]:
+    """What is not as rehearsed after the migrations, a sentence each.
+
+    Args:
+        found: the certificate.
+        held: what production held before.
+        new: production's fingerprint after the migrations.
+        look: asks production; its ``after`` side.
+        frozen: nobody wrote in between, so every old row must be there to the last bit. Otherwise the application may
+            have gone on writing: then no table may be missing or hold fewer rows.
     """
     said = [] if new.schema == found.schema_after else ["its schema is not that of the rehearsal"]
     for move in found.moves:
-        if move.to not in new.tables:
+        if move.to and move.to not in new.tables:
             said.append(f"{move.to} is missing")
-        elif move.table in old.tables:
-            said += _content(move, old, new, look, frozen)
+        elif move.table in held.tables:
+            said += _content(move, held.tables[move.table], new.tables[move.to].rows, look, frozen)
     return said
 
 
-def _content(move: Moved, old: Fingerprint, new: Fingerprint, look: Look, frozen: bool) -> list[str]:
-    was, is_now = old.tables[move.table], new.tables[move.to]
-    if is_now.rows < was.rows:
-        return [f"{move.to} has {is_now.rows:,} rows, {move.table} had {was.rows:,}"]
-    # A table to which the migrations add rows can't be compared as a whole; its old rows were proved in the rehearsal.
-    if not frozen or not move.exact or set(move.columns) != set(was.names):
+def _content(move: Moved, held: Held, rows: int, look: Look, frozen: bool) -> list[str]:
+    if rows < held.rows:
+        return [f"{move.to} has {rows:,} rows, {move.table} had {held.rows:,}"]
+    if not frozen or not move.after:
         return []
-    pairs = [Pair(move.columns[column.name], column.read_as) for column in was.columns]
-    if look.checksum("after", move.to, pairs) != (was.rows, was.checksum):
-        return [f"{move.to} does not hold the content of {move.table}"]
-    return []
+    if held.hashes:
+        missing, _, _ = difference(_numbers(Path(held.hashes)), look.hashes("after", move.to, move.after))
+    else:
+        missing = int(look.checksum("after", move.to, move.after) != (held.rows, held.checksum))
+    return [f"{move.to} does not hold the content of {move.table}"] if missing else []
+
+
+def _numbers(file: Path) -> Iterator[int]:
+    with file.open() as lines:
+        yield from map(int, lines)

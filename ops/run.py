@@ -6,6 +6,7 @@ holds, is redone only if that is safe, and is refused otherwise.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import traceback
@@ -84,13 +85,15 @@ class Runner:
         except Exception as fault:
             error = self._fault(fault)
         self._outcome(error.outcome, error.exit_code, error.message, error.hint or self.way_on(), error)
+        error.shown = True
         raise error
 
     def _fault(self, fault: Exception) -> OpsError:
         """A mistake of ours, or an answer that nobody expected: the details go into a file, a line to the person."""
         path = self.journal.folder / "fault.txt"
-        write_whole(path, self.world.redact("".join(traceback.format_exception(fault))))
         said = self.world.redact(str(fault)).strip().splitlines()
+        with contextlib.suppress(OSError):
+            write_whole(path, self.world.redact("".join(traceback.format_exception(fault))))
         return OpsError(
             f"{self.plan.inputs.target}: {self._current or 'before the first step'}: {type(fault).__name__}: "
             f"{said[0] if said else 'no words'} (details: {path})"
@@ -115,7 +118,10 @@ class Runner:
         verdict = getattr(error, "verdict", None) or self._verdict()
         if verdict:
             event["verdict"] = verdict
-        self.emit(event)
+        try:
+            self.emit(event)
+        except OSError as full:
+            self.show(event | {"reason": f"{reason} (and the journal can't be written: {full.strerror})"})
         return event
 
     def _verdict(self) -> object:
@@ -124,9 +130,25 @@ class Runner:
         return json.loads(path.read_text()) if path.is_file() else None
 
     def _all(self) -> bool:
+        self._still_holds()
         for number, planned in enumerate(self.plan.steps, 1):
             self._step(planned, number)
         return False
+
+    def _still_holds(self) -> None:
+        """What users were promised while the run is on (a freeze) must hold when the run goes on."""
+        done = [planned for planned in self.plan.steps if self.state.status.get(planned.name) == "done"]
+        ended = {planned.step.ends for planned in done}
+        for planned in done:
+            promise = planned.step.meanwhile
+            if promise and promise not in ended and planned.proof and (wrong := self._holds(planned.proof)):
+                raise Refused(
+                    f"{planned.inputs.target}: not so any more: {promise} ({wrong.message}); what was written since is "
+                    "in no backup of this run, so going on is not safe",
+                    f"inv undo --run={self.plan.inputs.run}   and then the whole procedure again"
+                    if not any(p.step.final and p.name in self.state.touched for p in self.plan.steps)
+                    else f"inv backup --target={planned.inputs.target}   and then look at production with care",
+                )
 
     def _step(self, planned: PlannedStep, number: int) -> None:
         before = self.state.status.get(planned.name)
@@ -155,7 +177,8 @@ class Runner:
         """Gates and the operator's word come before anything is begun."""
         try:
             for gate in planned.gates:
-                self._gate(planned, gate)
+                if not (gate.check.once and planned.name in self.state.touched):
+                    self._gate(planned, gate)
             if planned.step.confirm and not self._confirmed:
                 self.ask(self.plan.inputs.target, planned.step.title)
                 self._confirmed = True
@@ -262,12 +285,24 @@ class Runner:
             event["seconds"] = round(time.monotonic() - started, 3)
         self.emit(event)
 
-    def _back(self) -> bool:
-        steps = {planned.name: planned for planned in self.plan.steps}
-        left = [steps[name] for name in self.state.status if name in self.state.touched and name in steps]
+    def may_undo(self) -> None:
+        """Refuse an undo that can't be, before anything is written.
+
+        Raises:
+            Refused: a final step is done, or nothing was done that could be taken back.
+        """
+        left = self._left()
         self._refuse_final(left)
         if left and not any(planned.undo for planned in left):
             raise Refused(f"{self.plan.inputs.target}: nothing to take back: {left[-1].step.stays}", "inv runs")
+
+    def _left(self) -> list[PlannedStep]:
+        steps = {planned.name: planned for planned in self.plan.steps}
+        return [steps[name] for name in self.state.status if name in self.state.touched and name in steps]
+
+    def _back(self) -> bool:
+        self.may_undo()
+        left = self._left()
         for planned in reversed(left):
             if not planned.undo:
                 continue

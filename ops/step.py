@@ -34,6 +34,7 @@ class Check:
         why: what goes wrong where it does not hold.
         act: the commands; they change nothing.
         hint: what to type where it does not hold.
+        once: it is asked before the step begins, and not again when the step goes on after an interruption.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Check:
     why: str
     act: Act
     hint: str = ""
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,11 @@ class Step:
     only: str = ""
 
 
-def check(title: str, hint: str = "") -> Callable[[Act], Check]:
+def check(title: str, hint: str = "", *, once: bool = False) -> Callable[[Act], Check]:
     """Make a ``Check`` of a function that returns commands; its docstring says why the check is there."""
 
     def make(act: Act) -> Check:
-        return Check(act.__name__, title, prose(act), act, hint)
+        return Check(act.__name__, title, prose(act), act, hint, once)
 
     return make
 

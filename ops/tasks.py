@@ -311,9 +311,21 @@ def check_window(c, target, inventory=""):  # type: ignore[no-untyped-def]
 
 
 @task
-def verify_production(c, target, name, before, after, frozen, inventory=""):  # type: ignore[no-untyped-def]
-    """Compare production with what the rehearsal proved."""
-    _tool("verify-production", c, inventory, target=target, name=name, before=before, after=after, frozen=frozen)
+def check_rest(c, target, name, inventory=""):  # type: ignore[no-untyped-def]
+    """Compare the migrations that are left with the rehearsed ones."""
+    _tool("check-rest", c, inventory, target=target, name=name)
+
+
+@task
+def hold_production(c, target, name, before, report, inventory=""):  # type: ignore[no-untyped-def]
+    """Note what production holds before its migrations."""
+    _tool("hold-production", c, inventory, target=target, name=name, before=before, report=report)
+
+
+@task
+def verify_production(c, target, name, held, after, frozen, inventory=""):  # type: ignore[no-untyped-def]
+    """Compare production with what it held before, as the rehearsal proved."""
+    _tool("verify-production", c, inventory, target=target, name=name, held=held, after=after, frozen=frozen)
 
 
 @task
@@ -352,6 +364,8 @@ namespace.add_collection(
         certify,
         check_certificate,
         check_window,
+        check_rest,
+        hold_production,
         verify_production,
         loss_preview,
     )

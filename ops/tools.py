@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ops import __version__, backup, certificate, django, fingerprint
 from ops.command import Query, Shell
 from ops.errors import DataDiffers, OpsError, Refused, StepFailed
@@ -21,11 +23,12 @@ from ops.files import write_whole
 from ops.inputs import AppInputs, Inputs
 from ops.look import Databases
 from ops.postgres import json_lines, said_error
-from ops.promoted import objections
+from ops.promoted import Holdings, hold, objections
 from ops.verdict import judge
 from ops.world import World
 
 TOOLS: dict[str, Callable[..., str]] = {}
+MOVES = TypeAdapter(tuple[certificate.Moved, ...])
 
 
 def tool(function: Callable[..., str]) -> Callable[..., str]:
@@ -153,11 +156,11 @@ def check_app(world: World, *, target: str, database_of: str) -> str:
 @tool
 def verdict(world: World, *, target: str, test: str, before: str, before_database: str, after: str, report: str) -> str:
     """Say for every table whether its rows are unchanged, moved, changed or lost, and refuse what loses data."""
-
     old, new = (fingerprint.read(world.inventory.path(name)) for name in (before, after))
     with world.connect(test, before_database) as one, world.connect(test) as two:
         judged = judge(old, new, Databases({"before": one, "after": two}))
     write_whole(world.inventory.path(report), json.dumps(judged.data(), indent=1, ensure_ascii=False))
+    write_whole(_moves_file(world, report), MOVES.dump_json(certificate.moves(judged)))
     if judged.refused:
         message, hint = explain(target, judged)
         raise DataDiffers(message, hint, verdict=judged.data())
@@ -181,29 +184,19 @@ def bound(world: World, target: str, backup_id: str, found: dict[str, Any]) -> c
 
 def pending_digest(found: dict[str, Any]) -> str:
     """One digest over the pending migrations' names and files, in the order in which they would run."""
-    return hashlib.sha256(json.dumps([[m["name"], m["sha256"]] for m in found["pending"]]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(pending(found)).encode()).hexdigest()
 
 
-def _by_content(table: dict[str, Any]) -> bool:
-    """Whether keys or links have new values, so that a checksum over the same columns would differ."""
-    return any(column["verdict"] in ("renumbered", "repointed") for column in table["columns"])
+def pending(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """The pending migrations that a probe found: name and sha256 of the file, in the order in which they would run."""
+    return [(migration["name"], migration["sha256"]) for migration in found["pending"]]
 
 
 @tool
 def certify(world: World, *, target: str, backup_id: str, report: str, after: str, name: str) -> str:
     """Bind the rehearsal's result to what it is valid for."""
     entry = world.inventory.target(target)
-    judged = json.loads(world.inventory.path(report).read_text())
-    moves = [
-        certificate.Moved(
-            table=t["table"],
-            to=t["to"] or t["table"],
-            columns=t["mapping"],
-            exact=t["rows_before"] == t["rows_after"] and not t["changed"] and not _by_content(t),
-        )
-        for t in judged["tables"]
-        if t["mapping"]
-    ]
+    found = probe(world, target, target)
     issued = datetime.now(UTC)
     certificate.write(
         target_folder(world, target),
@@ -212,13 +205,17 @@ def certify(world: World, *, target: str, backup_id: str, report: str, after: st
             target=target,
             issued_at=issued,
             expires_at=issued + timedelta(hours=entry.certificate_hours),
-            bound=bound(world, target, backup_id, probe(world, target, target)),
+            bound=bound(world, target, backup_id, found),
+            pending=tuple(pending(found)),
             schema_after=fingerprint.read(world.inventory.path(after)).schema,
-            moves=tuple(moves),
-            verdict=judged,
+            moves=MOVES.validate_json(_moves_file(world, report).read_bytes()),
         ),
     )
     return f"{name}: valid for {entry.certificate_hours:g} h"
+
+
+def _moves_file(world: World, report: str) -> Path:
+    return world.inventory.path(report).with_name("moves.json")
 
 
 @tool
@@ -233,16 +230,43 @@ def check_certificate(world: World, *, target: str, name: str) -> str:
 
 
 @tool
-def verify_production(world: World, *, target: str, name: str, before: str, after: str, frozen: str) -> str:
-    """Compare production after the migrations with what the rehearsal proved, over the same mapping of columns."""
-
+def check_rest(world: World, *, target: str, name: str) -> str:
+    """Compare the migrations that production has, and those that are left, with the rehearsed ones."""
     found = certificate.read(target_folder(world, target), name)
-    old, new = (fingerprint.read(world.inventory.path(file)) for file in (before, after))
+    now = probe(world, target, target)
+    if said := certificate.partly(found, set(now["applied"]), pending(now)):
+        raise Refused(f"{target}: not what was rehearsed: {'; '.join(said)}", "inv status")
+    return f"{len(now['pending'])} of {len(found.pending)} rehearsed migrations are left"
+
+
+@tool
+def hold_production(world: World, *, target: str, name: str, before: str, report: str) -> str:
+    """Note what production holds before its migrations; refuse where they would drop what was never rehearsed."""
+    found = certificate.read(target_folder(world, target), name)
+    file = world.inventory.path(report)
     with world.connect(target) as connection:
-        said = objections(found, old, new, Databases({"after": connection}), frozen == "yes")
+        look = Databases({"before": connection})
+        holdings, said = hold(found, fingerprint.read(world.inventory.path(before)), look, file.parent)
+    if said:
+        raise DataDiffers(
+            f"{target}: written since the rehearsal, and the migrations would drop it: {'; '.join(said[:4])}",
+            f"inv undo --target={target}   then   inv release --target={target}",
+        )
+    write_whole(file, holdings.model_dump_json())
+    return f"{len(holdings.tables)} tables are held against the rehearsal"
+
+
+@tool
+def verify_production(world: World, *, target: str, name: str, held: str, after: str, frozen: str) -> str:
+    """Compare production after the migrations with what it held before, over the columns that the rehearsal proved."""
+    found = certificate.read(target_folder(world, target), name)
+    new = fingerprint.read(world.inventory.path(after))
+    holdings = Holdings.model_validate_json(world.inventory.path(held).read_bytes())
+    with world.connect(target) as connection:
+        said = objections(found, holdings, new, Databases({"after": connection}), frozen == "yes")
     if said:
         raise DataDiffers(f"{target}: production is not what was rehearsed: {'; '.join(said[:4])}")
-    return f"{len(found.moves)} tables hold what they held before"
+    return f"{len(holdings.tables)} tables hold what they held before"
 
 
 @tool

@@ -52,7 +52,11 @@ class ColumnVerdict:
 
 @dataclass
 class TableVerdict:
-    """What became of a table. ``lost`` and ``changed`` count rows; ``sample`` holds keys of some of them."""
+    """What became of a table.
+
+    ``lost`` and ``changed`` count rows, ``sample`` holds keys of some of them; ``before`` and ``after`` are the columns
+    over which the two sides were compared.
+    """
 
     table: str
     verdict: str
@@ -64,6 +68,13 @@ class TableVerdict:
     columns: list[ColumnVerdict] = field(default_factory=list)
     sample: list[str] = field(default_factory=list)
     mapping: dict[str, str] = field(default_factory=dict)
+    before: tuple[Pair, ...] = ()
+    after: tuple[Pair, ...] = ()
+
+    @property
+    def tolerated(self) -> bool:
+        """Whether Django keeps this table itself, and may change its rows."""
+        return self.table.split(".")[-1] in BOOKKEEPING
 
     @property
     def lost_values(self) -> int:
@@ -75,7 +86,7 @@ class TableVerdict:
         """Whether it stands against a promotion."""
         if self.lost or self.lost_values:
             return True
-        return self.verdict == "changed" and self.table.split(".")[-1] not in BOOKKEEPING
+        return self.verdict == "changed" and not self.tolerated
 
     def data(self) -> dict[str, object]:
         """Its JSON form (docs/json.md)."""
@@ -182,13 +193,13 @@ class _Judge:
     def _kept(self, old: Table, new: Table) -> TableVerdict:
         same = old.columns == new.columns and (old.rows, old.checksum) == (new.rows, new.checksum)
         if same and not self._repointed(old):
-            return TableVerdict(old.name, "unchanged", old.rows, new.rows, mapping={name: name for name in old.names})
+            match = _Match({name: name for name in old.names}, 0, 0)
+            return self._compared(TableVerdict(old.name, "unchanged", old.rows, new.rows), old, match)
         match, gone = self._best(old, new)
         columns = self._columns(old, new, match, gone)
         lost = max(match.missing - match.extra, 0)
-        result = TableVerdict(
-            old.name, "unchanged", old.rows, new.rows, lost=lost, columns=columns, mapping=match.mapping
-        )
+        result = TableVerdict(old.name, "unchanged", old.rows, new.rows, lost=lost, columns=columns)
+        self._compared(result, old, match)
         if match.missing:
             # Rows that differ only in a value that is counted as lost with its column are not counted as changed, too.
             result.changed = max(match.missing - lost - result.lost_values, 0)
@@ -203,11 +214,11 @@ class _Judge:
         best: tuple[_Match, Table, list[str]] | None = None
         for new in self.free.values():
             match, gone = self._best(old, new)
-            # A table with nothing in common is no destination, however many rows of its own it has.
-            if not match.mapping or (old.rows and match.missing >= old.rows):
+            # A table with nothing in common but its key is no destination, however many rows of its own it has.
+            alike = set(match.mapping) - set(old.key) or set(match.mapping) == set(old.names)
+            if not alike or (old.rows and match.missing >= old.rows):
                 continue
-            rank = match.missing, match.extra, len(gone)
-            if best is None or rank < (best[0].missing, best[0].extra, len(best[2])):
+            if best is None or self._cost(old, match, gone) < self._cost(old, best[0], best[2]):
                 best = match, new, gone
         if best is None or best[0].missing:
             copied = self._copied(old, best[0].missing if best else old.rows)
@@ -221,10 +232,13 @@ class _Judge:
         match, new, gone = best
         return self._moved(old, new, match, self._columns(old, new, match, gone))
 
+    def _cost(self, old: Table, match: _Match, gone: Sequence[str]) -> tuple[int, int]:
+        """How many values would be lost, and how many rows too many there are."""
+        return match.missing * len(old.columns) + (old.rows - match.missing) * len(gone), match.extra
+
     def _moved(self, old: Table, new: Table, match: _Match, columns: list[ColumnVerdict]) -> TableVerdict:
-        result = TableVerdict(
-            old.name, "moved", old.rows, new.rows, new.name, lost=match.missing, columns=columns, mapping=match.mapping
-        )
+        result = TableVerdict(old.name, "moved", old.rows, new.rows, new.name, lost=match.missing, columns=columns)
+        self._compared(result, old, match)
         if match.missing or result.lost_values:
             result.verdict = "lost"
             result.sample = self._keys(old, match)
@@ -338,6 +352,13 @@ class _Judge:
     def _repointed(self, old: Table) -> set[str]:
         """The columns that link to a table whose rows have new keys: their values mean nothing by themselves."""
         return {name for name, (table, _) in old.links.items() if table in self.renumbered}
+
+    def _compared(self, result: TableVerdict, old: Table, match: _Match) -> TableVerdict:
+        """Note over which columns the two sides were compared."""
+        result.mapping = match.mapping
+        result.before = tuple(self._pairs(old, match.mapping, "before"))
+        result.after = tuple(self._pairs(old, match.mapping, "after"))
+        return result
 
     def _keys(self, old: Table, match: _Match) -> list[str]:
         return self.look.keys("before", old.name, self._pairs(old, match.mapping, "before"), match.sample)

@@ -24,10 +24,11 @@ def is_production(c: Inputs) -> Command:
     return Query("check_identity.sql", c.target, parameters={"system": c.system, "database": c.database})
 
 
-@check("The dump can be read, from its first to its last entry", "inv resume")
+@check("pg_dump came to its end, and the dump can be read", "inv resume")
 def dump_reads(c: Inputs) -> list[Command]:
-    """pg_dump can end early on a full disk; pg_restore then can't list what it wrote."""
+    """pg_dump can end early, and what it leaves may still be listed: `dumped` is written when it came to its end."""
     return [
+        Shell(("test", "-f", f"{c.partial}/dumped"), c.target),
         Shell(("pg_restore", "--list", f"{c.partial}/dump"), c.target, output=f"{c.partial}/list.txt"),
         Shell(("grep", "-q", '"complete" : true', f"{c.partial}/fingerprint.jsonl"), c.target),
     ]

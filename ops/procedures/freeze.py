@@ -38,7 +38,7 @@ def refuse_writes(c: Inputs) -> Command:
     "Let production take writes again",
     gates=(is_production,),
     proof=takes_writes,
-    undo=freeze_now,
+    stays="`inv freeze` makes it read-only again.",
     again=True,
     confirm=True,
 )

@@ -41,6 +41,12 @@ promote = Procedure(
 )
 
 
+@check("The migrations that are left are those of the rehearsal", "inv status")
+def rest_is_rehearsed(c: Inputs) -> Command:
+    """Also after a stop between two migrations: what goes on must be the rest of what was rehearsed."""
+    return Tool("check-rest", {"target": c.target, "name": c.certificate})
+
+
 @check("The application talks to production", "read the variable of app.database_env in the settings")
 def app_talks_to_production(c: Inputs) -> Command:
     """Otherwise another database would be migrated."""
@@ -106,9 +112,24 @@ def fingerprint_before(c: Inputs) -> Command:
     return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/production-before.jsonl")
 
 
+@promote.step("Note what production holds", reads=True, again=True)
+def hold(c: Inputs) -> Command:
+    """What was written since the rehearsal must survive, too: a table or column that was empty then and would be
+    dropped must still be empty, and every table is noted as it is."""
+    return Tool(
+        "hold-production",
+        {
+            "target": c.target,
+            "name": c.certificate,
+            "before": f"{c.run_folder}/production-before.jsonl",
+            "report": f"{c.run_folder}/production-held.json",
+        },
+    )
+
+
 @promote.step(
     "Run the migrations on production",
-    gates=GATES,
+    gates=(*GATES, rest_is_rehearsed),
     proof=is_migrated,
     final="Migrations are not run backwards: that would bring tables back empty. The way back is the backup: "
     "`inv rollback`, which loses nothing while production is frozen.",
@@ -140,7 +161,7 @@ def account(c: Inputs) -> Command:
         {
             "target": c.target,
             "name": c.certificate,
-            "before": f"{c.run_folder}/production-before.jsonl",
+            "held": f"{c.run_folder}/production-held.json",
             "after": f"{c.run_folder}/production-after.jsonl",
             "frozen": "yes" if c.frozen else "no",
         },

@@ -47,6 +47,13 @@ def restored_is_live(c: Inputs) -> Command:
     return Query("check_swapped.sql", c.target, "postgres", given)
 
 
+@check("The server is the one that was planned for", "inv status")
+def is_production_server(c: Inputs) -> Command:
+    """Asked on another database of the server: the live one may be closed by a swap that was interrupted."""
+    given = {"system": c.system, "database": c.database}
+    return Query("check_identity.sql", c.target, "postgres", given)
+
+
 @check("Owner, grants, settings and connection limit are those of the live database", "inv resume")
 def is_carried(c: Inputs) -> Command:
     """They belong to a database and not to its name."""
@@ -115,7 +122,7 @@ def carry_over(c: Inputs) -> Command:
 
 @rollback.step(
     "Swap it in",
-    gates=(is_production,),
+    gates=(is_production_server,),
     proof=restored_is_live,
     undo=swap_back,
     again=True,

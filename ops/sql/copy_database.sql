@@ -8,7 +8,7 @@ BEGIN
         RAISE EXCEPTION '% is not marked as a clone', current_setting('generalprobe.source');
     END IF;
     PERFORM pg_terminate_backend(pid, 2000) FROM pg_stat_activity
-    WHERE datname = current_setting('generalprobe.source') AND coalesce(backend_type, 'client backend') = 'client backend';
+    WHERE datname = current_setting('generalprobe.source') AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER');
 END $$;
 SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database
 WHERE datname = :'name' AND shobj_description(oid, 'pg_database') LIKE 'generalprobe clone %' \gexec

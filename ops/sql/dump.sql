@@ -19,6 +19,8 @@ COMMIT;
 \set dumped `test "$(cat "$FOLDER/exit" 2>/dev/null)" = 0 && echo true || echo false`
 \! rm -f "$FOLDER/pid" "$FOLDER/exit"
 \if :dumped
+-- The dump's table of contents is written before its data: only this file says that pg_dump came to its end.
+\! sync -f "$FOLDER" 2>/dev/null; : > "$FOLDER/dumped"
 \else
 DO $$ BEGIN RAISE EXCEPTION 'pg_dump failed; its own words stand above' USING ERRCODE = 'GP001'; END $$;
 \endif

@@ -3,8 +3,20 @@
 -- Variables: live, incoming, aside. Run again after a crash, it finishes what is left.
 SELECT set_config('generalprobe.live', :'live', false), set_config('generalprobe.incoming', :'incoming', false),
        set_config('generalprobe.aside', :'aside', false) \g /dev/null
+-- Before the gate closes: a session that is not ours to end would hold everybody off.
+DO $$
+DECLARE
+    others text;
+BEGIN
+    SELECT string_agg(DISTINCT format('%s on %s', usename, datname), ', ') INTO others FROM pg_stat_activity
+    WHERE datname IN (current_setting('generalprobe.live'), current_setting('generalprobe.incoming'))
+      AND usesysid IS NOT NULL AND NOT pg_has_role(usesysid, 'MEMBER');
+    IF others IS NOT NULL THEN
+        RAISE EXCEPTION 'not swapped: sessions of other roles are connected, and not ours to end: %', others;
+    END IF;
+END $$;
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = :'incoming' AND coalesce(backend_type, 'client backend') = 'client backend' \g /dev/null
+WHERE datname = :'incoming' AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER') \g /dev/null
 \set ON_ERROR_STOP off
 SELECT format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS false', d.datname) FROM pg_database d
 WHERE d.datname = :'live' AND EXISTS (SELECT FROM pg_database WHERE datname = :'incoming') \gexec
@@ -27,9 +39,9 @@ BEGIN
     LOOP
         LOOP
             PERFORM pg_stat_clear_snapshot();
-            -- Sessions of roles that we may not look at have no type here; background workers give way to a rename.
+            -- Background workers have no user; they give way to a rename by themselves.
             SELECT count(pg_terminate_backend(pid)) INTO busy FROM pg_stat_activity
-            WHERE datname IN (live, incoming) AND coalesce(backend_type, 'client backend') = 'client backend';
+            WHERE datname IN (live, incoming) AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER');
             EXIT WHEN busy = 0;
             IF clock_timestamp() > deadline THEN
                 RAISE EXCEPTION '% sessions on % would not go within 15 s', busy, live;

@@ -2,4 +2,4 @@
 -- Variables: live.
 SELECT format('ALTER DATABASE %I RESET default_transaction_read_only', :'live') \gexec
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-WHERE datname = :'live' AND pid <> pg_backend_pid() AND coalesce(backend_type, 'client backend') = 'client backend' \g /dev/null
+WHERE datname = :'live' AND pid <> pg_backend_pid() AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER') \g /dev/null

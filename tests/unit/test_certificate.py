@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.certificate import NAMES, Bound, Certificate, Moved, newest, objections, read, write
+from ops.certificate import NAMES, Bound, Certificate, Moved, newest, objections, partly, read, write
 from ops.errors import REFUSED, Refused
+from ops.fingerprint import Pair
 
 BOUND = Bound(
     migrations="m1", commit="c1", schema_digest="s1", applied=("a.0001", "a.0002"), backup="b1", server="17.2", tool="1"
@@ -29,9 +30,9 @@ CERTIFICATE = Certificate(
     issued_at=ISSUED,
     expires_at=ISSUED + timedelta(hours=24),
     bound=BOUND,
+    pending=(("app.0002", "f2"), ("app.0003", "f3")),
     schema_after="s9",
-    moves=(Moved(table="a", to="b", columns={"x": "y"}, exact=True),),
-    verdict={"lost_rows": 0, "tables": []},
+    moves=(Moved(table="a", to="b", before=(Pair("x", "text"),), after=(Pair("y", "text"),)),),
 )
 
 
@@ -90,3 +91,13 @@ def test_a_missing_or_damaged_one_is_refused(tmp_path: Path, length: int | None)
     with pytest.raises(Refused, match=f"there is no certificate {CERTIFICATE.certificate}") as caught:
         read(tmp_path, CERTIFICATE.certificate)
     assert (caught.value.exit_code, caught.value.hint) == (REFUSED, f"inv release --target={tmp_path.name}")
+
+
+def test_going_on_between_two_migrations_needs_the_rest_of_the_rehearsed_ones() -> None:
+    applied = set(BOUND.applied)
+    assert partly(CERTIFICATE, applied, [("app.0002", "f2"), ("app.0003", "f3")]) == []
+    assert partly(CERTIFICATE, applied | {"app.0002"}, [("app.0003", "f3")]) == []
+    assert partly(CERTIFICATE, applied | {"app.0002", "app.0003"}, []) == []
+    assert partly(CERTIFICATE, applied | {"app.0002"}, [("app.0003", "edited")])
+    assert partly(CERTIFICATE, applied | {"app.0002", "other.0001"}, [("app.0003", "f3")])
+    assert partly(CERTIFICATE, applied, [("app.0003", "f3")])
