@@ -271,7 +271,7 @@ def _chosen(world: World, target: str, run: str, undo: bool) -> journal.State:
         if not known:
             raise UsageError(f"there is no run {run!r}", "inv runs")
     if not known:
-        raise UsageError(f"nothing to {word}: there is no run yet", "inv release")
+        raise UsageError(f"nothing to {word}: there is no run yet", "inv runs")
     last = known[-1]
     if last.undone if undo else last.finished:
         how = "was taken back already" if last.undone else "has ended"

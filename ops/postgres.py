@@ -132,12 +132,8 @@ def json_lines(text: str) -> list[dict[str, object]]:
 def said_error(stderr: str) -> str:
     """The one line of a program's error output that says what went wrong."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    for pattern in (
-        r"^(pg_\w+: error: .*)",
-        r"(?:ERROR|FATAL|PANIC):\s+(.*)",
-        r"error: (.*)",
-        r"^\w*(?:\.\w+)*(?:Error|Exception): (.*)",
-    ):
+    lines = [line for line in lines if "its own words stand above" not in line] or lines
+    for pattern in (r"(?:ERROR|FATAL|PANIC):\s+(.*)", r"error: (.*)", r"^\w*(?:\.\w+)*(?:Error|Exception): (.*)"):
         for line in lines:
             if match := re.search(pattern, line):
                 return match[1]
