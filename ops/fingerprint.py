@@ -67,7 +67,7 @@ def read(path: Path) -> Fingerprint:
     """
     found = Fingerprint()
     try:
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding="utf-8").split("\n"):
             if line.strip():
                 _add(found, json.loads(line))
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -132,11 +132,16 @@ class Link:
 
 @dataclass(frozen=True)
 class Pair:
-    """A column as it goes into a row's hash: its name and the type as which it is read, or the link to follow."""
+    """A column as it goes into a row's hash: its name and the type as which it is read, or the link to follow.
+
+    ``type`` is the column's own type where it is read as another one: what does not survive the way there and back
+    (5.3 as an integer) is read as NULL, so that it is never taken for the old value.
+    """
 
     name: str
     read_as: str
     link: Link | None = None
+    type: str = ""
 
 
 def row_hash(columns: Sequence[Pair], row: str = "x") -> str:
@@ -151,8 +156,12 @@ def row_hash(columns: Sequence[Pair], row: str = "x") -> str:
 
 
 def _value(pair: Pair, row: str) -> str:
+    column = f"{row}.{identifier(pair.name)}"
+    if pair.link is None and pair.type:
+        there = f"{column}::{pair.read_as}"
+        return f"CASE WHEN ({there})::{pair.type} IS NOT DISTINCT FROM {column} THEN {there} END"
     if pair.link is None:
-        return f"{row}.{identifier(pair.name)}::{pair.read_as}"
+        return f"{column}::{pair.read_as}"
     inner, link = row + "x", pair.link
     return (
         f"(SELECT {row_hash(link.content, inner)} FROM ONLY {link.table} {inner} "

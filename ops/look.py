@@ -63,6 +63,7 @@ class Databases:
             return []
         key = sql.SQL(" || ',' || ").join(sql.SQL("x.{}::text").format(sql.Identifier(name)) for (name,) in found)
         order = sql.SQL(", ").join(sql.SQL("x.{}").format(sql.Identifier(name)) for (name,) in found)
-        where = sql.SQL(f"WHERE {row_hash(columns)} = ANY (%s)" if hashes else "")
+        listed = ", ".join(str(int(value)) for value in hashes)
+        where = sql.SQL(f"WHERE {row_hash(columns)} = ANY (ARRAY[{listed}]::bigint[])" if hashes else "")
         query = sql.SQL("SELECT {} FROM ONLY {} x {} ORDER BY {} LIMIT 5").format(key, sql.SQL(table), where, order)
-        return [str(value) for (value,) in connection.execute(query, [list(hashes)] if hashes else [])]
+        return [str(value) for (value,) in connection.execute(query)]

@@ -194,12 +194,12 @@ class _Judge:
         same = old.columns == new.columns and (old.rows, old.checksum) == (new.rows, new.checksum)
         if same and not self._repointed(old):
             match = _Match({name: name for name in old.names}, 0, 0)
-            return self._compared(TableVerdict(old.name, "unchanged", old.rows, new.rows), old, match)
+            return self._compared(TableVerdict(old.name, "unchanged", old.rows, new.rows), old, new, match)
         match, gone = self._best(old, new)
         columns = self._columns(old, new, match, gone)
         lost = max(match.missing - match.extra, 0)
         result = TableVerdict(old.name, "unchanged", old.rows, new.rows, lost=lost, columns=columns)
-        self._compared(result, old, match)
+        self._compared(result, old, new, match)
         if match.missing:
             # Rows that differ only in a value that is counted as lost with its column are not counted as changed, too.
             result.changed = max(match.missing - lost - result.lost_values, 0)
@@ -215,6 +215,9 @@ class _Judge:
         for new in self.free.values():
             match, gone = self._best(old, new)
             # A table with nothing in common but its key is no destination, however many rows of its own it has.
+            # A guess by content alone has to be a whole table: a rename has neither rows nor keys to spare.
+            if match.extra and any(name != to for name, to in match.mapping.items()):
+                continue
             alike = set(match.mapping) - set(old.key) or set(match.mapping) == set(old.names)
             if not alike or (old.rows and match.missing >= old.rows):
                 continue
@@ -238,7 +241,7 @@ class _Judge:
 
     def _moved(self, old: Table, new: Table, match: _Match, columns: list[ColumnVerdict]) -> TableVerdict:
         result = TableVerdict(old.name, "moved", old.rows, new.rows, new.name, lost=match.missing, columns=columns)
-        self._compared(result, old, match)
+        self._compared(result, old, new, match)
         if match.missing or result.lost_values:
             result.verdict = "lost"
             result.sample = self._keys(old, match)
@@ -271,7 +274,7 @@ class _Judge:
         """Whether two rows are equal but for their key, so that nothing tells to which of them a link should lead."""
         if not any(to == bare.name for t in self.before.tables.values() for to, _ in t.links.values()):
             return False
-        hashes = self.look.hashes("before", bare.name, self._pairs(bare, match.mapping, "before"))
+        hashes = self.look.hashes("before", bare.name, self._pairs(bare, match.mapping))
         return any(one == two for one, two in pairwise(hashes))
 
     def _best(self, old: Table, new: Table) -> tuple[_Match, list[str]]:
@@ -293,12 +296,10 @@ class _Judge:
     def _guesses(self, old: Table, new: Table, shared: Mapping_, gone: Sequence[Column]) -> Iterator[dict[str, str]]:
         """Where the gone columns may have gone: new columns of the same kind, those with equal sums first."""
         fresh = [column for column in new.columns if column.name not in shared]
-        sums = {
-            c.name: self.look.checksum("before", old.name, self._pairs(old, {c.name: c.name}, "before")) for c in gone
-        }
+        sums = {c.name: self.look.checksum("before", old.name, self._pairs(old, {c.name: c.name})) for c in gone}
 
         def equal(column: Column, candidate: Column) -> bool:
-            pairs = self._pairs(old, {column.name: candidate.name}, "after")
+            pairs = self._pairs(old, {column.name: candidate.name}, new)
             return self.look.checksum("after", new.name, pairs) == sums[column.name]
 
         likely = {c.name: [f.name for f in fresh if f.read_as == c.read_as and equal(c, f)] for c in gone}
@@ -316,7 +317,7 @@ class _Judge:
     def _match(self, old: Table, new: Table, mapping: Mapping_) -> _Match:
         if not mapping:
             return _Match({}, old.rows, new.rows)
-        mine, theirs = self._pairs(old, mapping, "before"), self._pairs(old, mapping, "after")
+        mine, theirs = self._pairs(old, mapping), self._pairs(old, mapping, new)
         whole = len(mapping) == len(self.before.tables[old.name].columns) and not any(pair.link for pair in mine)
         before = (old.rows, old.checksum) if whole else self.look.checksum("before", old.name, mine)
         after = self.look.checksum("after", new.name, theirs)
@@ -329,22 +330,27 @@ class _Judge:
         )
         return _Match(dict(mapping), missing, extra, sample)
 
-    def _pairs(self, old: Table, mapping: Mapping_, side: str) -> list[Pair]:
-        chosen = [column for column in old.columns if column.name in mapping]
-        return [
-            Pair(
-                mapping[c.name] if side == "after" else c.name,
-                c.read_as,
-                self._link(self.renumbered[old.links[c.name][0]], side) if c.name in self._repointed(old) else None,
-            )
-            for c in chosen
-        ]
+    def _pairs(self, old: Table, mapping: Mapping_, new: Table | None = None) -> list[Pair]:
+        """The columns to compare: on the old side, or as they are called in ``new``."""
+        types = {column.name: column for column in new.columns} if new else {}
+        pairs = []
+        for column in old.columns:
+            if column.name not in mapping:
+                continue
+            name = mapping[column.name] if new else column.name
+            link = None
+            if column.name in self._repointed(old):
+                link = self._link(self.renumbered[old.links[column.name][0]], new is not None)
+            other = types.get(name)
+            changed = other is not None and other.read_as != column.read_as
+            pairs.append(Pair(name, column.read_as, link, other.type if other and changed else ""))
+        return pairs
 
-    def _link(self, there: _Renumbered, side: str) -> Link:
-        content = tuple(self._pairs(replace(there.old, links=self._others(there)), there.mapping, side))
-        if side == "before":
-            return Link(there.old.name, there.key, content)
-        return Link(there.new.name, there.new_key, content)
+    def _link(self, there: _Renumbered, after: bool) -> Link:
+        old = replace(there.old, links=self._others(there))
+        if not after:
+            return Link(there.old.name, there.key, tuple(self._pairs(old, there.mapping)))
+        return Link(there.new.name, there.new_key, tuple(self._pairs(old, there.mapping, there.new)))
 
     def _others(self, there: _Renumbered) -> dict[str, tuple[str, str]]:
         return {name: to for name, to in there.old.links.items() if to[0] != there.old.name}
@@ -353,15 +359,15 @@ class _Judge:
         """The columns that link to a table whose rows have new keys: their values mean nothing by themselves."""
         return {name for name, (table, _) in old.links.items() if table in self.renumbered}
 
-    def _compared(self, result: TableVerdict, old: Table, match: _Match) -> TableVerdict:
+    def _compared(self, result: TableVerdict, old: Table, new: Table, match: _Match) -> TableVerdict:
         """Note over which columns the two sides were compared."""
         result.mapping = match.mapping
-        result.before = tuple(self._pairs(old, match.mapping, "before"))
-        result.after = tuple(self._pairs(old, match.mapping, "after"))
+        result.before = tuple(self._pairs(old, match.mapping))
+        result.after = tuple(self._pairs(old, match.mapping, new))
         return result
 
     def _keys(self, old: Table, match: _Match) -> list[str]:
-        return self.look.keys("before", old.name, self._pairs(old, match.mapping, "before"), match.sample)
+        return self.look.keys("before", old.name, self._pairs(old, match.mapping), match.sample)
 
     def _columns(self, old: Table, new: Table, match: _Match, gone: Sequence[str]) -> list[ColumnVerdict]:
         said = []

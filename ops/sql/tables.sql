@@ -5,7 +5,7 @@
 WITH columns AS (
     SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod) AS type,
            CASE WHEN e.typnamespace = 'pg_catalog'::regnamespace AND e.typtype IN ('b', 'r', 'm')
-                     AND e.typname <> 'xml' AND e.typname !~ '^reg'
+                     AND e.typname <> 'xml' AND e.typname !~ '^reg' AND e.typsend <> 0
                 THEN format_type(a.atttypid, -1) ELSE 'text' END AS read_as
     FROM pg_attribute a
     JOIN pg_type t ON t.oid = a.atttypid
