@@ -44,6 +44,12 @@ def sentences(table: TableVerdict) -> list[str]:
             said.append(f"{column.lost:,} values of {table.table}.{column.column} did not arrive in {column.to}")
         elif column.lost:
             said.append(f"{column.lost:,} values of {table.table}.{column.column} are gone with the column")
-    if table.verdict == "changed" and table.refused:
+    renumbered = any(column.verdict == "renumbered" for column in table.columns)
+    if table.verdict == "changed" and renumbered:
+        said.append(
+            f"the {table.changed:,} rows of {table.table} are in {table.to} under new keys, and what links to them by "
+            "content type and number can't be followed: keep the keys"
+        )
+    elif table.verdict == "changed" and table.refused:
         said.append(f"{table.changed:,} rows of {table.table} have other content{keys}")
     return said

@@ -21,10 +21,10 @@ from ops.errors import DataDiffers, OpsError, Refused, StepFailed
 from ops.explain import explain
 from ops.files import write_whole
 from ops.inputs import AppInputs, Inputs
+from ops.judge import judge
 from ops.look import Databases
 from ops.postgres import json_lines, said_error
 from ops.promoted import Holdings, hold, objections
-from ops.verdict import judge
 from ops.world import World
 
 TOOLS: dict[str, Callable[..., str]] = {}

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.fingerprint import Column, Fingerprint, Pair, Table
-from ops.verdict import SAMPLES, Pairs, TableVerdict, Verdict, difference, judge
+from ops.judge import judge
+from ops.verdict import SAMPLES, Pairs, TableVerdict, Verdict, difference
 
 Row = dict[str, object]
 Database = dict[str, list[Row]]
