@@ -67,3 +67,24 @@ class Databases:
         where = sql.SQL(f"WHERE {row_hash(columns)} = ANY (ARRAY[{listed}]::bigint[])" if hashes else "")
         query = sql.SQL("SELECT {} FROM ONLY {} x {} ORDER BY {} LIMIT 5").format(key, sql.SQL(table), where, order)
         return [str(value) for (value,) in connection.execute(query)]
+
+    def lagging(self, side: str) -> list[str]:
+        """Sequences behind the highest key of their column, as ``table.column``: the next insert would fail."""
+        connection = self.sides[side]
+        owned = connection.execute(
+            "SELECT format('%I.%I', n.nspname, c.relname), a.attname, s.oid::regclass::text FROM pg_depend d "
+            "JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_class c ON c.oid = d.refobjid "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid "
+            "WHERE d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND c.relkind = 'r'"
+        ).fetchall()
+        found = []
+        for table, column, sequence in owned:
+            query = (
+                f"SELECT max(x.{identifier(column)}) >= q.last_value + q.is_called::int "
+                f"FROM ONLY {table} x, {sequence} q GROUP BY q.last_value, q.is_called"
+            )
+            row = connection.execute(query.encode()).fetchone()
+            if row and row[0]:
+                found.append(f"{table}.{column}")
+        return found

@@ -158,14 +158,20 @@ def verdict(world: World, *, target: str, test: str, before: str, before_databas
     """Say for every table whether its rows are unchanged, moved, changed or lost, and refuse what loses data."""
     old, new = (fingerprint.read(world.inventory.path(name)) for name in (before, after))
     with world.connect(test, before_database) as one, world.connect(test) as two:
-        judged = judge(old, new, Databases({"before": one, "after": two}))
+        look = Databases({"before": one, "after": two})
+        judged = judge(old, new, look)
+        lagging = sorted(set(look.lagging("after")) - set(look.lagging("before")))
     write_whole(world.inventory.path(report), json.dumps(judged.data(), indent=1, ensure_ascii=False))
     write_whole(_moves_file(world, report), MOVES.dump_json(certificate.moves(judged)))
     if judged.refused:
         message, hint = explain(target, judged)
         raise DataDiffers(message, hint, verdict=judged.data())
     moved = [f"{t.table} → {t.to}" for t in judged.tables if t.verdict == "moved"]
-    return f"every row of {len(old.tables)} tables is accounted for" + (f"; moved: {', '.join(moved)}" if moved else "")
+    said = f"every row of {len(old.tables)} tables is accounted for" + (f"; moved: {', '.join(moved)}" if moved else "")
+    if lagging:
+        behind = ", ".join(lagging)
+        said += f"\nWARNING: the next insert will fail, its sequence is behind: {behind}; add setval to the copy"
+    return said
 
 
 def bound(world: World, target: str, backup_id: str, found: dict[str, Any]) -> certificate.Bound:

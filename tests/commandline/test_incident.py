@@ -68,3 +68,11 @@ def test_a_second_release_has_nothing_to_do(project: Callable[..., Project]) -> 
     assert shop.inv("release", "--json", "--confirm=shop").code == 0
     again = shop.inv("release", "--json", "--confirm=shop")
     assert (again.code, again.outcome["outcome"]) == (0, "nothing-to-do")
+
+
+def test_a_copy_that_forgets_its_sequence_is_warned_of(project: Callable[..., Project]) -> None:
+    shop = project("c")
+    done = shop.inv("release", "--json", "--confirm=shop")
+    assert done.code == 0, done.out + done.err
+    account = next(e for e in done.events if e.get("step") == "verify.account" and e["status"] == "done")
+    assert "its sequence is behind: public.lessons_session.id" in account["detail"]
