@@ -42,16 +42,22 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def make_database(server: Server) -> Iterator[Callable[[str], str]]:
+def make_database(server: Server) -> Iterator[Callable[..., str]]:
     """Creates databases of a unique name and drops all that begin with it at the end. Gives the connection URL."""
     stem = f"t{uuid.uuid4().hex[:8]}"
 
-    def make(name: str) -> str:
+    def make(name: str, template: str = "template1") -> str:
         with admin(server) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(f"{stem}_{name}")))
+            words = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            connection.execute(words.format(sql.Identifier(f"{stem}_{name}"), sql.Identifier(template)))
         return server.url(f"{stem}_{name}")
 
     yield make
+    drop_databases(server, stem)
+
+
+def drop_databases(server: Server, stem: str) -> None:
+    """Drop every database whose name begins with ``stem``."""
     with admin(server) as connection:
         names = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [stem]).fetchall()
         for (name,) in names:
@@ -148,25 +154,41 @@ def psql_env(url: str) -> dict[str, str]:
     return {names[key]: str(value) for key, value in parts.items() if key in names}
 
 
+def project_env(server: Server, production: str, test: str) -> dict[str, str]:
+    """The environment of a project's operator."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), str(server.bin), os.environ["PATH"]])
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "OPS_", "DJANGO"))}
+    return env | {"PATH": path, "PYTHONPATH": str(ROOT), "DATABASE_URL": production, "TEST_DATABASE_URL": test}
+
+
+@pytest.fixture(scope="session")
+def old_release(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a database at the old release, filled; each project's production is a copy of it."""
+    name = f"old{uuid.uuid4().hex[:8]}"
+    with admin(server) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    url = server.url(name)
+    made = Project(tmp_path_factory.mktemp("old"), url, url, project_env(server, url, url))
+    write_project(made.folder, "b", {})
+    for words in (["migrate", "lessons", "0001"], ["migrate", "contenttypes"], ["migrate", "auth"], ["fill"]):
+        made.manage(*words)
+    yield name
+    drop_databases(server, name)
+
+
 @pytest.fixture
-def project(tmp_path: Path, server: Server, make_database: Callable[[str], str]) -> Callable[..., Project]:
+def project(
+    tmp_path: Path, server: Server, old_release: str, make_database: Callable[..., str]
+) -> Callable[..., Project]:
     """Makes a project whose production is at the old release, with one of the variants as its pending migration."""
 
     def make(variant: str, **target: object) -> Project:
         folder = tmp_path / "project"
-        production = make_database("shop")
-        test = production.replace("_shop", "_test")
         folder.mkdir()
-        path = os.pathsep.join([str(Path(sys.executable).parent), str(server.bin), os.environ["PATH"]])
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "OPS_", "DJANGO"))}
-        env |= {"PATH": path, "PYTHONPATH": str(ROOT), "DATABASE_URL": production, "TEST_DATABASE_URL": test}
-        made = Project(folder, production, test, env)
+        production = make_database("shop", old_release)
+        test = production.replace("_shop", "_test")
         write_project(folder, variant, target)
-        made.manage("migrate", "lessons", "0001")
-        made.manage("migrate", "contenttypes")
-        made.manage("migrate", "auth")
-        made.manage("fill")
-        return made
+        return Project(folder, production, test, project_env(server, production, test))
 
     return make
 
