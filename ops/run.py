@@ -176,9 +176,11 @@ class Runner:
     def _tell_begun(self, planned: PlannedStep, number: int) -> None:
         """Gates and the operator's word come before anything is begun."""
         try:
+            self.world.memo.clear()
             for gate in planned.gates:
                 if not (gate.check.once and planned.name in self.state.touched):
                     self._gate(planned, gate)
+            self.world.memo.clear()
             if planned.step.confirm and not self._confirmed:
                 self.ask(self.plan.inputs.target, planned.step.title)
                 self._confirmed = True
@@ -205,6 +207,7 @@ class Runner:
         for pause in (*pauses, None):
             try:
                 for command in planned.commands:
+                    self.world.memo.clear()
                     self._said = self.execute(command, planned.name) or self._said
                 break
             except StepFailed as error:
@@ -215,6 +218,7 @@ class Runner:
         if planned.step.fact:
             self.state.facts[planned.step.fact] = self._said
             self.emit({"event": "fact", "name": planned.step.fact, "value": self._said})
+        self.world.memo.clear()
         if planned.proof and (wrong := self._holds(planned.proof)):
             raise StepFailed(
                 f"{planned.inputs.target}: {planned.name} ended, but its proof does not hold "

@@ -71,6 +71,8 @@ def probe(world: World, target: str, database_of: str) -> dict[str, Any]:
     Raises:
         OpsError: it does not start, or says nothing.
     """
+    if (target, database_of) in world.memo:
+        return world.memo[target, database_of]
     c = Inputs(run="", target=target, database="", store="", backup="", app=app_inputs(world, target))
     shell = django.manage(c, database_of, "shell", "-c", django.PROBE, options="-c default_transaction_read_only=on")
     done = world.run(shell)
@@ -79,6 +81,7 @@ def probe(world: World, target: str, database_of: str) -> dict[str, Any]:
         said = said_error(done.err or done.out) or f"exit code {done.exit}"
         folder, words = (c.app.folder, " ".join(c.app.manage)) if c.app else ("", "")
         raise OpsError(f"{target}: the application does not start: {said}", f"cd {folder} && {words} check")
+    world.memo[target, database_of] = found
     return found
 
 

@@ -44,6 +44,8 @@ class World:
         self.environ = dict(environ) if environ is not None else path_env()
         self.tools: Tools | None = None
         self.local = Local()
+        # What the application said of itself, as long as nothing can have changed: among the gates of one step.
+        self.memo: dict[tuple[str, str], dict[str, Any]] = {}
         self._urls: dict[str, str] = {}
         self._private: Path | None = None
 
