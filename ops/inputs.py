@@ -48,7 +48,6 @@ class Inputs(BaseModel):
     checks: tuple[tuple[str, ...], ...] = ()
     deploy: tuple[str, ...] = ()
     health: tuple[str, ...] = ()
-    window: str = ""
     frozen: bool = False
     pending: tuple[str, ...] = ()
     migrations: str = ""

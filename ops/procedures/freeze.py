@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ops.command import Command, Query
+from ops.command import Command
 from ops.inputs import Inputs
 from ops.procedures.backup import is_production
-from ops.procedures.promote import is_frozen, takes_writes, unfreeze_now
+from ops.procedures.promote import freeze_now, is_frozen, takes_writes, unfreeze_now
 from ops.step import Procedure
 
 freeze = Procedure(
@@ -21,11 +21,6 @@ unfreeze = Procedure(
     "Takes a freeze back; also one that a run left behind whose operator has vanished.",
     "It is safe to repeat.",
 )
-
-
-def freeze_now(c: Inputs) -> Command:
-    """Production refuses writes."""
-    return Query("freeze.sql", c.target, "postgres", parameters={"live": c.database})
 
 
 @freeze.step("Freeze production", gates=(is_production,), proof=is_frozen, undo=unfreeze_now, again=True, confirm=True)

@@ -81,6 +81,11 @@ def is_migrated(c: Inputs) -> Command:
 GATES = (is_production, backup_is_whole, certificate_holds, app_talks_to_production, window_is_open)
 
 
+def freeze_now(c: Inputs) -> Command:
+    """Production refuses writes."""
+    return Query("freeze.sql", c.target, "postgres", parameters={"live": c.database})
+
+
 def unfreeze_now(c: Inputs) -> Command:
     """Production takes writes again."""
     return Query("unfreeze.sql", c.target, "postgres", parameters={"live": c.database})
@@ -100,7 +105,7 @@ def unfreeze_now(c: Inputs) -> Command:
 def freeze(c: Inputs) -> Command:
     """Every new session is read-only and the old ones end: reading goes on, writing is refused until the release is
     through. Nothing can be written between the last backup and the migration."""
-    return Query("freeze.sql", c.target, "postgres", parameters={"live": c.database})
+    return freeze_now(c)
 
 
 promote.include(backup, inputs=last, when=lambda c: c.frozen, prefix="last-", label="Last backup: ", only=IF_FROZEN)
