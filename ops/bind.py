@@ -15,7 +15,7 @@ from ops.errors import OpsError, Refused, UsageError
 from ops.inputs import Inputs, named
 from ops.inventory import Target
 from ops.postgres import Tools, choose, installed, json_lines, said_error
-from ops.tools import app_inputs, commit_of, identity, pending_digest, probe, target_folder
+from ops.probes import app_inputs, commit_of, identity, pending_digest, probe, target_folder
 from ops.world import World
 
 # What each procedure has to know beside its target.

@@ -13,7 +13,7 @@ from ops.errors import DONE, OpsError
 from ops.journal import State
 from ops.main import Options, every_run, status_lines, target_of, world_of
 from ops.postgres import json_lines
-from ops.tools import identity, target_folder
+from ops.probes import identity, target_folder
 from ops.world import SQL_FOLDER, World
 
 

@@ -19,10 +19,11 @@ from ops.errors import DONE, FAILED, INTERRUPTED, OpsError, Refused, UsageError
 from ops.inputs import Inputs
 from ops.lock import RunLock
 from ops.plan import Plan, make_plan
+from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
 from ops.render import plan_text
 from ops.run import Runner, stands
-from ops.tools import TOOLS, target_folder
+from ops.tools import TOOLS
 from ops.world import World, application
 
 

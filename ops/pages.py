@@ -12,8 +12,8 @@ from ops.inputs import Inputs
 from ops.inventory import Inventory
 from ops.main import Options, target_of, world_of
 from ops.plan import make_plan
+from ops.probes import app_inputs
 from ops.procedures.catalog import PROCEDURES
-from ops.tools import app_inputs
 from ops.world import World
 
 

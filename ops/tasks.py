@@ -8,12 +8,13 @@ A project of your own has a ``tasks.py`` of two lines::
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 from invoke.tasks import task
+
+from ops.tool_tasks import end, tool_tasks
 
 if TYPE_CHECKING:
     from ops.main import Options
@@ -39,25 +40,13 @@ def operation(function: Callable[..., None]) -> Any:
     return task(help={name: text for name, text in HELP.items() if name in named})(function)
 
 
-def _end(name: str, context: Any, work: Callable[[Options], int], **given: Any) -> None:
-    """Refuse ``--dry``, then hand over and leave with the right exit code."""
-    from ops.main import Options, ended
-
-    options = Options(**given)
-    if context.config.run.dry:
-        print("inv --dry makes every command succeed with empty output, which proves nothing; nothing was changed")
-        print(f"Try: inv {name} --plan")
-        sys.exit(2)
-    ended(lambda: work(options), options, name)
-
-
 def _procedure(name: str, context: Any, backup: str = "", **given: Any) -> None:
     def work(options: Options) -> int:
         from ops.main import start
 
         return start(name, options, backup)
 
-    _end(name, context, work, **given)
+    end(name, context, work, **given)
 
 
 @operation
@@ -170,7 +159,7 @@ def backups(c, target="", json=False, inventory=""):  # type: ignore[no-untyped-
 
     Example: inv backups --target=lessons
     """
-    _end("backups", c, _listing("backups"), target=target, json=json, inventory=inventory)
+    end("backups", c, _listing("backups"), target=target, json=json, inventory=inventory)
 
 
 @operation
@@ -179,7 +168,7 @@ def runs(c, target="", json=False, inventory=""):  # type: ignore[no-untyped-def
 
     Example: inv runs
     """
-    _end("runs", c, _listing("runs"), target=target, json=json, inventory=inventory)
+    end("runs", c, _listing("runs"), target=target, json=json, inventory=inventory)
 
 
 @operation
@@ -188,7 +177,7 @@ def status(c, target="", json=False, inventory=""):  # type: ignore[no-untyped-d
 
     Example: inv status --target=lessons
     """
-    _end("status", c, _listing("status"), target=target, json=json, inventory=inventory)
+    end("status", c, _listing("status"), target=target, json=json, inventory=inventory)
 
 
 def _again(undo_it: bool, run: str) -> Callable[[Options], int]:
@@ -207,7 +196,7 @@ def resume(c, run="", target="", confirm="", json=False, plan=False, inventory="
     Example: inv resume
              inv resume --run=20261123_021500_a1b2 --confirm=lessons
     """
-    _end("resume", c, _again(False, run), target=target, confirm=confirm, json=json, plan=plan, inventory=inventory)
+    end("resume", c, _again(False, run), target=target, confirm=confirm, json=json, plan=plan, inventory=inventory)
 
 
 @operation
@@ -216,7 +205,7 @@ def undo(c, run="", target="", confirm="", json=False, plan=False, inventory="")
 
     Example: inv undo --confirm=lessons
     """
-    _end("undo", c, _again(True, run), target=target, confirm=confirm, json=json, plan=plan, inventory=inventory)
+    end("undo", c, _again(True, run), target=target, confirm=confirm, json=json, plan=plan, inventory=inventory)
 
 
 @operation
@@ -231,7 +220,7 @@ def runbooks(c, check=False, target="", out="runbooks", json=False, inventory=""
 
         return write_pages(options, out, check)
 
-    _end("runbooks", c, work, target=target, json=json, inventory=inventory)
+    end("runbooks", c, work, target=target, json=json, inventory=inventory)
 
 
 @operation
@@ -240,98 +229,7 @@ def environment(c, target="", inventory=""):  # type: ignore[no-untyped-def]
 
     Example: eval "$(inv environment --target=lessons)"
     """
-    _end("environment", c, _listing("environment"), target=target, inventory=inventory)
-
-
-def _tool(name: str, context: Any, inventory: str, /, **arguments: str) -> None:
-    def work(options: Options) -> int:
-        from ops.main import call_tool
-
-        return call_tool(name, options, arguments)
-
-    _end(f"tool.{name}", context, work, target=arguments.get("target", ""), inventory=inventory)
-
-
-@task
-def seal(c, target, backup_id, run, inventory=""):  # type: ignore[no-untyped-def]
-    """Write the manifest of a finished dump and give it its name."""
-    _tool("seal", c, inventory, target=target, backup_id=backup_id, run=run)
-
-
-@task
-def check_backup(c, target, backup_id, inventory=""):  # type: ignore[no-untyped-def]
-    """Compare every file of a backup with its manifest."""
-    _tool("check-backup", c, inventory, target=target, backup_id=backup_id)
-
-
-@task
-def same_fingerprint(c, before, after, inventory=""):  # type: ignore[no-untyped-def]
-    """Compare two fingerprints."""
-    _tool("same-fingerprint", c, inventory, before=before, after=after)
-
-
-@task
-def check_app(c, target, database_of, inventory=""):  # type: ignore[no-untyped-def]
-    """Prove from inside the application which database it talks to."""
-    _tool("check-app", c, inventory, target=target, database_of=database_of)
-
-
-@task(name="verdict")
-def judge(c, target, test, before, before_database, after, report, inventory=""):  # type: ignore[no-untyped-def]
-    """Account for every row of a migrated clone."""
-    _tool(
-        "verdict",
-        c,
-        inventory,
-        target=target,
-        test=test,
-        before=before,
-        before_database=before_database,
-        after=after,
-        report=report,
-    )
-
-
-@task
-def certify(c, target, backup_id, report, after, name, inventory=""):  # type: ignore[no-untyped-def]
-    """Write a rehearsal's certificate."""
-    _tool("certify", c, inventory, target=target, backup_id=backup_id, report=report, after=after, name=name)
-
-
-@task
-def check_certificate(c, target, name, inventory=""):  # type: ignore[no-untyped-def]
-    """Compare what a certificate is bound to with what is there now."""
-    _tool("check-certificate", c, inventory, target=target, name=name)
-
-
-@task
-def check_window(c, target, inventory=""):  # type: ignore[no-untyped-def]
-    """Say whether the maintenance window is open."""
-    _tool("check-window", c, inventory, target=target)
-
-
-@task
-def check_rest(c, target, name, inventory=""):  # type: ignore[no-untyped-def]
-    """Compare the migrations that are left with the rehearsed ones."""
-    _tool("check-rest", c, inventory, target=target, name=name)
-
-
-@task
-def hold_production(c, target, name, before, report, inventory=""):  # type: ignore[no-untyped-def]
-    """Note what production holds before its migrations."""
-    _tool("hold-production", c, inventory, target=target, name=name, before=before, report=report)
-
-
-@task
-def verify_production(c, target, name, held, after, frozen, inventory=""):  # type: ignore[no-untyped-def]
-    """Compare production with what it held before, as the rehearsal proved."""
-    _tool("verify-production", c, inventory, target=target, name=name, held=held, after=after, frozen=frozen)
-
-
-@task
-def loss_preview(c, target, before, after, inventory=""):  # type: ignore[no-untyped-def]
-    """Say in which tables the live database differs from a backup."""
-    _tool("loss-preview", c, inventory, target=target, before=before, after=after)
+    end("environment", c, _listing("environment"), target=target, inventory=inventory)
 
 
 namespace = Collection(
@@ -353,20 +251,4 @@ namespace = Collection(
     runbooks,
     environment,
 )
-namespace.add_collection(
-    Collection(
-        "tool",
-        seal,
-        check_backup,
-        same_fingerprint,
-        check_app,
-        judge,
-        certify,
-        check_certificate,
-        check_window,
-        check_rest,
-        hold_production,
-        verify_production,
-        loss_preview,
-    )
-)
+namespace.add_collection(tool_tasks())

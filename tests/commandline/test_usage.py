@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import pytest
 
+from ops import tool_tasks
+from ops.tools import TOOLS
 from tests.conftest import Project
 
 
@@ -75,3 +78,8 @@ def test_a_server_that_does_not_answer_is_one_line(project: Callable[..., Projec
     assert "the database does not answer" in done.out
     assert "hidden-word" not in done.out + done.err
     assert "Traceback" not in done.out + done.err
+
+
+def test_every_tool_is_a_task_with_the_same_options() -> None:
+    takes = {name: list(inspect.signature(tool).parameters)[1:] for name, tool in TOOLS.items()}
+    assert {name: options.split() for name, (_, options) in tool_tasks.TOOLS.items()} == takes

@@ -1,0 +1,8 @@
+"""The tools; importing this package registers all of them."""
+
+from __future__ import annotations
+
+from ops.tools import backups, promotion, rehearsal
+from ops.tools.registry import TOOLS
+
+__all__ = ["TOOLS", "backups", "promotion", "rehearsal"]
