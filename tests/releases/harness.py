@@ -26,6 +26,12 @@ APPLIED = """
 RESET ALL;
 INSERT INTO django_migrations (app, name, applied) VALUES ('school', '0002_next', now());
 """
+
+
+class DoesNotRun(Exception):
+    """The case's own SQL is wrong, not the judge."""
+
+
 WRONGLY_PROMOTED, WRONGLY_REFUSED, NUMBERS, RAISED = "wrongly promoted", "wrongly refused", "other numbers", "raised"
 
 
@@ -66,7 +72,7 @@ class Releases:
         words += ["-c", f"\\o {result}", "-f", str(SQL_FOLDER / "fingerprint.sql")]
         done = self.client.call(*words, env={"PGOPTIONS": "-c client_min_messages=error"})
         if done.returncode:
-            raise SystemError(f"the case itself does not run: {done.stderr}")
+            raise DoesNotRun(done.stderr)
         return fingerprint.read(result)
 
 

@@ -166,8 +166,9 @@ CREATE TABLE node (id int PRIMARY KEY, name text NOT NULL, parent_id int REFEREN
 INSERT INTO node SELECT n, 'N' || n, CASE WHEN n > 1 THEN n / 2 END FROM generate_series(1, 9) n;
 """
 ALIKE = TREE.replace("'N' || n", "'N' || n % 2")
-LEVELS = "CREATE TABLE folder (LIKE node INCLUDING ALL); INSERT INTO folder SELECT {0}, name, {1} FROM node; DROP "
-"TABLE node;"
+LEVELS = """
+CREATE TABLE folder (LIKE node INCLUDING ALL); INSERT INTO folder SELECT {0}, name, {1} FROM node; DROP TABLE node;
+"""
 ABOVE = "ALTER TABLE folder ADD FOREIGN KEY (parent_id) REFERENCES folder;"
 TREES = [
     fine("tree: new ids, right", LEVELS.format("id + 50", "parent_id + 50") + ABOVE, "the tree has its shape",
