@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ops.errors import Refused
 from ops.files import write_whole
-from ops.fingerprint import Pair
+from ops.rows import Proof
 from ops.verdict import Verdict
 
 
@@ -46,18 +46,17 @@ NAMES = {
 class Moved(BaseModel):
     """Where a table's rows and columns went in the rehearsal.
 
-    ``to`` is empty where the table is removed: it was empty, and must be. ``before`` and ``after`` are the columns that
-    are compared; ``exact`` means that no row was added, ``tolerated`` that Django keeps the table itself; ``emptied``
-    are columns that are removed: they held no value, and must not.
+    ``to`` is empty where the table is removed: it was empty, and must be. ``whole`` means that nothing about it may
+    change; else ``proofs`` are the comparisons that have to hold. ``tolerated``: Django keeps the table itself;
+    ``emptied`` are columns that are removed: they held no value, and must not.
     """
 
     model_config = ConfigDict(frozen=True)
 
     table: str
-    to: str
-    before: tuple[Pair, ...] = ()
-    after: tuple[Pair, ...] = ()
-    exact: bool = True
+    to: tuple[str, ...]
+    whole: bool = False
+    proofs: tuple[Proof, ...] = ()
     tolerated: bool = False
     emptied: tuple[str, ...] = ()
 
@@ -67,10 +66,9 @@ def moves(verdict: Verdict) -> tuple[Moved, ...]:
     return tuple(
         Moved(
             table=found.table,
-            to="" if found.verdict == "removed" else found.to or found.table,
-            before=found.before,
-            after=found.after,
-            exact=found.rows_before == found.rows_after and not found.changed,
+            to=() if found.verdict == "removed" else tuple(found.to.split(", ")) if found.to else (found.table,),
+            whole=found.verdict == "unchanged" and not found.columns and found.rows_before == found.rows_after,
+            proofs=tuple(found.proofs),
             tolerated=found.tolerated,
             emptied=tuple(column.column for column in found.columns if column.verdict == "removed"),
         )

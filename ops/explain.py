@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.verdict import TableVerdict, Verdict
+from ops.verdict import ColumnVerdict, TableVerdict, Verdict
 
 RIGHT = (
     "write it as migrations.RenameModel (and RenameField for the links): no row moves. Or in the guide's order: "
@@ -26,30 +26,43 @@ def explain(target: str, verdict: Verdict) -> tuple[str, str]:
     )
     count = f"{verdict.lost_rows:,} rows and {verdict.lost_values:,} values or links would be lost"
     if not gone_table and not gone_column:
-        count = f"{sum(table.changed for table in verdict.refused):,} rows would be changed"
+        rows = sum(table.changed + table.duplicated for table in verdict.refused)
+        values = sum(table.changed_values for table in verdict.refused)
+        count = f"{rows or values:,} {'rows' if rows else 'values'} would be changed"
     return f"{target}: refused, production is untouched: {count}. {shown}", hint
 
 
 def sentences(table: TableVerdict) -> list[str]:
     """What happened to one table, in words; empty where nothing speaks against it."""
-    said = []
     keys = f" (for example {', '.join(table.sample)})" if table.sample else ""
+    said = []
     if table.lost:
         where = f"; the others are in {table.to}" if table.to else ": the table goes, and no other one holds them"
         if table.mapping and not table.to:
             where = ", though the table stays"
         said.append(f"{table.lost:,} of {table.rows_before:,} rows of {table.table} are gone{keys}{where}")
     for column in table.columns:
-        if column.lost and column.to:
-            said.append(f"{column.lost:,} values of {table.table}.{column.column} did not arrive in {column.to}")
-        elif column.lost:
-            said.append(f"{column.lost:,} values of {table.table}.{column.column} are gone with the column")
-    renumbered = any(column.verdict == "renumbered" for column in table.columns)
-    if table.verdict == "changed" and renumbered:
-        said.append(
-            f"the {table.changed:,} rows of {table.table} are in {table.to} under new keys, and what links to them by "
-            "content type and number can't be followed: keep the keys"
-        )
-    elif table.verdict == "changed" and table.refused:
+        said += _of_column(table, column)
+    if table.duplicated:
+        said.append(f"{table.duplicated:,} rows of {table.to or table.table} are there twice, equal but for their key")
+    if table.changed and not table.changed_values and not table.tolerated:
         said.append(f"{table.changed:,} rows of {table.table} have other content{keys}")
+    elif table.changed and not table.tolerated and keys:
+        said[-1] += keys
+    return said
+
+
+def _of_column(table: TableVerdict, column: ColumnVerdict) -> list[str]:
+    name, note = f"{table.table}.{column.column}", f": {column.note}" if column.note else ""
+    if column.verdict == "renumbered" and column.changed:
+        return [f"{column.changed:,} rows of {table.to or table.table} have other rows leading to them{note}"]
+    said = []
+    if column.lost and column.to:
+        said.append(f"{column.lost:,} values of {name} did not arrive in {column.to}")
+    elif column.lost and column.column in table.mapping:
+        said.append(f"{column.lost:,} values of {name} are NULL now")
+    elif column.lost:
+        said.append(f"{column.lost:,} values of {name} are gone with the column")
+    if column.changed and not table.tolerated:
+        said.append(f"{column.changed:,} values of {name} are others now{note}")
     return said

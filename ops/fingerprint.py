@@ -1,4 +1,4 @@
-"""Fingerprints: what ``fingerprint.sql`` found, as data, and the same hash over chosen columns.
+"""Fingerprints: what ``fingerprint.sql`` found, as data.
 
 A row's hash is ``hash_array_extended(ARRAY[record_send(ROW(…))], 0)``; a table's checksum is the sum over its rows,
 so it depends on no order, and two equal rows count twice. The choice of this hash, and what weaker ones miss, was
@@ -8,7 +8,6 @@ measured; ``ops/sql/tables.sql`` says which types are read as they are and which
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,56 +118,3 @@ def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
         if there is None or (there[0] - last) * (1 if step > 0 else -1) < 0:
             said.append(f"sequence {name} is {'missing' if there is None else f'at {there[0]} behind {last}'}")
     return said
-
-
-@dataclass(frozen=True)
-class Link:
-    """A foreign key read as the content of the row that it leads to: the same on both sides, whatever the keys are."""
-
-    table: str
-    key: str
-    content: tuple[Pair, ...]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A column as it goes into a row's hash: its name and the type as which it is read, or the link to follow.
-
-    ``type`` is the column's own type where it is read as another one: what does not survive the way there and back
-    (5.3 as an integer) is read as NULL, so that it is never taken for the old value.
-    """
-
-    name: str
-    read_as: str
-    link: Link | None = None
-    type: str = ""
-
-
-def row_hash(columns: Sequence[Pair], row: str = "x") -> str:
-    """The SQL of one row's hash.
-
-    Args:
-        columns: in the order of the other side.
-        row: what the row is called in the query.
-    """
-    values = ", ".join(_value(pair, row) for pair in columns)
-    return f"hash_array_extended(ARRAY[record_send(ROW({values}))], 0)"
-
-
-def _value(pair: Pair, row: str) -> str:
-    column = f"{row}.{identifier(pair.name)}"
-    if pair.link is None and pair.type:
-        there = f"{column}::{pair.read_as}"
-        return f"CASE WHEN ({there})::{pair.type} IS NOT DISTINCT FROM {column} THEN {there} END"
-    if pair.link is None:
-        return f"{column}::{pair.read_as}"
-    inner, link = row + "x", pair.link
-    return (
-        f"(SELECT {row_hash(link.content, inner)} FROM ONLY {link.table} {inner} "
-        f"WHERE {inner}.{identifier(link.key)} = {row}.{identifier(pair.name)})"
-    )
-
-
-def identifier(name: str) -> str:
-    """Quote a column's name. (psycopg.sql needs a connection for this; the rule is one line of the SQL standard.)"""
-    return '"' + name.replace('"', '""') + '"'

@@ -8,18 +8,27 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from ops.certificate import Certificate, Moved
-from ops.files import write_whole
-from ops.fingerprint import Fingerprint
+from ops.files import write_lines
+from ops.fingerprint import Fingerprint, Table
+from ops.rows import Pair, Proof, Source
 from ops.verdict import Look, difference
 
 
-class Held(BaseModel):
-    """What a table held before: rows, and the checksum over the columns that are compared; ``hashes`` names a file with
-    every row's hash where the migrations add rows to it, so that a sum would not do."""
+class HeldProof(BaseModel):
+    """What one comparison held before: its checksum; ``hashes`` names a file with every row's hash where the
+    migrations add rows, so that a sum would not do."""
 
     rows: int
     checksum: int = 0
     hashes: str = ""
+
+
+class Held(BaseModel):
+    """What a table held before: rows, checksum, and each of its comparisons."""
+
+    rows: int
+    checksum: int
+    proofs: list[HeldProof] = []
 
 
 class Holdings(BaseModel):
@@ -42,23 +51,34 @@ def hold(found: Certificate, old: Fingerprint, look: Look, folder: Path) -> tupl
     """
     said, held = [], {}
     for number, move in enumerate(found.moves):
-        rows = old.tables[move.table].rows if move.table in old.tables else 0
+        table = old.tables.get(move.table)
+        rows = table.rows if table else 0
         if not move.to and rows:
             said.append(f"{move.table} was empty in the rehearsal and would be dropped; it has {rows:,} rows now")
         for column in move.emptied:
-            if filled := look.filled("before", move.table, column):
+            if filled := _filled(look, move.table, column):
                 said.append(f"{move.table}.{column} held nothing in the rehearsal; it holds {filled:,} values now")
-        if move.to and not move.tolerated:
-            held[move.table] = _held(move, rows, look, folder / f"hashes-{number}.txt")
+        if move.to and not move.tolerated and table:
+            held[move.table] = _held(move, table, look, folder / f"hashes-{number}")
     return Holdings(tables=held), said
 
 
-def _held(move: Moved, rows: int, look: Look, file: Path) -> Held:
-    if move.exact:
-        found = look.checksum("before", move.table, move.before) if move.before else (rows, 0)
-        return Held(rows=rows, checksum=found[1] if found else 0)
-    write_whole(file, "".join(f"{value}\n" for value in look.hashes("before", move.table, move.before)))
-    return Held(rows=rows, hashes=str(file))
+def _filled(look: Look, table: str, column: str) -> int:
+    found = look.checksum("before", [Source(table, (Pair(column, "text"),), True)])
+    return found[0] if found else 0
+
+
+def _held(move: Moved, table: Table, look: Look, file: Path) -> Held:
+    proofs = [] if move.whole else [_proof(proof, look, Path(f"{file}-{n}.txt")) for n, proof in enumerate(move.proofs)]
+    return Held(rows=table.rows, checksum=table.checksum, proofs=proofs)
+
+
+def _proof(proof: Proof, look: Look, file: Path) -> HeldProof:
+    rows, checksum = look.checksum("before", proof.before) or (0, 0)
+    if proof.exact:
+        return HeldProof(rows=rows, checksum=checksum)
+    write_lines(file, map(str, look.hashes("before", proof.before)))
+    return HeldProof(rows=rows, checksum=checksum, hashes=str(file))
 
 
 def objections(found: Certificate, held: Holdings, new: Fingerprint, look: Look, frozen: bool) -> list[str]:
@@ -74,23 +94,33 @@ def objections(found: Certificate, held: Holdings, new: Fingerprint, look: Look,
     """
     said = [] if new.schema == found.schema_after else ["its schema is not that of the rehearsal"]
     for move in found.moves:
-        if move.to and move.to not in new.tables:
-            said.append(f"{move.to} is missing")
-        elif move.table in held.tables:
-            said += _content(move, held.tables[move.table], new.tables[move.to].rows, look, frozen)
+        gone = [name for name in move.to if name not in new.tables]
+        said += [f"{name} is missing" for name in gone]
+        if move.to and not gone and move.table in held.tables:
+            said += _content(move, held.tables[move.table], new, look, frozen)
     return said
 
 
-def _content(move: Moved, held: Held, rows: int, look: Look, frozen: bool) -> list[str]:
+def _content(move: Moved, held: Held, new: Fingerprint, look: Look, frozen: bool) -> list[str]:
+    where = ", ".join(move.to)
+    rows = sum(new.tables[name].rows for name in move.to)
     if rows < held.rows:
-        return [f"{move.to} has {rows:,} rows, {move.table} had {held.rows:,}"]
-    if not frozen or not move.after:
+        return [f"{where} has {rows:,} rows, {move.table} had {held.rows:,}"]
+    if not frozen:
         return []
-    if held.hashes:
-        missing, _, _ = difference(_numbers(Path(held.hashes)), look.hashes("after", move.to, move.after))
-    else:
-        missing = int(look.checksum("after", move.to, move.after) != (held.rows, held.checksum))
-    return [f"{move.to} does not hold the content of {move.table}"] if missing else []
+    whole = (new.tables[move.to[0]].rows, new.tables[move.to[0]].checksum) == (held.rows, held.checksum)
+    sound = whole if move.whole else all(_holds(*pair, look) for pair in zip(move.proofs, held.proofs, strict=True))
+    return [] if sound else [f"{where} does not hold the content of {move.table}"]
+
+
+def _holds(proof: Proof, held: HeldProof, look: Look) -> bool:
+    there = look.checksum("after", proof.after)
+    if there == (held.rows, held.checksum):
+        return True
+    if not held.hashes or there is None:
+        return False
+    missing, _, _ = difference(_numbers(Path(held.hashes)), look.hashes("after", proof.after))
+    return not missing
 
 
 def _numbers(file: Path) -> Iterator[int]:

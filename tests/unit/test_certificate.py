@@ -9,7 +9,7 @@ import pytest
 
 from ops.certificate import NAMES, Bound, Certificate, Moved, newest, objections, partly, read, write
 from ops.errors import REFUSED, Refused
-from ops.fingerprint import Pair
+from ops.rows import Pair, Proof, Source
 
 BOUND = Bound(
     migrations="m1", commit="c1", schema_digest="s1", applied=("a.0001", "a.0002"), backup="b1", server="17.2", tool="1"
@@ -32,7 +32,13 @@ CERTIFICATE = Certificate(
     bound=BOUND,
     pending=(("app.0002", "f2"), ("app.0003", "f3")),
     schema_after="s9",
-    moves=(Moved(table="a", to="b", before=(Pair("x", "text"),), after=(Pair("y", "text"),)),),
+    moves=(
+        Moved(
+            table="a",
+            to=("b",),
+            proofs=(Proof((Source("a", (Pair("x", "text"),)),), (Source("b", (Pair("y", "text"),)),), True),),
+        ),
+    ),
 )
 
 
