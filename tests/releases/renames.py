@@ -91,10 +91,10 @@ ROOMS = """
 CREATE TABLE school_room (id int PRIMARY KEY, name text); INSERT INTO school_room VALUES (1, 'A'), (2, 'B'), (3, 'C');
 CREATE TABLE school_hall (id int PRIMARY KEY, name text); INSERT INTO school_hall VALUES (1, 'Aula'), (2, 'Halle');
 """
-AUDITS = "CREATE TABLE a AS SELECT n AS id, n * n AS x FROM generate_series(1, 9) n; CREATE TABLE b AS " \
-    "SELECT n AS id, 'b' || n AS y, n * 3 AS z FROM generate_series(1, 7) n"  # fmt: skip
-COLUMNS = "ALTER TABLE school_payment RENAME amount TO x; ALTER TABLE school_payment RENAME net TO amount;" \
-    "ALTER TABLE school_payment RENAME x TO net"  # fmt: skip
+AUDITS = """CREATE TABLE a AS SELECT n AS id, n * n AS x FROM generate_series(1, 9) n;
+CREATE TABLE b AS SELECT n AS id, 'b' || n AS y, n * 3 AS z FROM generate_series(1, 7) n"""
+COLUMNS = """ALTER TABLE school_payment RENAME amount TO x; ALTER TABLE school_payment RENAME net TO amount;
+ALTER TABLE school_payment RENAME x TO net"""
 P = "school_payment"
 SWAPS = [
     fine("swap: two columns by RenameField", COLUMNS, "the plan says so: the application reads them by their new names",
