@@ -101,8 +101,14 @@ def objections(case: Case, verdict: Verdict) -> dict[str, str]:
 
 def holds(tables: dict[str, TableVerdict], name: str, text: str) -> bool:
     """Whether one way to tell what became of a table is how it was told."""
-    wanted = {} if text == "nothing" else {what: int(n) for what, n in (part.split() for part in text.split(","))}
-    return name in tables and {**dict.fromkeys(said(tables[name]), 0), **wanted} == said(tables[name])
+    wanted = (
+        {}
+        if text == "nothing"
+        else {what: int(n) for what, n in (part.strip().rsplit(" ", 1) for part in text.split(","))}
+    )
+    if name not in tables:
+        return not wanted
+    return {**dict.fromkeys(said(tables[name]), 0), **wanted} == said(tables[name])
 
 
 def said(table: TableVerdict) -> dict[str, int]:

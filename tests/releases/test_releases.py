@@ -7,11 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.releases import copies, links
+from tests.releases import constants, copies, generic, kept, links, merges, renames, retyped, splits
 from tests.releases.case import Case
 from tests.releases.harness import RAISED, DoesNotRun, Releases, objections
 
-CASES: list[Case] = [case for theme in (copies, links) for case in theme.CASES]
+CASES: list[Case] = [
+    case
+    for theme in (constants, copies, generic, kept, links, merges, renames, retyped, splits)
+    for case in theme.CASES
+]
 
 
 def test_every_case_has_a_name_of_its_own() -> None:
