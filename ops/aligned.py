@@ -77,7 +77,8 @@ def _keyed(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> Cells:
     key = [sides.pair(old, name, home.new, home.mapping[name]) for name in home.identity]
     values = [sides.pair(old, name, home.new, home.mapping[name]) for name in names]
     # In a copy a row of which most is different is another row that happens to have the key.
-    other = len(names) / 2 if old.name != home.new.name and len(names) >= UNLIKE else len(names)
+    other = len(names) / 2 if len(names) >= UNLIKE else max(len(names) - 1, 0)
+    other = other if old.name != home.new.name else len(names)
     if old.rows == home.new.rows and not home.rows:
         names, values = _differing(sides, old, home, key, names, values)
     found = Cells(over=home.identity)

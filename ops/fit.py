@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ops.aligned import cells
 from ops.fingerprint import Table
-from ops.sides import Home, Sides, bare, sources, surrogate
+from ops.sides import Home, Sides, sources, surrogate
 
 # How many columns are left out one at a time to find the one that does not fit.
 WIDEST = 16
 
 
-def fit(sides: Sides, old: Table, new: Table) -> Home | None:
-    """The best way in which ``new`` holds rows of ``old``; None where they have nothing in common."""
+def fit(sides: Sides, old: Table, new: Table, by_key: bool | None = None) -> Home | None:
+    """The best way in which ``new`` holds rows of ``old``; None where they have nothing in common.
+
+    Args:
+        by_key: only ways that tell rows apart by key, or only others.
+    """
     best: Home | None = None
     for mapping, keyed in _ways(sides, old, new):
+        if by_key is not None and keyed != by_key:
+            continue
         found = _keyed(sides, old, new, mapping) if keyed else _by_content(sides, old, new, mapping)
         if found and (best is None or cost(sides, old, found) < cost(sides, old, best)):
             best = found
@@ -27,7 +34,12 @@ def cost(sides: Sides, old: Table, home: Home) -> tuple[int, ...]:
     """What would be lost there: values at most, then rows that differ, then rows too many."""
     key = 0 if home.keyed or not surrogate(old) else len([name for name in old.key if name not in home.mapping])
     unmapped = len(old.columns) - len(home.mapping) - key
-    values = home.rows * len(old.columns) + (old.rows - home.rows) * unmapped
+    rows, differ = home.rows, 0
+    if home.keyed and home.whole and home.new.name != old.name:
+        # Keys that happen to be the same: what stands beside them tells.
+        found = cells(sides, old, home)
+        rows, differ = found.rows, sum(map(sum, found.columns.values()))
+    values = rows * len(old.columns) + (old.rows - rows) * unmapped + differ
     return values, home.whole, home.extra, 0 if home.keyed else 1
 
 
@@ -61,8 +73,8 @@ def _same_keys(sides: Sides, old: Table, new: Table, names: Mapping[str, str]) -
 
 def names_of(sides: Sides, old: Table, new: Table) -> dict[str, str]:
     """Old columns to new ones of the same name, or of the name that an operation gives them."""
-    told = sides.plan.renamed_columns() if sides.plan else {}
-    renamed = {c.name: told[bare(old.name), c.name] for c in old.columns if (bare(old.name), c.name) in told}
+    renamed = {c.name: sides.columns[old.name, c.name] for c in old.columns if (old.name, c.name) in sides.columns}
+    renamed = renamed if sides.tables.get(old.name, old.name) == new.name else {}
     taken = set(renamed.values())
     found = {}
     for column in old.columns:
@@ -127,6 +139,9 @@ def _by_content(sides: Sides, old: Table, new: Table, mapping: dict[str, str]) -
     home = Home(new, mapping, tuple(mapping), False, whole.missing, whole.missing, whole.extra, list(whole.sample))
     if whole.missing:
         home = _narrowed(sides, old, home)
+    if not set(home.identity) - {name for name, to in home.mapping.items() if to in new.key and name not in old.key}:
+        # All that is found is the row that it led to.
+        return None
     home.mapping |= {name: name for name in itself if name in new.names}
     return home if home.rows < old.rows else None
 

@@ -111,7 +111,7 @@ class _Table:
 
     def _mapped(self, home: Home, name: str, to: str, bad: Cells) -> None:
         lost, changed = bad.columns.get(name, (0, 0))
-        followed = self.sides.pair(self.old, name, home.new, to)[0].link is not None
+        followed = self.sides.followed(self.old, name, home.new, to)
         if lost or changed:
             self.said[name] = ColumnVerdict(
                 name, "lost" if lost else "changed", "" if to == name else to, lost, changed

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from ops.rows import Pair, Source, identifier, row_hash, select, value
-from ops.verdict import SAMPLES, Aligned, Profile
+from ops.verdict import SAMPLES, Aligned, Numbers, Profile
 from ops.world import SQL_FOLDER
 
 # A statement has room for 1,664 columns; a profile takes four a column.
@@ -81,6 +81,15 @@ class Databases:
         columns = ", ".join([f"{row_hash(key)} AS hash", *map(_one, values)])
         for row in self._stream(side, f"{select(Source(table, tuple(key)), columns)} ORDER BY 1"):
             yield int(row[0]), row[1:]
+
+    def numbers(self, side: str) -> dict[str, Numbers]:
+        """See ``verdict.Look``."""
+        rows = self.sides[side].execute(
+            "SELECT format('%I.%I', n.nspname, c.relname), c.oid::bigint, json_object_agg(a.attname, a.attnum) "
+            "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid "
+            "WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND a.attnum > 0 AND NOT a.attisdropped GROUP BY 1, 2"
+        ).fetchall()
+        return {str(name): (int(number), dict(columns)) for name, number, columns in rows}
 
     def keys(self, side: str, table: str, pairs: Sequence[Pair], hashes: Sequence[int]) -> list[str]:
         """See ``verdict.Look``; without hashes, the first keys of the table."""

@@ -32,22 +32,16 @@ def _claimed_twice(sides: Sides, claimants: list[tuple[Table, Home]], found: Map
     claimants.sort(key=lambda claim: (claim[0].name != claim[1].new.name, -claim[0].rows, claim[0].name))
     taken: list[tuple[Table, Home]] = []
     for old, home in claimants:
-        if taken and old.rows and not _was_there(old, home, taken):
+        if taken and old.rows:
             rivals = [(other, its) for other, its in taken if _columns(home) & _columns(its)]
             proof = _together(sides, [*rivals, (old, home)]) if rivals else None
             lost = _missing(sides, proof) if proof else 0
             if lost > found[old.name].lost:
                 found[old.name].lost, found[old.name].verdict = lost, "lost"
+                found[old.name].changed = min(found[old.name].changed, old.rows - lost)
             elif proof and not lost:
                 found[old.name].proofs.append(proof)
         taken.append((old, home))
-
-
-def _was_there(old: Table, home: Home, taken: list[tuple[Table, Home]]) -> bool:
-    """Whether the rows were in this table before these migrations, too: then both may claim them."""
-    first, its = taken[0]
-    before = first.name == its.new.name and first.rows == its.new.rows and not its.whole
-    return before and not home.whole and (home.keyed or not home.extra)
 
 
 def _columns(home: Home) -> set[str]:

@@ -12,6 +12,8 @@ from ops.sides import Home, Sides, bare, column_of
 
 # How many places are looked through for a part of the values; whether all of them are there is asked of every place.
 THOROUGH = 8
+# Less than this part of the values is chance and no copy.
+PART = 0.25
 WHOLE = 60
 
 
@@ -59,14 +61,26 @@ def find(sides: Sides, old: Table, home: Home, name: str, filled: int) -> Found 
         places = [place for place in places if place.fresh and place.to not in taken]
     for place in places:
         one, two = sides.look.checksum("before", [place.before]), sides.look.checksum("after", [place.after])
-        if one is not None and one == two:
+        if one is not None and one == two and (place.changed or _became(sides, place)):
             return Found(place, 0)
     best: Found | None = None
     for place in [place for place in places if place.changed and (place.same_name or place.telling(sides))][:THOROUGH]:
         found = sides.compare([place.before], [place.after])
-        if found is not None and found.missing < (best.missing if best else filled):
+        if found is not None and found.missing < (best.missing if best else filled * (1 - PART) + 1):
             best = Found(place, found.missing)
     return best
+
+
+def _became(sides: Sides, place: Place) -> bool:
+    """Whether a column that was there before holds other values now. Equal values that always stood there are chance,
+    or the copy of an earlier release: that is for a person to say."""
+    table, pair = place.after.table, place.after.pairs[-1]
+    while pair.link is not None and pair.link.scalar:
+        table, pair = pair.link.table, pair.link.content[0]
+    if table not in sides.before.tables or pair.link is not None:
+        return True
+    plain = [Pair(pair.name, "text")]
+    return sides.look.profile("before", table, plain) != sides.look.profile("after", table, plain)
 
 
 def _possible(sides: Sides, old: Table, name: str, place: Place) -> bool:
@@ -104,7 +118,12 @@ def _place(
     sides: Sides, old: Table, home: Home, column: Column, new: Table, other: Column, identity: list[Both], via: str = ""
 ) -> Iterator[Place]:
     """One column of one table as a place, where it could hold such values."""
-    if sides.leads_elsewhere(old, column.name, new, other.name) or not comparable(column, other):
+    if sides.leads_elsewhere(old, column.name, new, other.name):
+        return
+    links = column.name in sides.links("before", old) and other.name in sides.links("after", new)
+    was = sides.before.tables.get(new.name)
+    renamed = new.name == home.new.name and (was is None or other.name not in was.names)
+    if not (links or renamed or comparable(column, other)):
         return
     one, two = sides.pair(old, column.name, new, other.name)
     made = _made(sides, old, column, new, other, identity, (one, two), via)
@@ -172,7 +191,7 @@ def _ways_back(sides: Sides, old: Table, home: Home, there: Table) -> Iterator[t
             start = Pair(old.key[0], column_of(old, old.key[0]).read_as, Link(old.name, old.key[0], one))
             yield link, [(start, Pair(link, column_of(there, link).read_as, Link(to, key, two)))]
     shared = home.keyed and len(old.key) == 1 and len(there.key) == 1 and there.name not in sides.before.tables
-    if shared and there.key[0] not in sides.links("after", there):
+    if shared and home.new.name not in {to for to, _ in sides.links("after", there).values()}:
         mine = column_of(old, old.key[0])
         if comparable(mine, column_of(there, there.key[0])):
             yield there.key[0], [(Pair(mine.name, mine.read_as), Pair(there.key[0], mine.read_as))]

@@ -44,7 +44,7 @@ def _family(column: Column) -> str:
     kind = column.read_as
     if kind in INTEGERS or kind in ("double precision", "real"):
         return "number"
-    if kind in ("text", "character varying", "character", "uuid", "jsonb", "json"):
+    if kind in ("text", "character varying", "character", "bpchar", "uuid", "jsonb", "json"):
         return "text"
     if kind.startswith(("timestamp", "date")):
         return "moment"

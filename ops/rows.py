@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# Stands for the row at hand in an expression; no name can hold it.
+ROW = "\ue000"
+
 
 @dataclass(frozen=True)
 class Link:
@@ -39,6 +42,7 @@ class Pair:
         link: what is read in its place.
         type: the column's own type where it is read as another one: what does not survive the way there and back
             (5.3 as an integer) is read as NULL, so that it is never taken for the old value.
+        sql: an expression in its place, with ``ROW`` for the row at hand.
         marked: whether it is NULL goes into the hash, too: then what did not survive is not taken for NULL.
     """
 
@@ -47,6 +51,7 @@ class Pair:
     link: Link | None = None
     type: str = ""
     marked: bool = False
+    sql: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,11 @@ class Proof:
 def identifier(name: str) -> str:
     """Quote a column's name. (psycopg.sql needs a connection for this; the rule is one line of the SQL standard.)"""
     return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote a text."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def row_hash(pairs: Sequence[Pair], row: str = "x") -> str:
@@ -102,6 +112,8 @@ def _parts(pair: Pair, row: str) -> list[str]:
 def value(pair: Pair, row: str) -> str:
     """The SQL of one value as it is read."""
     column = f"{row}.{identifier(pair.name)}"
+    if pair.sql:
+        return pair.sql.replace(ROW, row)
     if pair.link is not None:
         return _followed(pair.link, column, row + "x")
     there = f"{column}::{pair.read_as}"

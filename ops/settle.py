@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from ops.fingerprint import Table
 from ops.fit import cost, fit, names_of
+from ops.generic import columns
+from ops.places import find
 from ops.sides import Home, Sides, bare, in_link_order, sources, surrogate
 
 # How many further tables are looked at for a table that does not fit where its name says.
@@ -28,7 +30,7 @@ def settle(sides: Sides) -> None:
             if seen.get(old.name, "new") == now:
                 continue
             seen[old.name] = now
-            sides.homes[old.name] = _homes(sides, old)
+            sides.lives(old, _homes(sides, old))
             changed = True
         if not changed:
             return
@@ -57,9 +59,9 @@ def _homes(sides: Sides, old: Table) -> list[Home]:
 def unchanged(sides: Sides, old: Table, new: Table) -> bool:
     """Whether two fingerprints say already that nothing happened: same columns, same rows, links as they were."""
     same = old.columns == new.columns and (old.rows, old.checksum) == (new.rows, new.checksum)
+    leading = {*sides.links("before", old), *(number for _, number in columns(sides, old))} if same else ()
     return same and not any(
-        sides.pair(old, name, new, name)[0].link or sides.leads_elsewhere(old, name, new, name)
-        for name in sides.links("before", old)
+        sides.followed(old, name, new, name) or sides.leads_elsewhere(old, name, new, name) for name in leading
     )
 
 
@@ -92,12 +94,10 @@ def _empty(old: Table, new: Table, sure: bool) -> Home | None:
 def _candidates(sides: Sides, old: Table) -> Iterator[tuple[Table, bool]]:
     """New tables, the likeliest first, and whether name or operation says that it is the one."""
     tables = sides.after.tables
-    told = sides.plan.renamed_tables().get(bare(old.name)) if sides.plan else None
-    hinted = [name for name in tables if bare(name) == told] if told else []
-    if hinted:
-        yield tables[hinted[0]], True
+    if old.name in sides.tables:
+        yield tables[sides.tables[old.name]], True
         return
-    if old.name in tables and not _taken(sides, old):
+    if old.name in tables and old.name not in sides.tables.values():
         yield tables[old.name], True
     claimed = {home.new.name for homes in sides.homes.values() for home in homes}
     others = [new for name, new in tables.items() if name != old.name and _alike(sides, old, new)]
@@ -105,16 +105,11 @@ def _candidates(sides: Sides, old: Table) -> Iterator[tuple[Table, bool]]:
     yield from ((new, False) for new in others[:CANDIDATES])
 
 
-def _taken(sides: Sides, old: Table) -> bool:
-    """Whether an operation gives this table's name to another one."""
-    return bool(sides.plan) and bare(old.name) in (sides.plan.renamed_tables().values() if sides.plan else ())
-
-
 def _alike(sides: Sides, old: Table, new: Table) -> bool:
     names = names_of(sides, old, new)
     links = {to for to, _ in sides.links("before", old).values()}
     into = any(home.new.name == new.name for to in links for home in sides.homes.get(to, []))
-    return bool(set(names) - set(old.key)) or set(names) == set(old.names) or into
+    return bool(names) and (new.name not in sides.before.tables or bool(set(names) - set(old.key))) or into
 
 
 def _believed(sides: Sides, old: Table, home: Home) -> bool:
@@ -126,23 +121,21 @@ def _believed(sides: Sides, old: Table, home: Home) -> bool:
     if sides.plan and not sides.plan.may_have_copied(bare(old.name)) and not kept:
         return False
     telling = [name for name in home.mapping if name not in old.key or not surrogate(old)]
-    if not telling:
+    if not telling and not any(_arrived(sides, old, home, name) for name in old.names if name not in home.mapping):
         return False
     was = sides.before.tables.get(new.name)
     if was is None or new.rows > was.rows or new.name == old.name:
         return True
-    # No row was added: it became a part of rows that were there, in new columns of theirs; or was there itself.
+    # No row was added: it became a part of rows that were there, in new columns of theirs.
     joined = any(home.mapping.get(name) in new.key for name in sides.links("before", old))
     put = any(to not in was.names for to in home.mapping.values())
-    return (joined and put and not home.keyed) or _was_there(sides, old, home)
+    return joined and put and not home.keyed
 
 
-def _was_there(sides: Sides, old: Table, home: Home) -> bool:
-    """Whether a table that stays held the same rows before already: an earlier release has copied them."""
-    if home.whole or home.rows or set(old.names) - home.mapping.keys() - set(old.key):
-        return False
-    linked = any(to == old.name for t in sides.before.tables.values() for to, _ in sides.links("before", t).values())
-    return home.keyed or (not linked and not home.extra)
+def _arrived(sides: Sides, old: Table, home: Home, name: str) -> bool:
+    """Whether a column of another name there holds all of its values."""
+    found = find(sides, old, home, name, old.rows)
+    return found is not None and not found.missing and found.place.to.startswith(f"{home.new.name}.")
 
 
 def _widened(sides: Sides, old: Table, first: Home) -> list[Home]:
@@ -151,8 +144,8 @@ def _widened(sides: Sides, old: Table, first: Home) -> list[Home]:
     for new, _ in _candidates(sides, old):
         if len(homes) == PARTS or not homes[0].rows:
             break
-        part = fit(sides, old, new) if new.name != first.new.name else None
-        if part is None or part.keyed != first.keyed or not _believed(sides, old, part):
+        part = fit(sides, old, new, first.keyed) if new.name != first.new.name else None
+        if part is None or not _believed(sides, old, part):
             continue
         if len(part.mapping.keys() & first.mapping.keys()) < LIKE * len(first.mapping):
             continue

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Protocol
 
 from ops.fingerprint import Column, Fingerprint, Table
+from ops.generic import generic_pair
 from ops.reading import Both, readings
 from ops.rows import Link, Pair, Source
 from ops.verdict import SAMPLES, Look, difference
@@ -27,8 +28,25 @@ Where = tuple[str, str]
 class Plan(Protocol):
     """What is known of the pending operations: sure renames, and whether anything could have copied data."""
 
-    links_before: Sequence[tuple[str, str, str, str, bool]]
-    links_after: Sequence[tuple[str, str, str, str, bool]]
+    @property
+    def links_before(self) -> Sequence[tuple[str, str, str, str, bool]]:
+        """Table, column, table and column that it leads to, whether a constraint says so: at the old release."""
+
+    @property
+    def links_after(self) -> Sequence[tuple[str, str, str, str, bool]]:
+        """The same at the new one."""
+
+    @property
+    def generic(self) -> Sequence[tuple[str, str, str]]:
+        """Table, column of the content type, column of the number."""
+
+    @property
+    def models_before(self) -> Mapping[str, str]:
+        """Label of a model to its table: at the old release."""
+
+    @property
+    def models_after(self) -> Mapping[str, str]:
+        """The same at the new one."""
 
     def renamed_tables(self) -> Mapping[str, str]:
         """Old name to new name."""
@@ -79,16 +97,35 @@ class Difference:
 
 @dataclass
 class Sides:
-    """One comparison's state. ``homes`` has an entry for every old table that was looked for; empty: it is lost."""
+    """One comparison's state. ``homes`` has an entry for every old table that was looked for; empty: it is lost.
+    ``tables`` and ``columns`` are renames for sure, by the server's own numbers or by an operation that says so."""
 
     before: Fingerprint
     after: Fingerprint
     look: Look
     plan: Plan | None = None
     homes: dict[str, list[Home]] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
+    columns: dict[tuple[str, str], str] = field(default_factory=dict)
+    renumbered: set[str] = field(default_factory=set)
     _memo: dict[object, Difference] = field(default_factory=dict)
     _read: dict[object, Both] = field(default_factory=dict)
     _links: dict[tuple[str, str], dict[str, Where]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.tables, self.columns = renames(self.look.numbers("before"), self.look.numbers("after"))
+        if self.plan:
+            of = {bare(name): name for name in reversed(self.before.tables)}
+            into = {bare(name): name for name in reversed(self.after.tables)}
+            told = {of[old]: into[new] for old, new in self.plan.renamed_tables().items() if old in of and new in into}
+            self.tables = {**told, **self.tables}
+            names = self.plan.renamed_columns().items()
+            self.columns = {(of[table], old): new for (table, old), new in names if table in of} | self.columns
+
+    def lives(self, old: Table, homes: list[Home]) -> None:
+        """Take note of where a table's rows are."""
+        self.homes[old.name] = homes
+        (self.renumbered.add if homes and not homes[0].keyed else self.renumbered.discard)(old.name)
 
     def compare(self, before: Sequence[Source], after: Sequence[Source]) -> Difference | None:
         """Rows of the old side against rows of the new one; None where a value can't be read as asked."""
@@ -124,11 +161,9 @@ class Sides:
 
     def _guessed(self, table: Table) -> dict[str, Where]:
         """Bare numbers whose name says where they lead, where the rows there have new keys."""
-        moved = {
-            bare(name): name
-            for name, homes in self.homes.items()
-            if homes and not homes[0].keyed and name != table.name
-        }
+        moved = {bare(name): name for name in self.renumbered if name != table.name}
+        if not moved:
+            return {}
         found: dict[str, Where] = {}
         for column in table.columns:
             stem = column.name.removesuffix("_id")
@@ -138,6 +173,11 @@ class Sides:
             if len(meant) == 1 and len(self.before.tables[meant[0]].key) == 1:
                 found[column.name] = (meant[0], self.before.tables[meant[0]].key[0])
         return found
+
+    def followed(self, old: Table, name: str, new: Table, to: str) -> bool:
+        """Whether a column is read as what it leads to, since its value does not say it any more."""
+        mine = self.pair(old, name, new, to)[0]
+        return mine.link is not None or bool(mine.sql)
 
     def leads_elsewhere(self, old: Table, name: str, new: Table, to: str) -> bool:
         """Whether a foreign key leads to another table than the one where the rows that it led to are now."""
@@ -149,6 +189,8 @@ class Sides:
     def pair(self, old: Table, name: str, new: Table, to: str, depth: int = DEPTH) -> Both:
         """How an old column and the new one that holds its values are read."""
         one, two = column_of(old, name), column_of(new, to)
+        if generic := generic_pair(self, old, name, new, to):
+            return generic
         links = self._followed(old, name, new, to, depth)
         if links:
             return Pair(name, one.read_as, links[0]), Pair(to, two.read_as, links[1])
@@ -203,6 +245,25 @@ class Sides:
     def pairs(self, old: Table, new: Table, mapping: Mapping[str, str]) -> list[Both]:
         """All columns of a mapping, in the old table's order."""
         return [self.pair(old, c.name, new, mapping[c.name]) for c in old.columns if c.name in mapping]
+
+
+def renames(
+    before: Mapping[str, tuple[int, Mapping[str, int]]], after: Mapping[str, tuple[int, Mapping[str, int]]]
+) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+    """Tables and columns that are the same with another name. The clone before the migrations is a copy of its files,
+    so both sides have the server's own numbers; where no table of a name has the same one, it is no such copy."""
+    if not any(name in after and after[name][0] == number for name, (number, _) in before.items()):
+        return {}, {}
+    now = {number: (name, columns) for name, (number, columns) in after.items()}
+    tables: dict[str, str] = {}
+    names: dict[tuple[str, str], str] = {}
+    for old, (number, columns) in before.items():
+        new, there = now.get(number, ("", {}))
+        if new and new != old:
+            tables[old] = new
+        called = {number: name for name, number in there.items()}
+        names |= {(old, name): called[n] for name, n in columns.items() if n in called and called[n] != name}
+    return tables, names
 
 
 def sources(old: Table, new: Table, pairs: Sequence[Both], filled: bool = False) -> tuple[Source, Source]:

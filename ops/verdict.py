@@ -10,9 +10,11 @@ from ops.rows import Pair, Proof, Source
 
 # Django keeps these tables itself: migrate adds to them, and renaming a model renames its content type.
 BOOKKEEPING = ("django_content_type", "auth_permission", "django_migrations")
+REMADE = ("django_content_type", "auth_permission")
 SAMPLES = 5
 
 Aligned = tuple[int, tuple[int | None, ...]]
+Numbers = tuple[int, dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class Look(Protocol):
         self, side: str, table: str, key: Sequence[Pair], values: Sequence[Pair]
     ) -> Generator[Aligned, None, None]:
         """Per row the hash of its key and of each value (None for NULL), by ascending hash of the key."""
+
+    def numbers(self, side: str) -> dict[str, Numbers]:
+        """The server's own number of every table, and of its columns by name."""
 
     def keys(self, side: str, table: str, pairs: Sequence[Pair], hashes: Sequence[int]) -> list[str]:
         """The primary keys of the rows with these hashes; empty where there is no key."""
@@ -93,6 +98,11 @@ class TableVerdict:
         return self.table.split(".")[-1] in BOOKKEEPING
 
     @property
+    def kept_by_django(self) -> bool:
+        """Whether Django makes its rows anew where they are missing; what links to them is accounted for by itself."""
+        return self.table.split(".")[-1] in REMADE
+
+    @property
     def lost_values(self) -> int:
         """Values lost in all of its columns."""
         return sum(column.lost for column in self.columns)
@@ -106,7 +116,7 @@ class TableVerdict:
     def refused(self) -> bool:
         """Whether it stands against a promotion."""
         if self.lost or self.lost_values:
-            return True
+            return not self.kept_by_django
         return bool(self.changed or self.changed_values or self.duplicated) and not self.tolerated
 
     def data(self) -> dict[str, object]:
@@ -145,7 +155,7 @@ class Verdict:
     @property
     def lost_rows(self) -> int:
         """Rows that are gone and were found nowhere."""
-        return sum(table.lost for table in self.tables)
+        return sum(table.lost for table in self.tables if not table.kept_by_django)
 
     @property
     def lost_values(self) -> int:

@@ -15,6 +15,7 @@ from ops.explain import explain
 from ops.files import write_whole
 from ops.judge import judge
 from ops.look import Databases
+from ops.operations import Application
 from ops.probes import commit_of, identity, pending, pending_digest, probe, target_folder
 from ops.tools.registry import tool
 from ops.world import World
@@ -41,7 +42,7 @@ def verdict(world: World, *, target: str, test: str, before: str, before_databas
     old, new = (fingerprint.read(world.inventory.path(name)) for name in (before, after))
     with world.connect(test, before_database) as one, world.connect(test) as two:
         look = Databases({"before": one, "after": two})
-        judged = judge(old, new, look)
+        judged = judge(old, new, look, Application.read(probe(world, target, target)))
         lagging = sorted(set(look.lagging("after")) - set(look.lagging("before")))
     write_whole(world.inventory.path(report), json.dumps(judged.data(), indent=1, ensure_ascii=False))
     write_whole(_moves_file(world, report), MOVES.dump_json(certificate.moves(judged)))

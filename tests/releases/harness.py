@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ops import fingerprint
 from ops.fingerprint import Fingerprint
 from ops.judge import judge
 from ops.look import Databases
+from ops.operations import Application
 from ops.verdict import Look, TableVerdict, Verdict
 from ops.world import SQL_FOLDER
 from tests.database.helpers import Client
@@ -37,8 +38,23 @@ WRONGLY_PROMOTED, WRONGLY_REFUSED, NUMBERS, RAISED = "wrongly promoted", "wrongl
 
 def ask(case: Case, before: Fingerprint, after: Fingerprint, look: Look) -> Verdict:
     """Call the judge: the one place that knows how. A judge that takes no plan judges by content alone."""
-    more = [name for name in inspect.signature(judge).parameters if name not in ("before", "after", "look")]
-    return judge(before, after, look, **{name: case.plan for name in more if name == "plan"})
+    return judge(before, after, look, None if case.plan is None else known(case.plan))
+
+
+def known(plan: Sequence[dict[str, Any]]) -> Application:
+    """A case's operations as the application would tell them."""
+    return Application.read({"operations": [_operation(number, given) for number, given in enumerate(plan)]})
+
+
+def _operation(number: int, given: dict[str, Any]) -> dict[str, Any]:
+    kind, table, column = given["kind"], given.get("table", ""), given.get("column", "")
+    new_table, new_column = given.get("new_table") or table, given.get("new_column") or column
+    renamed = {
+        "tables_renamed": [(table, new_table)] if kind in ("RenameModel", "AlterModelTable") else [],
+        "columns_renamed": [(table, column, new_column)] if kind == "RenameField" else [],
+    }
+    known = {"migration": "school.0002_next", "index": number, "acts_as": kind, "new_table": new_table}
+    return {**given, **known, **renamed, "new_column": new_column}
 
 
 class Releases:

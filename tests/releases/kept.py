@@ -65,7 +65,7 @@ UPDATED = [
     bad("updated: two rows' keys exchanged",
         f"UPDATE {P} SET id = 900 WHERE id = 1; UPDATE {P} SET id = 1 WHERE id = 2; UPDATE {P} SET id = 2 WHERE id "
         f"= 900",
-        "payment 1 is now payment 2", {P: "changed 2"}),
+        "payment 1 is now payment 2", {P: "changed 2 or changed 2, memo 1"}),
     bad("updated: all keys moved", f"UPDATE {P} SET id = id + 1000",
         "the same rows under other keys, in the same table; nothing links to them", None, debatable=True),
     bad("updated: the time of all, by the zone", "SET timezone = 'Europe/Berlin'; UPDATE school_lesson SET starts_at = "
