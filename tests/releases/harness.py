@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from ops.verdict import Look, TableVerdict, Verdict
 from ops.world import SQL_FOLDER
 from tests.database.helpers import Client
 from tests.releases.case import Case
+from tests.releases.school import SCHOOL, SHOP
 
 EMPTY = """
 SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace
@@ -58,24 +58,27 @@ def _operation(number: int, given: dict[str, Any]) -> dict[str, Any]:
 
 
 class Releases:
-    """The databases of the cases; ``make`` creates a database and gives its name."""
+    """The databases of the cases; ``make`` creates one and gives its name.
+
+    The most used schemas keep a database for as long as the tests run; all others share one, since to drop a database
+    costs more than to fill it anew.
+    """
 
     def __init__(self, client: Client, make: Callable[[str], str], folder: Path) -> None:
         self.client, self.folder = client, folder
-        self.make = cache(make)
         self.after = make("after")
+        self.databases = {SCHOOL: make("school"), SHOP: make("shop"), "": make("other")}
         self.before: dict[str, tuple[str, Fingerprint]] = {}
 
     def verdict(self, case: Case) -> Verdict:
         """The verdict on a case."""
-        if case.schema not in self.before:
-            name = self.make(f"before{len(self.before)}")
-            self.before[case.schema] = name, self._filled(name, case.schema)
-        before, old = self.before[case.schema]
+        database = self.databases.get(case.schema, self.databases[""])
+        if self.before.get(database, ("", None))[0] != case.schema:
+            self.before[database] = case.schema, self._filled(database, case.schema)
         applied = APPLIED if "django_migrations" in case.schema else ""
         new = self._filled(self.after, case.schema, case.migration, applied)
-        with self.client.connect(before) as one, self.client.connect(self.after) as two:
-            return ask(case, old, new, Databases({"before": one, "after": two}))
+        with self.client.connect(database) as one, self.client.connect(self.after) as two:
+            return ask(case, self.before[database][1], new, Databases({"before": one, "after": two}))
 
     def _filled(self, database: str, *statements: str) -> Fingerprint:
         """Fill a database anew and take its fingerprint, in one call of psql."""
