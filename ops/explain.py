@@ -11,13 +11,17 @@ RIGHT = (
 COLUMN = "write it as migrations.RenameField; or copy the values before RemoveField"
 
 
-def explain(target: str, verdict: Verdict) -> tuple[str, str]:
-    """The message and the hint for a verdict that is refused."""
+def explain(target: str, verdict: Verdict, right: str = "") -> tuple[str, str]:
+    """The message and the hint for a verdict that is refused.
+
+    Args:
+        right: how to write this very migration right, where that is known.
+    """
     parts = [part for table in verdict.refused for part in sentences(table)]
     shown = "; ".join(parts[:6]) + (f"; and {len(parts) - 6} more" if len(parts) > 6 else "")
     gone_table = any(table.lost for table in verdict.refused)
     gone_column = any(table.lost_values for table in verdict.refused)
-    hint = (
+    hint = right or (
         RIGHT
         if gone_table
         else COLUMN
@@ -40,13 +44,15 @@ def sentences(table: TableVerdict) -> list[str]:
         where = f"; the others are in {table.to}" if table.to else ": the table goes, and no other one holds them"
         if table.mapping and not table.to:
             where = ", though the table stays"
-        said.append(f"{table.lost:,} of {table.rows_before:,} rows of {table.table} are gone{keys}{where}")
+        count = f"{table.lost:,} of {table.rows_before:,} rows of {table.table}"
+        said.append(f"{count} are gone{keys}{where}{_by(table.by)}")
     for column in table.columns:
         said += _of_column(table, column)
     if table.duplicated:
-        said.append(f"{table.duplicated:,} rows of {table.to or table.table} are there twice, equal but for their key")
+        twice = f"{table.duplicated:,} rows of {table.to or table.table} are there twice"
+        said.append(f"{twice}, equal but for their key{_by(table.by)}")
     if table.changed and not table.changed_values and not table.tolerated:
-        said.append(f"{table.changed:,} rows of {table.table} have other content{keys}")
+        said.append(f"{table.changed:,} rows of {table.table} have other content{keys}{_by(table.by)}")
     elif table.changed and not table.tolerated and keys:
         said[-1] += keys
     return said
@@ -58,11 +64,15 @@ def _of_column(table: TableVerdict, column: ColumnVerdict) -> list[str]:
         return [f"{column.changed:,} rows of {table.to or table.table} have other rows leading to them{note}"]
     said = []
     if column.lost and column.to:
-        said.append(f"{column.lost:,} values of {name} did not arrive in {column.to}")
+        said.append(f"{column.lost:,} values of {name} did not arrive in {column.to}{_by(column.by)}")
     elif column.lost and column.column in table.mapping:
-        said.append(f"{column.lost:,} values of {name} are NULL now")
+        said.append(f"{column.lost:,} values of {name} are NULL now{_by(column.by)}")
     elif column.lost:
-        said.append(f"{column.lost:,} values of {name} are gone with the column")
+        said.append(f"{column.lost:,} values of {name} are gone with the column{_by(column.by)}")
     if column.changed and not table.tolerated:
-        said.append(f"{column.changed:,} values of {name} are others now{note}")
+        said.append(f"{column.changed:,} values of {name} are others now{note}{_by(column.by)}")
     return said
+
+
+def _by(operation: str) -> str:
+    return f" [{operation}]" if operation else ""

@@ -60,7 +60,7 @@ class Look(Protocol):
 @dataclass
 class ColumnVerdict:
     """What became of a column. ``lost`` counts values that were not NULL and are found nowhere, ``changed`` those in
-    whose place there is another one; ``note`` says how they changed, as far as a sample shows it."""
+    whose place there is another one; ``note`` says how they changed, ``by`` which operation did it."""
 
     column: str
     verdict: str
@@ -68,6 +68,7 @@ class ColumnVerdict:
     lost: int = 0
     changed: int = 0
     note: str = ""
+    by: str = ""
 
 
 @dataclass
@@ -88,6 +89,7 @@ class TableVerdict:
     changed: int = 0
     duplicated: int = 0
     columns: list[ColumnVerdict] = field(default_factory=list)
+    by: str = ""
     sample: list[str] = field(default_factory=list)
     mapping: dict[str, str] = field(default_factory=dict)
     proofs: list[Proof] = field(default_factory=list)
@@ -138,9 +140,11 @@ class TableVerdict:
                     "lost": c.lost,
                     "changed": c.changed,
                     "note": c.note,
+                    "by": c.by or None,
                 }
                 for c in self.columns
             ],
+            "by": self.by or None,
             "sample": self.sample,
             "mapping": self.mapping,
         }

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ops import __version__, certificate, fingerprint
+from ops.blame import better, name_operations
 from ops.errors import DataDiffers, Refused
 from ops.explain import explain
 from ops.files import write_whole
@@ -42,12 +43,14 @@ def verdict(world: World, *, target: str, test: str, before: str, before_databas
     old, new = (fingerprint.read(world.inventory.path(name)) for name in (before, after))
     with world.connect(test, before_database) as one, world.connect(test) as two:
         look = Databases({"before": one, "after": two})
-        judged = judge(old, new, look, Application.read(probe(world, target, target)))
+        known = Application.read(probe(world, target, target))
+        judged = judge(old, new, look, known)
         lagging = sorted(set(look.lagging("after")) - set(look.lagging("before")))
+    name_operations(judged, known)
     write_whole(world.inventory.path(report), json.dumps(judged.data(), indent=1, ensure_ascii=False))
     write_whole(_moves_file(world, report), MOVES.dump_json(certificate.moves(judged)))
     if judged.refused:
-        message, hint = explain(target, judged)
+        message, hint = explain(target, judged, better(judged, known))
         raise DataDiffers(message, hint, verdict=judged.data())
     moved = [f"{t.table} → {t.to}" for t in judged.tables if t.verdict == "moved"]
     said = f"every row of {len(old.tables)} tables is accounted for" + (f"; moved: {', '.join(moved)}" if moved else "")

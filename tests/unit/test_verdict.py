@@ -32,10 +32,10 @@ def test_the_json_form_counts_what_the_tables_say() -> None:
     assert (data["lost_rows"], data["lost_values"]) == (5, 1)
     assert isinstance(data["tables"], list)
     keys = {"table", "verdict", "to", "rows_before", "rows_after", "lost", "changed", "duplicated"}
-    assert [entry.keys() for entry in data["tables"]] == [keys | {"columns", "sample", "mapping"}] * 2
+    assert [entry.keys() for entry in data["tables"]] == [keys | {"columns", "sample", "mapping", "by"}] * 2
     assert [entry["to"] for entry in data["tables"]] == ["session", None]
     assert data["tables"][1]["columns"] == [
-        {"column": "name", "verdict": "changed", "to": None, "lost": 1, "changed": 2, "note": "cut"}
+        {"column": "name", "verdict": "changed", "to": None, "lost": 1, "changed": 2, "note": "cut", "by": None}
     ]
 
 
