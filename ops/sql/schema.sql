@@ -5,6 +5,7 @@ WITH relations AS (
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't'
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ), expressions AS (
     SELECT concat_ws(' ', 'default', r.name, a.attname, pg_get_expr(d.adbin, d.adrelid)) AS line
     FROM relations r JOIN pg_attrdef d ON d.adrelid = r.oid
@@ -25,8 +26,8 @@ WITH relations AS (
     -- around it. So casts between the text types, and the parentheses that they leave, do not count.
     SELECT regexp_replace(regexp_replace(regexp_replace(
                line, '::(?:text|bpchar|character(?: varying)?)(?:\(\d+\))?(?:\[\])?', '', 'g'),
-               '\((("(?:[^"]|"")*"|''(?:[^'']|'''')*''|[a-z_][a-z0-9_$.]*))\)', '\1', 'g'),
-               '\(?\((ARRAY\[(?:''(?:[^'']|'''')*''|[^][''])*\])\)\)?', '(\1)', 'g') AS line
+               '\(("(?:[^"]|"")*"|''(?:[^'']|'''')*''|[a-z_][a-z0-9_$.]*)\)', '\1', 'g'),
+               '\(\((ARRAY\[(?:''(?:[^'']|'''')*''|[^][''])*\])\)\)', '(\1)', 'g') AS line
     FROM expressions
 ), lines AS (
     SELECT concat_ws(' ', relkind, name, CASE WHEN relrowsecurity THEN 'guarded' END,
