@@ -17,17 +17,20 @@ WITH relations AS (
     UNION ALL
     SELECT concat_ws(' ', 'index', pg_get_indexdef(i.indexrelid))
     FROM relations r JOIN pg_index i ON i.indrelid = r.oid
+    -- What a constraint says already is not said twice: it would take most of the time.
+    WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
     UNION ALL
     SELECT concat_ws(' ', 'policy', r.name, p.polname, p.polcmd, p.polpermissive,
                      pg_get_expr(p.polqual, p.polrelid), '/', pg_get_expr(p.polwithcheck, p.polrelid))
     FROM relations r JOIN pg_policy p ON p.polrelid = r.oid
 ), plain AS (
     -- A restore reads "v IN ('a', 'b')" of a varchar back in other words: the casts stand within the array instead of
-    -- around it. So casts between the text types, and the parentheses that they leave, do not count.
-    SELECT regexp_replace(regexp_replace(regexp_replace(
+    -- around it. So in such a line casts between the text types, and the parentheses that they leave, do not count.
+    SELECT CASE WHEN line NOT LIKE '%ARRAY[%' THEN line ELSE
+           regexp_replace(regexp_replace(regexp_replace(
                line, '::(?:text|bpchar|character(?: varying)?)(?:\(\d+\))?(?:\[\])?', '', 'g'),
                '\(("(?:[^"]|"")*"|''(?:[^'']|'''')*''|[a-z_][a-z0-9_$.]*)\)', '\1', 'g'),
-               '\(\((ARRAY\[(?:''(?:[^'']|'''')*''|[^][''])*\])\)\)', '(\1)', 'g') AS line
+               '\(\((ARRAY\[(?:''(?:[^'']|'''')*''|[^][''])*\])\)\)', '(\1)', 'g') END AS line
     FROM expressions
 ), lines AS (
     SELECT concat_ws(' ', relkind, name, CASE WHEN relrowsecurity THEN 'guarded' END,

@@ -8,11 +8,14 @@ WITH sequences AS MATERIALIZED (
     WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                       AND d.deptype = 'e')
-), queries AS (
-    SELECT name, row_number() OVER (ORDER BY name) / 200 AS batch, format(
-        'SELECT json_build_object(''sequence'', %L, ''last'', %s, ''step'', %s, ''cycle'', %L::bool)%s', name,
-        coalesce(last::text, format('last_value::numeric - CASE WHEN is_called THEN 0 ELSE %s END', step)),
-        step, cycle, CASE WHEN last IS NULL THEN ' FROM ' || name END) AS query
-    FROM sequences
+), unused AS (
+    SELECT row_number() OVER (ORDER BY name) / 50 AS batch, format(
+        'SELECT json_build_object(''sequence'', %L, ''last'', last_value::numeric - CASE WHEN is_called THEN 0 ELSE %s END, '
+        '''step'', %s, ''cycle'', %L::bool) FROM %s', name, step, step, cycle, name) AS query
+    FROM sequences WHERE last IS NULL
 )
-SELECT string_agg(query, ' UNION ALL ' ORDER BY name) FROM queries GROUP BY batch ORDER BY batch \gexec
+SELECT format('SELECT value FROM json_array_elements(%L)', json_agg(json_build_object(
+           'sequence', name, 'last', last, 'step', step, 'cycle', cycle) ORDER BY name))
+FROM sequences WHERE last IS NOT NULL
+UNION ALL
+SELECT string_agg(query, ' UNION ALL ') FROM unused GROUP BY batch \gexec
