@@ -18,9 +18,10 @@ def far(port: int, seconds: float) -> Iterator[int]:
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(_close(server), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()
 
 
 async def _listen(port: int, delay: float) -> asyncio.Server:
@@ -29,6 +30,14 @@ async def _listen(port: int, delay: float) -> asyncio.Server:
         await asyncio.gather(_carry(reader, back, delay), _carry(there, writer, delay))
 
     return await asyncio.start_server(connected, "127.0.0.1", 0)
+
+
+async def _close(server: asyncio.Server) -> None:
+    server.close()
+    carrying = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in carrying:
+        task.cancel()
+    await asyncio.gather(*carrying, return_exceptions=True)
 
 
 async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter, delay: float) -> None:

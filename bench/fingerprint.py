@@ -7,6 +7,7 @@ Every way runs in one psql under the settings of a fingerprint; `serial` means a
 - one query each: our own hash, a statement for each small table; also with 10 ms between client and server.
 """
 
+# ruff: noqa: E501  (SQL is easier to read unbroken)
 from __future__ import annotations
 
 import argparse
@@ -38,11 +39,15 @@ LARGE = """
 CREATE TABLE accounts AS SELECT n AS aid, n % 100 AS bid, n % 997 AS abalance, repeat(' ', 84)::char(84) AS filler
   FROM generate_series(1, {rows}) n;
 CREATE TABLE history AS SELECT n % 10 AS tid, n % 100 AS bid, n AS aid, n % 5000 - 2500 AS delta,
-  timestamp '2026-01-01' + n * interval '1 s' AS mtime FROM generate_series(1, {rows}) n;
+  timestamp '2026-01-01' + n * interval '1 s' AS mtime FROM generate_series(1, {rows} / 10) n;
+CREATE TABLE articles AS SELECT n AS id, n % 500 AS author_id, n % 40 AS category_id, 'Title number ' || n AS title,
+  'title-number-' || n AS slug, repeat(md5(n::text), 6) AS body, (ARRAY['draft', 'live'])[1 + n % 2]::varchar(10) AS status,
+  timestamptz '2026-01-01' + n * interval '1 min' AS created, timestamptz '2026-02-01' + n * interval '1 min' AS updated,
+  ((n % 900) / 7.0)::numeric(12, 4) AS price, n % 5 = 0 AS featured FROM generate_series(1, {rows} / 2) n;
 CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE TABLE orders AS SELECT n AS id, md5(n::text)::uuid AS token, 'customer ' || n AS name,
-  'c' || n % 1000 || '@example.org' AS email, (n % 100000) / 100.0::numeric(10, 2) AS price, n % 2 = 0 AS paid,
-  timestamptz '2026-01-01' + n * interval '1 min' AS placed, date '2026-01-01' + n % 365 AS due, n / 7.0::float8 AS weight,
+  'c' || n % 1000 || '@example.org' AS email, ((n % 100000) / 100.0)::numeric(10, 2) AS price, n % 2 = 0 AS paid,
+  timestamptz '2026-01-01' + n * interval '1 min' AS placed, date '2026-01-01' + n % 365 AS due, (n / 7.0)::float8 AS weight,
   (ARRAY['sad', 'happy'])[1 + n % 2]::mood AS mood, CASE WHEN n % 3 = 0 THEN repeat('lorem ipsum ', n % 20) END AS note,
   jsonb_build_object('n', n, 'tags', ARRAY[n % 7, n % 11]) AS extra, ARRAY[n, n + 1] AS items
   FROM generate_series(1, {rows} / 2) n;
@@ -57,9 +62,7 @@ FROM generate_series(1, {tables}) n \\gexec
 """
 COLUMNS = "(SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0)"
 TABLES = "FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-COMPARE = (
-    "select count(1) as cnt, md5(format('%%s-%%s', sum(hashtext(ROW(%2$s)::text)::bigint), count(1)))::uuid as chksum from only public.%1$I"
-)
+COMPARE = "select count(1) as cnt, md5(format('%%s-%%s', sum(hashtext(ROW(%2$s)::text)::bigint), count(1)))::uuid as chksum from only public.%1$I"
 COUNT = "SELECT count(*) FROM ONLY public.%1$I"
 EACH = (
     "SELECT count(*), sum(hash_array_extended(ARRAY[record_send(ROW(x.id::bigint, x.made::timestamp with time zone, "
@@ -117,7 +120,10 @@ def tell(what: str, ours: list[float], theirs: list[float], target: float | None
     """One line: both medians, the median of the ratios, and the target."""
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     said = "" if target is None else f"  target {target:.2f}  {'ok' if ratio <= target else 'MISSED'}"
-    print(f"{what:<58} {statistics.median(ours):7.3f} s / {statistics.median(theirs):7.3f} s = {ratio:5.2f}{said}", flush=True)
+    print(
+        f"{what:<58} {statistics.median(ours):7.3f} s / {statistics.median(theirs):7.3f} s = {ratio:5.2f}{said}",
+        flush=True,
+    )
 
 
 def large(psql: Psql, rounds: int) -> None:

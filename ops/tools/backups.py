@@ -38,7 +38,7 @@ def seal(world: World, *, target: str, backup_id: str, run: str) -> str:
         },
     )
     count = found.large_objects[0] if found.large_objects else 0
-    large = f", {count:,} large objects" if count else ""
+    large = f", {count:,} large object{'s' * (count != 1)}" if count else ""
     said = f"{backup_id}: {found.rows:,} rows in {len(found.tables)} tables{large}, {manifest.size / 1e6:,.1f} MB"
     return "; ".join([said, *found.said_left_out()])
 

@@ -1,5 +1,6 @@
 """Every kind of table and type through dump and restore: equal where it is equal, and said where it is left out."""
 
+# ruff: noqa: E501  (SQL is easier to read unbroken)
 from __future__ import annotations
 
 import shutil
@@ -131,7 +132,9 @@ def original(client: Client, shared: Named) -> tuple[str, Fingerprint]:
 
 
 @pytest.fixture(scope="module")
-def restored(client: Client, shared: Named, original: tuple[str, Fingerprint], tmp_path_factory: pytest.TempPathFactory) -> str:
+def restored(
+    client: Client, shared: Named, original: tuple[str, Fingerprint], tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """The same, restored into a database whose types have other numbers."""
     copy = shared("kinds_restored", "CREATE TYPE burnt AS ENUM (); DROP TYPE burnt")
     # What an extension brought along is not in a dump, so that only the extension's own script could bring it.
@@ -262,7 +265,9 @@ SCHEMAS = {
 
 
 @pytest.mark.parametrize("what", SCHEMAS)
-def test_the_schema_sees_a_change(client: Client, named: Named, original: tuple[str, Fingerprint], restored: str, what: str) -> None:
+def test_the_schema_sees_a_change(
+    client: Client, named: Named, original: tuple[str, Fingerprint], restored: str, what: str
+) -> None:
     name = named("schema") + "_copy"
     client.ask(f"CREATE DATABASE {name} TEMPLATE {restored}")
     client.ask(SCHEMAS[what], name)

@@ -19,7 +19,10 @@ CREATE SCHEMA other; CREATE TABLE other.t (id bigserial, v text); INSERT INTO ot
 CREATE TABLE t (v int); INSERT INTO t VALUES (1); CREATE MATERIALIZED VIEW m AS SELECT 1;
 CREATE SEQUENCE unused;
 """
-LARGE = "SELECT lo_from_bytea(0, decode(repeat('00ab', 5000), 'hex')), lo_create(0), lo_from_bytea(0, decode(repeat('ab', 2048), 'hex'))"
+LARGE = """
+SELECT lo_from_bytea(0, decode(repeat('00ab', 5000), 'hex')), lo_create(0),
+    lo_from_bytea(0, decode(repeat('ab', 2048), 'hex'))
+"""
 
 
 def lines(client: Client, database: str, **given: Any) -> list[dict[str, Any]]:
@@ -68,7 +71,9 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("harm", FORBIDDEN)
-def test_what_a_role_may_not_read_is_an_error_and_not_left_out(role: str, client: Client, named: Named, harm: str) -> None:
+def test_what_a_role_may_not_read_is_an_error_and_not_left_out(
+    role: str, client: Client, named: Named, harm: str
+) -> None:
     name = named("forbidden", CONTENT)
     grant(client, role, name)
     client.ask(harm.format(role=quoted(role)), name)
@@ -117,7 +122,9 @@ def test_a_table_never_analyzed_is_hashed_by_itself_too(client: Client, large: s
 def test_a_server_without_workers_finds_the_same(client: Client, large: str, setting: str) -> None:
     before = client.fingerprint(large)
     given = {"PGOPTIONS": f"-c {setting}=0" if setting == "max_parallel_workers" else f"-c {setting}=off"}
-    assert [json.loads(line) for line in client.must("fingerprint.sql", large, env=given).splitlines()] == lines(client, large)
+    assert [json.loads(line) for line in client.must("fingerprint.sql", large, env=given).splitlines()] == lines(
+        client, large
+    )
     assert client.fingerprint(large) == before
 
 
@@ -126,7 +133,8 @@ def test_both_cores_are_used(client: Client, large: str) -> None:
     settings = succeeded(client.call("cat", str(client_sql("settings.sql"))))
     plan = client.ask(
         f"BEGIN; {settings}; EXPLAIN SELECT json_build_object('rows', count(*), 'checksum', "
-        "coalesce(sum(hash_array_extended(ARRAY[record_send(ROW(x.id::integer, x.v::text))], 0)), 0)::text) FROM ONLY public.t x",
+        "coalesce(sum(hash_array_extended(ARRAY[record_send(ROW(x.id::integer, x.v::text))], 0)), 0)::text) "
+        "FROM ONLY public.t x",
         large,
     )
     assert any("Workers Planned" in line for (line,) in plan), plan

@@ -1,4 +1,4 @@
-"""Each weaker query that was measured, with a difference that it misses, or finds where there is none; ours does not."""
+"""Each weaker query that was measured, with a difference that it misses, or sees where there is none; ours does not."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ RECORD = "sum(hash_record_extended(x, 0))"
 TEXT = "sum(hashtextextended(x::text, 0))"
 JOINED = "sum(hashtextextended(concat_ws(',', {columns}), 0))"
 ROW_TEXT = "sum(hashtextextended(ROW({columns})::text, 0))"
+BINARY = "sum(hash_array_extended(ARRAY[record_send(x)], 0))"
 XOR = "bit_xor(hashtextextended(ROW({columns})::text, 0))"
 
 
@@ -51,6 +52,7 @@ MISSED = {
     "few digits": Missed(ROW_TEXT, "v float8", "(0.1)", "(0.10000000000000002)", "SET extra_float_digits = 0"),
 }  # fmt: skip
 
+
 def ask(client: Client, database: str, weak: str, table: str, settings: str = "SELECT") -> str:
     """What a weak aggregate says of a table, as text."""
     names = client.ask(
@@ -67,7 +69,8 @@ def weak(client: Client, shared: Named) -> str:
     name = shared("missed", "CREATE EXTENSION citext")
     for number, case in enumerate(MISSED.values()):
         for side, rows in (("one", case.one), ("two", case.two)):
-            client.ask(f"CREATE TABLE {side}_{number} ({case.columns}); INSERT INTO {side}_{number} VALUES {rows}", name)
+            table = f"{side}_{number}"
+            client.ask(f"CREATE TABLE {table} ({case.columns}); INSERT INTO {table} VALUES {rows}", name)
     return name
 
 
@@ -85,7 +88,8 @@ def test_the_weak_query_misses_it_and_ours_does_not(client: Client, weak: str, w
 def test_32_bits_collide_and_64_do_not(client: Client, named: Named) -> None:
     name = named("narrow")
     pair = client.ask(
-        "SELECT min(n), max(n) FROM generate_series(1, 300000) n GROUP BY hashtext(ROW(n)::text) HAVING count(*) > 1 LIMIT 1"
+        "SELECT min(n), max(n) FROM generate_series(1, 300000) n GROUP BY hashtext(ROW(n)::text) "
+        "HAVING count(*) > 1 LIMIT 1"
     )[0]
     client.ask(f"CREATE TABLE one (v) AS VALUES ({pair[0]}); CREATE TABLE two (v) AS VALUES ({pair[1]})", name)
     assert ask(client, name, HASHTEXT, "one") == ask(client, name, HASHTEXT, "two")
@@ -94,15 +98,19 @@ def test_32_bits_collide_and_64_do_not(client: Client, named: Named) -> None:
 
 
 @pytest.mark.parametrize("weak", [RECORD, "sum(hash_record_extended(ROW({columns}), 0))"])
-def test_of_four_thousand_swaps_ours_misses_none(client: Client, named: Named, weak: str) -> None:
+def test_of_all_swaps_in_a_table_ours_misses_none(client: Client, named: Named, weak: str) -> None:
     """A table of 64 rows in which two rows exchange a value, for every pair of rows; the record hash is linear."""
     name = named("swaps", "CREATE TABLE t AS SELECT n AS id, n % 16 AS v FROM generate_series(0, 63) n")
     swapped = (
-        "(SELECT i, j, id, CASE id WHEN i THEN (SELECT v FROM t WHERE id = j) WHEN j THEN (SELECT v FROM t WHERE id = i) "
-        "ELSE v END AS v FROM t, generate_series(0, 63) i, generate_series(0, 63) j WHERE i < j AND i % 16 <> j % 16)"
+        "(SELECT i, j, id, CASE id WHEN i THEN (SELECT v FROM t WHERE id = j) "
+        "WHEN j THEN (SELECT v FROM t WHERE id = i) ELSE v END AS v "
+        "FROM t, generate_series(0, 63) i, generate_series(0, 63) j WHERE i < j AND i % 16 <> j % 16)"
     )
     ours = "sum(hash_array_extended(ARRAY[record_send(ROW(x.id::int4, x.v::int4))], 0))"
-    by_pair = f"SELECT i, j, {ours} AS ours, {weak.format(columns='x.id, x.v')} AS weak FROM {swapped} s, LATERAL (SELECT s.id, s.v) x GROUP BY i, j"  # noqa: E501
+    theirs = weak.format(columns="x.id, x.v")
+    by_pair = (
+        f"SELECT i, j, {ours} AS ours, {theirs} AS weak FROM {swapped} s, LATERAL (SELECT s.id, s.v) x GROUP BY i, j"
+    )
     before = client.fingerprint(name).tables["public.t"].checksum
     weak_before = ask(client, name, weak, "t")
     seen = client.ask(
@@ -154,13 +162,13 @@ SAME = {
     "an enum, by its number": (
         "CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE TABLE t (v mood)", "'happy'", "'happy'", RECORD),
     "an array that once held a NULL": (
-        "CREATE TABLE t (v int[])", "'{1,2}'", "(array[1,2,NULL])[1:2]", "sum(hash_array_extended(ARRAY[record_send(x)], 0))"),
+        "CREATE TABLE t (v int[])", "'{1,2}'", "(array[1,2,NULL])[1:2]", BINARY),
     "a NaN with a sign": (
         "CREATE TABLE t (v float8)", "'NaN'", "float8 'inf' - float8 'inf'",
-        "sum(hash_array_extended(ARRAY[record_send(x)], 0))"),
+        BINARY),
     "a NaN with a sign in a point": (
         "CREATE TABLE t (v point)", "point(float8 'NaN', 0)", "point(float8 'inf' - float8 'inf', 0)",
-        "sum(hash_array_extended(ARRAY[record_send(x)], 0))"),
+        BINARY),
 }  # fmt: skip
 
 
