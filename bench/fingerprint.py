@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -91,6 +92,14 @@ class Psql:
             raise OpsError(f"{file.name}: {done.stderr.strip()[-300:]}")
         return done.stdout
 
+    def cpu(self, file: Path) -> float:
+        """Seconds of processor that the server's session takes for a file, without workers. What else this machine does
+        does not count then, unlike in a wall clock. 0 where the system has no /proc."""
+        pid = "SELECT pg_backend_pid() AS pid \\gset\n\\setenv PID :pid\n"
+        text = f"{pid}\\o /dev/null\n\\i {file}\n\\o\n\\echo cpu\n\\! cat /proc/$PID/stat 2>/dev/null\n"
+        said = self.run(self.script("cpu", text), SERIAL).rpartition(")")[2].split()
+        return (int(said[11]) + int(said[12])) / os.sysconf("SC_CLK_TCK") if said else 0.0
+
     def script(self, name: str, text: str) -> Path:
         """A file of statements."""
         path = self.folder / f"{name}.sql"
@@ -121,7 +130,7 @@ def tell(what: str, ours: list[float], theirs: list[float], target: float | None
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     said = "" if target is None else f"  target {target:.2f}  {'ok' if ratio <= target else 'MISSED'}"
     print(
-        f"{what:<58} {statistics.median(ours):7.3f} s / {statistics.median(theirs):7.3f} s = {ratio:5.2f}{said}",
+        f"{what:<70} {statistics.median(ours):7.3f} s / {statistics.median(theirs):7.3f} s = {ratio:5.2f}{said}",
         flush=True,
     )
 
@@ -129,16 +138,25 @@ def tell(what: str, ours: list[float], theirs: list[float], target: float | None
 def large(psql: Psql, rounds: int) -> None:
     """A few large tables."""
     ours, compare, count = SQL_FOLDER / "fingerprint.sql", psql.each("compare", COMPARE), psql.each("count", COUNT)
+    tell_cpu("large tables, serial: ours / pgcopydb's compare", psql, rounds, ours, compare, 0.75)
     for title, options, target in (("serial", SERIAL, 0.75), ("two workers", WORKERS, 0.45)):
         taken = interleaved(rounds, {
-            "ours": lambda o=options: psql.run(ours, o),
-            "compare": lambda o=options: psql.run(compare, o),
-            "compare serial": lambda: psql.run(compare, SERIAL),
-            "count": lambda o=options: psql.run(count, o),
+            "ours": partial(psql.run, ours, options),
+            "compare": partial(psql.run, compare, options),
+            "compare serial": partial(psql.run, compare, SERIAL),
+            "count": partial(psql.run, count, options),
         })  # fmt: skip
         tell(f"large tables, {title}: ours / pgcopydb's compare", taken["ours"], taken["compare serial"], target)
         tell(f"large tables, {title}: ours / compare with the same workers", taken["ours"], taken["compare"], None)
         tell(f"large tables, {title}: ours / count(*)", taken["ours"], taken["count"], None)
+
+
+def tell_cpu(what: str, psql: Psql, rounds: int, ours: Path, theirs: Path, target: float) -> None:
+    """The same from the server's processor time."""
+    pairs = [(psql.cpu(ours), psql.cpu(theirs)) for _ in range(rounds)]
+    if all(all(pair) for pair in pairs):
+        one, two = ([pair[side] for pair in pairs] for side in (0, 1))
+        tell(f"{what}, processor time", one, two, target)
 
 
 def small(psql: Psql, rounds: int, tables: int) -> None:
@@ -149,6 +167,8 @@ def small(psql: Psql, rounds: int, tables: int) -> None:
         "ours": lambda: psql.run(ours), "each": lambda: psql.run(each), "count": lambda: psql.run(count),
         "batched": lambda: psql.run(batched),
     })  # fmt: skip
+    tell_cpu(f"{tables:,} small tables: ours / one query each", psql, rounds, ours, each, 0.6)
+    tell_cpu(f"{tables:,} small tables: ours / counting them", psql, rounds, ours, count, 2)
     tell(f"{tables:,} small tables: ours / one query each", taken["ours"], taken["each"], 0.6)
     tell(f"{tables:,} small tables: ours / counting them", taken["ours"], taken["count"], 2)
     tell(f"{tables:,} small tables: ours / counting them by fifty", taken["ours"], taken["batched"], None)

