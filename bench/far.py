@@ -27,7 +27,8 @@ def far(port: int, seconds: float) -> Iterator[int]:
 async def _listen(port: int, delay: float) -> asyncio.Server:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(_carry(reader, back, delay), _carry(there, writer, delay))
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(_carry(reader, back, delay), _carry(there, writer, delay))
 
     return await asyncio.start_server(connected, "127.0.0.1", 0)
 
