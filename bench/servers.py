@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,8 @@ def served(bin: Path) -> Iterator[Server]:
     server = Server(folder)
     if bin != wheel_bin():
         server.bin = bin
+    # Ended by a signal, it must not leave a server behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         server.start()
         yield server
