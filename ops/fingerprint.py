@@ -43,10 +43,20 @@ class Table:
 
 @dataclass
 class Fingerprint:
-    """A whole database in one snapshot. ``sequences`` maps a name to its last value and its step."""
+    """A whole database in one snapshot.
+
+    ``sequences`` maps a name to its last value and its step, and ``cycling`` names those that begin anew at their end.
+    ``large_objects`` are how many, and their checksum; None in a file from before they were looked at.
+    ``materialized`` says of each materialized view whether it is filled. ``left_out`` maps what is no part of the
+    fingerprint to the reason.
+    """
 
     tables: dict[str, Table] = field(default_factory=dict)
     sequences: dict[str, tuple[int, int]] = field(default_factory=dict)
+    cycling: set[str] = field(default_factory=set)
+    large_objects: tuple[int, int] | None = None
+    materialized: dict[str, bool] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     migrations: list[str] = field(default_factory=list)
     schema: str = ""
     server: int = 0
@@ -56,6 +66,19 @@ class Fingerprint:
     def rows(self) -> int:
         """Rows of all tables."""
         return sum(table.rows for table in self.tables.values())
+
+    def said_left_out(self) -> list[str]:
+        """What is no part of it, a sentence for each reason; empty where nothing is left out."""
+        names: dict[str, list[str]] = {}
+        for name, why in sorted(self.left_out.items()):
+            names.setdefault(why, []).append(name)
+        return [f"{why}: {listed(found)}" for why, found in sorted(names.items())]
+
+
+def listed(names: list[str]) -> str:
+    """The first three names, and how many more there are."""
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def read(path: Path) -> Fingerprint:
@@ -92,6 +115,14 @@ def _add(found: Fingerprint, line: dict[str, object]) -> None:
         )
     elif "sequence" in line:
         found.sequences[str(line["sequence"])] = (int(str(line["last"])), int(str(line["step"])))
+        if line.get("cycle"):
+            found.cycling.add(str(line["sequence"]))
+    elif "large_objects" in line:
+        found.large_objects = (int(str(line["large_objects"])), int(str(line["checksum"])))
+    elif "materialized" in line:
+        found.materialized[str(line["materialized"])] = bool(line["filled"])
+    elif "left_out" in line:
+        found.left_out[str(line["left_out"])] = str(line["why"])
     elif "migration" in line:
         found.migrations.append(str(line["migration"]))
     elif "schema" in line:
@@ -103,7 +134,8 @@ def _add(found: Fingerprint, line: dict[str, object]) -> None:
 def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
     """In what a restored database is not the one that was dumped, a sentence each; empty where it is.
 
-    Tables must be equal; a sequence must stand where it stood or further on, since sequences know no snapshot.
+    Tables and large objects must be equal; a sequence must stand where it stood or further on, since sequences know no
+    snapshot, and one that cycles may stand anywhere.
     """
     said = [f"{name} is missing" for name in sorted(before.tables.keys() - after.tables.keys())]
     said += [f"{name} was not there before" for name in sorted(after.tables.keys() - before.tables.keys())]
@@ -113,8 +145,34 @@ def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
             said.append(f"{name} has {new.rows:,} rows instead of {old.rows:,}")
         elif old.checksum != new.checksum or old.columns != new.columns:
             said.append(f"{name} has other content")
+    return said + _large_objects(before, after) + _materialized(before, after) + _sequences(before, after)
+
+
+def _large_objects(before: Fingerprint, after: Fingerprint) -> list[str]:
+    old, new = before.large_objects, after.large_objects or (0, 0)
+    if old is None or old == new:
+        return []
+    if old[0] != new[0]:
+        return [f"there are {new[0]:,} large objects instead of {old[0]:,}"]
+    return ["the large objects have other content"]
+
+
+def _materialized(before: Fingerprint, after: Fingerprint) -> list[str]:
+    said = {None: "missing", True: "filled and was not before", False: "empty and was filled before"}
+    now = after.materialized
+    return [
+        f"materialized view {name} is {said[now.get(name)]}"
+        for name, filled in sorted(before.materialized.items())
+        if now.get(name) is not filled
+    ]
+
+
+def _sequences(before: Fingerprint, after: Fingerprint) -> list[str]:
+    said = []
     for name, (last, step) in sorted(before.sequences.items()):
         there = after.sequences.get(name)
-        if there is None or (there[0] - last) * (1 if step > 0 else -1) < 0:
-            said.append(f"sequence {name} is {'missing' if there is None else f'at {there[0]} behind {last}'}")
+        if there is None:
+            said.append(f"sequence {name} is missing")
+        elif name not in before.cycling and (there[0] - last) * (1 if step > 0 else -1) < 0:
+            said.append(f"sequence {name} is at {there[0]} behind {last}")
     return said
