@@ -6,6 +6,7 @@ shifts is one. So a new value is read as the old type, and only where it survive
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ops.fingerprint import Column
@@ -20,9 +21,11 @@ Both = tuple[Pair, Pair]
 
 def readings(old: Column, new: Column) -> Iterator[Both]:
     """The ways to read the two columns, the likeliest first: a pair for the old side, and one for the new."""
-    if old.read_as == new.read_as and (old.type == new.type or "numeric" not in old.read_as):
+    if old.read_as == new.read_as and (old.type == new.type or old.read_as not in ("numeric", "text")):
         yield Pair(old.name, old.read_as), Pair(new.name, new.read_as)
         return
+    if old.read_as == new.read_as:
+        yield _plain(old), _plain(new)
     yield _plain(old), Pair(new.name, _bare(old), type=new.type, marked=True)
     yield Pair(old.name, _bare(new), type=old.type, marked=True), _plain(new)
     for kind in CANONICAL:
@@ -41,8 +44,8 @@ def comparable(old: Column, new: Column) -> bool:
 
 
 def _family(column: Column) -> str:
-    kind = column.read_as
-    if kind in INTEGERS or kind in ("double precision", "real"):
+    kind = re.sub(r"\(.*?\)", "", column.type)
+    if kind in (*INTEGERS, "double precision", "real"):
         return "number"
     if kind in ("text", "character varying", "character", "bpchar", "uuid", "jsonb", "json"):
         return "text"
@@ -56,5 +59,8 @@ def _plain(column: Column) -> Pair:
 
 
 def _bare(column: Column) -> str:
-    """The type as which the other side is read: with its scale, since numeric(6,2) tells 1.5 from 1.50."""
-    return column.type if column.read_as == "numeric" else column.read_as
+    """The type as which the other side is read: with its scale, since numeric(6,2) tells 1.5 from 1.50; what goes
+    through text is first made that type."""
+    if column.read_as == "numeric":
+        return column.type
+    return f"{column.type}::text" if column.read_as == "text" and column.type != "text" else column.read_as
