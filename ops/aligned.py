@@ -25,6 +25,7 @@ class Cells:
         rows: rows that are gone.
         changed_rows: rows in which a value is another one.
         columns: for each column with differences: values that are gone, values in whose place there is another one.
+        examples: for each column the hashes of some rows in which its value is another one.
         over: the columns over which ``sample`` was hashed.
         sample: hashes of some of these rows.
     """
@@ -32,6 +33,7 @@ class Cells:
     rows: int = 0
     changed_rows: int = 0
     columns: dict[str, tuple[int, int]] = field(default_factory=dict)
+    examples: dict[str, list[int]] = field(default_factory=dict)
     over: tuple[str, ...] = ()
     sample: list[int] = field(default_factory=list)
 
@@ -91,6 +93,7 @@ def _keyed(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> Cells:
                 found.rows += 1
             elif was != now:
                 found.changed_rows += _count(counts, was, now)
+                _note(found, names, hash_, was, now)
             else:
                 continue
             if len(found.sample) < SAMPLES:
@@ -108,6 +111,16 @@ def _count(counts: list[list[int]], was: tuple[int | None, ...], now: tuple[int 
             count[0 if gone else 1] += 1
             changed |= not gone
     return changed
+
+
+def _note(
+    found: Cells, names: Sequence[str], hash_: int, was: tuple[int | None, ...], now: tuple[int | None, ...]
+) -> None:
+    for name, one, two in zip(names, was, now, strict=True):
+        if one != two and two is not None:
+            rows = found.examples.setdefault(name, [])
+            if len(rows) < SAMPLES:
+                rows.append(hash_)
 
 
 def _differing(

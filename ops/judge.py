@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from ops.aligned import Cells, cells
 from ops.fingerprint import Fingerprint, Table
 from ops.merged import shared_rows, twins_crossed
+from ops.notes import note
 from ops.places import find
 from ops.reading import Both
 from ops.rows import Pair, Proof, Source
@@ -113,11 +114,20 @@ class _Table:
         lost, changed = bad.columns.get(name, (0, 0))
         followed = self.sides.followed(self.old, name, home.new, to)
         if lost or changed:
-            self.said[name] = ColumnVerdict(
-                name, "lost" if lost else "changed", "" if to == name else to, lost, changed
-            )
+            word, there = "lost" if lost else "changed", "" if to == name else to
+            words = self._note(home, name, to, bad.examples.get(name, []))
+            self.said[name] = ColumnVerdict(name, word, there, lost, changed, words)
         elif followed or to != name:
             self.said[name] = ColumnVerdict(name, "repointed" if followed else "moved", to)
+
+    def _note(self, home: Home, name: str, to: str, rows: Sequence[int]) -> str:
+        """How values of a column changed, as far as some rows show it."""
+        if not rows or not home.keyed:
+            return ""
+        one, two = sources(self.old, home.new, self._pairs(home, home.identity))
+        was = self.sides.look.texts("before", one, name, rows)
+        now = self.sides.look.texts("after", two, to, rows)
+        return note([(was[row], now[row]) for row in rows if row in was and row in now])
 
     def _unmapped(self, home: Home) -> list[str]:
         spare = self.old.key if not home.keyed and surrogate(self.old) else ()

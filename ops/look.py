@@ -82,6 +82,16 @@ class Databases:
         for row in self._stream(side, f"{select(Source(table, tuple(key)), columns)} ORDER BY 1"):
             yield int(row[0]), row[1:]
 
+    def texts(self, side: str, source: Source, column: str, hashes: Sequence[int]) -> dict[int, str | None]:
+        """See ``verdict.Look``."""
+        listed = ", ".join(str(int(one)) for one in hashes)
+        hashed = row_hash(source.pairs)
+        query = (
+            f"SELECT {hashed}, x.{identifier(column)}::text FROM ONLY {source.table} x "
+            f"WHERE {hashed} = ANY (ARRAY[{listed}]::bigint[])"
+        )
+        return {int(number): text for number, text in self.sides[side].execute(query.encode()).fetchall()}
+
     def numbers(self, side: str) -> dict[str, Numbers]:
         """See ``verdict.Look``."""
         rows = self.sides[side].execute(

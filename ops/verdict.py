@@ -50,6 +50,9 @@ class Look(Protocol):
     ) -> Generator[Aligned, None, None]:
         """Per row the hash of its key and of each value (None for NULL), by ascending hash of the key."""
 
+    def texts(self, side: str, source: Source, column: str, hashes: Sequence[int]) -> dict[int, str | None]:
+        """A column of the rows with these hashes, as text."""
+
     def numbers(self, side: str) -> dict[str, Numbers]:
         """The server's own number of every table, and of its columns by name."""
 
