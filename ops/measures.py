@@ -34,7 +34,7 @@ class LockMeasure(Model):
     """The strongest lock on a relation that was there before the run.
 
     ``seconds`` is how long it was held; ``writes_blocked`` and ``reads_blocked`` how long writers and readers would
-    have waited, each with its longest stretch. ``sampled`` is false where no sample met the lock: the catalog proves it.
+    have waited, each with its longest stretch. ``sampled`` is false where no sample met it: the catalog proves it.
     """
 
     relation: str

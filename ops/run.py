@@ -10,23 +10,22 @@ import contextlib
 import json
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from ops.command import Command, Query, Shell, Tool, reveal, show
 from ops.django import failed_migration
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
 from ops.files import write_whole
 from ops.journal import Event, Journal, State, now
-from ops.measures import half_done, told
 from ops.plan import Plan, PlannedCheck, PlannedStep
 from ops.postgres import said_error
-from ops.tools import TOOLS, WATCHES
+from ops.tools import TOOLS
+from ops.watch import Line, watched
 from ops.world import World
 
 Show = Callable[[Event], None]
 Ask = Callable[[str, str], None]
 Held = Callable[[], None]
-Line = Callable[[str], None]
 
 PAUSES = (0.5, 1, 2, 4, 8, 15, 30)
 
@@ -205,8 +204,9 @@ class Runner:
 
     def _do(self, planned: PlannedStep) -> None:
         self._said = ""
-        with self._watched(planned) as line:
-            self._commands(planned, line)
+        with watched(self.world, planned, self.emit) as watch:
+            self._commands(planned, watch.line)
+        self._said = watch.said or self._said
         if planned.step.fact:
             self.state.facts[planned.step.fact] = self._said
             self.emit({"event": "fact", "name": planned.step.fact, "value": self._said})
@@ -231,31 +231,6 @@ class Runner:
                     raise
                 self.show({"event": "note", "step": planned.name, "text": f"{error.message}; again in {pause:g} s"})
                 time.sleep(pause)
-
-    @contextlib.contextmanager
-    def _watched(self, planned: PlannedStep) -> Iterator[Line]:
-        """Measure while a step's commands run, where it asks for that; also what was half done when it failed."""
-        if planned.step.watch is None:
-            yield lambda _: None
-            return
-        asked = planned.step.watch(planned.inputs)
-        watch = WATCHES[asked.name](self.world, **asked.options)
-        watch.start()
-        failed, reason = "interrupted", None
-        try:
-            yield watch.line
-            failed = ""
-        except OpsError as error:
-            failed, reason = error.message, error
-            raise
-        finally:
-            found = watch.stop(failed)
-            said = told(found)
-            measured = {**found.model_dump(mode="json"), "told": said, "failed": failed}
-            self.emit({"event": "measures", "step": planned.name, **measured})
-            self._said = "\n".join(said)
-            if reason:
-                reason.message += half_done(found)
 
     def _gate(self, planned: PlannedStep, gate: PlannedCheck) -> None:
         if error := self._holds(gate):

@@ -30,7 +30,7 @@ class Needed:
 
 
 def needed(
-    took: Mapping[str, float], migrate: float, *, frozen: bool, waits: float, begun: bool, back: float
+    took: Mapping[str, float], migrate: float, *, frozen: bool, waits: float, begun: bool, back: float = 0
 ) -> Needed:
     """Estimate from the rehearsal what the release still needs on production.
 
