@@ -280,7 +280,7 @@ def _line(name: str, migration: MigrationMeasure) -> str:
     if len(blocking) > 2:
         said.append(f"{len(blocking) - 2} more relations blocked for less")
     said += _effects(migration.effects)
-    if migration.wal:
+    if migration.wal >= 1000:
         said.append(f"{size(migration.wal)} WAL")
     return f"{name}: " + ", ".join(said)
 

@@ -249,7 +249,8 @@ class _Held:
 def _locks(span: Span, samples: Sequence[Sample], first: Mapping[int, Relation]) -> list[LockMeasure]:
     """The strongest lock on each relation. A sample stands for the time until the next one, or the migration's end."""
     held: dict[tuple[int, int], _Held] = {}
-    for sample, following in zip(samples, [*[s.at for s in samples[1:]], span.ended], strict=True):
+    for number, sample in enumerate(samples):
+        following = samples[number + 1].at if number + 1 < len(samples) else span.ended
         for oid, strength in _strongest(sample, first).items():
             for level in range(strength + 1):
                 held.setdefault((oid, level), _Held()).add(sample.at, following)
