@@ -292,8 +292,10 @@ def test_without_a_connection_nothing_is_measured_and_nothing_fails(renamed: Cal
     assert done.code == 0, done.out
     assert time.monotonic() - begun < 40
     (path,) = shop.folder.glob("backups/shop/runs/*/measures.json")
-    assert "terminating connection" in json.loads(path.read_text())["why_not"]
-    assert "not measured: terminating connection" in done.out
+    # The server's word or the client's: which of the two is heard is a matter of moments.
+    why = json.loads(path.read_text())["why_not"]
+    assert "connection" in why
+    assert f"not measured: {why}" in done.out
     verified = shop.inv("verify", "--json")
     assert verified.code == 0, verified.out
     assert "was not measured" in verified.out
