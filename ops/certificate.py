@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ops.errors import Refused
 from ops.files import write_whole
+from ops.measures import Measured
 from ops.rows import Proof
 from ops.verdict import Verdict
 
@@ -78,7 +79,10 @@ def moves(verdict: Verdict) -> tuple[Moved, ...]:
 
 
 class Certificate(BaseModel):
-    """A rehearsal that held. ``pending`` are the rehearsed migrations, name and sha256 of the file, in their order."""
+    """A rehearsal that held. ``pending`` are the rehearsed migrations, name and sha256 of the file, in their order.
+
+    ``measured`` is what they cost on the clone; None where that was not measured.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -90,6 +94,7 @@ class Certificate(BaseModel):
     pending: tuple[tuple[str, str], ...]
     schema_after: str
     moves: tuple[Moved, ...]
+    measured: Measured | None = None
 
 
 def path(folder: Path, name: str) -> Path:

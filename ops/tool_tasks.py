@@ -23,7 +23,8 @@ TOOLS = {
     "verdict": ("Account for every row of a migrated clone.", "target test before before_database after report"),
     "certify": ("Write a rehearsal's certificate.", "target backup_id report after name"),
     "check-certificate": ("Compare what a certificate is bound to with what is there now.", "target name"),
-    "check-window": ("Say whether the maintenance window is open.", "target"),
+    "check-window": ("Say whether the maintenance window is open for long enough.", "target name frozen begun"),
+    "check-freeze": ("Say whether the rehearsal asks for a freeze that the plan lacks.", "target name frozen"),
     "check-rest": ("Compare the migrations that are left with the rehearsed ones.", "target name"),
     "hold-production": ("Note what production holds before its migrations.", "target name before report"),
     "verify-production": (

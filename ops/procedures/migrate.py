@@ -6,7 +6,7 @@ from ops.command import Command, Query, Tool
 from ops.django import manage
 from ops.inputs import Inputs
 from ops.procedures.clone import not_production
-from ops.step import Procedure, check
+from ops.step import Procedure, Watch, check
 
 migrate_test = Procedure(
     "migrate-test",
@@ -60,6 +60,13 @@ def drop_before(c: Inputs) -> Command:
     return Query("drop_database.sql", c.test, "postgres", {"name": c.before, "marker": "generalprobe clone "})
 
 
+def measure(c: Inputs) -> Watch:
+    """The locks, rows and times of each migration."""
+    return Watch(
+        "migrations", {"test": c.test, "run": c.run, "backup": c.backup, "report": f"{c.run_folder}/measures.json"}
+    )
+
+
 @migrate_test.step(
     "Keep a copy of the clone as it is", gates=(not_production,), proof=copy_is_there, undo=drop_before, again=True
 )
@@ -76,9 +83,11 @@ def keep_before(c: Inputs) -> Command:
     proof=clone_is_migrated,
     stays="The clone is a throw-away: `inv clone-prod-to-test` makes a fresh one.",
     again=True,
+    watch=measure,
 )
 def migrate(c: Inputs) -> Command:
-    """The application's own command with the new release's code, on the clone."""
+    """The application's own command with the new release's code, on the clone. The tool also measures meanwhile, over
+    a connection of its own: each migration's time, locks, rows, rewritten tables and WAL."""
     return manage(c, c.test, "migrate", "--noinput")
 
 

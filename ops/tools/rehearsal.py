@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from ops import __version__, certificate, fingerprint
+from ops import __version__, certificate, fingerprint, measures
 from ops.blame import better, name_operations
 from ops.errors import DataDiffers, Refused
 from ops.explain import explain
@@ -80,8 +80,10 @@ def certify(world: World, *, target: str, backup_id: str, report: str, after: st
     entry = world.inventory.target(target)
     found = probe(world, target, target)
     issued = datetime.now(UTC)
+    folder = target_folder(world, target)
+    costs = measures.newest(folder, backup_id, [migration for migration, _ in pending(found)])
     certificate.write(
-        target_folder(world, target),
+        folder,
         certificate.Certificate(
             certificate=name,
             target=target,
@@ -91,9 +93,11 @@ def certify(world: World, *, target: str, backup_id: str, report: str, after: st
             pending=tuple(pending(found)),
             schema_after=fingerprint.read(world.inventory.path(after)).schema,
             moves=MOVES.validate_json(_moves_file(world, report).read_bytes()),
+            measured=measures.summary(costs) if costs else None,
         ),
     )
-    return f"{name}: valid for {entry.certificate_hours:g} h"
+    unknown = "" if costs else "; what the migrations lock was not measured"
+    return f"{name}: valid for {entry.certificate_hours:g} h{unknown}"
 
 
 def _moves_file(world: World, report: str) -> Path:
