@@ -27,7 +27,7 @@ class Cells:
         columns: for each column with differences: values that are gone, values in whose place there is another one.
         examples: for each column the hashes of some rows in which its value is another one.
         over: the columns over which ``sample`` was hashed.
-        sample: hashes of some of these rows.
+        sample: hashes of some of these rows; of those that are gone where any is.
     """
 
     rows: int = 0
@@ -85,12 +85,14 @@ def _keyed(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> Cells:
         names, values = _differing(sides, old, home, key, names, values)
     found = Cells(over=home.identity)
     counts = [[0, 0] for _ in names]
+    gone: list[int] = []
     before = sides.look.aligned("before", old.name, [a for a, _ in key], [a for a, _ in values])
     after = sides.look.aligned("after", home.new.name, [b for _, b in key], [b for _, b in values])
     with closing(before) as one, closing(after) as two:
         for hash_, was, now in _merged(one, two):
             if now is None or sum(map(ne, was, now)) > other:
                 found.rows += 1
+                gone.append(hash_)
             elif was != now:
                 found.changed_rows += _count(counts, was, now)
                 _note(found, names, hash_, was, now)
@@ -98,6 +100,8 @@ def _keyed(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> Cells:
                 continue
             if len(found.sample) < SAMPLES:
                 found.sample.append(hash_)
+            del gone[SAMPLES:]
+    found.sample = gone or found.sample
     found.columns = {name: (lost, changed) for name, (lost, changed) in zip(names, counts, strict=True)}
     return found
 

@@ -9,6 +9,7 @@ RIGHT = (
     "1 create the new model, 2 copy the rows, 3 re-point the foreign keys, 4 delete the old model last"
 )
 COLUMN = "write it as migrations.RenameField; or copy the values before RemoveField"
+LOOK = "look at both sides: the clone as it was is kept beside the migrated one; then correct the migration"
 
 
 def explain(target: str, verdict: Verdict, right: str = "") -> tuple[str, str]:
@@ -19,17 +20,12 @@ def explain(target: str, verdict: Verdict, right: str = "") -> tuple[str, str]:
     """
     parts = [part for table in verdict.refused for part in sentences(table)]
     shown = "; ".join(parts[:6]) + (f"; and {len(parts) - 6} more" if len(parts) > 6 else "")
-    gone_table = any(table.lost for table in verdict.refused)
-    gone_column = any(table.lost_values for table in verdict.refused)
-    hint = right or (
-        RIGHT
-        if gone_table
-        else COLUMN
-        if gone_column
-        else ("look at both sides: the clone as it was is kept beside the migrated one; then correct the migration")
-    )
+    gone_table = any(table.lost and not table.mapping for table in verdict.refused)
+    lost = any(table.lost or table.lost_values for table in verdict.refused)
+    gone_column = any(column.lost and column.column not in t.mapping for t in verdict.refused for column in t.columns)
+    hint = right or (RIGHT if gone_table else COLUMN if gone_column else LOOK)
     count = f"{verdict.lost_rows:,} rows and {verdict.lost_values:,} values or links would be lost"
-    if not gone_table and not gone_column:
+    if not lost:
         rows = sum(table.changed + table.duplicated for table in verdict.refused)
         values = sum(table.changed_values for table in verdict.refused)
         count = f"{rows or values:,} {'rows' if rows else 'values'} would be changed"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from ops.fingerprint import Column
-from ops.rows import Pair
+from ops.rows import ROW, Pair, identifier
 
 # Types that take every spelling of a value, so that reading text as them loses nothing.
 CANONICAL = ("uuid", "jsonb", "inet", "xml")
@@ -31,6 +31,11 @@ def readings(old: Column, new: Column) -> Iterator[Both]:
     for kind in CANONICAL:
         if kind in (old.read_as, new.read_as):
             yield Pair(old.name, kind, marked=True), Pair(new.name, kind, marked=True)
+    if new.read_as == "jsonb":
+        # Text that became a JSON string: one rule for the whole column, or 'a' and '"a"' could be taken for each other.
+        column = f"{ROW}.{identifier(new.name)}"
+        string = f"CASE jsonb_typeof({column}) WHEN 'string' THEN {column} #>> '{{}}' END"
+        yield Pair(old.name, "text", marked=True), Pair(new.name, "text", marked=True, sql=string)
     if old.read_as == "boolean" and new.read_as in INTEGERS:
         yield _plain(old), Pair(new.name, "int4::boolean", type=f"int4::{new.type}", marked=True)
     if new.read_as == "boolean" and old.read_as in INTEGERS:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Protocol
 
 from ops.fingerprint import Column, Fingerprint, Table
-from ops.generic import generic_pair
+from ops.generic import columns, generic_pair
 from ops.reading import Both, readings
 from ops.rows import Link, Pair, Source
 from ops.verdict import SAMPLES, Look, difference
@@ -177,7 +177,7 @@ class Sides:
     def followed(self, old: Table, name: str, new: Table, to: str) -> bool:
         """Whether a column is read as what it leads to, since its value does not say it any more."""
         mine = self.pair(old, name, new, to)[0]
-        return mine.link is not None or bool(mine.sql)
+        return mine.link is not None or any(name in pair for pair in columns(self, old)) and bool(mine.sql)
 
     def leads_elsewhere(self, old: Table, name: str, new: Table, to: str) -> bool:
         """Whether a foreign key leads to another table than the one where the rows that it led to are now."""
@@ -257,12 +257,12 @@ def renames(
     now = {number: (name, columns) for name, (number, columns) in after.items()}
     tables: dict[str, str] = {}
     names: dict[tuple[str, str], str] = {}
-    for old, (number, columns) in before.items():
+    for old, (number, named) in before.items():
         new, there = now.get(number, ("", {}))
         if new and new != old:
             tables[old] = new
         called = {number: name for name, number in there.items()}
-        names |= {(old, name): called[n] for name, n in columns.items() if n in called and called[n] != name}
+        names |= {(old, name): called[n] for name, n in named.items() if n in called and called[n] != name}
     return tables, names
 
 
