@@ -35,8 +35,8 @@ def cost(sides: Sides, old: Table, home: Home) -> tuple[int, ...]:
     key = 0 if home.keyed or not surrogate(old) else len([name for name in old.key if name not in home.mapping])
     unmapped = len(old.columns) - len(home.mapping) - key
     rows, differ = home.rows, 0
-    if home.keyed and home.whole and home.new.name != old.name:
-        # Keys that happen to be the same: what stands beside them tells.
+    if home.whole and home.new.name != old.name and (home.keyed or len(home.identity) < len(home.mapping)):
+        # Keys that happen to be the same, or columns left out: what stands there tells.
         found = cells(sides, old, home)
         rows, differ = found.rows, sum(map(sum, found.columns.values()))
     values = rows * len(old.columns) + (old.rows - rows) * unmapped + differ
