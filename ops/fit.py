@@ -139,9 +139,10 @@ def _by_content(sides: Sides, old: Table, new: Table, mapping: dict[str, str]) -
     home = Home(new, mapping, tuple(mapping), False, whole.missing, whole.missing, whole.extra, list(whole.sample))
     if whole.missing:
         home = _narrowed(sides, old, home)
-    if not set(home.identity) - {name for name, to in home.mapping.items() if to in new.key and name not in old.key}:
-        # All that is found is the row that it led to.
-        return None
+    joined = {name for name, to in mapping.items() if (to,) == new.key and name not in old.key}
+    if not set(home.identity) - joined:
+        # Only the row is found that it led to, and nothing of its own.
+        home = Home(new, mapping, tuple(mapping), False, whole.missing, whole.missing, whole.extra, list(whole.sample))
     home.mapping |= {name: name for name in itself if name in new.names}
     return home if home.rows < old.rows else None
 

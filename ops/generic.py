@@ -21,11 +21,13 @@ def generic_pair(sides: Sides, old: Table, name: str, new: Table, to: str) -> Bo
     if meant is None or TYPES not in sides.before.tables or TYPES not in sides.after.tables:
         return None
     went = list(_went(sides))
-    if not went or not set(meant) <= set(new.names):
+    if not set(meant) <= set(new.names):
         return None
     if name == meant[0]:
         names = {before: after for before, after, _, _ in went if before != after}
-        return (_label(name, names), _label(to, {})) if names else None
+        types = [side.tables[TYPES] for side in (sides.before, sides.after)]
+        same = types[0].checksum == types[1].checksum and not names
+        return None if same else (_label(name, names), _label(to, {}))
     renumbered = [(before, after, table, home) for before, after, table, home in went if not home.keyed]
     if not renumbered:
         return None

@@ -35,7 +35,8 @@ def _claimed_twice(sides: Sides, claimants: list[tuple[Table, Home]], found: Map
         if taken and old.rows:
             rivals = [(other, its) for other, its in taken if _columns(home) & _columns(its)]
             proof = _together(sides, [*rivals, (old, home)]) if rivals else None
-            lost = _missing(sides, proof) if proof else 0
+            known = sum(found[name].lost for name in {other.name for other, _ in rivals})
+            lost = max(_missing(sides, proof) - known, 0) if proof else 0
             if lost > found[old.name].lost:
                 found[old.name].lost, found[old.name].verdict = lost, "lost"
                 found[old.name].changed = min(found[old.name].changed, old.rows - lost)
@@ -52,17 +53,22 @@ def _columns(home: Home) -> set[str]:
 
 
 def _together(sides: Sides, claims: list[tuple[Table, Home]]) -> Proof | None:
-    """The comparison of all these old tables' rows together with the new one's, over the columns that all claim."""
-    read: list[dict[str, Both]] = []
-    for old, home in claims:
-        read.append({to: sides.pair(old, name, home.new, to) for name, to in home.mapping.items()})
-    shared = [to for to in sorted(set.intersection(*map(set, read))) if len({pairs[to][1] for pairs in read}) == 1]
+    """The comparison of all these old tables' rows together with all tables that hold them, over the columns that all
+    claim."""
+    olds = {old.name: old for old, _ in claims}
+    read = [
+        (old, home, {to: sides.pair(old, name, home.new, to) for name, to in home.mapping.items()})
+        for old in olds.values()
+        for home in sides.homes[old.name]
+    ]
+    all_claim = sorted(set.intersection(*(set(pairs) for _, _, pairs in read)))
+    shared = [to for to in all_claim if len({pairs[to][1] for _, _, pairs in read}) == 1]
     if not shared:
         return None
-    made = [
-        sources(old, home.new, [pairs[to] for to in shared]) for (old, home), pairs in zip(claims, read, strict=True)
-    ]
-    return Proof(tuple(before for before, _ in made), (made[0][1],))
+    before, after = {}, {}
+    for old, home, pairs in read:
+        before[old.name], after[home.new.name] = sources(old, home.new, [pairs[to] for to in shared])
+    return Proof(tuple(before.values()), tuple(after.values()))
 
 
 def _missing(sides: Sides, proof: Proof) -> int:

@@ -138,14 +138,19 @@ def _made(
     column: Column,
     new: Table,
     other: Column,
-    identity: list[Both],
+    key: list[Both],
     value: Both,
     via: str = "",
+    link: str = "",
 ) -> Place:
-    before = Source(old.name, (*(a for a, _ in identity), value[0]), True)
-    after = Source(via or new.name, (*(b for _, b in identity), value[1]), True)
+    before = Source(old.name, (*(a for a, _ in key), value[0]), True)
+    after = Source(via or new.name, (*(b for _, b in key), value[1]), True)
     was = sides.before.tables.get(new.name)
     fresh = was is None or other.name not in was.names
+    if via:
+        # It is reached along a link: that the link is new says enough.
+        start = sides.before.tables.get(via)
+        fresh = fresh or start is None or link not in start.names
     changed = fresh or was is None or was.rows != new.rows
     return Place(f"{new.name}.{other.name}", before, after, fresh, changed, other.name == column.name)
 
@@ -162,7 +167,7 @@ def _forward(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[P
                 continue
             one, two = sides.pair(old, column.name, there, other.name)
             path = Pair(link, column_of(home.new, link).read_as, Link(to, key, (two,), scalar=True))
-            yield _made(sides, old, column, there, other, identity, (one, path), home.new.name)
+            yield _made(sides, old, column, there, other, identity, (one, path), home.new.name, link)
 
 
 def _backward(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[Place]:
@@ -208,4 +213,4 @@ def _two_steps(
             if comparable(column, other) and other.name not in far.key:
                 one, two = sides.pair(old, column.name, far, other.name)
                 path = Pair(second, column_of(there, second).read_as, Link(to, key, (two,), scalar=True))
-                yield _made(sides, old, column, far, other, identity, (one, path), there.name)
+                yield _made(sides, old, column, far, other, identity, (one, path), there.name, second)

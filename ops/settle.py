@@ -38,11 +38,14 @@ def settle(sides: Sides) -> None:
 
 def _depends(sides: Sides, old: Table) -> object:
     """What the answer for a table depends on: where the tables are that it links to."""
-    said = []
+    said: list[object] = []
     for name, (to, _) in sorted(sides.links("before", old).items()):
         if to != old.name:
             homes = sides.homes.get(to)
             said.append((name, to, None if homes is None else tuple((h.new.name, h.keyed) for h in homes)))
+    if any(columns(sides, old)):
+        others = [(name, homes) for name, homes in sides.homes.items() if name != old.name]
+        said += [(name, *((h.new.name, h.keyed) for h in homes)) for name, homes in others]
     return tuple(said)
 
 

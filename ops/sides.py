@@ -296,13 +296,15 @@ def without(table: Table, names: Sequence[str]) -> Table:
 
 
 def in_link_order(sides: Sides) -> Iterator[Table]:
-    """Old tables, each after those that it links to, as far as that can be."""
-    left = dict(sorted(sides.before.tables.items()))
+    """Old tables, each after those that it links to, as far as that can be; those that may lead anywhere come last."""
+    generic = {name for name, table in sides.before.tables.items() if any(columns(sides, table))}
+    left = dict(sorted(sides.before.tables.items(), key=lambda item: (item[0] in generic, item[0])))
     while left:
         ready = [
             table
             for table in left.values()
             if not {to for to, _ in sides.links("before", table).values()} & (left.keys() - {table.name})
+            and (table.name not in generic or left.keys() <= generic)
         ]
         for table in ready or [next(iter(left.values()))]:
             yield left.pop(table.name)

@@ -135,7 +135,8 @@ def said(table: TableVerdict) -> dict[str, int]:
     change."""
     values = {column.column: column.lost for column in table.columns if column.lost}
     changed = 0 if table.tolerated else table.changed
-    return {what: n for what, n in {"lost": table.lost, "changed": changed}.items() if n} | values
+    lost = 0 if table.kept_by_django else table.lost
+    return {what: n for what, n in {"lost": lost, "changed": changed}.items() if n} | values
 
 
 def destination(tables: dict[str, TableVerdict], old: str) -> str:

@@ -226,7 +226,7 @@ RESHAPED = [
     bad("pairs: pairs become a link to another", FIRST.format("t.tag_id % 4 + 1", ""), "all twenty",
         {"school_lesson_tags": "lost 20 or tag_id 20 or changed 20"}, schema=ONE_TAG),
     fine("text link: becomes a number", BY_ID.format(RIGHT), "each sale leads to the row that its text named",
-         schema=PRODUCT.format(" REFERENCES item (sku)"), went={"sale.sku": "item.sku"}),
+         schema=PRODUCT.format(" REFERENCES item (sku)"), went={"sale.sku": "sale.item_id"}),
     fine("text link: becomes a number, without a constraint before", BY_ID.format(RIGHT),
          "each sale leads to the row that has its text", schema=PRODUCT.format("")),
     bad("text link: becomes the number of another", BY_ID.format("1 + s.id % 8 % 7"),
