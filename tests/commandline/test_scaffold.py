@@ -55,7 +55,7 @@ def migrations(shop: Project, app: str = "lessons") -> list[str]:
 def release(shop: Project) -> None:
     shop.manage("makemigrations", "--check", "--dry-run")
     done = shop.inv("release", "--json", "--confirm=shop")
-    assert done.code == 0, done.out + done.err
+    assert done.code == 0, done.outcome
 
 
 def copy_of(shop: Project, make_database: Callable[..., str]) -> Project:
