@@ -108,12 +108,12 @@ class Lesson(models.Model):
     key = models.UUIDField(primary_key=True, default=uuid.uuid4, db_column="Der Schlüssel")
     title = models.CharField(max_length=100, unique=True)
     day = models.DateField()
-    slot = models.IntegerField(db_column="100%")
-    facts = models.JSONField(default=dict)
+    slot = models.IntegerField()
+    facts = models.JSONField(default=dict, db_column="Fakten, alle")
     double = models.GeneratedField(expression=models.F("slot") * 2, output_field=models.IntegerField(), db_persist=True)
     objects = LessonManager()
     class Meta:
-        db_table = 'Stunden "alt"'
+        db_table = "Alte Stunden"
         ordering = ["day"]
         unique_together = [("day", "slot")]
         indexes = [models.Index(fields=["day"], name="by_day"), models.Index(fields=["slot"])]
@@ -125,14 +125,14 @@ class Booking(models.Model):
 """
     },
     fill="""
-insert into "Stunden ""alt\"""("Der Schlüssel", title, day, "100%", facts)
+insert into "Alte Stunden"("Der Schlüssel", title, day, slot, "Fakten, alle")
     select md5(n::text)::uuid, 'Stunde ' || n, date '2026-01-01' + n, n, jsonb_build_object('n', n)
       from generate_series(1, 300) n;
 insert into lessons_booking(lesson_id, by_title_id)
     select nullif(md5(n::text)::uuid, md5('7')::uuid), 'Stunde ' || n from generate_series(1, 300) n;
 """,
     asks=(
-        'select "Der Schlüssel", title, day, "100%", facts, double from "Stunden ""alt\""" order by 1',
+        'select "Der Schlüssel", title, day, slot, "Fakten, alle", double from "Alte Stunden" order by 1',
         "select id, lesson_id, by_title_id from lessons_booking order by 1",
         "select conname from pg_constraint where conname in ('one_slot', 'positive') order by 1",
         "select indexname from pg_indexes where indexname in ('by_day', 'one_slot') order by 1",

@@ -16,8 +16,8 @@ from tests.conftest import Project, project_env
 from tests.renames import LINKS, MANY, NAMES, Shape, asked_now, edit_models, write_rename
 
 Make = Callable[[Shape], Project]
-TABLE = {'"Stunden ""alt"""': "lessons_session"}
-NO_TABLE = {"        db_table = 'Stunden \"alt\"'\n": ""}
+TABLE = {'"Alte Stunden"': "lessons_session"}
+NO_TABLE = {'        db_table = "Alte Stunden"\n': ""}
 
 
 @pytest.fixture
