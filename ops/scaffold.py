@@ -206,14 +206,15 @@ def _tell(
             "run": None,
             "outcome": "done",
             "exit": DONE,
-            "reason": "nothing was written" if plan else f"{len(files)} files, to be reviewed",
+            "reason": "nothing was written" if plan else "read the files before you commit them",
             "hint": _next(world, target, said, plan),
         }
     )
 
 
 def _notes(said: dict[str, Any]) -> list[str]:
-    lines = ["In the models:", *(f"  {line}" for line in said["todo"])] if said["todo"] else []
+    first = "In the models" + ("" if said["edited"] else " (to rename a field as well, edit them before you call this)")
+    lines = [f"{first}:", *(f"  {line}" for line in said["todo"])] if said["todo"] else []
     old, new = said["old"].lower(), said["new"].lower()
     lines.append(f"In the code: {said['old']} becomes {said['new']}; {old}_set, where no related_name is, {new}_set")
     if said["left"]:

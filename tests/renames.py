@@ -71,7 +71,8 @@ insert into lessons_course select from generate_series(1, 3) n;
 insert into lessons_course_lessons(course_id, lesson_id) select 1 + n % 3, n from generate_series(1, 300) n;
 insert into lessons_place(course_id, lesson_id) select 1 + n % 3, n from generate_series(1, 300) n;
 insert into lessons_note(content_type_id, object_id)
-    select c.id, n from django_content_type c, generate_series(1, 40) n where c.app_label = 'lessons' and c.model = 'lesson';
+    select c.id, n from django_content_type c, generate_series(1, 40) n
+     where c.app_label = 'lessons' and c.model = 'lesson';
 insert into billing_invoice(lesson_id, cents) select n, n * 100 from generate_series(1, 300) n;
 """,
     asks=(

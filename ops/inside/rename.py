@@ -22,6 +22,7 @@ from django.db.migrations.state import ProjectState
 from django.db.migrations.utils import get_references
 from django.db.migrations.writer import OperationWriter
 
+COMMAND = "inv scaffold-rename"
 # What a rename brings along by itself: names that Django derives, and options. Everything else is another migration.
 COMES_ALONG = {
     *("AddIndex", "RemoveIndex", "RenameIndex", "AddConstraint", "RemoveConstraint", "AlterConstraint"),
@@ -101,9 +102,12 @@ class Rename:
     def _check_app(self) -> None:
         labels = sorted(registry.app_configs)
         if self.app not in labels:
-            raise Cannot(f"there is no app {self.app!r}{near(self.app, labels)}", "the app's label", usage=True)
+            raise Cannot(f"there is no app {self.app!r}{near(self.app, labels)}", f"{COMMAND} APP OLD NEW", usage=True)
         if self.app not in self.loader.migrated_apps:
             raise Cannot(f"{self.app} has no migrations", f"manage.py makemigrations {self.app}")
+        self._may_write(
+            self.app, f"{self.app} is to have a migration more", f"{COMMAND} APP OLD NEW   (an app of your own)"
+        )
         conflicts = self.loader.detect_conflicts()
         if conflicts:
             names = "; ".join(f"{app}: {', '.join(sorted(found))}" for app, found in sorted(conflicts.items()))
@@ -117,16 +121,16 @@ class Rename:
             or "__" in self.new
             or "_" in self.new[0] + self.new[-1]
         ):
-            raise Cannot(f"{self.new!r} is no name for a model", "a name such as Session", usage=True)
+            raise Cannot(f"{self.new!r} is no name for a model", f"{COMMAND} {self.app} {old} NEW", usage=True)
         if old.lower() not in names:
-            also = f", and {self.new} is there: is it renamed already?" if self.new.lower() in names else ""
+            also = f", and {self.new} is there" if self.new.lower() in names else ""
             close = near(old, sorted(names.values()))
-            hint = f"inv scaffold-rename {self.app} MODEL {self.new}"
+            hint = f"{COMMAND} {self.app} OLD {self.new}"
             raise Cannot(f"the migrations of {self.app} have no model {old!r}{close}{also}", hint, usage=True)
         if self.new.lower() in names:
             same = self.new.lower() == old.lower()
             why = "differ only in upper and lower case" if same else f"are both in the migrations of {self.app}"
-            raise Cannot(f"{names[old.lower()]} and {self.new} {why}", "another new name", usage=True)
+            raise Cannot(f"{names[old.lower()]} and {self.new} {why}", f"{COMMAND} {self.app} {old} NEW", usage=True)
         return str(names[old.lower()])
 
     def _check_model(self) -> None:
@@ -188,13 +192,10 @@ class Rename:
     def _folder(self, app: str) -> str:
         return str(import_module(self.loader.migrations_module(app)[0]).__path__[0])
 
-    def _may_write(self, app: str, why: str) -> None:
+    def _may_write(self, app: str, why: str, hint: str) -> None:
         folder = self._folder(app)
         if "site-packages" in folder or "dist-packages" in folder or not os.access(folder, os.W_OK):
-            raise Cannot(
-                f"{why}, and the migrations of {app} are not yours to add to ({folder})",
-                f"inv scaffold-rename {self.app} {self.old} {self.new}   (RenameModel takes the links along)",
-            )
+            raise Cannot(f"{why}, and the migrations of {app} are not yours to add to ({folder})", hint)
 
     def _file(self, role: str, app: str, what: str, *after: tuple[str, str]) -> File:
         last = self.leaves[app]
@@ -227,7 +228,8 @@ class Rename:
         changed = {app for app, _, name, now in self.links if name != now}
         files = {self.app: file}
         for app in sorted(changed - {self.app}):
-            self._may_write(app, f"a field of {app} that leads to {self.old} has another name in its models")
+            why = f"a field of {app} that leads to {self.old} has another name in its models"
+            self._may_write(app, why, f"the name that it had, in {app}")
             what = f"rename_links_to_{self.new.lower()}"
             files[app] = self._file("rename-links", app, what, first)
         for app, owner, name, now in self.links:

@@ -34,7 +34,8 @@ class Copy(Rename):
             point.after.append(("contenttypes", "0002_remove_content_type_name"))
         files = {self.app: point}
         for app in self._other_apps():
-            self._may_write(app, f"{app} has links to {self.old}")
+            hint = f"inv scaffold-rename {self.app} {self.old} {self.new}   (RenameModel takes the links along)"
+            self._may_write(app, f"{app} has links to {self.old}", hint)
             files[app] = self._file("point-other", app, f"point_links_to_{new}", (self.app, point.name))
         for link in self.links:
             self._point(files[link[0]], target, *link)
