@@ -140,6 +140,43 @@ insert into lessons_booking(lesson_id, by_title_id)
     ),
 )
 
+# A child of another model; a many-to-many field through a model of its own; one that is a through model itself; a key
+# of two columns.
+KINDS = Shape(
+    models={
+        "lessons": """
+from django.db import models
+class Event(models.Model):
+    place = models.CharField(max_length=20)
+class Pupil(models.Model):
+    name = models.CharField(max_length=20)
+class Teacher(models.Model):
+    pupils = models.ManyToManyField(Pupil, through="Lesson")
+class Lesson(Event):
+    teacher = models.ForeignKey(Teacher, on_delete=models.CASCADE)
+    pupil = models.ForeignKey(Pupil, on_delete=models.CASCADE, related_name="+")
+    guests = models.ManyToManyField(Pupil, through="Visit", related_name="visited")
+class Visit(models.Model):
+    pk = models.CompositePrimaryKey("lesson", "pupil")
+    lesson = models.ForeignKey(Lesson, on_delete=models.CASCADE)
+    pupil = models.ForeignKey(Pupil, on_delete=models.CASCADE)
+"""
+    },
+    fill="""
+insert into lessons_event(place) select 'Raum ' || n from generate_series(1, 100) n;
+insert into lessons_pupil(name) select 'Kind ' || n from generate_series(1, 20) n;
+insert into lessons_teacher select from generate_series(1, 3);
+insert into lessons_lesson(event_ptr_id, teacher_id, pupil_id)
+    select n, 1 + n % 3, 1 + n % 20 from generate_series(1, 90) n;
+insert into lessons_visit(lesson_id, pupil_id) select n, 1 + n % 7 from generate_series(1, 90) n;
+""",
+    asks=(
+        "select id, place from lessons_event order by id",
+        "select event_ptr_id, teacher_id, pupil_id from lessons_lesson order by 1",
+        "select lesson_id, pupil_id from lessons_visit order by 1, 2",
+    ),
+)
+
 MANY = Shape(
     models={
         "lessons": """

@@ -16,7 +16,7 @@ from ops.embedded import Server
 from ops.errors import Refused
 from ops.scaffold import Written, write_new
 from tests.conftest import Project, project_env
-from tests.renames import LINKS, MANY, NAMES, Shape, asked_now, edit_models, write_rename
+from tests.renames import KINDS, LINKS, MANY, NAMES, Shape, asked_now, edit_models, write_rename
 
 Make = Callable[[Shape], Project]
 TABLE = {'"Alte Stunden"': "lessons_session"}
@@ -96,6 +96,7 @@ CASES = {
     "copy-links": Case(LINKS, ("--copy",), FIELDS, COLUMNS, edited_first=True),
     "copy-names": Case(NAMES, ("--copy",), NO_TABLE, TABLE),
     "copy-many": Case(MANY, ("--copy",)),
+    "copy-kinds": Case(KINDS, ("--copy",)),
     "rename-links": Case(LINKS, (), FIELDS, COLUMNS, edited_first=True),
     "rename-names": Case(NAMES, ()),
 }
@@ -252,7 +253,7 @@ def test_what_is_refused(tmp_path: Path, server: Server) -> None:
         assert migrations(shop) == ["0001_initial"]
 
 
-def test_nothing_is_overwritten_and_a_plan_writes_nothing(tmp_path: Path, server: Server) -> None:
+def test_a_plan_writes_nothing_and_a_second_call_neither(tmp_path: Path, server: Server) -> None:
     nowhere = "postgresql://nobody@127.0.0.1:1/shop"
     shop = Project(tmp_path / "project", nowhere, nowhere, project_env(server, nowhere, nowhere))
     write_rename(shop.folder, MANY)
@@ -263,18 +264,22 @@ def test_nothing_is_overwritten_and_a_plan_writes_nothing(tmp_path: Path, server
     assert [event["event"] for event in done.events] == ["scaffold", "outcome"]
     assert len(done.events[0]["files"]) == 4 and "refuse_unless_copied" in done.events[0]["files"][3]["text"]
     assert migrations(shop) == ["0001_initial"]
-    # Django does not read it as a migration, so the number is given again; a folder is as much in the way as a file.
-    there = shop.folder / "shop/lessons/migrations/0003_copy_lesson_to_session.py"
-    there.mkdir()
-    done = shop.inv("scaffold-rename", "lessons", "Lesson", "Session", "--copy")
-    assert done.code == 3 and "is there already; nothing was written" in done.out, done.out
-    assert migrations(shop) == ["0001_initial", there.stem]
+    scaffold(shop)
+    again = shop.inv("scaffold-rename", "lessons", "Lesson", "Session")
+    assert again.code == 2 and "no model 'Lesson'" in again.out and "Session is there" in again.out, again.out
+    assert migrations(shop) == ["0001_initial", "0002_rename_lesson_session"]
 
 
 @pytest.mark.parametrize("there", [0, 1, 2])
-def test_all_files_or_none(tmp_path: Path, there: int) -> None:
+@pytest.mark.parametrize("seen", [True, False])
+def test_all_files_or_none(tmp_path: Path, there: int, seen: bool) -> None:
+    """Also where the one in the way came after the first look, as a dangling link does."""
     files = [Written(tmp_path / f"{n}.py", f"text {n}") for n in range(3)]
-    files[there].path.symlink_to("nowhere")
+    if seen:
+        files[there].path.write_text("mine")
+    else:
+        files[there].path.symlink_to("nowhere")
     with pytest.raises(Refused, match="is there already"):
         write_new("shop", files)
     assert [path.name for path in tmp_path.iterdir()] == [f"{there}.py"]
+    assert not seen or files[there].path.read_text() == "mine"
