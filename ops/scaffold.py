@@ -217,6 +217,8 @@ def _notes(said: dict[str, Any]) -> list[str]:
     lines = [f"{first}:", *(f"  {line}" for line in said["todo"])] if said["todo"] else []
     old, new = said["old"].lower(), said["new"].lower()
     lines.append(f"In the code: {said['old']} becomes {said['new']}; {old}_set, where no related_name is, {new}_set")
+    if said["auth"]:
+        lines.append(f"Permissions: whoever has add_{old} may need to be given add_{new} after the release, and so on")
     if said["left"]:
         lines.append("Not part of the rename, so left to makemigrations:")
         lines += [f"  {line}" for line in said["left"]]

@@ -95,6 +95,7 @@ class Rename:
         return {
             **{"app": self.app, "old": self.old, "new": self.new, "edited": self.edited, "todo": self.todo},
             **{"left": self.left, "files": [file.data() for file in self.files], **said},
+            "auth": registry.is_installed("django.contrib.auth"),
         }
 
     # What is refused.
