@@ -31,6 +31,10 @@ HELP = {
     "procedure": "release, backup, clone-prod-to-test, migrate-test, verify, promote, freeze, unfreeze",
     "check": "change nothing; exit 5 where a page is not what would be rendered",
     "out": "the folder of the pages",
+    "app": "the label of the Django app",
+    "old": "the model's name so far",
+    "new": "the name that it is to have",
+    "copy": "a new table, filled and checked before the old one goes, in place of RenameModel",
 }
 
 
@@ -232,6 +236,21 @@ def environment(c, target="", inventory=""):  # type: ignore[no-untyped-def]
     end("environment", c, _listing("environment"), target=target, inventory=inventory)
 
 
+@operation
+def scaffold_rename(c, app, old, new, copy=False, target="", json=False, plan=False, inventory=""):  # type: ignore[no-untyped-def]
+    """Write the migrations that rename a model and lose no row: RenameModel, or with --copy the guide's four.
+
+    Example: inv scaffold-rename lessons Lesson Session --plan
+    """
+
+    def work(options: Options) -> int:
+        from ops.scaffold import scaffold_rename as scaffold
+
+        return scaffold(options, app, old, new, copy)
+
+    end("scaffold-rename", c, work, target=target, json=json, plan=plan, inventory=inventory)
+
+
 namespace = Collection(
     release,
     backup,
@@ -250,5 +269,6 @@ namespace = Collection(
     undo,
     runbooks,
     environment,
+    scaffold_rename,
 )
 namespace.add_collection(tool_tasks())
