@@ -11,14 +11,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ops import inside
 from ops.command import Secret, Shell
 from ops.inputs import Inputs
 from ops.inside import program
 
 MARK = "generalprobe:"
 
-# What runs inside, as one argument.
-PROBE = program()
+# What runs inside, each as one argument: the probe, and what gives the SQL of the pending migrations.
+PROBE, SQL = program(inside.PROBE), program(inside.SQL)
 
 # Operations that only add: production may go on writing while they run.
 ADDITIVE = {"CreateModel", "AddField", "AddIndex", "AddIndexConcurrently", "AlterModelOptions", "AlterModelManagers"}

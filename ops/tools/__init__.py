@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.tools import backups, promotion, rehearsal
+from ops.tools import backups, hazards, promotion, rehearsal
 from ops.tools.registry import TOOLS
 
-__all__ = ["TOOLS", "backups", "promotion", "rehearsal"]
+__all__ = ["TOOLS", "backups", "hazards", "promotion", "rehearsal"]
