@@ -437,12 +437,12 @@ LOCKS = [
     (SEATS % "null=True", set()),
     (title(200), set()),
     ("migrations.AlterField('Lesson', 'id', models.IntegerField(primary_key=True)), ", {"GP501", "GP505"}),
-    (title(more=", unique=True"), {"GP506"}),
+    (title(more=", unique=True"), {"GP502", "GP506"}),
     (GUEST, {"GP502"}),
     ("migrations.CreateModel('Room', [('id', models.BigAutoField(primary_key=True)), ('name', models.TextField()),"
      " ('lesson', models.ForeignKey('lessons.lesson', d.CASCADE))]), ", set()),
     ("migrations.AlterModelTable('Lesson', 'courses'), " + INDEX, {"GP502"}),
-    (NOT_NULL % "", {"GP507"}),
+    (NOT_NULL % "", {"GP505", "GP507"}),
     ("migrations.RunSQL('create index concurrently x on lessons_lesson (title)', ''), ", {"GP509"}),
 ]  # fmt: skip
 
