@@ -1,6 +1,6 @@
 """The probe's programs: each runs inside the application, as the one argument of its ``manage.py shell -c``.
 
-They need nothing there but Django (3.2 or newer, on Python 3.8 or newer), only read, and print one line of JSON behind
+They need nothing there but Django (4.2 or newer, on Python 3.8 or newer), only read, and print one line of JSON behind
 a mark. What can't be described is left out, never guessed. Nothing of it is imported here: the parts are text, joined.
 """
 
