@@ -17,8 +17,8 @@ from ops.inputs import Inputs
 
 MARK = "generalprobe:"
 
-# What runs inside, as one argument.
-PROBE = inside.program(*inside.PROBE)
+# What runs inside, each as one argument: the probe, and what gives the SQL of the pending migrations.
+PROBE, SQL = inside.program(inside.PROBE), inside.program(inside.SQL)
 
 # Operations that only add: production may go on writing while they run.
 ADDITIVE = {"CreateModel", "AddField", "AddIndex", "AddIndexConcurrently", "AlterModelOptions", "AlterModelManagers"}

@@ -161,8 +161,8 @@ class Application(_Frozen):
     """The application's pending plan, and its models and links before and after it.
 
     ``models_…`` are ``{"app.model": table}`` of managed models. ``unmade`` are model changes without a migration,
-    ``inconsistent`` a migration that was applied before one on which it depends, ``broken`` the first operation that
-    does not fit the models before it.
+    ``unknown`` migrations that the database has and the code has not, ``inconsistent`` a migration that was applied
+    before one on which it depends, ``broken`` the first operation that does not fit the models before it.
     """
 
     operations: tuple[Operation, ...] = ()
@@ -173,6 +173,7 @@ class Application(_Frozen):
     generic: tuple[Generic, ...] = ()
     unmade: tuple[str, ...] = ()
     conflicts: dict[str, tuple[str, ...]] = {}
+    unknown: tuple[str, ...] = ()
     inconsistent: str = ""
     broken: str = ""
     django: str = ""

@@ -65,7 +65,7 @@ def scaffold_rename(options: Options, app: str, old: str, new: str, copy: bool) 
 
 def program(app: str, old: str, new: str, copy: bool) -> str:
     """The program for ``manage.py shell -c``: our parts in one, since none of them can be imported there."""
-    return f"{inside.program(*inside.RENAME)}\nmain({django.MARK!r}, {app!r}, {old!r}, {new!r}, {copy!r})"
+    return f"{inside.program(inside.RENAME)}\nmain({django.MARK!r}, {app!r}, {old!r}, {new!r}, {copy!r})"
 
 
 def _ask(world: World, target: str, app: str, old: str, new: str, copy: bool) -> dict[str, Any]:

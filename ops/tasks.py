@@ -158,6 +158,21 @@ def _listing(name: str) -> Callable[[Options], int]:
 
 
 @operation
+def hazards(c, target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
+    """Say what the pending migrations would do, with production's rows, and how to write it right; changes nothing.
+
+    Example: inv hazards --target=lessons
+    """
+
+    def work(options: Options) -> int:
+        from ops.hazards.listing import show
+
+        return show(options)
+
+    end("hazards", c, work, target=target, json=json, inventory=inventory)
+
+
+@operation
 def backups(c, target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
     """List the backups: id, age, size, rows.
 
@@ -262,6 +277,7 @@ namespace = Collection(
     freeze,
     unfreeze,
     plan,
+    hazards,
     backups,
     runs,
     status,

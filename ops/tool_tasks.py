@@ -19,6 +19,7 @@ TOOLS = {
     "check-backup": ("Compare every file of a backup with its manifest.", "target backup_id"),
     "same-fingerprint": ("Compare two fingerprints.", "before after"),
     "loss-preview": ("Say in which tables the live database differs from a backup.", "target before after"),
+    "hazards": ("Say what the pending migrations would do to production.", "target"),
     "check-app": ("Prove from inside the application which database it talks to.", "target database_of"),
     "verdict": ("Account for every row of a migrated clone.", "target test before before_database after report"),
     "certify": ("Write a rehearsal's certificate.", "target backup_id report after name"),

@@ -1,6 +1,6 @@
-"""Programs that run inside the application, each as the one argument of its ``manage.py shell -c``.
+"""Programs that are handed to the application: each runs inside the application, as the one argument of its ``manage.py shell -c``.
 
-They need nothing there but Django (3.2 or newer, on Python 3.8 or newer), only read, and print one line of JSON behind
+They need nothing there but Django (4.2 or newer, on Python 3.8 or newer), only read, and print one line of JSON behind
 a mark. What can't be described is left out, never guessed. Nothing of it is imported here: the parts are text, joined.
 """
 
@@ -10,10 +10,11 @@ import re
 from pathlib import Path
 
 PROBE = ("state", "change", "code", "walk")
+SQL = ("state", "sql")
 RENAME = ("rename", "rename_copy")
 
 
-def program(*parts: str) -> str:
+def program(parts: tuple[str, ...]) -> str:
     """The parts as one program, without the imports among them."""
     texts = [Path(__file__).with_name(f"{part}.py").read_text(encoding="utf-8") for part in parts]
     return re.sub(r"^from ops\.inside\.\w+ import .*\n", "", "\n".join(texts), flags=re.MULTILINE)

@@ -3,6 +3,18 @@
 
 from django.apps import apps as current_apps
 from django.db import connection, migrations, models, router
+from django.db.migrations.state import ProjectState
+
+MARK = "generalprobe:"
+
+
+def state_now(executor):
+    """The project state of the migrations that are applied."""
+    state = ProjectState(real_apps=executor.loader.unmigrated_apps)
+    for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes(), clean_start=True):
+        if (migration.app_label, migration.name) in executor.loader.applied_migrations:
+            migration.mutate_state(state, preserve=False)
+    return state
 
 
 def text_of(value):

@@ -16,9 +16,7 @@ from django.db.migrations.state import ProjectState
 
 from ops.inside.change import describe
 from ops.inside.code import code_of, loops, missing_models, tree_of
-from ops.inside.state import acts_as, generic_links, idle, links_of, own, tables_of, text_of
-
-MARK = "generalprobe:"
+from ops.inside.state import MARK, acts_as, generic_links, idle, links_of, own, state_now, tables_of, text_of
 
 
 def digest(migration):
@@ -31,12 +29,8 @@ class Walk:
     """Goes through the pending migrations, operation by operation, from one project state to the next."""
 
     def __init__(self, executor, plan):
-        self.state = ProjectState(real_apps=executor.loader.unmigrated_apps)
+        self.state = state_now(executor)
         self.plan, self.found, self.broken = plan, [], ""
-        applied = executor.loader.applied_migrations
-        for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes(), clean_start=True):
-            if (migration.app_label, migration.name) in applied:
-                migration.mutate_state(self.state, preserve=False)
 
     def go(self):
         """Note every operation; the state stops where an operation does not fit it."""
