@@ -94,6 +94,7 @@ def _keep_model(place: Place) -> str:
         lines += [
             f'    migrations.RenameField("{gone.model}", "{gone.field}", "{come.field}"),' for gone, come in links
         ]
+        lines += [f"(`inv scaffold-rename {old.app} {old.model_name} {new.model_name}` writes it for you.)"]
     lines += ["If it is another model: create it, copy, re-point the links, and delete last:"]
     lines += [run_sql(statement) for statement in copy_statements(old, new)]
     lines += [run_sql(_repoint(gone, come)) for gone, come in links]

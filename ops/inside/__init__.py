@@ -1,4 +1,4 @@
-"""Programs that are handed to the application: each runs inside the application, as the one argument of its ``manage.py shell -c``.
+"""Programs that run inside the application, each as the one argument of its ``manage.py shell -c``.
 
 They need nothing there but Django (4.2 or newer, on Python 3.8 or newer), only read, and print one line of JSON behind
 a mark. What can't be described is left out, never guessed. Nothing of it is imported here: the parts are text, joined.
