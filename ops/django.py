@@ -16,6 +16,8 @@ from ops.inputs import Inputs
 
 MARK = "generalprobe:"
 
+# What production has beyond this release is unknown to it. What was recorded before something that it knows is a leftover
+# of a squash whose files are gone, and so is what a file on disk says that it replaces.
 PROBE = """
 import hashlib, inspect, json
 from django.db import connection
@@ -27,6 +29,11 @@ def source(migration):
     import importlib
     with open(inspect.getsourcefile(importlib.import_module(type(migration).__module__)), 'rb') as file:
         return hashlib.sha256(file.read()).hexdigest()
+recorded = {key: record.id for key, record in executor.recorder.applied_migrations().items()}
+known = loader.disk_migrations.keys() | {key for m in loader.disk_migrations.values() for key in m.replaces}
+latest = {}
+for key in known & recorded.keys():
+    latest[key[0]] = max(latest.get(key[0], 0), recorded[key])
 with connection.cursor() as cursor:
     cursor.execute('SELECT system_identifier::text, current_database() FROM pg_control_system()')
     system, database = cursor.fetchone()
@@ -34,8 +41,8 @@ print('generalprobe:' + json.dumps({
     'system': system, 'database': database,
     'conflicts': {app: sorted(names) for app, names in loader.detect_conflicts().items()},
     'applied': sorted('.'.join(key) for key in loader.applied_migrations),
-    'unknown': sorted('.'.join(key) for key in loader.applied_migrations if key not in loader.disk_migrations
-                      and key[0] in loader.migrated_apps),
+    'unknown': sorted('.'.join(key) for key in recorded if key not in known and key[0] in loader.migrated_apps
+                      and recorded[key] > latest.get(key[0], 0)),
     'pending': [{'name': m.app_label + '.' + m.name, 'sha256': source(m),
                  'operations': [type(o).__name__ for o in m.operations], 'atomic': m.atomic} for m, _ in plan]}))
 """

@@ -14,7 +14,7 @@ class Order(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     placed = models.DateTimeField()
     products = models.ManyToManyField(Product)
-    paid = models.NullBooleanField() if hasattr(models, "NullBooleanField") else models.BooleanField(null=True)
+    paid = models.BooleanField(null=True)
 
 
 class Note(models.Model):
