@@ -63,7 +63,7 @@ def _fill(model, rows, given, wanted):
                 if not _set_all(thing, n, given, wanted):
                     return done
                 if last is not None and n % 9 == 0:
-                    _make_twin(thing, last)
+                    _make_twin(thing, last, given)
                 thing.save_base(force_insert=not model._meta.parents)
             last = thing
             done += 1
@@ -104,11 +104,12 @@ def _set_all(thing, n, given, wanted):
     return True
 
 
-def _make_twin(thing, last):
+def _make_twin(thing, last, given):
     """Make it equal to the row before, but for what must be unique."""
     bound = {name for names in thing._meta.unique_together for name in names}
     for field in thing._meta.concrete_fields:
-        if not (field.unique or field.primary_key or field.name in bound):
+        chosen = thing._meta.label + "." + field.name in given
+        if not (field.unique or field.primary_key or field.name in bound or chosen):
             setattr(thing, field.attname, getattr(last, field.attname))
 
 
@@ -140,7 +141,7 @@ def _value(meta, field, n):
     unique = field.unique or any(field.name in names for names in meta.unique_together)
     if field.null and not field.primary_key and rng.random() < 0.25:
         return None
-    if field.choices and not unique:
+    if field.choices and not field.unique:
         flat = list(field.flatchoices)
         if flat:
             return rng.choice(flat)[0]

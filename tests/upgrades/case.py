@@ -54,7 +54,8 @@ class Case:
         """A digest of all that the filled database at the old release comes from."""
         told = [self.python_for_old, *self.old, "", *self.apps, self.settings, self.settings_old, *self.makemigrations]
         digest = hashlib.sha256("\0".join(told + list(self.before)).encode())
-        for path in [self.folder / "seed.py", *sorted((self.folder / "own").rglob("*.py"))]:
+        helpers = [CORPUS.parent / name for name in ("seeding.py", "autofill.py")]
+        for path in [*helpers, self.folder / "seed.py", *sorted((self.folder / "own").rglob("*.py"))]:
             digest.update(path.read_bytes())
         return digest.hexdigest()[:12]
 

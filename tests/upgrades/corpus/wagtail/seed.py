@@ -27,5 +27,6 @@ for page in articles[20:26]:
 labels = ["wagtailforms", "wagtailredirects", "wagtailsearchpromotions", "wagtailembeds", "wagtailusers", "wagtaildocs", "wagtailimages", "wagtailsearch", "wagtailadmin", "wagtailcore"]
 autofill("auth", rows=10, skip=("auth.User", "auth.Permission"))
 import json
-data = lambda n: '""' if n % 5 == 0 else json.dumps({"fields": {"title": {"old": words(), "new": words()}}, "n": 1.50})
-autofill(*labels, rows=25, given={"wagtailcore.PageLogEntry.data_json": data, "wagtailcore.ModelLogEntry.data_json": data}, skip=("wagtailcore.Page", "wagtailcore.PageRevision", "wagtailcore.Site", "wagtailcore.Collection", "wagtailcore.Locale", "wagtailsearch.IndexEntry", "wagtailsearch.SQLiteFTSIndexEntry"))
+data = lambda n: json.dumps({"fields": {"title": {"old": words(), "new": words()}}, "n": 1.50})
+autofill(*labels, rows=25, given={"wagtailcore.PageLogEntry.data_json": data, "wagtailcore.ModelLogEntry.data_json": data,
+    "wagtailforms.FormSubmission.form_data": data}, skip=("wagtailcore.GroupPagePermission", "wagtailcore.Page", "wagtailcore.PageRevision", "wagtailcore.Site", "wagtailcore.Collection", "wagtailcore.Locale", "wagtailsearch.IndexEntry", "wagtailsearch.SQLiteFTSIndexEntry"))
