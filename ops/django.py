@@ -16,8 +16,8 @@ from ops.inputs import Inputs
 
 MARK = "generalprobe:"
 
-# What production has beyond this release is unknown to it. What was recorded before something that it knows is a leftover
-# of a squash whose files are gone, and so is what a file on disk says that it replaces.
+# What production has beyond this release is unknown to it. What was recorded before something that it knows is a
+# leftover of a squash whose files are gone, and so is what a file on disk says that it replaces.
 PROBE = """
 import hashlib, inspect, json
 from django.db import connection

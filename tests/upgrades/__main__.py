@@ -1,4 +1,4 @@
-"""``python -m tests.upgrades [NAME …]``: run cases, and print for each how its release ended and whether that is right."""
+"""``python -m tests.upgrades [NAME …]``: run cases, and print how each release ended and whether that is right."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="cases (default: all)")
     parser.add_argument("--fresh", action="store_true", help="fill the old database anew")
     parser.add_argument("--tool", type=Path, default=ROOT, help="the checkout whose inv is used (default: this one)")
+    parser.add_argument("--sabotage", default="", help="SQL that the new release executes last; must be refused")
     parser.add_argument("--list", action="store_true", help="only say what there is")
     parser.add_argument("--short", action="store_true", help="one line a case")
     given = parser.parse_args()
@@ -33,7 +34,7 @@ def main() -> int:
     for name in given.names or cases.names():
         case = cases.read(name)
         try:
-            result = Harness(case, given.tool.resolve()).release(given.fresh)
+            result = Harness(case, given.tool.resolve()).release(given.fresh, given.sabotage)
         except (CannotInstall, CannotFill) as error:
             print(f"{name}: CANNOT RUN: {error}", flush=True)
             wrong += 1
@@ -42,7 +43,10 @@ def main() -> int:
             traceback.print_exc()
             wrong += 1
             continue
-        wrong += not result.as_expected
+        if given.sabotage:
+            wrong += result.ended != "refused"
+        else:
+            wrong += not result.as_expected
         print(told(result, given.short), flush=True)
         _keep(result)
     return min(wrong, 100)
@@ -50,7 +54,9 @@ def main() -> int:
 
 def told(result: Result, short: bool) -> str:
     """A result for a person."""
-    right = "as expected" if result.as_expected else f"NOT AS EXPECTED ({result.case.expect} {list(result.case.tables)})"
+    right = (
+        "as expected" if result.as_expected else f"NOT AS EXPECTED ({result.case.expect} {list(result.case.tables)})"
+    )
     lines = [f"{result.case.name}: {result.ended} (exit {result.exit}) in {result.seconds:.1f} s: {right}"]
     lines += [f"  QUERY {query}" for query in result.wrong_queries]
     if result.ended != "promoted" or not short:

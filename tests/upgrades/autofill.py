@@ -86,9 +86,8 @@ def _set_all(thing, n, given, wanted):
             setattr(thing, field.attname, given[name](n))
         elif field.name in generic:
             value = generic[field.name]
-            if value is None:
-                if not field.null:
-                    return False
+            if value is None and not field.null:
+                return False
             setattr(thing, field.attname, value)
         elif field.is_relation:
             if field.remote_field.parent_link:
@@ -219,7 +218,11 @@ def _fill_many_to_many(model):
             continue
         mine = list(model._base_manager.values_list("pk", flat=True)[:100])
         theirs = list(field.remote_field.model._base_manager.values_list("pk", flat=True)[:100])
-        pairs = sorted({(rng.choice(mine), rng.choice(theirs)) for _ in range(len(mine))}, key=str) if mine and theirs else []
+        pairs = (
+            sorted({(rng.choice(mine), rng.choice(theirs)) for _ in range(len(mine))}, key=str)
+            if mine and theirs
+            else []
+        )
         source = through._meta.get_field(field.m2m_field_name()).attname
         to = through._meta.get_field(field.m2m_reverse_field_name()).attname
         try:

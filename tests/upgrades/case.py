@@ -17,8 +17,9 @@ class Case:
     ``old`` and ``new`` are pip requirements; ``apps`` go to INSTALLED_APPS; ``settings`` is Python appended to both
     releases' settings, ``settings_old`` and ``settings_new`` to one. ``makemigrations`` names applications whose
     migrations the old release writes, ``makemigrations_new`` those that the new release adds some to. ``own/`` of the
-    folder goes into both releases, ``own_new/`` over the new one. ``expect`` is what is right: ``promoted`` or ``refused``; with ``refused`` come
-    ``tables`` (which of them are lost or changed) and ``why`` (what the migrations do to them).
+    folder goes into both releases, ``own_new/`` over the new one; ``like`` takes these and the seed from another case.
+    ``expect`` is what is right: ``promoted`` or ``refused``; with ``refused`` come ``tables`` (which of them are lost
+    or changed) and ``why`` (what the migrations do to them).
     """
 
     name: str
@@ -34,6 +35,7 @@ class Case:
     makemigrations: tuple[str, ...] = ()
     makemigrations_new: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
+    like: str = ""
     expect: str = "promoted"
     tables: tuple[str, ...] = ()
     why: str = ""
@@ -41,8 +43,8 @@ class Case:
 
     @property
     def folder(self) -> Path:
-        """Where the case lies."""
-        return CORPUS / self.name
+        """Where its seed and its own applications lie."""
+        return CORPUS / (self.like or self.name)
 
     @property
     def python_for_old(self) -> str:

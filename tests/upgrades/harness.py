@@ -7,9 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +46,9 @@ class Result:
     @property
     def blamed(self) -> list[str]:
         """The tables that the verdict speaks against."""
-        return sorted(t["table"] for t in self.tables if t["lost"] or t["changed"] or any(c["lost"] for c in t["columns"]))
+        return sorted(
+            t["table"] for t in self.tables if t["lost"] or t["changed"] or any(c["lost"] for c in t["columns"])
+        )
 
     @property
     def as_expected(self) -> bool:
@@ -109,7 +109,13 @@ class Harness:
         begun = time.monotonic()
         words = [str(self.tool / ".venv/bin/python"), "-m", "invoke", "release", "--json", f"--confirm={target}"]
         done = subprocess.run(
-            words, cwd=operator, env=self._env(self.tool), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=900
+            words,
+            cwd=operator,
+            env=self._env(self.tool),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=900,
         )
         result = self._result(done, time.monotonic() - begun)
         if result.ended == "promoted":
@@ -172,9 +178,7 @@ class Harness:
         from tests.upgrades.case import names
 
         others = [f"up_{other}".replace("-", "_") for other in names() if other != self.case.name]
-        return any(
-            name.startswith(other) and other.startswith(f"{self.production}_") for other in others
-        )
+        return any(name.startswith(other) and other.startswith(f"{self.production}_") for other in others)
 
     def _ask(self, side: int) -> dict[str, Any]:
         """The case's own questions, each in its wording before and after: the answers must be equal."""

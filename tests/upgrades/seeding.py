@@ -8,10 +8,35 @@ import os
 import random
 import sys
 
-WORDS = (
-    "alpha Beta gamma délta Straße 日本語 naïve Ünïcode emoji🙂 O'Neil quote\"d back\\slash %percent tab\there "
-    "ПРИВЕТ İstanbul ﬁgure e\u0301 null NULL true 0 1.50 -0 {} []"
-).split(" ")
+# Split here, since the tab has to stay within its word.
+WORDS = [
+    "alpha",
+    "Beta",
+    "gamma",
+    "délta",
+    "Straße",
+    "日本語",
+    "naïve",
+    "Ünïcode",
+    "emoji🙂",
+    "O'Neil",
+    'quote"d',
+    "back\\slash",
+    "%percent",
+    "tab\there",
+    "ПРИВЕТ",
+    "İstanbul",
+    "ﬁgure",
+    "é",
+    "null",
+    "NULL",
+    "true",
+    "0",
+    "1.50",
+    "-0",
+    "{}",
+    "[]",
+]  # noqa: SIM905
 
 rng = random.Random(20261123)
 

@@ -57,6 +57,7 @@ from django.core.management import execute_from_command_line
 execute_from_command_line(sys.argv)
 """
 
+
 def write_site(case: Case, folder: Path, new: bool, migrations: Path | None = None) -> None:
     """Write one release of the project.
 

@@ -30,6 +30,10 @@ for n in range(300):
         )
     if n % 10 == 0:
         Grant.objects.create(
-            user=rng.choice(people), code="code%d" % n, application=rng.choice(apps), expires=moment(),
-            redirect_uri="https://example.com/a", scope="read",
+            user=rng.choice(people),
+            code="code%d" % n,
+            application=rng.choice(apps),
+            expires=moment(),
+            redirect_uri="https://example.com/a",
+            scope="read",
         )

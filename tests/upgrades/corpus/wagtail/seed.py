@@ -1,5 +1,5 @@
 from home.models import Article, Shelf
-from wagtail.core.models import Page, Site
+from wagtail.core.models import Page
 
 people = users(20)
 root = Page.objects.get(depth=1)
@@ -24,9 +24,38 @@ for page in articles[:10]:
     page.copy(to=shelves[0], update_attrs={"slug": page.slug + "-copy", "title": page.title})
 for page in articles[20:26]:
     page.move(shelves[1], pos="last-child")
-labels = ["wagtailforms", "wagtailredirects", "wagtailsearchpromotions", "wagtailembeds", "wagtailusers", "wagtaildocs", "wagtailimages", "wagtailsearch", "wagtailadmin", "wagtailcore"]
+labels = [
+    "wagtailforms",
+    "wagtailredirects",
+    "wagtailsearchpromotions",
+    "wagtailembeds",
+    "wagtailusers",
+    "wagtaildocs",
+    "wagtailimages",
+    "wagtailsearch",
+    "wagtailadmin",
+    "wagtailcore",
+]
 autofill("auth", rows=10, skip=("auth.User", "auth.Permission"))
 import json
+
 data = lambda n: json.dumps({"fields": {"title": {"old": words(), "new": words()}}, "n": 1.50})
-autofill(*labels, rows=25, given={"wagtailcore.PageLogEntry.data_json": data, "wagtailcore.ModelLogEntry.data_json": data,
-    "wagtailforms.FormSubmission.form_data": data}, skip=("wagtailcore.GroupPagePermission", "wagtailcore.Page", "wagtailcore.PageRevision", "wagtailcore.Site", "wagtailcore.Collection", "wagtailcore.Locale", "wagtailsearch.IndexEntry", "wagtailsearch.SQLiteFTSIndexEntry"))
+autofill(
+    *labels,
+    rows=25,
+    given={
+        "wagtailcore.PageLogEntry.data_json": data,
+        "wagtailcore.ModelLogEntry.data_json": data,
+        "wagtailforms.FormSubmission.form_data": data,
+    },
+    skip=(
+        "wagtailcore.GroupPagePermission",
+        "wagtailcore.Page",
+        "wagtailcore.PageRevision",
+        "wagtailcore.Site",
+        "wagtailcore.Collection",
+        "wagtailcore.Locale",
+        "wagtailsearch.IndexEntry",
+        "wagtailsearch.SQLiteFTSIndexEntry",
+    ),
+)

@@ -1,0 +1,2 @@
+users(30)
+autofill("helpdesk", rows=50)
