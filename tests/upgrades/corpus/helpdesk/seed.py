@@ -1,2 +1,2 @@
-users(30)
+users(5)
 autofill("helpdesk", rows=50)
