@@ -120,6 +120,21 @@ def attempt(function, *arguments):
         return None, type(error).__name__ + ": " + str(error)
 
 
+def beyond(loader, recorder):
+    """What production has beyond this release. What was recorded before something that the release knows is a leftover
+    of a squash whose files are gone, and so is what a file on disk says that it replaces."""
+    recorded = {key: record.id for key, record in recorder.applied_migrations().items()}
+    known = set(loader.disk_migrations) | {key for m in loader.disk_migrations.values() for key in m.replaces}
+    latest = {}
+    for key in known & set(recorded):
+        latest[key[0]] = max(latest.get(key[0], 0), recorded[key])
+    return sorted(
+        ".".join(key)
+        for key in recorded
+        if key not in known and key[0] in loader.migrated_apps and recorded[key] > latest.get(key[0], 0)
+    )
+
+
 def main():
     """Look, and print."""
     executor = MigrationExecutor(connection)
@@ -137,11 +152,7 @@ def main():
         "database": database,
         "conflicts": {app: sorted(names) for app, names in loader.detect_conflicts().items()},
         "applied": sorted(".".join(key) for key in loader.applied_migrations),
-        "unknown": sorted(
-            ".".join(key)
-            for key in loader.applied_migrations
-            if key not in loader.disk_migrations and key[0] in loader.migrated_apps
-        ),
+        "unknown": beyond(loader, executor.recorder),
         "pending": [
             {
                 "name": m.app_label + "." + m.name,

@@ -1,0 +1,1 @@
+autofill("django_celery_results", rows=500)

@@ -1,0 +1,1 @@
+autofill("django_q", rows=100)

@@ -1,0 +1,2 @@
+users(5)
+autofill("helpdesk", rows=50)

@@ -1,0 +1,1 @@
+autofill("post_office", rows=150)

@@ -1,0 +1,2 @@
+users(40)
+autofill("knox", rows=100)

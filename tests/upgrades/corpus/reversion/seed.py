@@ -1,0 +1,2 @@
+users(20)
+autofill("reversion", rows=200)

@@ -1,0 +1,1 @@
+autofill("silk", rows=80)

@@ -1,0 +1,2 @@
+users(40)
+autofill("authtoken", "token_blacklist", rows=200)

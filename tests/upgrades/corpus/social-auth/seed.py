@@ -1,0 +1,2 @@
+users(40)
+autofill("social_django", rows=200)
