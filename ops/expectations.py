@@ -297,11 +297,7 @@ def _cover(table: TableVerdict, entries: Sequence[Expectation]) -> tuple[TableVe
 
 
 def _cover_column(
-    table: TableVerdict,
-    column: ColumnVerdict,
-    allowed: Allowed,
-    objections: list[str],
-    entries: Sequence[Expectation],
+    table: TableVerdict, column: ColumnVerdict, allowed: Allowed, objections: list[str], entries: Sequence[Expectation]
 ) -> ColumnVerdict:
     rest = replace(column)
     for kind in ("lost", "changed"):
@@ -378,4 +374,3 @@ def _gone(thing: TableVerdict | ColumnVerdict, kind: str) -> bool:
 
 def _where_now(table: TableVerdict) -> str:
     return f": all rows are in {table.to}" if table.to and not table.lost else ""
-

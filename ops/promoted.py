@@ -10,16 +10,18 @@ from pydantic import BaseModel
 from ops.certificate import Certificate, Moved
 from ops.files import write_whole
 from ops.fingerprint import Fingerprint
-from ops.verdict import Look, difference
+from ops.verdict import Look, Pairs, difference
 
 
 class Held(BaseModel):
     """What a table held before: rows, and the checksum over the columns that are compared; ``hashes`` names a file with
-    every row's hash where the migrations add rows to it, so that a sum would not do."""
+    every row's hash where the migrations add rows to it, or may lose or change some, so that a sum would not do;
+    ``firm`` the same over the columns that no declaration lets change, where one lets others."""
 
     rows: int
     checksum: int = 0
     hashes: str = ""
+    firm: str = ""
 
 
 class Holdings(BaseModel):
@@ -43,22 +45,44 @@ def hold(found: Certificate, old: Fingerprint, look: Look, folder: Path) -> tupl
     said, held = [], {}
     for number, move in enumerate(found.moves):
         rows = old.tables[move.table].rows if move.table in old.tables else 0
-        if not move.to and rows:
+        if not move.to and rows and not move.may_lose:
             said.append(f"{move.table} was empty in the rehearsal and would be dropped; it has {rows:,} rows now")
+        elif not move.to and rows > move.may_lose:
+            said.append(_more(f"{move.table} would be dropped with {rows:,} rows", move.may_lose))
         for column in move.emptied:
             if filled := look.filled("before", move.table, column):
                 said.append(f"{move.table}.{column} held nothing in the rehearsal; it holds {filled:,} values now")
+        for column, most in move.may_empty.items():
+            if (filled := look.filled("before", move.table, column)) > most:
+                said.append(_more(f"{move.table}.{column} would be dropped with {filled:,} values", most))
         if move.to and not move.tolerated:
             held[move.table] = _held(move, rows, look, folder / f"hashes-{number}.txt")
     return Holdings(tables=held), said
+
+
+def _more(what: str, most: int) -> str:
+    return f"{what}; declared are at most {most:,}"
 
 
 def _held(move: Moved, rows: int, look: Look, file: Path) -> Held:
     if move.exact:
         found = look.checksum("before", move.table, move.before) if move.before else (rows, 0)
         return Held(rows=rows, checksum=found[1] if found else 0)
-    write_whole(file, "".join(f"{value}\n" for value in look.hashes("before", move.table, move.before)))
-    return Held(rows=rows, hashes=str(file))
+    _write_hashes(file, look, move.table, move.before)
+    firm = file.with_suffix(".firm.txt") if move.loose else None
+    if firm:
+        _write_hashes(firm, look, move.table, _firm(move)[0])
+    return Held(rows=rows, hashes=str(file), firm=str(firm or ""))
+
+
+def _write_hashes(file: Path, look: Look, table: str, columns: Pairs) -> None:
+    write_whole(file, "".join(f"{value}\n" for value in look.hashes("before", table, columns)))
+
+
+def _firm(move: Moved) -> tuple[Pairs, Pairs]:
+    """The compared columns that no declaration lets change, as they are called before and after."""
+    kept = [pair for pair in zip(move.before, move.after, strict=True) if pair[0].name not in move.loose]
+    return [before for before, _ in kept], [after for _, after in kept]
 
 
 def objections(found: Certificate, held: Holdings, new: Fingerprint, look: Look, frozen: bool) -> list[str]:
@@ -82,15 +106,25 @@ def objections(found: Certificate, held: Holdings, new: Fingerprint, look: Look,
 
 
 def _content(move: Moved, held: Held, rows: int, look: Look, frozen: bool) -> list[str]:
-    if rows < held.rows:
-        return [f"{move.to} has {rows:,} rows, {move.table} had {held.rows:,}"]
+    if rows < held.rows - move.may_lose:
+        declared = f"; declared are at most {move.may_lose:,} lost" if move.may_lose else ""
+        return [f"{move.to} has {rows:,} rows, {move.table} had {held.rows:,}{declared}"]
     if not frozen or not move.after:
         return []
-    if held.hashes:
-        missing, _, _ = difference(_numbers(Path(held.hashes)), look.hashes("after", move.to, move.after))
-    else:
-        missing = int(look.checksum("after", move.to, move.after) != (held.rows, held.checksum))
-    return [f"{move.to} does not hold the content of {move.table}"] if missing else []
+    if not held.hashes:
+        same = look.checksum("after", move.to, move.after) == (held.rows, held.checksum)
+        return [] if same else [f"{move.to} does not hold the content of {move.table}"]
+    most = move.may_lose + move.may_differ
+    missing, _, _ = difference(_numbers(Path(held.hashes)), look.hashes("after", move.to, move.after))
+    if missing > most:
+        declared = f": {missing:,} rows are missing or changed, declared are at most {most:,}" if most else ""
+        return [f"{move.to} does not hold the content of {move.table}{declared}"]
+    if held.firm:
+        missing, _, _ = difference(_numbers(Path(held.firm)), look.hashes("after", move.to, _firm(move)[1]))
+        if missing > move.may_lose:
+            columns = ", ".join(move.loose)
+            return [f"{move.to}: {missing - move.may_lose:,} rows changed in other columns than {columns}"]
+    return []
 
 
 def _numbers(file: Path) -> Iterator[int]:
