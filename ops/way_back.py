@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from ops.errors import UsageError
 from ops.files import write_whole
 
 MOMENTS = ("restore-begun", "restored", "proof-begun", "proved")
@@ -32,15 +33,22 @@ class Recovery(BaseModel):
         )
 
 
-def note(file: Path, moment: str) -> None:
+def note(file: Path, moment: str) -> str:
     """Note that a moment is now; it takes the place of an earlier one of that name.
 
+    Returns:
+        how long it took since the moment before, in words.
+
     Raises:
-        ValueError: it is not one of ``MOMENTS``.
+        UsageError: it is not one of ``MOMENTS``.
     """
     if moment not in MOMENTS:
-        raise ValueError(moment)
-    write_whole(file, json.dumps({**_noted(file), moment: time.time()}))
+        raise UsageError(f"--moment={moment} is none of {', '.join(MOMENTS)}", f"--moment={MOMENTS[0]}")
+    noted = {**_noted(file), moment: time.time()}
+    write_whole(file, json.dumps(noted))
+    number = MOMENTS.index(moment)
+    begun = noted.get(MOMENTS[number - 1], noted[moment])
+    return f"{moment} in {_seconds(noted[moment] - begun)}" if number % 2 else moment
 
 
 def measured(file: Path) -> Recovery | None:
