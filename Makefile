@@ -36,7 +36,7 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	$(BIN)/python bench/start_up.py
+	@for file in start_up fingerprint release; do $(BIN)/python bench/$$file.py || exit 1; done
 
 # The file holds exact versions with hashes and names no registry.
 lock:

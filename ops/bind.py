@@ -14,6 +14,7 @@ from ops.django import only_adds
 from ops.errors import OpsError, Refused, UsageError
 from ops.inputs import Inputs, named
 from ops.inventory import Target
+from ops.measures import asks_freeze
 from ops.postgres import Tools, choose, installed, json_lines, said_error
 from ops.probes import app_inputs, commit_of, declarations, identity, pending_digest, probe, target_folder
 from ops.world import World
@@ -86,7 +87,7 @@ def bind(world: World, procedure: str, target: str, *, backup_id: str = "", draf
     if procedure in ("migrate-test", "verify"):
         given["backup"] = _clone_run(given)
     if procedure == "promote":
-        given |= _certified(world, target)
+        given |= _certified(world, entry, given["frozen"])
     if procedure == "rollback":
         manifest = backup.find(target_folder(world, target), backup_id)
         given |= {"backup": manifest.backup, "release": manifest.commit.removesuffix("-dirty")}
@@ -192,7 +193,10 @@ def _clone_run(given: dict[str, Any]) -> str:
     return str(mark.rsplit(" ", 1)[-1])
 
 
-def _certified(world: World, target: str) -> dict[str, Any]:
-    folder = target_folder(world, target)
+def _certified(world: World, entry: Target, frozen: bool) -> dict[str, Any]:
+    """The newest certificate. With ``freeze: auto``, what was measured can ask for a freeze, too."""
+    folder = target_folder(world, entry.name)
     name = certificate.newest(folder)
-    return {"certificate": name, "backup": certificate.read(folder, name).bound.backup}
+    found = certificate.read(folder, name)
+    asked = entry.freeze == "auto" and bool(asks_freeze(found.measured))
+    return {"certificate": name, "backup": found.bound.backup, "frozen": frozen or asked}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ops.errors import Refused
 from ops.expectations import Allowed
 from ops.files import write_whole
-from ops.fingerprint import Pair
+from ops.fingerprint import Fingerprint, Table
+from ops.measures import Measured
+from ops.rows import Pair, Proof, Source
 from ops.verdict import TableVerdict, Verdict
 from ops.way_back import Recovery
 
@@ -69,68 +71,97 @@ NAMES = {
 DIGESTS = {"changes", "schema_digest", "manifest", "expectations"}
 
 
+class Allowance(BaseModel):
+    """A comparison in which at most so many rows may be missing on the other side, since that is declared."""
+
+    model_config = ConfigDict(frozen=True)
+
+    proof: Proof
+    missing: int
+
+
 class Moved(BaseModel):
     """Where a table's rows and columns went in the rehearsal.
 
-    ``to`` is empty where the table is removed: it was empty, and must be. ``before`` and ``after`` are the columns that
-    are compared; ``exact`` means that no row was added, ``tolerated`` that Django keeps the table itself; ``emptied``
-    are columns that are removed: they held no value, and must not.
+    ``to`` is empty where the table is removed: it was empty, and must be. ``whole`` means that nothing about it may
+    change; else ``proofs`` are the comparisons that have to hold. ``tolerated``: Django keeps the table itself;
+    ``emptied`` are columns that are removed: they held no value, and must not.
 
-    What is declared may be lost or changed, at most so much: ``may_lose`` rows, ``may_differ`` rows whose content is
-    compared, the values in ``may_empty`` of columns that are removed. ``loose`` are the compared columns to which
-    changes are confined, where the declarations name them: all others must be equal.
+    What is declared may be lost or changed, at most so much: ``may_lose`` rows, the values in ``may_empty`` of columns
+    that are removed; ``allowances`` are the comparisons in which so many rows may be missing.
     """
 
     model_config = ConfigDict(frozen=True)
 
     table: str
-    to: str
-    before: tuple[Pair, ...] = ()
-    after: tuple[Pair, ...] = ()
-    exact: bool = True
+    to: tuple[str, ...]
+    whole: bool = False
+    proofs: tuple[Proof, ...] = ()
     tolerated: bool = False
     emptied: tuple[str, ...] = ()
     may_lose: int = 0
-    may_differ: int = 0
     may_empty: dict[str, int] = {}
-    loose: tuple[str, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
 
 
-def moves(verdict: Verdict, after: Collection[str], allowed: Mapping[str, Allowed]) -> tuple[Moved, ...]:
+def moves(
+    verdict: Verdict, before: Fingerprint, after: Fingerprint, allowed: Mapping[str, Allowed]
+) -> tuple[Moved, ...]:
     """What a verdict says of every old table, as far as production must follow it.
 
     Args:
         verdict: what became of every table.
-        after: the tables that are there after the migrations.
+        before: fingerprint of the clone as it was.
+        after: fingerprint of the migrated clone.
         allowed: what is declared, by table.
     """
     return tuple(
-        _moved(found, found.to or (found.table if found.table in after else ""), allowed.get(found.table, Allowed()))
+        _moved(found, before.tables.get(found.table), after, allowed.get(found.table, Allowed()))
         for found in verdict.tables
         if found.verdict != "added"
     )
 
 
-def _moved(found: TableVerdict, to: str, allowed: Allowed) -> Moved:
-    compared = {pair.name for pair in found.before}
-    empties = {c.column for c in found.columns if c.column not in compared and c.verdict in ("removed", "declared")}
-    values = {name: sum(amounts.values()) for name, amounts in allowed.columns.items() if name in compared}
-    by_row = allowed.rows.get("changed", 0)
-    differ = by_row + sum(values.values())
-    lose = allowed.rows.get("lost", 0)
+def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: Allowed) -> Moved:
+    kept = found.table in after.tables and (found.mapping or found.verdict not in ("lost", "declared", "removed"))
+    to = tuple(found.to.split(", ")) if found.to else (found.table,) if kept else ()
+    gone = {c.column for c in found.columns if c.column not in found.mapping and c.verdict in ("removed", "declared")}
     return Moved(
         table=found.table,
         to=to,
-        before=found.before,
-        after=found.after,
-        exact=found.rows_before == found.rows_after and not found.changed and not differ and not lose,
+        whole=found.verdict == "unchanged" and not found.columns and found.rows_before == found.rows_after,
+        proofs=tuple(found.proofs),
         tolerated=found.tolerated,
-        emptied=tuple(sorted(empties - allowed.columns.keys())),
-        may_lose=lose,
-        may_differ=differ,
-        may_empty={name: allowed.columns[name].get("lost", 0) for name in sorted(empties & allowed.columns.keys())},
-        loose=() if by_row else tuple(values),
+        emptied=tuple(sorted(gone - allowed.columns.keys())),
+        may_lose=allowed.rows.get("lost", 0),
+        may_empty={name: allowed.columns[name].get("lost", 0) for name in sorted(gone & allowed.columns.keys())},
+        allowances=tuple(_allowances(found, old, after.tables[to[0]], allowed)) if old and len(to) == 1 else (),
     )
+
+
+def _allowances(found: TableVerdict, old: Table, new: Table, allowed: Allowed) -> Iterator[Allowance]:
+    """The comparisons in which what is declared may be missing: over all columns that are read alike on both sides; and
+    where the declarations name columns, over the others, in which nothing may differ."""
+    values = {name: sum(amounts.values()) for name, amounts in allowed.columns.items() if name in found.mapping}
+    lose, by_row = allowed.rows.get("lost", 0), allowed.rows.get("changed", 0)
+    if not lose and not by_row and not values:
+        return
+    elsewhere = {column.column for column in found.columns if column.verdict in ("repointed", "renumbered")}
+    there = {column.name: column.read_as for column in new.columns}
+    alike = [
+        (Pair(column.name, column.read_as), Pair(found.mapping[column.name], column.read_as))
+        for column in old.columns
+        if column.name not in elsewhere and there.get(found.mapping.get(column.name, "")) == column.read_as
+    ]
+    yield Allowance(proof=_proof(old, new, alike), missing=lose + by_row + sum(values.values()))
+    if values and not by_row:
+        others = [pair for pair in alike if pair[0].name not in values]
+        yield Allowance(proof=_proof(old, new, others), missing=lose)
+
+
+def _proof(old: Table, new: Table, pairs: Sequence[tuple[Pair, Pair]]) -> Proof:
+    one, two = tuple(before for before, _ in pairs), tuple(after for _, after in pairs)
+    return Proof((Source(old.name, one),), (Source(new.name, two),))
 
 
 class Proved(BaseModel):
@@ -142,7 +173,9 @@ class Proved(BaseModel):
 
 
 class Certificate(BaseModel):
-    """A rehearsal that held. ``recovery`` is how long the way back took in it; None where it was not tried."""
+    """A rehearsal that held. ``recovery`` is how long the way back took in it, None where it was not tried;
+    ``measured`` what the migrations cost on the clone, None where that was not measured.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -154,6 +187,7 @@ class Certificate(BaseModel):
     recovery: Recovery | None
     schema_after: str
     moves: tuple[Moved, ...]
+    measured: Measured | None = None
 
     @property
     def pending(self) -> Migrations:

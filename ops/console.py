@@ -46,6 +46,8 @@ class Console:
             self._print(str(event["headline"]))
         elif kind == "step":
             self._step(event)
+        elif kind == "measures":
+            self._measures(event)
         elif kind == "note":
             self._print(f"      {event['text']}")
         elif kind == "line" and self._line:
@@ -66,9 +68,17 @@ class Console:
                 self._print(f"{place} {title} …{hint}")
             return
         took = f"  {seconds(float(str(event['seconds'])))}" if "seconds" in event else ""
-        detail = f"\n        {event['detail']}" if event.get("detail") and status in ("done", "undone") else ""
+        said = str(event.get("detail", "")) if status in ("done", "undone") else ""
+        detail = "".join(f"\n        {line}" for line in said.splitlines())
         word = "" if status in ("done", "skipped") else f"{status}: "
         self._print(f"{place} {MARKS[status]} {word}{title}{took}{detail}")
+
+    def _measures(self, event: Event) -> None:
+        """Where all went well they are the step's detail; here is what was measured until a migration failed."""
+        if event["failed"]:
+            self._stop()
+            for line in event["told"]:  # type: ignore[attr-defined]
+                self._print(f"        {line}")
 
     def _outcome(self, event: Event) -> None:
         self._stop()

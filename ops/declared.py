@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from ops import expectations_draft
 from ops.errors import UsageError
 from ops.expectations import Declared, Expectations, declare, find, places
 from ops.explain import explain
-from ops.probes import declarations, probe
+from ops.probes import declarations, pending, probe
 from ops.verdict import Verdict
 from ops.world import World
 
@@ -26,25 +25,27 @@ def declare_for(world: World, target: str, judged: Verdict) -> tuple[Declared, E
     expectations = declarations(world, target)
     if not expectations.entries:
         return declare(judged, expectations, (), ()), expectations
-    names = [str(migration["name"]) for migration in _pending(world, target)]
+    names = _pending(world, target)
     known = [*probe(world, target, target)["applied"], *names]
     return declare(judged, expectations, names, known), expectations
 
 
-def _pending(world: World, target: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = probe(world, target, target)["pending"]
-    return found
+def _pending(world: World, target: str) -> list[str]:
+    return [name for name, _ in pending(probe(world, target, target))]
 
 
-def refusal(world: World, target: str, declared: Declared, expectations: Expectations, write: bool) -> tuple[str, str]:
+def refusal(
+    world: World, target: str, declared: Declared, expectations: Expectations, *, right: str = "", write: bool = False
+) -> tuple[str, str]:
     """Message and hint for what is not declared, or declared otherwise, with the draft of a declaration.
 
     Args:
+        right: how to write this very migration right, where that is known.
         write: add the draft to the application's file. It is refused until a person has filled it in.
     """
     message, hint = f"{target}: refused, production is untouched", ""
     if declared.left.refused:
-        message, hint = explain(target, declared.left)
+        message, hint = explain(target, declared.left, right)
     if declared.objections:
         hint = hint or f"correct {expectations.file}, then   inv verify --target={target}"
         message += f"{'; ' if declared.left.refused else ': '}not as declared: {'; '.join(declared.objections[:6])}"

@@ -13,32 +13,12 @@ from typing import Any
 
 from ops.command import Secret, Shell
 from ops.inputs import Inputs
+from ops.inside import program
 
 MARK = "generalprobe:"
 
-PROBE = """
-import hashlib, inspect, json
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-executor = MigrationExecutor(connection)
-loader = executor.loader
-plan = executor.migration_plan(loader.graph.leaf_nodes())
-def source(migration):
-    import importlib
-    with open(inspect.getsourcefile(importlib.import_module(type(migration).__module__)), 'rb') as file:
-        return hashlib.sha256(file.read()).hexdigest()
-with connection.cursor() as cursor:
-    cursor.execute('SELECT system_identifier::text, current_database() FROM pg_control_system()')
-    system, database = cursor.fetchone()
-print('generalprobe:' + json.dumps({
-    'system': system, 'database': database,
-    'conflicts': {app: sorted(names) for app, names in loader.detect_conflicts().items()},
-    'applied': sorted('.'.join(key) for key in loader.applied_migrations),
-    'unknown': sorted('.'.join(key) for key in loader.applied_migrations if key not in loader.disk_migrations
-                      and key[0] in loader.migrated_apps),
-    'pending': [{'name': m.app_label + '.' + m.name, 'sha256': source(m),
-                 'operations': [type(o).__name__ for o in m.operations], 'atomic': m.atomic} for m, _ in plan]}))
-"""
+# What runs inside, as one argument.
+PROBE = program()
 
 # Operations that only add: production may go on writing while they run.
 ADDITIVE = {"CreateModel", "AddField", "AddIndex", "AddIndexConcurrently", "AlterModelOptions", "AlterModelManagers"}

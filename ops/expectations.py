@@ -263,7 +263,7 @@ def _unknown(entry: Expectation, known: Collection[str]) -> str:
 
 
 def amount(thing: TableVerdict | ColumnVerdict, kind: str) -> int:
-    """How many rows or values of a table or column were lost, changed, duplicated; 0 where that is not counted."""
+    """How many rows or values of a table or column were lost, changed, duplicated."""
     return int(getattr(thing, kind, 0))
 
 

@@ -4,11 +4,11 @@ an empty one is refused until a person has filled it in."""
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -19,15 +19,7 @@ from ops.files import write_whole
 from ops.verdict import TableVerdict, Verdict
 
 HEAD = "# What these migrations may take away or change, and why. Reviewed like code (docs/expectations.md)."
-UNSURE = "which of the pending migrations did it? This is only the last one"
-
-# Operations that can be the cause. What runs somebody's own code or SQL can be the cause of anything.
-FREE = ("RunPython", "RunSQL", "SeparateDatabaseAndState")
-CAUSES: Mapping[str, tuple[str, ...]] = {
-    "table": ("DeleteModel",),
-    "column": ("RemoveField", "DeleteModel"),
-    "changed": ("AlterField",),
-}
+UNSURE = "which of the pending migrations did it? This is only the last that could have"
 
 
 @dataclass(frozen=True)
@@ -41,66 +33,48 @@ class Drafted:
     amounts: Mapping[str, int]
 
 
-def draft(left: Verdict, expectations: Expectations, pending: Sequence[Mapping[str, Any]]) -> list[Drafted]:
+def draft(left: Verdict, expectations: Expectations, names: Sequence[str]) -> list[Drafted]:
     """An entry for everything that is refused and that no entry names yet; one that was exceeded is for a person to
     raise.
 
     Args:
-        left: the verdict without what is declared.
+        left: the verdict without what is declared; it says by which operation, as far as that is known.
         expectations: what is there already.
-        pending: the rehearsed migrations as the probe tells of them, in their order; at least one.
+        names: the rehearsed migrations, in their order; at least one.
     """
-    names = [str(migration["name"]) for migration in pending]
     written = {(e.table, e.column) for e in expectations.entries if e.migration in names}
     found = []
     for table in left.refused:
-        for column, amounts in _refused(table):
+        for column, amounts, by in _refused(table):
             if (parts(table.table), column) not in written:
-                migration, sure = _cause(table, column, amounts, pending)
+                migration, sure = _cause(by, names)
                 name = parts(table.table)
                 shown = named(name).removeprefix("public.") if name else table.table
                 found.append(Drafted(migration, sure, shown, column, amounts))
     return found
 
 
-def _refused(table: TableVerdict) -> list[tuple[str, dict[str, int]]]:
-    """What is to be declared of a table: columns where they account for all of it, else its rows, too."""
+def _refused(table: TableVerdict) -> list[tuple[str, dict[str, int], str]]:
+    """What is to be declared of a table, and by what: columns where they account for all of it, else its rows, too."""
     columns = []
     for column in table.columns:
         amounts = {kind: amount(column, kind) for kind in ("lost", "changed") if amount(column, kind)}
         if amounts:
-            columns.append((column.column, amounts))
+            columns.append((column.column, amounts, column.by))
     rows = {kind: amount(table, kind) for kind in KINDS if amount(table, kind)}
-    if rows.get("changed", 0) and rows["changed"] <= sum(amounts.get("changed", 0) for _, amounts in columns):
+    if rows.get("changed", 0) and rows["changed"] <= sum(amounts.get("changed", 0) for _, amounts, _ in columns):
         del rows["changed"]
-    return ([("", rows)] if rows else []) + columns
+    return ([("", rows, table.by)] if rows else []) + columns
 
 
-def _cause(
-    table: TableVerdict, column: str, amounts: Mapping[str, int], pending: Sequence[Mapping[str, Any]]
-) -> tuple[str, bool]:
-    """The migration that did it, and whether that is sure: the only one, or the only one that could have."""
-    if len(pending) == 1:
-        return str(pending[0]["name"]), True
-    wanted = CAUSES["changed"] if "lost" not in amounts else CAUSES["column" if column else "table"]
-    name = parts(table.table)
-    likely = [
-        str(migration["name"])
-        for migration in pending
-        if name and name[1].startswith(str(migration["name"]).split(".")[0] + "_")
-        if {_kind(operation) for operation in migration["operations"]} & set(wanted)
-    ]
-    free = any(_kind(operation) in FREE for migration in pending for operation in migration["operations"])
-    if len(likely) == 1:
-        return likely[0], not free
-    return str(pending[-1]["name"]), False
-
-
-def _kind(operation: object) -> str:
-    """An operation's class, however much the probe tells of it."""
-    if isinstance(operation, Mapping):
-        return str(operation.get("operation") or operation.get("kind") or operation.get("type") or "")
-    return str(operation)
+def _cause(by: str, names: Sequence[str]) -> tuple[str, bool]:
+    """The migration that did it, and whether that is sure: the only one, or the only one that is blamed."""
+    if len(names) == 1:
+        return names[0], True
+    blamed = [name for name in names if re.search(rf"(?:^| or ){re.escape(name)}: ", by)]
+    if not blamed:
+        return names[-1], False
+    return blamed[-1], len(blamed) == 1 and not by.endswith(" …")
 
 
 def text(drafted: Sequence[Drafted]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -19,11 +20,20 @@ def make_folder(folder: Path) -> Path:
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write under a temporary name, fsync, rename, fsync the folder. The file is 0600."""
+    _write(path, [content.encode() if isinstance(content, str) else content])
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """The same for lines that come one by one; memory is flat."""
+    _write(path, (f"{line}\n".encode() for line in lines))
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> None:
     make_folder(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -1,4 +1,4 @@
-"""Fingerprints: what ``fingerprint.sql`` found, as data, and the same hash over chosen columns.
+"""Fingerprints: what ``fingerprint.sql`` found, as data.
 
 A row's hash is ``hash_array_extended(ARRAY[record_send(ROW(…))], 0)``; a table's checksum is the sum over its rows,
 so it depends on no order, and two equal rows count twice. The choice of this hash, and what weaker ones miss, was
@@ -8,7 +8,6 @@ measured; ``ops/sql/tables.sql`` says which types are read as they are and which
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,10 +43,20 @@ class Table:
 
 @dataclass
 class Fingerprint:
-    """A whole database in one snapshot. ``sequences`` maps a name to its last value and its step."""
+    """A whole database in one snapshot.
+
+    ``sequences`` maps a name to its last value and its step, and ``cycling`` names those that begin anew at their end.
+    ``large_objects`` are how many, and their checksum; None in a file from before they were looked at.
+    ``materialized`` says of each materialized view whether it is filled. ``left_out`` maps what is no part of the
+    fingerprint to the reason.
+    """
 
     tables: dict[str, Table] = field(default_factory=dict)
     sequences: dict[str, tuple[int, int]] = field(default_factory=dict)
+    cycling: set[str] = field(default_factory=set)
+    large_objects: tuple[int, int] | None = None
+    materialized: dict[str, bool] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     migrations: list[str] = field(default_factory=list)
     schema: str = ""
     server: int = 0
@@ -57,6 +66,19 @@ class Fingerprint:
     def rows(self) -> int:
         """Rows of all tables."""
         return sum(table.rows for table in self.tables.values())
+
+    def said_left_out(self) -> list[str]:
+        """What is no part of it, a sentence for each reason; empty where nothing is left out."""
+        names: dict[str, list[str]] = {}
+        for name, why in sorted(self.left_out.items()):
+            names.setdefault(why, []).append(name)
+        return [f"{why}: {listed(found)}" for why, found in sorted(names.items())]
+
+
+def listed(names: list[str]) -> str:
+    """The first three names, and how many more there are."""
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def read(path: Path) -> Fingerprint:
@@ -93,6 +115,14 @@ def _add(found: Fingerprint, line: dict[str, object]) -> None:
         )
     elif "sequence" in line:
         found.sequences[str(line["sequence"])] = (int(str(line["last"])), int(str(line["step"])))
+        if line.get("cycle"):
+            found.cycling.add(str(line["sequence"]))
+    elif "large_objects" in line:
+        found.large_objects = (int(str(line["large_objects"])), int(str(line["checksum"])))
+    elif "materialized" in line:
+        found.materialized[str(line["materialized"])] = bool(line["filled"])
+    elif "left_out" in line:
+        found.left_out[str(line["left_out"])] = str(line["why"])
     elif "migration" in line:
         found.migrations.append(str(line["migration"]))
     elif "schema" in line:
@@ -104,7 +134,8 @@ def _add(found: Fingerprint, line: dict[str, object]) -> None:
 def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
     """In what a restored database is not the one that was dumped, a sentence each; empty where it is.
 
-    Tables must be equal; a sequence must stand where it stood or further on, since sequences know no snapshot.
+    Tables and large objects must be equal; a sequence must stand where it stood or further on, since sequences know no
+    snapshot, and one that cycles may stand anywhere.
     """
     said = [f"{name} is missing" for name in sorted(before.tables.keys() - after.tables.keys())]
     said += [f"{name} was not there before" for name in sorted(after.tables.keys() - before.tables.keys())]
@@ -114,61 +145,34 @@ def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
             said.append(f"{name} has {new.rows:,} rows instead of {old.rows:,}")
         elif old.checksum != new.checksum or old.columns != new.columns:
             said.append(f"{name} has other content")
+    return said + _large_objects(before, after) + _materialized(before, after) + _sequences(before, after)
+
+
+def _large_objects(before: Fingerprint, after: Fingerprint) -> list[str]:
+    old, new = before.large_objects, after.large_objects or (0, 0)
+    if old is None or old == new:
+        return []
+    if old[0] != new[0]:
+        return [f"there are {new[0]:,} large objects instead of {old[0]:,}"]
+    return ["the large objects have other content"]
+
+
+def _materialized(before: Fingerprint, after: Fingerprint) -> list[str]:
+    said = {None: "missing", True: "filled and was not before", False: "empty and was filled before"}
+    now = after.materialized
+    return [
+        f"materialized view {name} is {said[now.get(name)]}"
+        for name, filled in sorted(before.materialized.items())
+        if now.get(name) is not filled
+    ]
+
+
+def _sequences(before: Fingerprint, after: Fingerprint) -> list[str]:
+    said = []
     for name, (last, step) in sorted(before.sequences.items()):
         there = after.sequences.get(name)
-        if there is None or (there[0] - last) * (1 if step > 0 else -1) < 0:
-            said.append(f"sequence {name} is {'missing' if there is None else f'at {there[0]} behind {last}'}")
+        if there is None:
+            said.append(f"sequence {name} is missing")
+        elif name not in before.cycling and (there[0] - last) * (1 if step > 0 else -1) < 0:
+            said.append(f"sequence {name} is at {there[0]} behind {last}")
     return said
-
-
-@dataclass(frozen=True)
-class Link:
-    """A foreign key read as the content of the row that it leads to: the same on both sides, whatever the keys are."""
-
-    table: str
-    key: str
-    content: tuple[Pair, ...]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A column as it goes into a row's hash: its name and the type as which it is read, or the link to follow.
-
-    ``type`` is the column's own type where it is read as another one: what does not survive the way there and back
-    (5.3 as an integer) is read as NULL, so that it is never taken for the old value.
-    """
-
-    name: str
-    read_as: str
-    link: Link | None = None
-    type: str = ""
-
-
-def row_hash(columns: Sequence[Pair], row: str = "x") -> str:
-    """The SQL of one row's hash.
-
-    Args:
-        columns: in the order of the other side.
-        row: what the row is called in the query.
-    """
-    values = ", ".join(_value(pair, row) for pair in columns)
-    return f"hash_array_extended(ARRAY[record_send(ROW({values}))], 0)"
-
-
-def _value(pair: Pair, row: str) -> str:
-    column = f"{row}.{identifier(pair.name)}"
-    if pair.link is None and pair.type:
-        there = f"{column}::{pair.read_as}"
-        return f"CASE WHEN ({there})::{pair.type} IS NOT DISTINCT FROM {column} THEN {there} END"
-    if pair.link is None:
-        return f"{column}::{pair.read_as}"
-    inner, link = row + "x", pair.link
-    return (
-        f"(SELECT {row_hash(link.content, inner)} FROM ONLY {link.table} {inner} "
-        f"WHERE {inner}.{identifier(link.key)} = {row}.{identifier(pair.name)})"
-    )
-
-
-def identifier(name: str) -> str:
-    """Quote a column's name. (psycopg.sql needs a connection for this; the rule is one line of the SQL standard.)"""
-    return '"' + name.replace('"', '""') + '"'

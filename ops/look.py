@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from ops.fingerprint import identifier, row_hash
-from ops.verdict import Pairs
+from ops.rows import Pair, Source, identifier, row_hash, select, value
+from ops.verdict import SAMPLES, Aligned, Numbers, Profile
 from ops.world import SQL_FOLDER
+
+# A statement has room for 1,664 columns; a profile takes four a column.
+WIDE = 200
+BATCH = 20_000
 
 
 class Databases:
@@ -28,30 +32,76 @@ class Databases:
             connection.execute(settings)
             connection.execute("SET default_transaction_read_only = on")
 
-    def checksum(self, side: str, table: str, columns: Pairs) -> tuple[int, int] | None:
-        """See ``verdict.Look``."""
-        text = f"SELECT count(*), coalesce(sum({row_hash(columns)}), 0) FROM ONLY {table} x"
+    def _row(self, side: str, text: str) -> tuple[Any, ...] | None:
+        """One row; None where a value can't be read as asked."""
         try:
-            row = self.sides[side].execute(text.encode()).fetchone()
+            return self.sides[side].execute(text.encode()).fetchone()
         except (psycopg.errors.DataError, psycopg.ProgrammingError):
             return None
+
+    def _stream(self, side: str, text: str) -> Generator[tuple[Any, ...], None, None]:
+        connection = self.sides[side]
+        with connection.transaction(), connection.cursor(f"stream_{side}") as cursor:
+            cursor.itersize = BATCH
+            cursor.execute(text.encode())
+            yield from cursor
+
+    def checksum(self, side: str, sources: Sequence[Source]) -> tuple[int, int] | None:
+        """See ``verdict.Look``."""
+        union = " UNION ALL ".join(select(source) for source in sources)
+        row = self._row(side, f"SELECT count(*), coalesce(sum(hash), 0) FROM ({union}) every_row")
         return (int(row[0]), int(row[1])) if row else None
 
-    def hashes(self, side: str, table: str, columns: Pairs) -> Iterator[int]:
+    def hashes(self, side: str, sources: Sequence[Source]) -> Generator[int, None, None]:
         """See ``verdict.Look``; streamed by a server-side cursor."""
-        connection = self.sides[side]
-        with connection.transaction(), connection.cursor(f"hashes_{side}") as cursor:
-            cursor.itersize = 20_000
-            cursor.execute(f"SELECT {row_hash(columns)} AS hash FROM ONLY {table} x ORDER BY 1".encode())
-            for (value,) in cursor:
-                yield int(value)
+        union = " UNION ALL ".join(select(source) for source in sources)
+        for (found,) in self._stream(side, f"{union} ORDER BY 1"):
+            yield int(found)
 
-    def filled(self, side: str, table: str, column: str) -> int:
+    def profile(self, side: str, table: str, pairs: Sequence[Pair], key: Sequence[Pair] = ()) -> list[Profile] | None:
         """See ``verdict.Look``."""
-        row = self.sides[side].execute(f"SELECT count(x.{identifier(column)}) FROM ONLY {table} x".encode()).fetchone()
-        return int(row[0]) if row else 0
+        found: list[Profile] = []
+        for start in range(0, len(pairs), WIDE):
+            part = pairs[start : start + WIDE]
+            inner = ", ".join(f"{_one(pair, key)} AS h{n}" for n, pair in enumerate(part))
+            outer = ", ".join(
+                f"count(h{n}), coalesce(sum(h{n}), 0), coalesce(min(h{n}), 0), coalesce(max(h{n}), 0)"
+                for n in range(len(part))
+            )
+            row = self._row(side, f"SELECT {outer} FROM (SELECT {inner} FROM ONLY {table} x) every_row")
+            if row is None:
+                return None
+            found += [Profile(*map(int, row[4 * n : 4 * n + 4])) for n in range(len(part))]
+        return found
 
-    def keys(self, side: str, table: str, columns: Pairs, hashes: Sequence[int]) -> list[str]:
+    def aligned(
+        self, side: str, table: str, key: Sequence[Pair], values: Sequence[Pair]
+    ) -> Generator[Aligned, None, None]:
+        """See ``verdict.Look``."""
+        columns = ", ".join([f"{row_hash(key)} AS hash", *map(_one, values)])
+        for row in self._stream(side, f"{select(Source(table, tuple(key)), columns)} ORDER BY 1"):
+            yield int(row[0]), row[1:]
+
+    def texts(self, side: str, source: Source, column: str, hashes: Sequence[int]) -> dict[int, str | None]:
+        """See ``verdict.Look``."""
+        listed = ", ".join(str(int(one)) for one in hashes)
+        hashed = row_hash(source.pairs)
+        query = (
+            f"SELECT {hashed}, x.{identifier(column)}::text FROM ONLY {source.table} x "
+            f"WHERE {hashed} = ANY (ARRAY[{listed}]::bigint[])"
+        )
+        return {int(number): text for number, text in self.sides[side].execute(query.encode()).fetchall()}
+
+    def numbers(self, side: str) -> dict[str, Numbers]:
+        """See ``verdict.Look``."""
+        rows = self.sides[side].execute(
+            "SELECT format('%I.%I', n.nspname, c.relname), c.oid::bigint, json_object_agg(a.attname, a.attnum) "
+            "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid "
+            "WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND a.attnum > 0 AND NOT a.attisdropped GROUP BY 1, 2"
+        ).fetchall()
+        return {str(name): (int(number), dict(columns)) for name, number, columns in rows}
+
+    def keys(self, side: str, table: str, pairs: Sequence[Pair], hashes: Sequence[int]) -> list[str]:
         """See ``verdict.Look``; without hashes, the first keys of the table."""
         connection = self.sides[side]
         found = connection.execute(
@@ -63,10 +113,12 @@ class Databases:
             return []
         key = sql.SQL(" || ',' || ").join(sql.SQL("x.{}::text").format(sql.Identifier(name)) for (name,) in found)
         order = sql.SQL(", ").join(sql.SQL("x.{}").format(sql.Identifier(name)) for (name,) in found)
-        listed = ", ".join(str(int(value)) for value in hashes)
-        where = sql.SQL(f"WHERE {row_hash(columns)} = ANY (ARRAY[{listed}]::bigint[])" if hashes else "")
-        query = sql.SQL("SELECT {} FROM ONLY {} x {} ORDER BY {} LIMIT 5").format(key, sql.SQL(table), where, order)
-        return [str(value) for (value,) in connection.execute(query)]
+        listed = ", ".join(str(int(one)) for one in hashes)
+        where = sql.SQL(f"WHERE {row_hash(pairs)} = ANY (ARRAY[{listed}]::bigint[])" if hashes else "")
+        query = sql.SQL("SELECT {} FROM ONLY {} x {} ORDER BY {} LIMIT {}").format(
+            key, sql.SQL(table), where, order, sql.Literal(SAMPLES)
+        )
+        return [str(one) for (one,) in connection.execute(query)]
 
     def lagging(self, side: str) -> list[str]:
         """Sequences behind the highest key of their column, as ``table.column``: the next insert would fail."""
@@ -88,3 +140,7 @@ class Databases:
             if row and row[0]:
                 found.append(f"{table}.{column}")
         return found
+
+
+def _one(pair: Pair, key: Sequence[Pair] = ()) -> str:
+    return f"CASE WHEN {value(pair, 'x')} IS NOT NULL THEN {row_hash([*key, pair])} END"

@@ -7,21 +7,29 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from ops.certificate import Certificate, Moved
-from ops.files import write_whole
-from ops.fingerprint import Fingerprint
-from ops.verdict import Look, Pairs, difference
+from ops.certificate import Allowance, Certificate, Moved
+from ops.files import write_lines
+from ops.fingerprint import Fingerprint, Table
+from ops.rows import Pair, Proof, Source
+from ops.verdict import Look, difference
 
 
-class Held(BaseModel):
-    """What a table held before: rows, and the checksum over the columns that are compared; ``hashes`` names a file with
-    every row's hash where the migrations add rows to it, or may lose or change some, so that a sum would not do;
-    ``firm`` the same over the columns that no declaration lets change, where one lets others."""
+class HeldProof(BaseModel):
+    """What one comparison held before: its checksum; ``hashes`` names a file with every row's hash where the
+    migrations add rows, so that a sum would not do."""
 
     rows: int
     checksum: int = 0
     hashes: str = ""
-    firm: str = ""
+
+
+class Held(BaseModel):
+    """What a table held before: rows, checksum, each of its comparisons, and those in which rows may be missing."""
+
+    rows: int
+    checksum: int
+    proofs: list[HeldProof] = []
+    allowances: list[HeldProof] = []
 
 
 class Holdings(BaseModel):
@@ -44,45 +52,44 @@ def hold(found: Certificate, old: Fingerprint, look: Look, folder: Path) -> tupl
     """
     said, held = [], {}
     for number, move in enumerate(found.moves):
-        rows = old.tables[move.table].rows if move.table in old.tables else 0
+        table = old.tables.get(move.table)
+        rows = table.rows if table else 0
         if not move.to and rows and not move.may_lose:
             said.append(f"{move.table} was empty in the rehearsal and would be dropped; it has {rows:,} rows now")
         elif not move.to and rows > move.may_lose:
             said.append(_more(f"{move.table} would be dropped with {rows:,} rows", move.may_lose))
         for column in move.emptied:
-            if filled := look.filled("before", move.table, column):
+            if filled := _filled(look, move.table, column):
                 said.append(f"{move.table}.{column} held nothing in the rehearsal; it holds {filled:,} values now")
         for column, most in move.may_empty.items():
-            if (filled := look.filled("before", move.table, column)) > most:
+            if (filled := _filled(look, move.table, column)) > most:
                 said.append(_more(f"{move.table}.{column} would be dropped with {filled:,} values", most))
-        if move.to and not move.tolerated:
-            held[move.table] = _held(move, rows, look, folder / f"hashes-{number}.txt")
+        if move.to and not move.tolerated and table:
+            held[move.table] = _held(move, table, look, folder / f"hashes-{number}")
     return Holdings(tables=held), said
+
+
+def _filled(look: Look, table: str, column: str) -> int:
+    found = look.checksum("before", [Source(table, (Pair(column, "text"),), True)])
+    return found[0] if found else 0
 
 
 def _more(what: str, most: int) -> str:
     return f"{what}; declared are at most {most:,}"
 
 
-def _held(move: Moved, rows: int, look: Look, file: Path) -> Held:
-    if move.exact:
-        found = look.checksum("before", move.table, move.before) if move.before else (rows, 0)
-        return Held(rows=rows, checksum=found[1] if found else 0)
-    _write_hashes(file, look, move.table, move.before)
-    firm = file.with_suffix(".firm.txt") if move.loose else None
-    if firm:
-        _write_hashes(firm, look, move.table, _firm(move)[0])
-    return Held(rows=rows, hashes=str(file), firm=str(firm or ""))
+def _held(move: Moved, table: Table, look: Look, file: Path) -> Held:
+    proofs = [] if move.whole else [_proof(proof, look, Path(f"{file}-{n}.txt")) for n, proof in enumerate(move.proofs)]
+    allowances = [_proof(a.proof, look, Path(f"{file}-allowed-{n}.txt")) for n, a in enumerate(move.allowances)]
+    return Held(rows=table.rows, checksum=table.checksum, proofs=proofs, allowances=allowances)
 
 
-def _write_hashes(file: Path, look: Look, table: str, columns: Pairs) -> None:
-    write_whole(file, "".join(f"{value}\n" for value in look.hashes("before", table, columns)))
-
-
-def _firm(move: Moved) -> tuple[Pairs, Pairs]:
-    """The compared columns that no declaration lets change, as they are called before and after."""
-    kept = [pair for pair in zip(move.before, move.after, strict=True) if pair[0].name not in move.loose]
-    return [before for before, _ in kept], [after for _, after in kept]
+def _proof(proof: Proof, look: Look, file: Path) -> HeldProof:
+    rows, checksum = look.checksum("before", proof.before) or (0, 0)
+    if proof.exact:
+        return HeldProof(rows=rows, checksum=checksum)
+    write_lines(file, map(str, look.hashes("before", proof.before)))
+    return HeldProof(rows=rows, checksum=checksum, hashes=str(file))
 
 
 def objections(found: Certificate, held: Holdings, new: Fingerprint, look: Look, frozen: bool) -> list[str]:
@@ -98,33 +105,52 @@ def objections(found: Certificate, held: Holdings, new: Fingerprint, look: Look,
     """
     said = [] if new.schema == found.schema_after else ["its schema is not that of the rehearsal"]
     for move in found.moves:
-        if move.to and move.to not in new.tables:
-            said.append(f"{move.to} is missing")
-        elif move.table in held.tables:
-            said += _content(move, held.tables[move.table], new.tables[move.to].rows, look, frozen)
+        gone = [name for name in move.to if name not in new.tables]
+        said += [f"{name} is missing" for name in gone]
+        if move.to and not gone and move.table in held.tables:
+            said += _content(move, held.tables[move.table], new, look, frozen)
     return said
 
 
-def _content(move: Moved, held: Held, rows: int, look: Look, frozen: bool) -> list[str]:
+def _content(move: Moved, held: Held, new: Fingerprint, look: Look, frozen: bool) -> list[str]:
+    where = ", ".join(move.to)
+    rows = sum(new.tables[name].rows for name in move.to)
     if rows < held.rows - move.may_lose:
         declared = f"; declared are at most {move.may_lose:,} lost" if move.may_lose else ""
-        return [f"{move.to} has {rows:,} rows, {move.table} had {held.rows:,}{declared}"]
-    if not frozen or not move.after:
+        return [f"{where} has {rows:,} rows, {move.table} had {held.rows:,}{declared}"]
+    if not frozen:
         return []
-    if not held.hashes:
-        same = look.checksum("after", move.to, move.after) == (held.rows, held.checksum)
-        return [] if same else [f"{move.to} does not hold the content of {move.table}"]
-    most = move.may_lose + move.may_differ
-    missing, _, _ = difference(_numbers(Path(held.hashes)), look.hashes("after", move.to, move.after))
-    if missing > most:
-        declared = f": {missing:,} rows are missing or changed, declared are at most {most:,}" if most else ""
-        return [f"{move.to} does not hold the content of {move.table}{declared}"]
-    if held.firm:
-        missing, _, _ = difference(_numbers(Path(held.firm)), look.hashes("after", move.to, _firm(move)[1]))
-        if missing > move.may_lose:
-            columns = ", ".join(move.loose)
-            return [f"{move.to}: {missing - move.may_lose:,} rows changed in other columns than {columns}"]
-    return []
+    whole = (new.tables[move.to[0]].rows, new.tables[move.to[0]].checksum) == (held.rows, held.checksum)
+    sound = whole if move.whole else all(_holds(*pair, look) for pair in zip(move.proofs, held.proofs, strict=True))
+    if not sound:
+        return [f"{where} does not hold the content of {move.table}"]
+    return [said for pair in zip(move.allowances, held.allowances, strict=True) if (said := _allowed(*pair, look))][:1]
+
+
+def _holds(proof: Proof, held: HeldProof, look: Look) -> bool:
+    return _missing(proof, held, look) == 0
+
+
+def _missing(proof: Proof, held: HeldProof, look: Look) -> int:
+    """How many rows of before are not there; all of them where that can't be told row by row."""
+    there = look.checksum("after", proof.after)
+    if there == (held.rows, held.checksum):
+        return 0
+    if not held.hashes or there is None:
+        return max(held.rows, 1)
+    return difference(_numbers(Path(held.hashes)), look.hashes("after", proof.after))[0]
+
+
+def _allowed(allowance: Allowance, held: HeldProof, look: Look) -> str:
+    missing = _missing(allowance.proof, held, look)
+    if missing <= allowance.missing:
+        return ""
+    one, two = allowance.proof.before[0], allowance.proof.after[0]
+    columns = ", ".join(pair.name for pair in one.pairs)
+    return (
+        f"{missing:,} rows of {one.table} are missing in {two.table} or changed; declared are at most "
+        f"{allowance.missing:,} (compared: {columns})"
+    )
 
 
 def _numbers(file: Path) -> Iterator[int]:

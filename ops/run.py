@@ -20,6 +20,7 @@ from ops.journal import Event, Journal, State, now
 from ops.plan import Plan, PlannedCheck, PlannedStep
 from ops.postgres import said_error
 from ops.tools import TOOLS
+from ops.watch import Line, watched
 from ops.world import World
 
 Show = Callable[[Event], None]
@@ -203,18 +204,9 @@ class Runner:
 
     def _do(self, planned: PlannedStep) -> None:
         self._said = ""
-        pauses = [PAUSES[min(n, len(PAUSES) - 1)] for n in range(planned.step.retries(planned.inputs))]
-        for pause in (*pauses, None):
-            try:
-                for command in planned.commands:
-                    self.world.memo.clear()
-                    self._said = self.execute(command, planned.name) or self._said
-                break
-            except StepFailed as error:
-                if pause is None or not lock_wait(error.message):
-                    raise
-                self.show({"event": "note", "step": planned.name, "text": f"{error.message}; again in {pause:g} s"})
-                time.sleep(pause)
+        with watched(self.world, planned, self.emit) as watch:
+            self._commands(planned, watch.line)
+        self._said = watch.said or self._said
         if planned.step.fact:
             self.state.facts[planned.step.fact] = self._said
             self.emit({"event": "fact", "name": planned.step.fact, "value": self._said})
@@ -224,6 +216,21 @@ class Runner:
                 f"{planned.inputs.target}: {planned.name} ended, but its proof does not hold "
                 f"({planned.proof.check.title.lower()}): {wrong.message}"
             )
+
+    def _commands(self, planned: PlannedStep, line: Line) -> None:
+        """A step's commands, all of them again where a lock was not to be had."""
+        pauses = [PAUSES[min(n, len(PAUSES) - 1)] for n in range(planned.step.retries(planned.inputs))]
+        for pause in (*pauses, None):
+            try:
+                for command in planned.commands:
+                    self.world.memo.clear()
+                    self._said = self.execute(command, planned.name, line) or self._said
+                break
+            except StepFailed as error:
+                if pause is None or not lock_wait(error.message):
+                    raise
+                self.show({"event": "note", "step": planned.name, "text": f"{error.message}; again in {pause:g} s"})
+                time.sleep(pause)
 
     def _gate(self, planned: PlannedStep, gate: PlannedCheck) -> None:
         if error := self._holds(gate):
@@ -243,20 +250,20 @@ class Runner:
             return error
         return None
 
-    def execute(self, command: Command, key: str) -> str:
-        """Run one command and return what it printed, or what a tool said.
+    def execute(self, command: Command, key: str, line: Line = lambda _: None) -> str:
+        """Run one command and return what it printed, or what a tool said; ``line`` is told each line.
 
         Raises:
             StepFailed: it did not exit with 0.
         """
         if isinstance(command, Tool):
             return TOOLS[command.name](self.world, **command.options)
-        done = self.world.run(
-            command,
-            run=self.plan.inputs.run,
-            known=self.state.facts,
-            on_line=lambda line: self.show({"event": "line", "step": key, "text": line}),
-        )
+
+        def heard(text: str) -> None:
+            line(text)
+            self.show({"event": "line", "step": key, "text": text})
+
+        done = self.world.run(command, run=self.plan.inputs.run, known=self.state.facts, on_line=heard)
         self._log(key, command, done.out, done.err)
         if done.exit:
             words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))

@@ -7,8 +7,8 @@ A step's ``act`` is a pure function of frozen inputs that *returns* commands. Th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
@@ -46,6 +46,19 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """What our own Python measures while a step's commands run; it changes nothing, and a person by hand goes without.
+
+    Args:
+        name: its name in ``ops.tools.WATCHES``.
+        options: its keyword arguments, all text.
+    """
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a procedure.
 
@@ -71,6 +84,7 @@ class Step:
         on_failure: what to type where it failed and neither resume nor undo is the answer.
         when: the step is left out of a plan for inputs for which this is false.
         only: the same in words, for the page.
+        watch: what is measured while its commands run.
     """
 
     name: str
@@ -94,6 +108,7 @@ class Step:
     on_failure: Callable[[Inputs], str] | None = None
     when: Callable[[Inputs], bool] = lambda _: True
     only: str = ""
+    watch: Callable[[Inputs], Watch] | None = None
 
 
 def check(title: str, hint: str = "", *, once: bool = False) -> Callable[[Act], Check]:

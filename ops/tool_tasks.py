@@ -30,7 +30,8 @@ TOOLS = {
     "certify": ("Write a rehearsal's certificate.", "target backup_id report after name"),
     "check-recovery": ("Say how long the way back took in the rehearsal.", "target name"),
     "check-certificate": ("Compare what a certificate is bound to with what is there now.", "target name"),
-    "check-window": ("Say whether the maintenance window is open.", "target"),
+    "check-window": ("Say whether the maintenance window is open for long enough.", "target name frozen begun"),
+    "check-freeze": ("Say whether the rehearsal asks for a freeze that the plan lacks.", "target name frozen"),
     "check-rest": ("Compare the migrations that are left with the rehearsed ones.", "target name"),
     "hold-production": ("Note what production holds before its migrations.", "target name before report"),
     "verify-production": (

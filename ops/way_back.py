@@ -26,6 +26,11 @@ class Recovery(BaseModel):
     swapped: float
 
     @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.restored + self.proved + self.swapped
+
+    @property
     def sentence(self) -> str:
         """What it says to a person."""
         return f"way back proved: restored and proved in {_seconds(self.restored + self.proved)}, " + (

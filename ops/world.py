@@ -141,6 +141,8 @@ class World:
         if self._urls:
             env["PGSERVICEFILE"] = str(self.private / "services")
         env |= {"PGAPPNAME": application(run), "PGCONNECT_TIMEOUT": "10", "OPS_SQL": str(SQL_FOLDER)}
+        # What a program prints is known at once: a migration that has ended, a person waiting.
+        env["PYTHONUNBUFFERED"] = "1"
         for name, value in shell.env.items():
             env[name] = self.url(value.target) if isinstance(value, Secret) else str(value)
         return env

@@ -7,7 +7,7 @@ from ops.django import manage
 from ops.inputs import Inputs
 from ops.procedures.clone import not_production
 from ops.procedures.way_back import way_back
-from ops.step import Procedure, check
+from ops.step import Procedure, Watch, check
 
 migrate_test = Procedure(
     "migrate-test",
@@ -61,6 +61,13 @@ def drop_before(c: Inputs) -> Command:
     return Query("drop_database.sql", c.test, "postgres", {"name": c.before, "marker": "generalprobe clone "})
 
 
+def measure(c: Inputs) -> Watch:
+    """The locks, rows and times of each migration."""
+    return Watch(
+        "migrations", {"test": c.test, "run": c.run, "backup": c.backup, "report": f"{c.run_folder}/measures.json"}
+    )
+
+
 @migrate_test.step(
     "Keep a copy of the clone as it is", gates=(not_production,), proof=copy_is_there, undo=drop_before, again=True
 )
@@ -77,10 +84,12 @@ def keep_before(c: Inputs) -> Command:
     proof=clone_is_migrated,
     stays="The clone is a throw-away: `inv clone-prod-to-test` makes a fresh one.",
     again=True,
+    watch=measure,
 )
 def migrate(c: Inputs) -> list[Command]:
     """The application's own command with the new release's code, on the clone. What it is about to run is noted: the
-    certificate is bound to that, and not to what lies in the folder later."""
+    certificate is bound to that, and not to what lies in the folder later. The tool also measures meanwhile, over a
+    connection of its own: each migration's time, locks, rows, rewritten tables and WAL."""
     noted = {"target": c.target, "test": c.test, "backup_id": c.backup, "run": c.run}
     return [Tool("note-rehearsal", noted), manage(c, c.test, "migrate", "--noinput")]
 

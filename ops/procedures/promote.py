@@ -53,10 +53,30 @@ def app_talks_to_production(c: Inputs) -> Command:
     return Tool("check-app", {"target": c.target, "database_of": c.target})
 
 
-@check("The maintenance window is open, where one is asked for", "wait for the window")
+@check("The maintenance window is open for long enough, where one is asked for", "wait for the window")
 def window_is_open(c: Inputs) -> Command:
-    """Locks and a freeze are felt; users were told when."""
-    return Tool("check-window", {"target": c.target})
+    """Locks and a freeze are felt; users were told when. The release, as long as its rehearsal took and half as fast,
+    and the way back must fit into what is left of it."""
+    return _window(c, begun=False)
+
+
+@check("What is left of the maintenance window is enough for the migrations and the way back", "wait for the window")
+def window_still_open(c: Inputs) -> Command:
+    """The last backup may have taken longer than it did in the rehearsal."""
+    return _window(c, begun=True)
+
+
+def _window(c: Inputs, *, begun: bool) -> Command:
+    words = {True: "yes", False: "no"}
+    given = {"target": c.target, "name": c.certificate, "frozen": words[c.frozen], "begun": words[begun]}
+    return Tool("check-window", given)
+
+
+@check("Production is frozen meanwhile, where the rehearsal asks for it")
+def freeze_as_measured(c: Inputs) -> Command:
+    """With `freeze: auto`: where rows that were there are updated or deleted, a table is rewritten or dropped, or
+    writers would wait for long, nobody should write meanwhile. A release is planned before that is known."""
+    return Tool("check-freeze", {"target": c.target, "name": c.certificate, "frozen": "yes" if c.frozen else "no"})
 
 
 @check("New sessions of production are read-only", "inv resume")
@@ -84,7 +104,8 @@ def way_back_is_proved(c: Inputs) -> Command:
 
 
 # The guide's checklist: a backup, a rehearsal, verified data, a way back, a window where one is needed.
-GATES = (is_production, backup_is_whole, certificate_holds, way_back_is_proved, app_talks_to_production, window_is_open)
+BASE = (is_production, backup_is_whole, certificate_holds, way_back_is_proved, app_talks_to_production)
+GATES = (*BASE, window_is_open)
 
 
 def freeze_now(c: Inputs) -> Command:
@@ -117,7 +138,7 @@ def freeze(c: Inputs) -> Command:
 promote.include(backup, inputs=last, when=lambda c: c.frozen, prefix="last-", label="Last backup: ", only=IF_FROZEN)
 
 
-@promote.step("Take the fingerprint of production before", reads=True, again=True)
+@promote.step("Take the fingerprint of production before", gates=(freeze_as_measured,), reads=True, again=True)
 def fingerprint_before(c: Inputs) -> Command:
     """What every table holds right before the migrations."""
     return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/production-before.jsonl")
@@ -140,7 +161,7 @@ def hold(c: Inputs) -> Command:
 
 @promote.step(
     "Run the migrations on production",
-    gates=(*GATES, rest_is_rehearsed),
+    gates=(*BASE, window_still_open, freeze_as_measured, rest_is_rehearsed),
     proof=is_migrated,
     final="Migrations are not run backwards: that would bring tables back empty. The way back is the backup: "
     "`inv rollback`, which loses nothing while production is frozen.",

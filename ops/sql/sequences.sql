@@ -1,7 +1,21 @@
 -- Every sequence with its last value. Sequences know no snapshot, so they are read before the dump reads them: a
--- restored one must stand there or further on.
-SELECT json_build_object('sequence', format('%I.%I', schemaname, sequencename),
-                         'last', coalesce(last_value, start_value - increment_by), 'step', increment_by)
-FROM pg_sequences
-WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema'
-ORDER BY 1::text;
+-- restored one must stand there or further on. One that was not used since it was created or set stands one step before
+-- its next value; only the sequence itself knows that. One that this role may not read is an error, as in pg_dump.
+WITH sequences AS MATERIALIZED (
+    SELECT format('%I.%I', n.nspname, c.relname) AS name, s.seqincrement AS step, s.seqcycle AS cycle,
+           pg_sequence_last_value(c.oid) AS last
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s ON s.seqrelid = c.oid
+    WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                      AND d.deptype = 'e')
+), unused AS (
+    SELECT row_number() OVER (ORDER BY name) / 50 AS batch, format(
+        'SELECT json_build_object(''sequence'', %L, ''last'', last_value::numeric - CASE WHEN is_called THEN 0 ELSE %s END, '
+        '''step'', %s, ''cycle'', %L::bool) FROM %s', name, step, step, cycle, name) AS query
+    FROM sequences WHERE last IS NULL
+)
+SELECT format('SELECT value FROM json_array_elements(%L)', json_agg(json_build_object(
+           'sequence', name, 'last', last, 'step', step, 'cycle', cycle) ORDER BY name))
+FROM sequences WHERE last IS NOT NULL
+UNION ALL
+SELECT string_agg(query, ' UNION ALL ') FROM unused GROUP BY batch \gexec

@@ -1,6 +1,7 @@
 -- Settings under which a fingerprint is the same on every server: each of them changes the text of some value.
 SET LOCAL client_encoding = 'UTF8';
 SET LOCAL search_path = pg_catalog;
+SET LOCAL standard_conforming_strings = on;
 SET LOCAL quote_all_identifiers = off;
 -- A policy would hide rows: rather an error than a fingerprint of some of them.
 SET LOCAL row_security = off;

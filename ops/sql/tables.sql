@@ -1,20 +1,26 @@
 -- Per table: rows, columns, and the sum of a hash of each row, which depends neither on the order of rows nor of columns.
--- hash_array_extended over record_send sees every difference in the binary value of a built-in type; all other types
--- (enum, domain, extension, reg*, xml) go through text, since their binary form holds numbers of this server only.
--- Tables that an extension brought along are left out: pg_dump leaves them out too.
-WITH columns AS (
+-- hash_array_extended over record_send sees every difference in the binary value of a built-in type. All other types
+-- (enum, domain, composite, extension, reg*, xml) go through text, since their binary form holds numbers of this server
+-- only. So do floating point numbers and arrays, since equal ones can differ in binary: a NaN has a sign, and an array
+-- remembers that it once held a NULL. Neither survives a dump, and neither can be seen.
+-- Partitioned tables have no rows of their own: their partitions stand here, and so does each table of an inheritance
+-- by itself. What an extension brought along is left out, as pg_dump does.
+WITH columns AS MATERIALIZED (
     SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod) AS type,
-           CASE WHEN e.typnamespace = 'pg_catalog'::regnamespace AND e.typtype IN ('b', 'r', 'm')
-                     AND e.typname <> 'xml' AND e.typname !~ '^reg' AND e.typsend <> 0
+           CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r', 'm') AND t.typsend <> 0
+                     AND t.typcategory <> 'A' AND t.typname !~ '^(reg|xml$|float|point$|lseg$|line$|box$|path$|polygon$|circle$)'
                 THEN format_type(a.atttypid, -1) ELSE 'text' END AS read_as
-    FROM pg_attribute a
-    JOIN pg_type t ON t.oid = a.atttypid
-    JOIN pg_type e ON e.oid = CASE WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN t.typelem ELSE t.oid END
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
     WHERE a.attnum > 0 AND NOT a.attisdropped
+      AND a.attrelid IN (SELECT oid FROM pg_class WHERE relkind = 'r' AND relpersistence <> 't')
+), listed AS (
+    SELECT attrelid, count(*) AS width,
+           json_agg(json_build_array(attname, type, read_as) ORDER BY attname COLLATE "C") AS columns,
+           string_agg(format('x.%I::%s', attname, read_as), ', ' ORDER BY attname COLLATE "C") AS list
+    FROM columns GROUP BY attrelid
 ), tables AS (
-    SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relpages,
-           (SELECT coalesce(json_agg(json_build_array(attname, type, read_as) ORDER BY attname COLLATE "C"), '[]')
-            FROM columns WHERE attrelid = c.oid) AS columns,
+    SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name,
+           coalesce(l.columns, '[]') AS columns, coalesce(l.list, '') AS list,
            (SELECT coalesce(json_agg(a.attname), '[]') FROM pg_index i JOIN pg_attribute a
             ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey) WHERE i.indrelid = c.oid AND i.indisprimary) AS key,
            (SELECT coalesce(json_object_agg(a.attname, json_build_array(k.confrelid::regclass, f.attname)), '{}')
@@ -22,16 +28,17 @@ WITH columns AS (
             JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
             JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = k.confkey[1]
             WHERE k.conrelid = c.oid AND k.contype = 'f' AND cardinality(k.conkey) = 1) AS links,
-           (SELECT coalesce(string_agg(format('x.%I::%s', attname, read_as), ', ' ORDER BY attname COLLATE "C"), '')
-            FROM columns WHERE attrelid = c.oid) AS list
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           -- A table that was never analyzed does not know its size.
+           coalesce(l.width, 0) > 200 OR CASE WHEN c.relpages > 0 AND c.reltuples >= 0 THEN c.relpages
+                                              ELSE pg_relation_size(c.oid) / 8192 END > 1000 AS alone
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN listed l ON l.attrelid = c.oid
     WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                       AND d.deptype = 'e')
 ), numbered AS (
-    -- Small tables by fifty in one statement, since round trips would cost more than the rows; large ones alone.
-    SELECT *, CASE WHEN relpages > 1000 THEN -oid::bigint
-                   ELSE row_number() OVER (PARTITION BY relpages > 1000 ORDER BY name) / 50 END AS batch
+    -- Small tables by fifty in one statement, since round trips would cost more than the rows; large ones alone, and
+    -- so those with very many columns.
+    SELECT *, CASE WHEN alone THEN -oid::bigint ELSE row_number() OVER (PARTITION BY alone ORDER BY name) / 50 END AS batch
     FROM tables
 )
 SELECT string_agg(format(
@@ -43,5 +50,7 @@ SELECT format('SELECT json_build_object(''migration'', app || ''.'' || name) FRO
               n.nspname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = 'django_migrations' AND c.relkind = 'r' AND n.nspname !~ '^pg_' \gexec
+\ir large_objects.sql
+\ir left_out.sql
 \ir schema.sql
 SELECT json_build_object('complete', true, 'server', current_setting('server_version_num')::int);

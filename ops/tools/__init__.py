@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.tools import backups, promotion, rehearsal
-from ops.tools.registry import TOOLS
+from ops.tools import backups, measured, promotion, rehearsal
+from ops.tools.registry import TOOLS, WATCHES
 
-__all__ = ["TOOLS", "backups", "promotion", "rehearsal"]
+__all__ = ["TOOLS", "WATCHES", "backups", "measured", "promotion", "rehearsal"]

@@ -37,7 +37,10 @@ def seal(world: World, *, target: str, backup_id: str, run: str) -> str:
             "rows": {t.name: t.rows for t in found.tables.values()},
         },
     )
-    return f"{backup_id}: {found.rows:,} rows in {len(found.tables)} tables, {manifest.size / 1e6:,.1f} MB"
+    count = found.large_objects[0] if found.large_objects else 0
+    large = f", {count:,} large object{'s' * (count != 1)}" if count else ""
+    said = f"{backup_id}: {found.rows:,} rows in {len(found.tables)} tables{large}, {manifest.size / 1e6:,.1f} MB"
+    return "; ".join([said, *found.said_left_out()])
 
 
 @tool

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from ops import certificate, fingerprint
 from ops.errors import DataDiffers, Refused
 from ops.files import write_whole
@@ -52,17 +50,3 @@ def verify_production(world: World, *, target: str, name: str, held: str, after:
     if said:
         raise DataDiffers(f"{target}: production is not what was rehearsed: {'; '.join(said[:4])}")
     return f"{len(holdings.tables)} tables hold what they held before"
-
-
-@tool
-def check_window(world: World, *, target: str) -> str:
-    """Say whether the maintenance window of the inventory is open now; without one, it always is."""
-    window = world.inventory.target(target).window
-    if window is None:
-        return "no maintenance window is asked for"
-    if not window.contains(datetime.now(UTC)):
-        raise Refused(
-            f"{target}: the maintenance window is closed: {', '.join(window.days)} {window.hours} {window.zone}",
-            "wait for it, or change `window` in the inventory",
-        )
-    return f"the maintenance window is open ({window.hours} {window.zone})"

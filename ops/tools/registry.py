@@ -7,6 +7,27 @@ not hold. It asks nobody and starts no other step. Each is also a task, ``inv to
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
+
+from ops.measures import Measures
+
+
+class Watching(Protocol):
+    """Something that measures while a step's commands run. Nothing of it may raise."""
+
+    def start(self) -> None:
+        """Begin; the commands start when this returns."""
+
+    def line(self, text: str) -> None:
+        """Take a line that a command printed."""
+
+    def stop(self, error: str = "") -> Measures:
+        """End, and say what was measured; ``error`` says why the commands failed."""
+        ...
+
+
+# What can be measured, by name.
+WATCHES: dict[str, Callable[..., Watching]] = {}
 
 TOOLS: dict[str, Callable[..., str]] = {}
 

@@ -6,13 +6,15 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ops import certificate, fingerprint, rehearsed, way_back
+from ops import certificate, fingerprint, measures, rehearsed, way_back
+from ops.blame import better, name_operations
 from ops.bound import bound_now, bound_then, checks_of
 from ops.declared import declare_for, refusal
 from ops.errors import DataDiffers, Refused
 from ops.files import write_whole
 from ops.judge import judge
 from ops.look import Databases
+from ops.operations import Application
 from ops.probes import changes_of, commit_of, identity, pending, probe, target_folder
 from ops.tools.registry import tool
 from ops.world import World
@@ -65,16 +67,19 @@ def verdict(
     check_before(target, dumped, old)
     with world.connect(test, before_database) as one, world.connect(test) as two:
         look = Databases({"before": one, "after": two})
-        judged = judge(old, new, look)
+        known = Application.read(probe(world, target, target))
+        judged = judge(old, new, look, known)
         lagging = sorted(set(look.lagging("after")) - set(look.lagging("before")))
+    name_operations(judged, known)
     declared, expectations = declare_for(world, target, judged)
     write_whole(world.inventory.path(report), json.dumps(judged.data(), indent=1, ensure_ascii=False))
     proved = certificate.Proved(
-        moves=certificate.moves(judged, new.tables, declared.allowed), expectations=expectations.digest
+        moves=certificate.moves(judged, old, new, declared.allowed), expectations=expectations.digest
     )
     write_whole(_beside(world, report, MOVES), proved.model_dump_json())
     if declared.objections or declared.left.refused:
-        message, hint = refusal(world, target, declared, expectations, draft == "yes")
+        right = better(declared.left, known)
+        message, hint = refusal(world, target, declared, expectations, right=right, write=draft == "yes")
         raise DataDiffers(message, hint, verdict=judged.data())
     moved = [f"{t.table} → {t.to}" for t in judged.tables if t.verdict == "moved"]
     said = f"every row of {len(old.tables)} tables is accounted for" + (f"; moved: {', '.join(moved)}" if moved else "")
@@ -122,18 +127,23 @@ def certify(world: World, *, target: str, backup_id: str, report: str, after: st
     recovery = way_back.measured(_beside(world, report, WAY_BACK))
     found = fingerprint.read(world.inventory.path(after))
     issued = datetime.now(UTC)
+    folder = target_folder(world, target)
+    bound = bound_then(world, target, backup_id, _beside(world, report, CHECKS), proved, found)
+    costs = measures.newest(folder, backup_id, [name for name, _ in bound.migrations])
     made = certificate.Certificate(
         certificate=name,
         target=target,
         issued_at=issued,
         expires_at=issued + timedelta(hours=hours),
-        bound=bound_then(world, target, backup_id, _beside(world, report, CHECKS), proved, found),
+        bound=bound,
         recovery=recovery,
         schema_after=found.schema,
         moves=proved.moves,
+        measured=measures.summary(costs) if costs else None,
     )
-    certificate.write(target_folder(world, target), made)
-    return f"{name}: valid for {hours:g} h" + (f"; {recovery.sentence}" if recovery else "")
+    certificate.write(folder, made)
+    unknown = "" if costs else "; what the migrations lock was not measured"
+    return f"{name}: valid for {hours:g} h{unknown}" + (f"; {recovery.sentence}" if recovery else "")
 
 
 def _beside(world: World, report: str, name: str) -> Path:

@@ -184,7 +184,8 @@ def test_the_order_of_columns_does_not_count(client: Client, plain: Plain, named
 
 def test_values_of_another_server_number_do_not_count(client: Client, plain: Plain, named: Named) -> None:
     burnt = "; ".join(f"CREATE TYPE burnt{n} AS ENUM ('sad', 'happy'); CREATE DOMAIN gone{n} AS int" for n in range(9))
-    other = named("numbers", burnt, TYPES, fill())
+    gone = "; ".join(f"DROP TYPE burnt{n}; DROP DOMAIN gone{n}" for n in range(9))
+    other = named("numbers", burnt, TYPES, gone, fill())
     oid = "SELECT 'mood'::regtype::oid"
     assert client.ask(oid, other) != client.ask(oid, plain[0])
     assert client.fingerprint(other) == plain[1]

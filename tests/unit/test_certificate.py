@@ -9,7 +9,7 @@ import pytest
 
 from ops.certificate import NAMES, Bound, Certificate, Moved, newest, objections, partly, read, write
 from ops.errors import REFUSED, Refused
-from ops.fingerprint import Pair
+from ops.rows import Pair, Proof, Source
 from ops.way_back import Recovery
 
 BOUND = Bound(
@@ -52,7 +52,13 @@ CERTIFICATE = Certificate(
     bound=BOUND,
     recovery=Recovery(restored=40.2, proved=1.9, swapped=0.03),
     schema_after="s9",
-    moves=(Moved(table="a", to="b", before=(Pair("x", "text"),), after=(Pair("y", "text"),)),),
+    moves=(
+        Moved(
+            table="a",
+            to=("b",),
+            proofs=(Proof((Source("a", (Pair("x", "text"),)),), (Source("b", (Pair("y", "text"),)),), True),),
+        ),
+    ),
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,22 +15,8 @@ PENDING = ["lessons.0007_drop", "lessons.0008_price"]
 KNOWN = ["lessons.0001_initial", "lessons.0006_old", *PENDING]
 
 
-@dataclass
-class Column(ColumnVerdict):
-    """A column's verdict that also counts values that differ."""
-
-    changed: int = 0
-
-
-@dataclass
-class Table(TableVerdict):
-    """A table's verdict that also counts rows too many."""
-
-    duplicated: int = 0
-
-
-def table(name: str, verdict: str, rows: int = 1000, **fields: object) -> Table:
-    return Table(f"public.{name}", verdict, rows, 0 if verdict == "removed" else rows, **fields)  # type: ignore[arg-type]
+def table(name: str, verdict: str, rows: int = 1000, **fields: object) -> TableVerdict:
+    return TableVerdict(f"public.{name}", verdict, rows, 0 if verdict == "removed" else rows, **fields)  # type: ignore[arg-type]
 
 
 def written(folder: Path, content: str) -> Path:
@@ -71,7 +56,10 @@ def story(**amounts: int) -> list[TableVerdict]:
             "lessons_booking",
             "lost",
             changed=amounts.get("rows", price),
-            columns=[Column("code", "lost", lost=code), Column("price", "changed", "price", changed=price)],
+            columns=[
+                ColumnVerdict("code", "lost", lost=code),
+                ColumnVerdict("price", "changed", "price", changed=price),
+            ],
         ),
         table("lessons_teacher", "unchanged"),
     ]
@@ -216,7 +204,7 @@ def test_rows_that_no_declared_column_accounts_for_are_left(tmp_path: Path) -> N
 
 def test_another_column_of_a_declared_table_is_left(tmp_path: Path) -> None:
     tables = story()
-    tables[1].columns.append(Column("note", "lost", lost=7))
+    tables[1].columns.append(ColumnVerdict("note", "lost", lost=7))
     found = held(tmp_path, DROPPED, *tables)
     assert [(t.table, t.lost_values) for t in found.left.refused] == [("public.lessons_booking", 7)]
     assert tables[1].verdict == "lost"
@@ -224,15 +212,15 @@ def test_another_column_of_a_declared_table_is_left(tmp_path: Path) -> None:
 
 def test_rows_may_be_declared_whatever_their_columns(tmp_path: Path) -> None:
     content = "lessons.0008_price: [{table: lessons_booking, changed: 250, why: rounded}]"
-    changed = table("lessons_booking", "changed", changed=250, columns=[Column("price", "changed", changed=250)])
+    changed = table("lessons_booking", "changed", changed=250, columns=[ColumnVerdict("price", "changed", changed=250)])
     assert held(tmp_path, content, changed).left.refused == []
-    more = table("lessons_booking", "changed", changed=251, columns=[Column("price", "changed", changed=251)])
+    more = table("lessons_booking", "changed", changed=251, columns=[ColumnVerdict("price", "changed", changed=251)])
     assert len(held(tmp_path, content, more).left.refused) == 1
 
 
 def test_a_changed_column_needs_a_declaration_of_its_own(tmp_path: Path) -> None:
     content = "lessons.0008_price: [{table: lessons_booking, lost: 5, why: x}]"
-    odd = table("lessons_booking", "lost", lost=5, columns=[Column("price", "changed", changed=9)])
+    odd = table("lessons_booking", "lost", lost=5, columns=[ColumnVerdict("price", "changed", changed=9)])
     found = held(tmp_path, content, odd)
     assert [c.changed for c in found.left.tables[0].columns] == [9] and odd.verdict == "lost"
 
@@ -252,7 +240,7 @@ def test_rows_too_many_are_declared_too(tmp_path: Path) -> None:
         ([table("lessons_note", "moved", to="public.wiki")], "nothing of it was: all rows are in public.wiki"),
     ],
 )
-def test_what_did_not_happen_is_refused_by_name_and_line(tmp_path: Path, tables: list[Table], said: str) -> None:
+def test_what_did_not_happen_is_refused_by_name_and_line(tmp_path: Path, tables: list[TableVerdict], said: str) -> None:
     content = "lessons.0007_drop:\n\n  - {table: lessons_note, lost: 1, why: x}"
     found = held(tmp_path, content, *tables)
     assert len(found.objections) == 1 and said in found.objections[0]
@@ -263,13 +251,13 @@ def test_a_column_that_did_not_change_is_refused(tmp_path: Path) -> None:
     content = "lessons.0008_price: [{table: lessons_booking, column: price, changed: 1, why: x}]"
     said = held(tmp_path, content, table("lessons_booking", "changed", changed=4)).objections
     assert len(said) == 1 and "but nothing happened to that column (4 rows of the table changed)" in said[0]
-    other = table("lessons_booking", "lost", columns=[Column("price", "lost", lost=3)])
+    other = table("lessons_booking", "lost", columns=[ColumnVerdict("price", "lost", lost=3)])
     assert "price: changed, but nothing of it was" in held(tmp_path, content, other).objections[0]
 
 
 def test_what_went_and_held_nothing_went_as_declared(tmp_path: Path) -> None:
     empty = [table("lessons_note", "removed", 0), *story()[1:]]
-    empty[1].columns[0] = Column("code", "removed")
+    empty[1].columns[0] = ColumnVerdict("code", "removed")
     found = held(tmp_path, DROPPED, *empty)
     assert found.objections == [] and found.left.refused == []
     assert found.allowed["public.lessons_note"].rows["lost"] == 120
@@ -293,7 +281,7 @@ def test_two_migrations_add_up(tmp_path: Path) -> None:
 
 def test_quoted_and_foreign_names_are_found(tmp_path: Path) -> None:
     content = "lessons.0007_drop: [{table: crm.Lesson, lost: 5, why: x}]"
-    other = Table('crm."Lesson"', "lost", 5, 0, lost=5)
+    other = TableVerdict('crm."Lesson"', "lost", 5, 0, lost=5)
     found = held(tmp_path, content, other)
     assert found.objections == [] and found.left.refused == []
 
@@ -301,13 +289,18 @@ def test_quoted_and_foreign_names_are_found(tmp_path: Path) -> None:
 # --- drafts ----------------------------------------------------------------------------------------------------------
 
 
-def migrations(*operations: list[object]) -> list[dict[str, object]]:
-    return [{"name": name, "operations": found} for name, found in zip(PENDING, operations, strict=False)]
+DROP, CODE, PRICE = (f"{name}: X" for name in (PENDING[0], PENDING[0], PENDING[1]))
+
+
+def blamed(note: str = DROP, code: str = CODE, price: str = PRICE) -> Verdict:
+    """The story, with what did it."""
+    tables = story()
+    tables[0].by, tables[1].columns[0].by, tables[1].columns[1].by = note, code, price
+    return Verdict(tables)
 
 
 def test_a_draft_declares_exactly_what_is_refused_and_accepts_nothing(tmp_path: Path) -> None:
-    pending = migrations(["RemoveField", "DeleteModel"], ["AlterField"])
-    drafted = draft(Verdict(story()), Expectations(), pending)
+    drafted = draft(blamed(), Expectations(), PENDING)
     path = tmp_path / "migrations.expect.yaml"
     write(path, drafted)
     with pytest.raises(InventoryError, match="`why` is empty"):
@@ -322,10 +315,23 @@ def test_a_draft_declares_exactly_what_is_refused_and_accepts_nothing(tmp_path: 
     ]
 
 
-def test_where_nobody_knows_which_migration_it_was_the_draft_says_so() -> None:
-    pending = migrations(["RunPython"], ["RunSQL"])
-    assert text(draft(Verdict(story()), Expectations(), pending)).count("which of the pending migrations did it?") == 3
-    assert "which of" not in text(draft(Verdict(story()), Expectations(), pending[:1]))
+@pytest.mark.parametrize(
+    ("by", "names", "migration", "sure"),
+    [
+        ("", PENDING, PENDING[1], False),
+        ("", PENDING[:1], PENDING[0], True),
+        (f"{PENDING[0]}: RunPython", PENDING, PENDING[0], True),
+        (f"{PENDING[0]}: RunPython or {PENDING[1]}: RunSQL", PENDING, PENDING[1], False),
+        (f"{PENDING[0]}: RunPython or {PENDING[0]}: RunSQL …", PENDING, PENDING[0], False),
+        (f"other.{PENDING[0]}: RunPython", PENDING, PENDING[1], False),
+    ],
+)
+def test_where_nobody_knows_which_migration_it_was_the_draft_says_so(
+    by: str, names: list[str], migration: str, sure: bool
+) -> None:
+    drafted = draft(blamed(by, by, by), Expectations(), names)
+    assert {(d.migration, d.sure) for d in drafted} == {(migration, sure)}
+    assert text(drafted).count("which of the pending migrations did it?") == (0 if sure else 3)
 
 
 def test_a_draft_keeps_what_a_person_wrote(tmp_path: Path) -> None:
@@ -335,7 +341,7 @@ def test_a_draft_keeps_what_a_person_wrote(tmp_path: Path) -> None:
         "lessons.0006_old:\n  - {table: y, lost: 2, why: z}\n# end\n",
     )
     path.chmod(0o644)
-    drafted = draft(Verdict(story()), load(path), migrations(["DeleteModel", "RemoveField"], ["AlterField"]))
+    drafted = draft(blamed(), load(path), PENDING)
     write(path, drafted)
     content = path.read_text()
     for kept in ("# head", "# beside", "# of x", "'because'", "# of old\nlessons.0006_old:", "# end"):
@@ -354,11 +360,11 @@ def test_a_draft_keeps_what_a_person_wrote(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "# a comment\n", "{}\n", "lessons.0007_drop: [{table: y, lost: 2, why: z}]\n"])
 def test_a_draft_goes_into_any_file(tmp_path: Path, content: str) -> None:
     path = written(tmp_path, content)
-    write(path, draft(Verdict(story()), load(path), migrations(["DeleteModel"])))
+    write(path, draft(blamed(), load(path), PENDING[:1]))
     path.write_text(path.read_text().replace('why: ""', "why: agreed"))
     assert len(load(path).entries) == 3 + ("table" in content)
 
 
 def test_what_was_exceeded_is_for_a_person_to_raise(tmp_path: Path) -> None:
     found = held(tmp_path, DROPPED, *story(note=121))
-    assert draft(found.left, expectations(tmp_path, DROPPED), migrations(["DeleteModel"], [])) == []
+    assert draft(found.left, expectations(tmp_path, DROPPED), PENDING) == []

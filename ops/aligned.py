@@ -1,0 +1,154 @@
+"""Row by row and value by value: what differs between an old table and its home, counted exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from operator import ne
+
+from ops.fingerprint import Table
+from ops.reading import Both
+from ops.rows import Source
+from ops.sides import Home, Sides, sources
+from ops.verdict import SAMPLES, Aligned
+
+# From how many columns on a row can be so unlike that it is no longer the same.
+UNLIKE = 4
+
+
+@dataclass
+class Cells:
+    """What differs.
+
+    Args:
+        rows: rows that are gone.
+        changed_rows: rows in which a value is another one.
+        columns: for each column with differences: values that are gone, values in whose place there is another one.
+        examples: for each column the hashes of some rows in which its value is another one.
+        over: the columns over which ``sample`` was hashed.
+        sample: hashes of some of these rows; of those that are gone where any is.
+    """
+
+    rows: int = 0
+    changed_rows: int = 0
+    columns: dict[str, tuple[int, int]] = field(default_factory=dict)
+    examples: dict[str, list[int]] = field(default_factory=dict)
+    over: tuple[str, ...] = ()
+    sample: list[int] = field(default_factory=list)
+
+
+def cells(sides: Sides, old: Table, home: Home, only: Sequence[str] | None = None) -> Cells:
+    """Compare a table with its home.
+
+    Args:
+        only: the columns to look at; all that are mapped where None.
+    """
+    itself = [name for name in home.mapping if name not in home.identity]
+    names = [name for name in old.names if name in itself and (only is None or name in only)]
+    if not home.whole and home.keyed:
+        return Cells(over=home.identity)
+    found = _keyed(sides, old, home, names) if home.keyed else _by_content(sides, old, home, names)
+    found.columns = {name: counts for name, counts in found.columns.items() if any(counts)}
+    return found
+
+
+def _by_content(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> Cells:
+    """Without a key a row that differs is a row that is not there; what was left out of its content is looked at."""
+    found = Cells(home.rows, 0, over=home.identity, sample=list(home.sample))
+    if home.new.name == old.name and home.extra and not old.key:
+        found.rows, found.changed_rows = max(home.rows - home.extra, 0), min(home.rows, home.extra)
+    identity = [sides.pair(old, name, home.new, home.mapping[name]) for name in home.identity]
+    for name in names:
+        pair = sides.pair(old, name, home.new, home.mapping[name])
+        one, two = sources(old, home.new, [*identity, pair])
+        values = sides.compare([one], [two])
+        other = max((values.missing if values else old.rows) - home.rows, 0)
+        lost = min(other, max(_filled(sides, "before", one) - home.rows - _filled(sides, "after", two), 0))
+        found.columns[name] = (lost, other - lost)
+        found.changed_rows = max(found.changed_rows, found.columns[name][1])
+    return found
+
+
+def _filled(sides: Sides, side: str, source: Source) -> int:
+    found = sides.look.checksum(side, [replace(source, filled=True)])
+    return found[0] if found else 0
+
+
+def _keyed(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> Cells:
+    key = [sides.pair(old, name, home.new, home.mapping[name]) for name in home.identity]
+    values = [sides.pair(old, name, home.new, home.mapping[name]) for name in names]
+    # In a copy a row of which most is different is another row that happens to have the key.
+    other = len(names) / 2 if len(names) >= UNLIKE else max(len(names) - 1, 0)
+    other = other if old.name != home.new.name else len(names)
+    if old.rows == home.new.rows and not home.rows:
+        names, values = _differing(sides, old, home, key, names, values)
+    found = Cells(over=home.identity)
+    counts = [[0, 0] for _ in names]
+    gone: list[int] = []
+    before = sides.look.aligned("before", old.name, [a for a, _ in key], [a for a, _ in values])
+    after = sides.look.aligned("after", home.new.name, [b for _, b in key], [b for _, b in values])
+    with closing(before) as one, closing(after) as two:
+        for hash_, was, now in _merged(one, two):
+            if now is None or sum(map(ne, was, now)) > other:
+                found.rows += 1
+                gone.append(hash_)
+            elif was != now:
+                found.changed_rows += _count(counts, was, now)
+                _note(found, names, hash_, was, now)
+            else:
+                continue
+            if len(found.sample) < SAMPLES:
+                found.sample.append(hash_)
+            del gone[SAMPLES:]
+    found.sample = gone or found.sample
+    found.columns = {name: (lost, changed) for name, (lost, changed) in zip(names, counts, strict=True)}
+    return found
+
+
+def _count(counts: list[list[int]], was: tuple[int | None, ...], now: tuple[int | None, ...]) -> bool:
+    """Count a row's differences; whether a value is another one."""
+    changed = False
+    for count, one, two in zip(counts, was, now, strict=True):
+        if one != two:
+            gone = two is None
+            count[0 if gone else 1] += 1
+            changed |= not gone
+    return changed
+
+
+def _note(
+    found: Cells, names: Sequence[str], hash_: int, was: tuple[int | None, ...], now: tuple[int | None, ...]
+) -> None:
+    for name, one, two in zip(names, was, now, strict=True):
+        if one != two and two is not None:
+            rows = found.examples.setdefault(name, [])
+            if len(rows) < SAMPLES:
+                rows.append(hash_)
+
+
+def _differing(
+    sides: Sides, old: Table, home: Home, key: list[Both], names: Sequence[str], values: list[Both]
+) -> tuple[list[str], list[Both]]:
+    """Only the columns whose values are not all with their keys."""
+    one = sides.look.profile("before", old.name, [a for a, _ in values], [a for a, _ in key])
+    two = sides.look.profile("after", home.new.name, [b for _, b in values], [b for _, b in key])
+    if one is None or two is None:
+        return list(names), values
+    differ = [n for n, (a, b) in enumerate(zip(one, two, strict=True)) if a != b]
+    return [names[n] for n in differ], [values[n] for n in differ]
+
+
+def _merged(
+    one: Iterator[Aligned], two: Iterator[Aligned]
+) -> Iterator[tuple[int, tuple[int | None, ...], tuple[int | None, ...] | None]]:
+    """Rows of the first with the row of the same key of the second; memory is flat."""
+    right = next(two, None)
+    for hash_, was in one:
+        while right is not None and right[0] < hash_:
+            right = next(two, None)
+        if right is not None and right[0] == hash_:
+            yield hash_, was, right[1]
+            right = next(two, None)
+        else:
+            yield hash_, was, None

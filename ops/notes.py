@@ -1,0 +1,80 @@
+"""How values changed, in words, as far as a few of them show it: cut off, rounded, shifted, emptied, swapped. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+Pairs = Sequence[tuple[str, str]]
+
+
+def note(values: Sequence[tuple[str | None, str | None]]) -> str:
+    """What all of these changes have in common; empty where nothing that has a name.
+
+    Args:
+        values: old and new values as text, None for NULL. They stay here: no value goes into the words.
+    """
+    known = [(old, new) for old, new in values if old is not None and new is not None]
+    if values and not known:
+        return "NULL became a value" if all(old is None for old, _ in values) else ""
+    if not known or len(known) < len(values):
+        return ""
+    found = next((words for words, holds in KINDS.items() if holds(known)), "") or _shift(known)
+    return f"{found} (in all {len(known)} looked at)" if found and len(known) > 1 else found
+
+
+def _all(test: Callable[[str, str], bool]) -> Callable[[Pairs], bool]:
+    return lambda values: all(test(old, new) for old, new in values)
+
+
+def _swapped(values: Pairs) -> bool:
+    return len(values) > 1 and sorted(old for old, _ in values) == sorted(new for _, new in values)
+
+
+def _rounded(old: str, new: str) -> bool:
+    one, two = _number(old), _number(new)
+    if one is None or two is None or abs(one - two) >= 1:
+        return False
+    return _digits(two) < _digits(one) or two == one.to_integral_value()
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
+
+
+def _digits(number: Decimal) -> int:
+    exponent = number.normalize().as_tuple().exponent
+    return max(-exponent, 0) if isinstance(exponent, int) else 0
+
+
+KINDS: dict[str, Callable[[Pairs], bool]] = {
+    "emptied": _all(lambda _, new: new == ""),
+    "swapped between rows": _swapped,
+    "all made the same": lambda values: len(values) > 2 and len({new for _, new in values}) == 1,
+    "spaces trimmed": _all(lambda old, new: old.strip() == new),
+    "upper and lower case changed": _all(lambda old, new: old.casefold() == new.casefold()),
+    "rounded or cut behind the point": _all(_rounded),
+    "cut off": _all(lambda old, new: len(new) < len(old) and old.startswith(new)),
+}
+
+
+def _shift(values: Pairs) -> str:
+    """The time by which all moments moved, where it is one."""
+    apart = {_apart(old, new) for old, new in values}
+    moved = apart.pop()
+    if apart or moved is None:
+        return ""
+    hours, rest = divmod(abs(moved).total_seconds(), 3600)
+    return f"shifted by {'-' if moved < timedelta() else '+'}{hours:g} h" + (f" {rest / 60:g} min" if rest else "")
+
+
+def _apart(old: str, new: str) -> timedelta | None:
+    try:
+        return datetime.fromisoformat(new) - datetime.fromisoformat(old)
+    except (ValueError, TypeError):
+        return None

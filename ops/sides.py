@@ -1,0 +1,308 @@
+"""The two sides of a comparison, and where each old table's rows were found so far.
+
+Everything that a comparison asks goes through here: how a column is read on both sides, whether a link leads to where
+the rows went, and how many rows of one side are missing on the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Protocol
+
+from ops.fingerprint import Column, Fingerprint, Table
+from ops.generic import columns, generic_pair
+from ops.reading import Both, readings
+from ops.rows import Link, Pair, Source
+from ops.verdict import SAMPLES, Look, difference
+
+# How many links are followed, one after the other, for what tells rows apart.
+DEPTH = 3
+SURROGATE = ("smallint", "integer", "bigint", "uuid")
+
+Where = tuple[str, str]
+
+
+class Plan(Protocol):
+    """What is known of the pending operations: sure renames, and whether anything could have copied data."""
+
+    @property
+    def links_before(self) -> Sequence[tuple[str, str, str, str, bool]]:
+        """Table, column, table and column that it leads to, whether a constraint says so: at the old release."""
+
+    @property
+    def links_after(self) -> Sequence[tuple[str, str, str, str, bool]]:
+        """The same at the new one."""
+
+    @property
+    def generic(self) -> Sequence[tuple[str, str, str]]:
+        """Table, column of the content type, column of the number."""
+
+    @property
+    def models_before(self) -> Mapping[str, str]:
+        """Label of a model to its table: at the old release."""
+
+    @property
+    def models_after(self) -> Mapping[str, str]:
+        """The same at the new one."""
+
+    def renamed_tables(self) -> Mapping[str, str]:
+        """Old name to new name."""
+
+    def renamed_columns(self) -> Mapping[tuple[str, str], str]:
+        """Old table and column to the new column."""
+
+    def may_have_copied(self, table: str, column: str = "") -> bool:
+        """Whether an operation whose doing can't be told runs before this is dropped."""
+
+    def mentions(self, *words: str) -> bool:
+        """Whether the code of such an operation names all of these."""
+
+
+@dataclass
+class Home:
+    """Where rows of an old table are now.
+
+    Args:
+        new: the table that holds them.
+        mapping: old column to new column, the identity included.
+        identity: the old columns that tell a row apart on both sides.
+        keyed: they are its primary key; else the rows were found by content, under keys of their own.
+        rows: rows whose identity was not found there.
+        whole: rows that were not found with all mapped columns.
+        extra: rows there that are none of these.
+        sample: hashes of some rows that were not found.
+    """
+
+    new: Table
+    mapping: dict[str, str]
+    identity: tuple[str, ...]
+    keyed: bool
+    rows: int = 0
+    whole: int = 0
+    extra: int = 0
+    sample: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two multisets of rows: how many of the first are not in the second, the other way round, some of the missing."""
+
+    missing: int
+    extra: int
+    sample: tuple[int, ...] = ()
+
+
+@dataclass
+class Sides:
+    """One comparison's state. ``homes`` has an entry for every old table that was looked for; empty: it is lost.
+    ``tables`` and ``columns`` are renames for sure, by the server's own numbers or by an operation that says so."""
+
+    before: Fingerprint
+    after: Fingerprint
+    look: Look
+    plan: Plan | None = None
+    homes: dict[str, list[Home]] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
+    columns: dict[tuple[str, str], str] = field(default_factory=dict)
+    renumbered: set[str] = field(default_factory=set)
+    _memo: dict[object, Difference] = field(default_factory=dict)
+    _read: dict[object, Both] = field(default_factory=dict)
+    _links: dict[tuple[str, str], dict[str, Where]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.tables, self.columns = renames(self.look.numbers("before"), self.look.numbers("after"))
+        if self.plan:
+            of = {bare(name): name for name in reversed(self.before.tables)}
+            into = {bare(name): name for name in reversed(self.after.tables)}
+            told = {of[old]: into[new] for old, new in self.plan.renamed_tables().items() if old in of and new in into}
+            self.tables = {**told, **self.tables}
+            names = self.plan.renamed_columns().items()
+            self.columns = {(of[table], old): new for (table, old), new in names if table in of} | self.columns
+
+    def lives(self, old: Table, homes: list[Home]) -> None:
+        """Take note of where a table's rows are."""
+        self.homes[old.name] = homes
+        (self.renumbered.add if homes and not homes[0].keyed else self.renumbered.discard)(old.name)
+
+    def compare(self, before: Sequence[Source], after: Sequence[Source]) -> Difference | None:
+        """Rows of the old side against rows of the new one; None where a value can't be read as asked."""
+        key = (tuple(before), tuple(after))
+        if key not in self._memo:
+            found = self._compare(before, after)
+            if found is None:
+                return None
+            self._memo[key] = found
+        return self._memo[key]
+
+    def _compare(self, before: Sequence[Source], after: Sequence[Source]) -> Difference | None:
+        one, two = self.look.checksum("before", before), self.look.checksum("after", after)
+        if one is None or two is None:
+            return None
+        if one == two:
+            return Difference(0, 0)
+        if not one[0] or not two[0]:
+            with closing(self.look.hashes("before", before)) as hashes:
+                return Difference(one[0], two[0], tuple(islice(hashes, SAMPLES)))
+        missing, extra, some = difference(self.look.hashes("before", before), self.look.hashes("after", after))
+        return Difference(missing, extra, tuple(some))
+
+    def links(self, side: str, table: Table) -> dict[str, Where]:
+        """Where a table's columns lead: foreign keys, and what Django knows without a constraint."""
+        if (side, table.name) not in self._links:
+            known = self.before if side == "before" else self.after
+            told = (self.plan.links_before if side == "before" else self.plan.links_after) if self.plan else ()
+            bare_names = {bare(name): name for name in reversed(known.tables)}
+            soft = {c: (bare_names[to], key) for t, c, to, key, _ in told if t == bare(table.name) and to in bare_names}
+            self._links[side, table.name] = {**soft, **table.links}
+        return self._links[side, table.name] | (self._guessed(table) if side == "before" else {})
+
+    def _guessed(self, table: Table) -> dict[str, Where]:
+        """Bare numbers whose name says where they lead, where the rows there have new keys."""
+        moved = {bare(name): name for name in self.renumbered if name != table.name}
+        if not moved:
+            return {}
+        found: dict[str, Where] = {}
+        for column in table.columns:
+            stem = column.name.removesuffix("_id")
+            if column.name in table.links or column.name in table.key or column.read_as not in SURROGATE:
+                continue
+            meant = [name for short, name in moved.items() if stem and short.endswith(f"_{stem}") or short == stem]
+            if len(meant) == 1 and len(self.before.tables[meant[0]].key) == 1:
+                found[column.name] = (meant[0], self.before.tables[meant[0]].key[0])
+        return found
+
+    def followed(self, old: Table, name: str, new: Table, to: str) -> bool:
+        """Whether a column is read as what it leads to, since its value does not say it any more."""
+        mine = self.pair(old, name, new, to)[0]
+        return mine.link is not None or any(name in pair for pair in columns(self, old)) and bool(mine.sql)
+
+    def leads_elsewhere(self, old: Table, name: str, new: Table, to: str) -> bool:
+        """Whether a foreign key leads to another table than the one where the rows that it led to are now."""
+        was, now = self.links("before", old).get(name), self.links("after", new).get(to)
+        if not was or not now or was[0] not in self.homes:
+            return False
+        return now[0] not in {home.new.name for home in self.homes[was[0]]} | ({was[0]} & {now[0]})
+
+    def pair(self, old: Table, name: str, new: Table, to: str, depth: int = DEPTH) -> Both:
+        """How an old column and the new one that holds its values are read."""
+        one, two = column_of(old, name), column_of(new, to)
+        if generic := generic_pair(self, old, name, new, to):
+            return generic
+        links = self._followed(old, name, new, to, depth)
+        if links:
+            return Pair(name, one.read_as, links[0]), Pair(to, two.read_as, links[1])
+        return self._reading(old, one, new, two)
+
+    def _followed(self, old: Table, name: str, new: Table, to: str, depth: int) -> tuple[Link, Link] | None:
+        """How a link is read as the content of the row that it leads to; None where its value still says it."""
+        was, now = self.links("before", old).get(name), self.links("after", new).get(to)
+        homes = self.homes.get(was[0], []) if was else []
+        home = next((h for h in homes if now is None or now[0] == h.new.name), None)
+        if not was or home is None:
+            return None
+        key = now[1] if now else home.mapping.get(was[1]) or (home.new.key or ("",))[0]
+        if home.mapping.get(was[1]) == key or depth < 0:
+            return None
+        content = self.content(self.before.tables[was[0]], home, depth)
+        if not content:
+            return None
+        one, two = zip(*content, strict=True)
+        return Link(was[0], was[1], one), Link(home.new.name, key, two)
+
+    def content(self, old: Table, home: Home, depth: int = DEPTH) -> list[Both]:
+        """What tells a table's rows apart, as pairs of both sides. Links are followed ``depth`` times, since they may
+        lead in a circle; further ones are left out."""
+        found = []
+        for name in home.identity:
+            leads = self.links("before", old).get(name)
+            unsettled = leads is not None and leads[0] not in self.homes
+            if leads and (unsettled or not depth) and not home.keyed:
+                continue
+            found.append(self.pair(old, name, home.new, home.mapping[name], depth - 1))
+        return found
+
+    def _reading(self, old: Table, one: Column, new: Table, two: Column) -> Both:
+        """The first way to read both that finds equal values; else the one that finds most of them."""
+        key = (old.name, one, new.name, two)
+        if key not in self._read:
+            ways = list(readings(one, two))
+            self._read[key] = ways[0] if len(ways) == 1 else self._best(old, new, ways)
+        return self._read[key]
+
+    def _best(self, old: Table, new: Table, ways: Sequence[Both]) -> Both:
+        best, least = ways[-1], old.rows + 1
+        for mine, theirs in ways:
+            found = self.compare([Source(old.name, (mine,), True)], [Source(new.name, (theirs,), True)])
+            if found is not None and found.missing < least:
+                best, least = (mine, theirs), found.missing
+            if not least:
+                break
+        return best
+
+    def pairs(self, old: Table, new: Table, mapping: Mapping[str, str]) -> list[Both]:
+        """All columns of a mapping, in the old table's order."""
+        return [self.pair(old, c.name, new, mapping[c.name]) for c in old.columns if c.name in mapping]
+
+
+def renames(
+    before: Mapping[str, tuple[int, Mapping[str, int]]], after: Mapping[str, tuple[int, Mapping[str, int]]]
+) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+    """Tables and columns that are the same with another name. The clone before the migrations is a copy of its files,
+    so both sides have the server's own numbers; where no table of a name has the same one, it is no such copy."""
+    if not any(name in after and after[name][0] == number for name, (number, _) in before.items()):
+        return {}, {}
+    now = {number: (name, columns) for name, (number, columns) in after.items()}
+    tables: dict[str, str] = {}
+    names: dict[tuple[str, str], str] = {}
+    for old, (number, named) in before.items():
+        new, there = now.get(number, ("", {}))
+        if new and new != old:
+            tables[old] = new
+        called = {number: name for name, number in there.items()}
+        names |= {(old, name): called[n] for name, n in named.items() if n in called and called[n] != name}
+    return tables, names
+
+
+def sources(old: Table, new: Table, pairs: Sequence[Both], filled: bool = False) -> tuple[Source, Source]:
+    """Both sides' rows, read through pairs."""
+    return (
+        Source(old.name, tuple(one for one, _ in pairs), filled),
+        Source(new.name, tuple(two for _, two in pairs), filled),
+    )
+
+
+def column_of(table: Table, name: str) -> Column:
+    """A column by its name."""
+    return next(column for column in table.columns if column.name == name)
+
+
+def bare(name: str) -> str:
+    """A table's name without its schema and quotes, as Django knows it."""
+    last = name[name.index('."') + 1 :] if '."' in name else name if name.endswith('"') else name.split(".")[-1]
+    return last[1:-1].replace('""', '"') if last.startswith('"') else last
+
+
+def surrogate(table: Table) -> bool:
+    """Whether a table's key is a number (or UUID) that means nothing by itself, so that a copy may have another one."""
+    return len(table.key) == 1 and column_of(table, table.key[0]).read_as in SURROGATE
+
+
+def without(table: Table, names: Sequence[str]) -> Table:
+    """A table with some of its columns left out."""
+    return replace(table, columns=tuple(column for column in table.columns if column.name not in names))
+
+
+def in_link_order(sides: Sides) -> Iterator[Table]:
+    """Old tables, each after those that it links to, as far as that can be."""
+    left = dict(sorted(sides.before.tables.items()))
+    while left:
+        ready = [
+            table
+            for table in left.values()
+            if not {to for to, _ in sides.links("before", table).values()} & (left.keys() - {table.name})
+        ]
+        for table in ready or [next(iter(left.values()))]:
+            yield left.pop(table.name)

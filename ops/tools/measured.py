@@ -1,0 +1,72 @@
+"""Tools that decide from what the rehearsal measured; and what does the measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from ops import certificate, journal
+from ops.errors import Refused
+from ops.measure import Watching
+from ops.measures import asks_freeze
+from ops.probes import target_folder
+from ops.tools.registry import WATCHES, tool
+from ops.window import needed, objection, said
+from ops.world import World
+
+WATCHES["migrations"] = Watching
+
+
+@tool
+def check_freeze(world: World, *, target: str, name: str, frozen: str) -> str:
+    """Refuse to promote without a freeze what asked for one in the rehearsal."""
+    if frozen == "yes":
+        return "production is frozen meanwhile"
+    mode = world.inventory.target(target).freeze
+    found = certificate.read(target_folder(world, target), name)
+    why = asks_freeze(found.measured) if mode == "auto" else ""
+    if why:
+        raise Refused(
+            f"{target}: the rehearsal asks for a freeze, and this plan, made before it, has none: {why}",
+            f"inv promote --target={target}",
+        )
+    return "no freeze is asked for" if found.measured else f"nothing was measured, so `freeze: {mode}` decided alone"
+
+
+@tool
+def check_window(world: World, *, target: str, name: str, frozen: str, begun: str) -> str:
+    """Say whether the maintenance window is open, and long enough for what the rehearsal measured."""
+    entry = world.inventory.target(target)
+    window = entry.window
+    if window is None:
+        return "no maintenance window is asked for"
+    found = certificate.read(target_folder(world, target), name)
+    took = _took(world, target)
+    migrate = found.measured.seconds if found.measured else took.get("migrate-test.migrate", 0)
+    need = needed(
+        took,
+        migrate,
+        frozen=frozen == "yes",
+        waits=entry.lock_timeout * entry.retries if found.measured and found.measured.blocked else 0,
+        begun=begun == "yes",
+        back=_back(found, took),
+    )
+    now = datetime.now(UTC)
+    if why := objection(window, now, need):
+        raise Refused(f"{target}: {why}", "wait for the window, or change `window` in the inventory")
+    return said(window, now, need)
+
+
+def _back(found: certificate.Certificate, took: Mapping[str, float]) -> float:
+    """What the way back takes, as measured, and before it the backup of what is live; 0 where it was not measured."""
+    if found.recovery is None:
+        return 0
+    return found.recovery.seconds + took.get("backup.dump", 0) + took.get("backup.seal", 0)
+
+
+def _took(world: World, target: str) -> dict[str, float]:
+    """How long each step of this target took when it was last done, whichever run did it."""
+    seconds: dict[str, float] = {}
+    for state in journal.runs(target_folder(world, target)):
+        seconds |= {step: took for step, took in state.seconds.items() if state.status.get(step) == "done"}
+    return seconds
