@@ -16,7 +16,7 @@ from ops.inputs import Inputs, named
 from ops.inventory import Target
 from ops.measures import asks_freeze
 from ops.postgres import Tools, choose, installed, json_lines, said_error
-from ops.probes import app_inputs, commit_of, identity, pending_digest, probe, target_folder
+from ops.probes import app_inputs, commit_of, declarations, identity, pending_digest, probe, target_folder
 from ops.world import World
 
 # What each procedure has to know beside its target.
@@ -36,7 +36,7 @@ def new_run() -> str:
     return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
 
 
-def bind(world: World, procedure: str, target: str, *, backup_id: str = "") -> Inputs:
+def bind(world: World, procedure: str, target: str, *, backup_id: str = "", draft: bool = False) -> Inputs:
     """Look at everything that a plan depends on and freeze it.
 
     Args:
@@ -44,6 +44,7 @@ def bind(world: World, procedure: str, target: str, *, backup_id: str = "") -> I
         procedure: the procedure's name.
         target: a production target's name.
         backup_id: for ``rollback``: an id or ``latest``.
+        draft: for ``verify``: draft declarations for what is refused.
 
     Raises:
         NothingToDo: no migration is pending.
@@ -73,6 +74,7 @@ def bind(world: World, procedure: str, target: str, *, backup_id: str = "") -> I
         "certificate_hours": entry.certificate_hours,
         "jobs": min(os.cpu_count() or 1, 4),
         "frozen": here["read_only"] == "on",
+        "draft": draft,
     }
     given |= {"backup": given["run"], "certificate": given["run"]}
     major = there = int(here["number"]) // 10000
@@ -136,7 +138,7 @@ def _test(world: World, entry: Target, here: dict[str, Any]) -> dict[str, Any]:
             f"{name} on the same server",
             f"give {test.name} a database of its own",
         )
-    former = named(name, "replaced") + "_"
+    former = tuple(named(name, what) + "_" for what in ("replaced", "roundtrip", "migrated"))
     tidy = [db for db, mark in databases.items() if db.startswith(former) and mark.startswith("generalprobe clone ")]
     return {
         "test": test.name,
@@ -156,6 +158,7 @@ def _app(world: World, entry: Target) -> dict[str, Any]:
             f"{world.inventory.file.name}:{entry.line}: {entry.name} has no app, so nothing can be migrated",
             "app: {dir: ../shop, manage: [python, manage.py]}",
         )
+    declarations(world, entry.name)
     found = probe(world, entry.name, entry.name)
     if found["conflicts"]:
         apps = ", ".join(f"{app} ({', '.join(names)})" for app, names in found["conflicts"].items())

@@ -1,47 +1,83 @@
 """The certificate: a rehearsal's result, bound to what it is valid for. Promotion asks for it.
 
-It binds the pending migrations' files, the application's commit, production's schema and applied migrations, the backup
-that was rehearsed on, the server's version and this tool's version, and it expires.
+It binds all that the rehearsal stood on (``Bound``), and it expires. Its file carries a seal over its own content, so
+that one that was edited is not taken for one that was issued.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ops.errors import Refused
+from ops.expectations import Allowed
 from ops.files import write_whole
+from ops.fingerprint import Fingerprint, Table
 from ops.measures import Measured
-from ops.rows import Proof
-from ops.verdict import Verdict
+from ops.rows import Pair, Proof, Source
+from ops.verdict import TableVerdict, Verdict
+from ops.way_back import Recovery
+
+Migrations = tuple[tuple[str, str], ...]
 
 
 class Bound(BaseModel):
-    """What a certificate is valid for; compared field by field."""
+    """What a certificate is valid for; compared field by field.
+
+    ``migrations`` are the pending ones, name and sha256 of the file, in their order; ``changes`` is a digest of what is
+    not committed; ``manifest`` and ``expectations`` are sha256 of files, empty where there is none; ``checks`` are the
+    application's checks that passed.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    migrations: str
+    migrations: Migrations
     commit: str
+    changes: str
+    system: str
+    database: str
     schema_digest: str
     applied: tuple[str, ...]
     backup: str
+    manifest: str
     server: str
     tool: str
+    expectations: str
+    checks: tuple[str, ...]
 
 
 # How each field is called where it differs.
 NAMES = {
     "migrations": "the pending migrations' files",
     "commit": "the application's commit",
+    "changes": "the application's uncommitted changes",
+    "system": "production's server (its system identifier)",
+    "database": "production's database",
     "schema_digest": "production's schema",
     "applied": "the migrations that production has",
     "backup": "the backup",
+    "manifest": "the backup's manifest",
     "server": "the server's version",
     "tool": "this tool's version",
+    "expectations": "the declarations (migrations.expect.yaml)",
+    "checks": "the application's checks",
 }
+DIGESTS = {"changes", "schema_digest", "manifest", "expectations"}
+
+
+class Allowance(BaseModel):
+    """A comparison in which at most so many rows may be missing on the other side, since that is declared."""
+
+    model_config = ConfigDict(frozen=True)
+
+    proof: Proof
+    missing: int
 
 
 class Moved(BaseModel):
@@ -50,6 +86,9 @@ class Moved(BaseModel):
     ``to`` is empty where the table is removed: it was empty, and must be. ``whole`` means that nothing about it may
     change; else ``proofs`` are the comparisons that have to hold. ``tolerated``: Django keeps the table itself;
     ``emptied`` are columns that are removed: they held no value, and must not.
+
+    What is declared may be lost or changed, at most so much: ``may_lose`` rows, the values in ``may_empty`` of columns
+    that are removed; ``allowances`` are the comparisons in which so many rows may be missing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,28 +99,82 @@ class Moved(BaseModel):
     proofs: tuple[Proof, ...] = ()
     tolerated: bool = False
     emptied: tuple[str, ...] = ()
+    may_lose: int = 0
+    may_empty: dict[str, int] = {}
+    allowances: tuple[Allowance, ...] = ()
 
 
-def moves(verdict: Verdict) -> tuple[Moved, ...]:
-    """What a verdict says of every old table, as far as production must follow it."""
+def moves(
+    verdict: Verdict, before: Fingerprint, after: Fingerprint, allowed: Mapping[str, Allowed]
+) -> tuple[Moved, ...]:
+    """What a verdict says of every old table, as far as production must follow it.
+
+    Args:
+        verdict: what became of every table.
+        before: fingerprint of the clone as it was.
+        after: fingerprint of the migrated clone.
+        allowed: what is declared, by table.
+    """
     return tuple(
-        Moved(
-            table=found.table,
-            to=() if found.verdict == "removed" else tuple(found.to.split(", ")) if found.to else (found.table,),
-            whole=found.verdict == "unchanged" and not found.columns and found.rows_before == found.rows_after,
-            proofs=tuple(found.proofs),
-            tolerated=found.tolerated,
-            emptied=tuple(column.column for column in found.columns if column.verdict == "removed"),
-        )
+        _moved(found, before.tables.get(found.table), after, allowed.get(found.table, Allowed()))
         for found in verdict.tables
         if found.verdict != "added"
     )
 
 
-class Certificate(BaseModel):
-    """A rehearsal that held. ``pending`` are the rehearsed migrations, name and sha256 of the file, in their order.
+def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: Allowed) -> Moved:
+    kept = found.table in after.tables and (found.mapping or found.verdict not in ("lost", "declared", "removed"))
+    to = tuple(found.to.split(", ")) if found.to else (found.table,) if kept else ()
+    gone = {c.column for c in found.columns if c.column not in found.mapping and c.verdict in ("removed", "declared")}
+    return Moved(
+        table=found.table,
+        to=to,
+        whole=found.verdict == "unchanged" and not found.columns and found.rows_before == found.rows_after,
+        proofs=tuple(found.proofs),
+        tolerated=found.tolerated,
+        emptied=tuple(sorted(gone - allowed.columns.keys())),
+        may_lose=allowed.rows.get("lost", 0),
+        may_empty={name: allowed.columns[name].get("lost", 0) for name in sorted(gone & allowed.columns.keys())},
+        allowances=tuple(_allowances(found, old, after.tables[to[0]], allowed)) if old and len(to) == 1 else (),
+    )
 
-    ``measured`` is what they cost on the clone; None where that was not measured.
+
+def _allowances(found: TableVerdict, old: Table, new: Table, allowed: Allowed) -> Iterator[Allowance]:
+    """The comparisons in which what is declared may be missing: over all columns that are read alike on both sides; and
+    where the declarations name columns, over the others, in which nothing may differ."""
+    values = {name: sum(amounts.values()) for name, amounts in allowed.columns.items() if name in found.mapping}
+    lose, by_row = allowed.rows.get("lost", 0), allowed.rows.get("changed", 0)
+    if not lose and not by_row and not values:
+        return
+    elsewhere = {column.column for column in found.columns if column.verdict in ("repointed", "renumbered")}
+    there = {column.name: column.read_as for column in new.columns}
+    alike = [
+        (Pair(column.name, column.read_as), Pair(found.mapping[column.name], column.read_as))
+        for column in old.columns
+        if column.name not in elsewhere and there.get(found.mapping.get(column.name, "")) == column.read_as
+    ]
+    yield Allowance(proof=_proof(old, new, alike), missing=lose + by_row + sum(values.values()))
+    if values and not by_row:
+        others = [pair for pair in alike if pair[0].name not in values]
+        yield Allowance(proof=_proof(old, new, others), missing=lose)
+
+
+def _proof(old: Table, new: Table, pairs: Sequence[tuple[Pair, Pair]]) -> Proof:
+    one, two = tuple(before for before, _ in pairs), tuple(after for _, after in pairs)
+    return Proof((Source(old.name, one),), (Source(new.name, two),))
+
+
+class Proved(BaseModel):
+    """What the comparison leaves for the certificate: where everything goes, and the declarations that it was held
+    against (the file's sha256)."""
+
+    moves: tuple[Moved, ...]
+    expectations: str = ""
+
+
+class Certificate(BaseModel):
+    """A rehearsal that held. ``recovery`` is how long the way back took in it, None where it was not tried;
+    ``measured`` what the migrations cost on the clone, None where that was not measured.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -91,10 +184,15 @@ class Certificate(BaseModel):
     issued_at: datetime
     expires_at: datetime
     bound: Bound
-    pending: tuple[tuple[str, str], ...]
+    recovery: Recovery | None
     schema_after: str
     moves: tuple[Moved, ...]
     measured: Measured | None = None
+
+    @property
+    def pending(self) -> Migrations:
+        """The rehearsed migrations, name and sha256 of the file, in their order."""
+        return self.bound.migrations
 
 
 def path(folder: Path, name: str) -> Path:
@@ -104,23 +202,33 @@ def path(folder: Path, name: str) -> Path:
 
 def write(folder: Path, certificate: Certificate) -> None:
     """Keep a certificate; the file appears whole."""
-    write_whole(path(folder, certificate.certificate), certificate.model_dump_json(indent=1))
+    content = certificate.model_dump(mode="json")
+    text = json.dumps({"seal": _seal(certificate), **content}, indent=1, ensure_ascii=False)
+    write_whole(path(folder, certificate.certificate), text)
+
+
+def _seal(certificate: Certificate) -> str:
+    return hashlib.sha256(certificate.model_dump_json().encode()).hexdigest()
 
 
 def read(folder: Path, name: str) -> Certificate:
     """Read a certificate.
 
     Raises:
-        Refused: it is missing or damaged.
+        Refused: it is missing or damaged, or somebody edited it.
     """
-    file = path(folder, name)
+    hint = f"inv release --target={folder.name}"
     try:
-        return Certificate.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError):
-        raise Refused(
-            f"{folder.name}: there is no certificate {name or '(none was issued)'}",
-            f"inv release --target={folder.name}",
-        ) from None
+        content = json.loads(path(folder, name).read_bytes())
+        seal = content.pop("seal", "")
+        found = Certificate.model_validate(content)
+    except OSError:
+        raise Refused(f"{folder.name}: there is no certificate {name or '(none was issued)'}", hint) from None
+    except (ValueError, AttributeError, ValidationError):
+        raise Refused(f"{folder.name}: certificate {name} is damaged, or of another version", hint) from None
+    if seal != _seal(found) or found.certificate != name:
+        raise Refused(f"{folder.name}: certificate {name} was edited after it was issued", hint)
+    return found
 
 
 def newest(folder: Path) -> str:
@@ -130,15 +238,39 @@ def newest(folder: Path) -> str:
 
 
 def objections(certificate: Certificate, now: Bound, moment: datetime | None = None) -> list[str]:
-    """Why a certificate does not hold for what is there now, a sentence each; empty where it holds."""
+    """Why a certificate does not hold for what is there now, a sentence each: what it was, and what it is now."""
     moment = moment or datetime.now(UTC)
     said = []
     if moment >= certificate.expires_at:
         said.append(f"it expired at {certificate.expires_at:%Y-%m-%d %H:%M} UTC")
     for name, words in NAMES.items():
-        if getattr(certificate.bound, name) != getattr(now, name):
-            said.append(f"{words} changed since the rehearsal")
+        was, is_now = getattr(certificate.bound, name), getattr(now, name)
+        if was != is_now:
+            said.append(f"{words} changed since the rehearsal: {_difference(name, was, is_now)}")
     return said
+
+
+def _difference(name: str, was: str | Sequence[object], is_now: str | Sequence[object]) -> str:
+    if isinstance(was, str) and isinstance(is_now, str):
+        short = 8 if name in DIGESTS else 12 if name == "commit" else 80
+        return f"{_short(was, short)} → {_short(is_now, short)}"
+    if name == "migrations":
+        before, after = _named(was), _named(is_now)
+        said = [f"{one} was edited" for one in before if one in after and before[one] != after[one]]
+    else:
+        before, after, said = dict.fromkeys(was), dict.fromkeys(is_now), []
+    said += [f"{one} is gone" for one in before if one not in after]
+    said += [f"{one} is new" for one in after if one not in before]
+    return ", ".join(said) or "their order"
+
+
+def _named(migrations: Any) -> dict[object, object]:
+    return dict(migrations)
+
+
+def _short(value: str, length: int) -> str:
+    dirty = "-dirty" if value.endswith("-dirty") else ""
+    return value.removesuffix("-dirty")[:length] + dirty or "none"
 
 
 def partly(certificate: Certificate, applied: set[str], pending: list[tuple[str, str]]) -> list[str]:

@@ -26,7 +26,7 @@ class Inputs(BaseModel):
 
     ``target`` and ``test`` are names of the inventory, ``database`` and ``test_database`` names on their servers,
     ``store`` a folder, ``backup`` the id of the backup that is taken or restored, ``like`` the database on the target
-    server whose encoding and locale a new one gets. Times are in seconds.
+    server whose encoding and locale a new one gets, ``draft`` asks for a draft of declarations. Times are in seconds.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,6 +54,7 @@ class Inputs(BaseModel):
     commit: str = ""
     release: str = ""
     certificate: str = ""
+    draft: bool = False
     certificate_hours: float = 24
     lock_timeout: float = 5
     retries: int = 5
@@ -100,6 +101,21 @@ class Inputs(BaseModel):
     def before(self) -> str:
         """A copy of the clone as it was before the migrations."""
         return named(self.test_database, "before")
+
+    @property
+    def roundtrip(self) -> str:
+        """The backup, restored beside the migrated clone to measure the way back."""
+        return named(self.test_database, "roundtrip", self.run)
+
+    @property
+    def migrated(self) -> str:
+        """The migrated clone, while the restored backup has its name."""
+        return named(self.test_database, "migrated", self.run)
+
+    @property
+    def roundtrip_marker(self) -> str:
+        """The comment of the backup restored beside the migrated clone; it is never taken for a clone to migrate."""
+        return f"generalprobe clone round trip, run {self.run}"
 
     @property
     def restored(self) -> str:

@@ -37,6 +37,7 @@ class Options:
     plan: bool = False
     reason: str = ""
     inventory: str = ""
+    draft: bool = False
 
 
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
@@ -102,7 +103,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
     target = target_of(world, options)
     screen = console.Console(options.json, _durations(world, target, name))
     try:
-        inputs = bind(world, name, target, backup_id=backup_id)
+        inputs = bind(world, name, target, backup_id=backup_id, draft=options.draft)
     except NothingToDo as nothing:
         screen.show(
             {

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from ops import django
 from ops.command import Query, Shell
 from ops.errors import OpsError
+from ops.expectations import Expectations, find, load
 from ops.inputs import AppInputs, Inputs
 from ops.postgres import json_lines, said_error
 from ops.world import World
+
+# What of an application's folder is code that a migration may run.
+CODE = ("*.py", "*.sql")
 
 
 def target_folder(world: World, target: str) -> Path:
@@ -71,6 +76,47 @@ def commit_of(world: World, target: str) -> str:
     words = ("git", "describe", "--always", "--abbrev=40", "--match=", "--dirty")
     done = world.run(Shell(words, "", folder=app.dir))
     return done.out.strip() if done.exit == 0 else ""
+
+
+def changes_of(world: World, target: str) -> str:
+    """A digest of the code in the application's folder that is not committed; empty where all of it is, or no git."""
+    app = world.inventory.target(target).app
+    if app is None:
+        return ""
+
+    def git(*words: str) -> str:
+        done = world.run(Shell(("git", *words), "", folder=app.dir))
+        return done.out if done.exit == 0 else ""
+
+    found = git("diff", "HEAD", "--no-ext-diff", "--no-color", "--", *CODE)
+    new = [name for name in git("ls-files", "-z", "--others", "--exclude-standard", "--", *CODE).split("\0") if name]
+    if new:
+        found += "\n".join([*new, git("hash-object", "--", *new)])
+    return hashlib.sha256(found.encode()).hexdigest() if found else ""
+
+
+def applied(world: World, target: str, database: str = "") -> tuple[str, ...]:
+    """The migrations that a database says it has, sorted; read from its own table."""
+    with world.connect(target, database) as connection:
+        found = connection.execute(
+            "SELECT format('SELECT app || ''.'' || name FROM %I.django_migrations', n.nspname) FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE c.relname = 'django_migrations' AND c.relkind = 'r' AND n.nspname !~ '^pg_'"
+        ).fetchall()
+        return tuple(sorted({str(row[0]) for (query,) in found for row in connection.execute(query)}))
+
+
+def declarations(world: World, target: str) -> Expectations:
+    """What the application's repository declares.
+
+    Raises:
+        InventoryError: its file is wrong.
+    """
+    entry = world.inventory.target(target)
+    if entry.app is None:
+        return Expectations()
+    path = find(world.inventory.path(entry.app.dir), entry.app.manage)
+    return load(path, os.path.relpath(path, world.inventory.folder) if path else "")
 
 
 def pending_digest(found: dict[str, Any]) -> str:

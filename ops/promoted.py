@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from ops.certificate import Certificate, Moved
+from ops.certificate import Allowance, Certificate, Moved
 from ops.files import write_lines
 from ops.fingerprint import Fingerprint, Table
 from ops.rows import Pair, Proof, Source
@@ -24,11 +24,12 @@ class HeldProof(BaseModel):
 
 
 class Held(BaseModel):
-    """What a table held before: rows, checksum, and each of its comparisons."""
+    """What a table held before: rows, checksum, each of its comparisons, and those in which rows may be missing."""
 
     rows: int
     checksum: int
     proofs: list[HeldProof] = []
+    allowances: list[HeldProof] = []
 
 
 class Holdings(BaseModel):
@@ -53,11 +54,16 @@ def hold(found: Certificate, old: Fingerprint, look: Look, folder: Path) -> tupl
     for number, move in enumerate(found.moves):
         table = old.tables.get(move.table)
         rows = table.rows if table else 0
-        if not move.to and rows:
+        if not move.to and rows and not move.may_lose:
             said.append(f"{move.table} was empty in the rehearsal and would be dropped; it has {rows:,} rows now")
+        elif not move.to and rows > move.may_lose:
+            said.append(_more(f"{move.table} would be dropped with {rows:,} rows", move.may_lose))
         for column in move.emptied:
             if filled := _filled(look, move.table, column):
                 said.append(f"{move.table}.{column} held nothing in the rehearsal; it holds {filled:,} values now")
+        for column, most in move.may_empty.items():
+            if (filled := _filled(look, move.table, column)) > most:
+                said.append(_more(f"{move.table}.{column} would be dropped with {filled:,} values", most))
         if move.to and not move.tolerated and table:
             held[move.table] = _held(move, table, look, folder / f"hashes-{number}")
     return Holdings(tables=held), said
@@ -68,9 +74,14 @@ def _filled(look: Look, table: str, column: str) -> int:
     return found[0] if found else 0
 
 
+def _more(what: str, most: int) -> str:
+    return f"{what}; declared are at most {most:,}"
+
+
 def _held(move: Moved, table: Table, look: Look, file: Path) -> Held:
     proofs = [] if move.whole else [_proof(proof, look, Path(f"{file}-{n}.txt")) for n, proof in enumerate(move.proofs)]
-    return Held(rows=table.rows, checksum=table.checksum, proofs=proofs)
+    allowances = [_proof(a.proof, look, Path(f"{file}-allowed-{n}.txt")) for n, a in enumerate(move.allowances)]
+    return Held(rows=table.rows, checksum=table.checksum, proofs=proofs, allowances=allowances)
 
 
 def _proof(proof: Proof, look: Look, file: Path) -> HeldProof:
@@ -104,23 +115,42 @@ def objections(found: Certificate, held: Holdings, new: Fingerprint, look: Look,
 def _content(move: Moved, held: Held, new: Fingerprint, look: Look, frozen: bool) -> list[str]:
     where = ", ".join(move.to)
     rows = sum(new.tables[name].rows for name in move.to)
-    if rows < held.rows:
-        return [f"{where} has {rows:,} rows, {move.table} had {held.rows:,}"]
+    if rows < held.rows - move.may_lose:
+        declared = f"; declared are at most {move.may_lose:,} lost" if move.may_lose else ""
+        return [f"{where} has {rows:,} rows, {move.table} had {held.rows:,}{declared}"]
     if not frozen:
         return []
     whole = (new.tables[move.to[0]].rows, new.tables[move.to[0]].checksum) == (held.rows, held.checksum)
     sound = whole if move.whole else all(_holds(*pair, look) for pair in zip(move.proofs, held.proofs, strict=True))
-    return [] if sound else [f"{where} does not hold the content of {move.table}"]
+    if not sound:
+        return [f"{where} does not hold the content of {move.table}"]
+    return [said for pair in zip(move.allowances, held.allowances, strict=True) if (said := _allowed(*pair, look))][:1]
 
 
 def _holds(proof: Proof, held: HeldProof, look: Look) -> bool:
+    return _missing(proof, held, look) == 0
+
+
+def _missing(proof: Proof, held: HeldProof, look: Look) -> int:
+    """How many rows of before are not there; all of them where that can't be told row by row."""
     there = look.checksum("after", proof.after)
     if there == (held.rows, held.checksum):
-        return True
+        return 0
     if not held.hashes or there is None:
-        return False
-    missing, _, _ = difference(_numbers(Path(held.hashes)), look.hashes("after", proof.after))
-    return not missing
+        return max(held.rows, 1)
+    return difference(_numbers(Path(held.hashes)), look.hashes("after", proof.after))[0]
+
+
+def _allowed(allowance: Allowance, held: HeldProof, look: Look) -> str:
+    missing = _missing(allowance.proof, held, look)
+    if missing <= allowance.missing:
+        return ""
+    one, two = allowance.proof.before[0], allowance.proof.after[0]
+    columns = ", ".join(pair.name for pair in one.pairs)
+    return (
+        f"{missing:,} rows of {one.table} are missing in {two.table} or changed; declared are at most "
+        f"{allowance.missing:,} (compared: {columns})"
+    )
 
 
 def _numbers(file: Path) -> Iterator[int]:

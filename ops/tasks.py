@@ -28,6 +28,7 @@ HELP = {
     "reason": "why, for the journal",
     "run": "the run's id; the last one that fits, where left out",
     "backup": "the backup's id, or latest",
+    "write_expectations": "draft migrations.expect.yaml for what is refused; accepts nothing (docs/expectations.md)",
     "procedure": "release, backup, clone-prod-to-test, migrate-test, verify, promote, freeze, unfreeze",
     "check": "change nothing; exit 5 where a page is not what would be rendered",
     "out": "the folder of the pages",
@@ -91,12 +92,16 @@ def migrate_test(c, target="", json=False, plan=False, reason="", inventory=""):
 
 
 @operation
-def verify(c, target="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
-    """Account for every row of the migrated clone, and certify the rehearsal.
+def verify(  # type: ignore[no-untyped-def]
+    c, target="", write_expectations=False, json=False, plan=False, reason="", inventory=""
+):
+    """Account for every row of the migrated clone, prove the way back, and certify the rehearsal.
 
     Example: inv verify --target=lessons
+             inv verify --target=lessons --write-expectations
     """
-    _procedure("verify", c, target=target, json=json, plan=plan, reason=reason, inventory=inventory)
+    draft = write_expectations
+    _procedure("verify", c, target=target, draft=draft, json=json, plan=plan, reason=reason, inventory=inventory)
 
 
 @operation

@@ -6,6 +6,7 @@ from ops.command import Command, Query, Tool
 from ops.django import manage
 from ops.inputs import Inputs
 from ops.procedures.clone import not_production
+from ops.procedures.way_back import way_back
 from ops.step import Procedure, Watch, check
 
 migrate_test = Procedure(
@@ -49,7 +50,7 @@ def clone_is_migrated(c: Inputs) -> Command:
     return manage(c, c.test, "migrate", "--check")
 
 
-@check("The certificate holds: same migrations, commit, schema, server; not expired", "inv release", once=True)
+@check("The certificate holds: all is as it was rehearsed, and it is not expired", "inv release", once=True)
 def certificate_holds(c: Inputs) -> Command:
     """What was rehearsed must be what is promoted; a migration edited since then was never rehearsed."""
     return Tool("check-certificate", {"target": c.target, "name": c.certificate})
@@ -85,10 +86,12 @@ def keep_before(c: Inputs) -> Command:
     again=True,
     watch=measure,
 )
-def migrate(c: Inputs) -> Command:
-    """The application's own command with the new release's code, on the clone. The tool also measures meanwhile, over
-    a connection of its own: each migration's time, locks, rows, rewritten tables and WAL."""
-    return manage(c, c.test, "migrate", "--noinput")
+def migrate(c: Inputs) -> list[Command]:
+    """The application's own command with the new release's code, on the clone. What it is about to run is noted: the
+    certificate is bound to that, and not to what lies in the folder later. The tool also measures meanwhile, over a
+    connection of its own: each migration's time, locks, rows, rewritten tables and WAL."""
+    noted = {"target": c.target, "test": c.test, "backup_id": c.backup, "run": c.run}
+    return [Tool("note-rehearsal", noted), manage(c, c.test, "migrate", "--noinput")]
 
 
 @verify.step("Take the fingerprint of the clone before", reads=True, again=True)
@@ -106,16 +109,19 @@ def after(c: Inputs) -> Command:
 @verify.step("Account for every row", reads=True, again=True)
 def account(c: Inputs) -> Command:
     """Tables and columns that are gone are looked for by content. Every old row must be found as one new row; what is
-    not found is counted, with keys."""
+    not found is counted, with keys. What `migrations.expect.yaml` declares may go, at most so much; and a declaration
+    of what did not happen is refused, too. The copy from before is first proved to be the backup itself."""
     return Tool(
         "verdict",
         {
             "target": c.target,
             "test": c.test,
+            "backup": c.fingerprint,
             "before": f"{c.run_folder}/before.jsonl",
             "before_database": c.before,
             "after": f"{c.run_folder}/after.jsonl",
             "report": f"{c.run_folder}/verdict.json",
+            "draft": "yes" if c.draft else "no",
         },
     )
 
@@ -129,7 +135,11 @@ def account(c: Inputs) -> Command:
 )
 def checks(c: Inputs) -> list[Command]:
     """The application knows best what right data look like. Each must exit 0."""
-    return [manage(c, c.test, *words) for words in c.checks]
+    noted = Tool("note-checks", {"target": c.target, "report": f"{c.run_folder}/checks.json"})
+    return [*(manage(c, c.test, *words) for words in c.checks), noted]
+
+
+verify.include(way_back)
 
 
 @verify.step(
@@ -139,8 +149,9 @@ def checks(c: Inputs) -> list[Command]:
     again=True,
 )
 def write_certificate(c: Inputs) -> Command:
-    """Binds the result to the migrations' files, the commit, production's schema, the backup and the versions, with
-    an expiry. Promotion refuses where any of them differs."""
+    """Binds the result to what was rehearsed: the migrations' files, the application's commit, production's schema and
+    migrations, the backup and its manifest, the declarations, the checks, the versions; with an expiry. Promotion
+    refuses where any of them differs."""
     return Tool(
         "certify",
         {

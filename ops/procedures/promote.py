@@ -97,8 +97,14 @@ def is_migrated(c: Inputs) -> Command:
     return manage(c, c.target, "migrate", "--check")
 
 
+@check("The way back was restored, proved and timed in the rehearsal", "inv release")
+def way_back_is_proved(c: Inputs) -> Command:
+    """A plan that was never tried is a hope."""
+    return Tool("check-recovery", {"target": c.target, "name": c.certificate})
+
+
 # The guide's checklist: a backup, a rehearsal, verified data, a way back, a window where one is needed.
-BASE = (is_production, backup_is_whole, certificate_holds, app_talks_to_production)
+BASE = (is_production, backup_is_whole, certificate_holds, way_back_is_proved, app_talks_to_production)
 GATES = (*BASE, window_is_open)
 
 

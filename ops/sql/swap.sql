@@ -17,6 +17,8 @@ BEGIN
 END $$;
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = :'incoming' AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER') \g /dev/null
+-- For how long clients are away is told at the end; nothing, where nothing is left to be swapped.
+SELECT coalesce((SELECT clock_timestamp()::text FROM pg_database WHERE datname = :'incoming'), '') AS closed \gset
 \set ON_ERROR_STOP off
 SELECT format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS false', d.datname) FROM pg_database d
 WHERE d.datname = :'live' AND EXISTS (SELECT FROM pg_database WHERE datname = :'incoming') \gexec
@@ -65,3 +67,5 @@ SELECT format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS true', datname) FROM pg_
 SELECT set_config('generalprobe.message', :'message', false) \g /dev/null
 DO $$ BEGIN RAISE EXCEPTION 'not swapped: %', current_setting('generalprobe.message'); END $$;
 \endif
+SELECT format('clients were away for %s s', round(extract(epoch FROM clock_timestamp() - nullif(:'closed', '')::timestamptz)::numeric, 3))
+WHERE :'closed' <> '';

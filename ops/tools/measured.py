@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from ops import certificate, journal
@@ -48,11 +49,19 @@ def check_window(world: World, *, target: str, name: str, frozen: str, begun: st
         frozen=frozen == "yes",
         waits=entry.lock_timeout * entry.retries if found.measured and found.measured.blocked else 0,
         begun=begun == "yes",
+        back=_back(found, took),
     )
     now = datetime.now(UTC)
     if why := objection(window, now, need):
         raise Refused(f"{target}: {why}", "wait for the window, or change `window` in the inventory")
     return said(window, now, need)
+
+
+def _back(found: certificate.Certificate, took: Mapping[str, float]) -> float:
+    """What the way back takes, as measured, and before it the backup of what is live; 0 where it was not measured."""
+    if found.recovery is None:
+        return 0
+    return found.recovery.seconds + took.get("backup.dump", 0) + took.get("backup.seal", 0)
 
 
 def _took(world: World, target: str) -> dict[str, float]:

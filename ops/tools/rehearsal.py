@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter
-
-from ops import __version__, certificate, fingerprint, measures
+from ops import certificate, fingerprint, measures, rehearsed, way_back
 from ops.blame import better, name_operations
+from ops.bound import bound_now, bound_then, checks_of
+from ops.declared import declare_for, refusal
 from ops.errors import DataDiffers, Refused
-from ops.explain import explain
 from ops.files import write_whole
 from ops.judge import judge
 from ops.look import Databases
 from ops.operations import Application
-from ops.probes import commit_of, identity, pending, pending_digest, probe, target_folder
+from ops.probes import changes_of, commit_of, identity, pending, probe, target_folder
 from ops.tools.registry import tool
 from ops.world import World
 
-MOVES = TypeAdapter(tuple[certificate.Moved, ...])
+# What one step of the rehearsal leaves for another, beside the verdict.
+MOVES, CHECKS, WAY_BACK = "moves.json", "checks.json", "way-back.json"
 
 
 @tool
@@ -38,78 +37,139 @@ def check_app(world: World, *, target: str, database_of: str) -> str:
 
 
 @tool
-def verdict(world: World, *, target: str, test: str, before: str, before_database: str, after: str, report: str) -> str:
+def note_rehearsal(world: World, *, target: str, test: str, backup_id: str, run: str) -> str:
+    """Note what the clone is about to be migrated with, by what its application says is pending there."""
+    now = rehearsed.Rehearsed(
+        run=run,
+        migrations=tuple(pending(probe(world, target, test))),
+        commit=commit_of(world, target),
+        changes=changes_of(world, target),
+    )
+    found = rehearsed.note(target_folder(world, target), backup_id, now)
+    return f"{len(found.migrations)} migrations: {', '.join(name for name, _ in found.migrations)}"
+
+
+@tool
+def verdict(
+    world: World,
+    *,
+    target: str,
+    test: str,
+    backup: str,
+    before: str,
+    before_database: str,
+    after: str,
+    report: str,
+    draft: str,
+) -> str:
     """Say for every table whether its rows are unchanged, moved, changed or lost, and refuse what loses data."""
-    old, new = (fingerprint.read(world.inventory.path(name)) for name in (before, after))
+    dumped, old, new = (fingerprint.read(world.inventory.path(name)) for name in (backup, before, after))
+    check_before(target, dumped, old)
     with world.connect(test, before_database) as one, world.connect(test) as two:
         look = Databases({"before": one, "after": two})
         known = Application.read(probe(world, target, target))
         judged = judge(old, new, look, known)
         lagging = sorted(set(look.lagging("after")) - set(look.lagging("before")))
     name_operations(judged, known)
+    declared, expectations = declare_for(world, target, judged)
     write_whole(world.inventory.path(report), json.dumps(judged.data(), indent=1, ensure_ascii=False))
-    write_whole(_moves_file(world, report), MOVES.dump_json(certificate.moves(judged)))
-    if judged.refused:
-        message, hint = explain(target, judged, better(judged, known))
+    proved = certificate.Proved(
+        moves=certificate.moves(judged, old, new, declared.allowed), expectations=expectations.digest
+    )
+    write_whole(_beside(world, report, MOVES), proved.model_dump_json())
+    if declared.objections or declared.left.refused:
+        right = better(declared.left, known)
+        message, hint = refusal(world, target, declared, expectations, right=right, write=draft == "yes")
         raise DataDiffers(message, hint, verdict=judged.data())
     moved = [f"{t.table} → {t.to}" for t in judged.tables if t.verdict == "moved"]
     said = f"every row of {len(old.tables)} tables is accounted for" + (f"; moved: {', '.join(moved)}" if moved else "")
+    if named := [t.table for t in judged.tables if t.verdict == "declared"]:
+        said += f"; as declared in {expectations.file}: {', '.join(named)}"
     if lagging:
         behind = ", ".join(lagging)
         said += f"\nWARNING: the next insert will fail, its sequence is behind: {behind}; add setval to the copy"
-    return said
+    return said + "".join(f"\nWARNING: {warning}" for warning in declared.warnings)
 
 
-def bound(world: World, target: str, backup_id: str, found: dict[str, Any]) -> certificate.Bound:
-    """What binds a certificate, as it is now."""
-    who = identity(world, target)
-    return certificate.Bound(
-        migrations=pending_digest(found),
-        commit=commit_of(world, target),
-        schema_digest=str(who["schema"]),
-        applied=tuple(found["applied"]),
-        backup=backup_id,
-        server=str(who["server"]),
-        tool=__version__,
-    )
+def check_before(target: str, dumped: fingerprint.Fingerprint, before: fingerprint.Fingerprint) -> None:
+    """What the migrated clone is compared with must be the backup itself.
+
+    Raises:
+        Refused: the clone was migrated or written to before it was copied, or the copy is of another clone.
+    """
+    if wrong := fingerprint.differences(dumped, before):
+        raise Refused(
+            f"{target}: the clone was not production's copy any more when it was migrated ({'; '.join(wrong[:3])}), so "
+            "comparing with it proves nothing",
+            f"inv clone-prod-to-test --target={target}   and then   inv migrate-test --target={target}",
+        )
+
+
+@tool
+def note_checks(world: World, *, target: str, report: str) -> str:
+    """Note that the application's own checks passed; called when all of them have."""
+    passed = checks_of(world, target)
+    write_whole(world.inventory.path(report), json.dumps(passed))
+    return f"{len(passed)} checks passed"
+
+
+@tool
+def time_way_back(world: World, *, report: str, moment: str) -> str:
+    """Note that a moment of the way back is now; the certificate tells how long it took."""
+    return way_back.note(world.inventory.path(report), moment)
 
 
 @tool
 def certify(world: World, *, target: str, backup_id: str, report: str, after: str, name: str) -> str:
-    """Bind the rehearsal's result to what it is valid for."""
-    entry = world.inventory.target(target)
-    found = probe(world, target, target)
+    """Bind the rehearsal's result to what it is valid for: to what was rehearsed, not to what is there by now."""
+    hours = world.inventory.target(target).certificate_hours
+    proved = certificate.Proved.model_validate_json(_beside(world, report, MOVES).read_bytes())
+    recovery = way_back.measured(_beside(world, report, WAY_BACK))
+    found = fingerprint.read(world.inventory.path(after))
     issued = datetime.now(UTC)
     folder = target_folder(world, target)
-    costs = measures.newest(folder, backup_id, [migration for migration, _ in pending(found)])
-    certificate.write(
-        folder,
-        certificate.Certificate(
-            certificate=name,
-            target=target,
-            issued_at=issued,
-            expires_at=issued + timedelta(hours=entry.certificate_hours),
-            bound=bound(world, target, backup_id, found),
-            pending=tuple(pending(found)),
-            schema_after=fingerprint.read(world.inventory.path(after)).schema,
-            moves=MOVES.validate_json(_moves_file(world, report).read_bytes()),
-            measured=measures.summary(costs) if costs else None,
-        ),
+    bound = bound_then(world, target, backup_id, _beside(world, report, CHECKS), proved, found)
+    costs = measures.newest(folder, backup_id, [name for name, _ in bound.migrations])
+    made = certificate.Certificate(
+        certificate=name,
+        target=target,
+        issued_at=issued,
+        expires_at=issued + timedelta(hours=hours),
+        bound=bound,
+        recovery=recovery,
+        schema_after=found.schema,
+        moves=proved.moves,
+        measured=measures.summary(costs) if costs else None,
     )
+    certificate.write(folder, made)
     unknown = "" if costs else "; what the migrations lock was not measured"
-    return f"{name}: valid for {entry.certificate_hours:g} h{unknown}"
+    return f"{name}: valid for {hours:g} h{unknown}" + (f"; {recovery.sentence}" if recovery else "")
 
 
-def _moves_file(world: World, report: str) -> Path:
-    return world.inventory.path(report).with_name("moves.json")
+def _beside(world: World, report: str, name: str) -> Path:
+    return world.inventory.path(report).with_name(name)
 
 
 @tool
 def check_certificate(world: World, *, target: str, name: str) -> str:
     """Compare what a certificate is bound to with what is there now."""
     found = certificate.read(target_folder(world, target), name)
-    now = bound(world, target, found.bound.backup, probe(world, target, target))
-    if said := certificate.objections(found, now):
+    said = certificate.objections(found, bound_now(world, target, found.bound.backup))
+    if found.target != target:
+        said.insert(0, f"it is one of {found.target}")
+    if said:
         why = "; ".join(said)
         raise Refused(f"{target}: certificate {name} does not hold: {why}", f"inv release --target={target}")
     return f"{name}: holds until {found.expires_at:%Y-%m-%d %H:%M} UTC"
+
+
+@tool
+def check_recovery(world: World, *, target: str, name: str) -> str:
+    """Say how long the way back took in the rehearsal; refuse where it was not tried."""
+    recovery = certificate.read(target_folder(world, target), name).recovery
+    if recovery is None:
+        raise Refused(
+            f"{target}: the rehearsal of certificate {name} did not prove the way back",
+            f"inv release --target={target}",
+        )
+    return recovery.sentence

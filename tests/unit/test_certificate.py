@@ -10,18 +10,38 @@ import pytest
 from ops.certificate import NAMES, Bound, Certificate, Moved, newest, objections, partly, read, write
 from ops.errors import REFUSED, Refused
 from ops.rows import Pair, Proof, Source
+from ops.way_back import Recovery
 
 BOUND = Bound(
-    migrations="m1", commit="c1", schema_digest="s1", applied=("a.0001", "a.0002"), backup="b1", server="17.2", tool="1"
+    migrations=(("app.0002", "f2"), ("app.0003", "f3")),
+    commit="0123456789abcdef",
+    changes="",
+    system="7001",
+    database="shop",
+    schema_digest="5" * 64,
+    applied=("a.0001", "a.0002"),
+    backup="b1",
+    manifest="a" * 64,
+    server="17.2",
+    tool="1",
+    expectations="",
+    checks=("check_lessons",),
 )
-OTHER: dict[str, object] = {
-    "migrations": "m2",
-    "commit": "c1-dirty",
-    "schema_digest": "s2",
-    "applied": ("a.0001",),
-    "backup": "b2",
-    "server": "17.3",
-    "tool": "2",
+# What each is afterwards, and what is said of it.
+OTHER: dict[str, tuple[object, str]] = {
+    "migrations": ((("app.0002", "f0"), ("app.0004", "f4")), "app.0002 was edited, app.0003 is gone, app.0004 is new"),
+    "commit": ("fedcba9876543210-dirty", "0123456789ab → fedcba987654-dirty"),
+    "changes": ("c" * 64, "none → cccccccc"),
+    "system": ("7002", "7001 → 7002"),
+    "database": ("shop2", "shop → shop2"),
+    "schema_digest": ("6" * 64, "55555555 → 66666666"),
+    "applied": (("a.0001", "b.0001"), "a.0002 is gone, b.0001 is new"),
+    "backup": ("", "b1 → none"),
+    "manifest": ("b" * 64, "aaaaaaaa → bbbbbbbb"),
+    "server": ("17.3", "17.2 → 17.3"),
+    "tool": ("2", "1 → 2"),
+    "expectations": ("d" * 64, "none → dddddddd"),
+    "checks": ((), "check_lessons is gone"),
 }
 ISSUED = datetime(2026, 1, 1, 22, 0, tzinfo=UTC)
 CERTIFICATE = Certificate(
@@ -30,7 +50,7 @@ CERTIFICATE = Certificate(
     issued_at=ISSUED,
     expires_at=ISSUED + timedelta(hours=24),
     bound=BOUND,
-    pending=(("app.0002", "f2"), ("app.0003", "f3")),
+    recovery=Recovery(restored=40.2, proved=1.9, swapped=0.03),
     schema_after="s9",
     moves=(
         Moved(
@@ -48,18 +68,20 @@ def test_it_holds_for_what_it_is_bound_to() -> None:
 
 @pytest.mark.parametrize("name", Bound.model_fields)
 def test_each_bound_field_that_changed_is_named(name: str) -> None:
-    now = BOUND.model_copy(update={name: OTHER[name]})
-    assert objections(CERTIFICATE, now, ISSUED) == [f"{NAMES[name]} changed since the rehearsal"]
+    value, said = OTHER[name]
+    now = BOUND.model_copy(update={name: value})
+    assert objections(CERTIFICATE, now, ISSUED) == [f"{NAMES[name]} changed since the rehearsal: {said}"]
 
 
 def test_everything_that_changed_is_told_at_once() -> None:
-    said = objections(CERTIFICATE, Bound.model_validate(OTHER), ISSUED + timedelta(days=2))
+    now = Bound.model_validate({name: value for name, (value, _) in OTHER.items()})
+    said = objections(CERTIFICATE, now, ISSUED + timedelta(days=2))
     assert len(said) == 1 + len(Bound.model_fields)
 
 
-def test_the_order_of_applied_migrations_counts() -> None:
-    now = BOUND.model_copy(update={"applied": BOUND.applied[::-1]})
-    assert objections(CERTIFICATE, now, ISSUED) == ["the migrations that production has changed since the rehearsal"]
+def test_the_order_of_the_migrations_counts() -> None:
+    now = BOUND.model_copy(update={"migrations": BOUND.migrations[::-1]})
+    assert objections(CERTIFICATE, now, ISSUED) == [f"{NAMES['migrations']} changed since the rehearsal: their order"]
 
 
 @pytest.mark.parametrize(("seconds", "expired"), [(-1, False), (0, True), (1, True)])
@@ -88,15 +110,40 @@ def test_the_newest_is_the_last_by_name(tmp_path: Path) -> None:
     assert newest(tmp_path) == "20260103_a"
 
 
-@pytest.mark.parametrize("length", [None, 0, 1, 100, -2])
-def test_a_missing_or_damaged_one_is_refused(tmp_path: Path, length: int | None) -> None:
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [(None, "there is no certificate"), (0, "damaged"), (1, "damaged"), (100, "damaged"), (-2, "damaged")],
+)
+def test_a_missing_or_damaged_one_is_refused(tmp_path: Path, length: int | None, said: str) -> None:
     if length is not None:
         write(tmp_path, CERTIFICATE)
         file = tmp_path / "certificates" / f"{CERTIFICATE.certificate}.json"
         file.write_bytes(file.read_bytes()[:length])
-    with pytest.raises(Refused, match=f"there is no certificate {CERTIFICATE.certificate}") as caught:
+    with pytest.raises(Refused, match=said) as caught:
         read(tmp_path, CERTIFICATE.certificate)
+    assert CERTIFICATE.certificate in caught.value.message
     assert (caught.value.exit_code, caught.value.hint) == (REFUSED, f"inv release --target={tmp_path.name}")
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now"), [("2026-01-02T22", "2029-01-02T22"), ('"fedc', '"fedd'), ('"exact": true', '"exact": false')]
+)
+def test_one_that_was_edited_is_refused(tmp_path: Path, was: str, is_now: str) -> None:
+    edited = CERTIFICATE.model_copy(update={"bound": BOUND.model_copy(update={"commit": "fedc"})})
+    write(tmp_path, edited)
+    file = tmp_path / "certificates" / f"{edited.certificate}.json"
+    assert was in file.read_text()
+    file.write_text(file.read_text().replace(was, is_now, 1))
+    with pytest.raises(Refused, match="was edited after it was issued"):
+        read(tmp_path, edited.certificate)
+
+
+def test_one_under_another_name_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, CERTIFICATE)
+    file = tmp_path / "certificates" / f"{CERTIFICATE.certificate}.json"
+    file.rename(file.with_name("20270101_000000_aaaa.json"))
+    with pytest.raises(Refused, match="was edited"):
+        read(tmp_path, "20270101_000000_aaaa")
 
 
 def test_going_on_between_two_migrations_needs_the_rest_of_the_rehearsed_ones() -> None:

@@ -1,0 +1,83 @@
+"""The way back, measured: how long a rehearsal took to restore the backup, to prove it, and to swap it in."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from ops.errors import UsageError
+from ops.files import write_whole
+
+MOMENTS = ("restore-begun", "restored", "proof-begun", "proved")
+SWAPS = ("swapped-in.txt", "swapped-back.txt")
+
+
+class Recovery(BaseModel):
+    """Seconds: the restore, its proof by fingerprint, and for how long clients were away while it was swapped in."""
+
+    model_config = ConfigDict(frozen=True)
+
+    restored: float
+    proved: float
+    swapped: float
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.restored + self.proved + self.swapped
+
+    @property
+    def sentence(self) -> str:
+        """What it says to a person."""
+        return f"way back proved: restored and proved in {_seconds(self.restored + self.proved)}, " + (
+            f"swapped in {self.swapped:.2g} s"
+        )
+
+
+def note(file: Path, moment: str) -> str:
+    """Note that a moment is now; it takes the place of an earlier one of that name.
+
+    Returns:
+        how long it took since the moment before, in words.
+
+    Raises:
+        UsageError: it is not one of ``MOMENTS``.
+    """
+    if moment not in MOMENTS:
+        raise UsageError(f"--moment={moment} is none of {', '.join(MOMENTS)}", f"--moment={MOMENTS[0]}")
+    noted = {**_noted(file), moment: time.time()}
+    write_whole(file, json.dumps(noted))
+    number = MOMENTS.index(moment)
+    begun = noted.get(MOMENTS[number - 1], noted[moment])
+    return f"{moment} in {_seconds(noted[moment] - begun)}" if number % 2 else moment
+
+
+def measured(file: Path) -> Recovery | None:
+    """What was noted in ``file``, and the swaps noted beside it; None where a part of it is missing."""
+    moments = _noted(file)
+    gaps = [gap for name in SWAPS for gap in _gaps(file.with_name(name))]
+    if not gaps or set(MOMENTS) - moments.keys():
+        return None
+    restored = moments["restored"] - moments["restore-begun"]
+    proved = moments["proved"] - moments["proof-begun"]
+    if restored < 0 or proved < 0:
+        return None
+    return Recovery(restored=round(restored, 3), proved=round(proved, 3), swapped=max(gaps))
+
+
+def _noted(file: Path) -> dict[str, float]:
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def _gaps(file: Path) -> list[float]:
+    """What ``swap.sql`` says of the time between closing the old one and opening the new one."""
+    text = file.read_text() if file.is_file() else ""
+    return [float(found) for found in re.findall(r"clients were away for ([\d.]+) s", text)]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s" if value < 60 else f"{int(value // 60)} min {int(value % 60)} s"

@@ -1,0 +1,121 @@
+"""A loss that the repository declares: drafted, filled in by a person, rehearsed, promoted; never more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.commandline.test_since import steps, write
+from tests.conftest import Project
+
+DROP = 'migrations.RemoveField("booking", "lesson"), migrations.DeleteModel("Lesson")'
+DECLARED = """lessons.0002_session:
+  - {table: lessons_lesson, lost: 1000, why: the school closes}
+  - {table: lessons_booking, column: lesson_id, lost: 1000, why: the school closes}
+"""
+
+
+def declare(shop: Project, text: str) -> Path:
+    path = shop.folder / "shop/migrations.expect.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_refused_loss_is_drafted_filled_in_and_promoted(project: Callable[..., Project]) -> None:
+    shop = project(DROP, checks=[])
+    before = shop.fingerprint()
+    steps(shop, "clone-prod-to-test", "migrate-test")
+    refused = shop.inv("verify", "--json")
+    assert refused.code == 5, refused.out + refused.err
+    assert "1,000 rows and 1,000 values or links would be lost" in refused.outcome["reason"]
+    assert '- table: lessons_lesson\n    lost: 1000\n    why: ""' in refused.outcome["reason"]
+    path = shop.folder / "shop/migrations.expect.yaml"
+    assert not path.exists()
+
+    drafted = shop.inv("verify", "--write-expectations", "--json")
+    assert drafted.code == 5, drafted.out + drafted.err
+    assert "fill in every `why` in shop/migrations.expect.yaml" in drafted.outcome["hint"]
+    assert "RenameModel" in drafted.outcome["hint"]
+    assert path.read_text().count('why: ""') == 2
+
+    empty = shop.inv("release", "--json", "--confirm=shop")
+    assert empty.code == 2, empty.out + empty.err
+    assert "shop/migrations.expect.yaml:6: lessons.0002_session: `why` is empty" in empty.outcome["reason"]
+    assert shop.fingerprint() == before
+
+    path.write_text(path.read_text().replace('why: ""', "why: the school closes, agreed with Anna"))
+    done = shop.inv("release", "--json", "--confirm=shop")
+    assert done.code == 0, done.out + done.err
+    tables = {table["table"]: table for table in done.outcome["verdict"]["tables"]}
+    assert (tables["public.lessons_lesson"]["verdict"], tables["public.lessons_lesson"]["lost"]) == ("declared", 1000)
+    assert tables["public.lessons_booking"]["columns"][0]["verdict"] == "declared"
+    account = next(e for e in done.events if e.get("step") == "verify.account" and e["status"] == "done")
+    assert (
+        "as declared in shop/migrations.expect.yaml: public.lessons_booking, public.lessons_lesson" in account["detail"]
+    )
+    assert not shop.query("SELECT FROM pg_class WHERE relname = 'lessons_lesson'")
+
+
+def test_more_than_declared_and_what_did_not_happen_are_refused(project: Callable[..., Project]) -> None:
+    shop = project(DROP, checks=[])
+    path = declare(shop, DECLARED.replace("lost: 1000", "lost: 999", 1))
+    steps(shop, "clone-prod-to-test", "migrate-test")
+    done = shop.inv("verify", "--json")
+    assert done.code == 5, done.out + done.err
+    said = "shop/migrations.expect.yaml:2: public.lessons_lesson: 1,000 rows lost, at most 999 are declared: 1 too many"
+    assert said in done.outcome["reason"]
+
+    path.write_text(DECLARED + "  - {table: lessons_teacher, lost: 3, why: x}\n")
+    done = shop.inv("verify", "--json")
+    assert done.code == 5, done.out + done.err
+    said = "declares public.lessons_teacher: lost, but nothing of it was"
+    assert f"shop/migrations.expect.yaml:4: lessons.0002_session {said}" in done.outcome["reason"]
+    assert "correct shop/migrations.expect.yaml" in done.outcome["hint"]
+
+    path.write_text(DECLARED + "lessons.0002_sesion: [{table: lessons_teacher, lost: 3, why: x}]\n")
+    done = shop.inv("verify", "--json")
+    assert done.code == 0, done.out + done.err
+    account = next(e for e in done.events if e.get("step") == "verify.account" and e["status"] == "done")
+    assert "WARNING: shop/migrations.expect.yaml:4: there is no migration lessons.0002_sesion" in account["detail"]
+
+
+def test_what_is_written_since_may_not_exceed_the_declaration(project: Callable[..., Project]) -> None:
+    shop = project(DROP, checks=[])
+    declare(shop, DECLARED)
+    write(shop, "DELETE FROM lessons_booking WHERE id > 990")
+    steps(shop, "clone-prod-to-test", "migrate-test", "verify")
+    write(shop, "INSERT INTO lessons_lesson(title, teacher_id) SELECT 'new', 1 FROM generate_series(1, 5)")
+    write(shop, "INSERT INTO lessons_booking(lesson_id) SELECT id FROM lessons_lesson ORDER BY id LIMIT 10")
+    before = shop.fingerprint()
+    done = shop.inv("promote", "--json", "--confirm=shop")
+    assert done.code == 5, done.out + done.err
+    assert (
+        "public.lessons_lesson would be dropped with 1,005 rows; declared are at most 1,000" in done.outcome["reason"]
+    )
+    assert "lesson_id would be dropped" not in done.outcome["reason"], "these are 1,000, as declared"
+    assert shop.fingerprint() == before
+    steps(shop, "undo --confirm=shop")
+    write(shop, "DELETE FROM lessons_lesson WHERE title = 'new'")
+    write(shop, "INSERT INTO lessons_booking(lesson_id) VALUES (1)")
+    done = shop.inv("promote", "--json", "--confirm=shop")
+    assert "lessons_booking.lesson_id would be dropped with 1,001 values; declared are at most 1,000" in done.out
+    steps(shop, "undo --confirm=shop")
+    write(shop, "DELETE FROM lessons_booking WHERE id IN (SELECT id FROM lessons_booking LIMIT 100)")
+    steps(shop, "promote --confirm=shop")
+
+
+@pytest.mark.parametrize(("teachers", "code"), [(0, 0), (1, 5)])
+def test_changes_on_production_are_held_against_the_declaration(
+    project: Callable[..., Project], teachers: int, code: int
+) -> None:
+    shop = project('migrations.RunSQL("update lessons_teacher set name = upper(name)")', checks=[])
+    declare(shop, "lessons.0002_session: [{table: lessons_teacher, changed: 10, why: easier to read}]\n")
+    steps(shop, "clone-prod-to-test", "migrate-test", "verify")
+    write(shop, f"INSERT INTO lessons_teacher(name) SELECT 'Herr ' || n FROM generate_series(1, {teachers}) n")
+    done = shop.inv("promote", "--json", "--confirm=shop")
+    assert done.code == code, done.out + done.err
+    if code:
+        assert "11 rows are missing or changed, declared are at most 10" in done.outcome["reason"]
+        assert "inv rollback" in done.outcome["hint"]
