@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from operator import ne
 
 from ops.fingerprint import Table
+from ops.homes import Home
 from ops.reading import Both
 from ops.rows import Source
-from ops.sides import Home, Sides, sources
+from ops.sides import Sides, sources
 from ops.verdict import SAMPLES, Aligned
 
 # From how many columns on a row can be so unlike that it is no longer the same.

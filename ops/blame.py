@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ops.homes import bare
 from ops.operations import Application, Operation
-from ops.sides import bare
 from ops.verdict import TableVerdict, Verdict
 
 

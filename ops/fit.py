@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ops.aligned import cells
 from ops.fingerprint import Table
-from ops.sides import Home, Sides, sources, surrogate
+from ops.homes import Home, surrogate
+from ops.sides import Sides, sources
 
 # How many columns are left out one at a time to find the one that does not fit.
 WIDEST = 16

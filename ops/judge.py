@@ -12,13 +12,14 @@ from collections.abc import Sequence
 
 from ops.aligned import Cells, cells
 from ops.fingerprint import Fingerprint, Table
+from ops.homes import Home, Plan, surrogate
 from ops.merged import shared_rows, twins_crossed
 from ops.notes import note
 from ops.places import find
 from ops.reading import Both
 from ops.rows import Pair, Proof, Source
 from ops.settle import missing, settle, unchanged
-from ops.sides import Home, Plan, Sides, sources, surrogate
+from ops.sides import Sides, sources
 from ops.verdict import ColumnVerdict, Look, TableVerdict, Verdict
 
 

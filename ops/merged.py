@@ -8,9 +8,10 @@ from contextlib import closing
 from itertools import groupby, pairwise
 
 from ops.fingerprint import Table
+from ops.homes import Home, column_of
 from ops.reading import Both
 from ops.rows import Link, Pair, Proof, Source
-from ops.sides import Home, Sides, column_of, sources
+from ops.sides import Sides, sources
 from ops.verdict import TableVerdict
 
 

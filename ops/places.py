@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ops.fingerprint import Column, Table
+from ops.homes import Home, bare, column_of
 from ops.reading import Both, comparable
 from ops.rows import Link, Pair, Source
-from ops.sides import Home, Sides, bare, column_of
+from ops.sides import Sides
 
 # How many places are looked through for a part of the values; whether all of them are there is asked of every place.
 THOROUGH = 8

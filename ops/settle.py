@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from ops.fingerprint import Table
 from ops.fit import cost, fit, names_of
 from ops.generic import columns
+from ops.homes import Home, bare, surrogate
 from ops.places import find
-from ops.sides import Home, Sides, bare, in_link_order, sources, surrogate
+from ops.sides import Sides, in_link_order, sources
 
 # How many further tables are looked at for a table that does not fit where its name says.
 CANDIDATES = 12

@@ -10,80 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Protocol
 
 from ops.fingerprint import Column, Fingerprint, Table
 from ops.generic import columns, generic_pair
+from ops.homes import SURROGATE, Home, Plan, Where, bare, column_of
 from ops.reading import Both, readings
 from ops.rows import Link, Pair, Source
 from ops.verdict import SAMPLES, Look, difference
 
 # How many links are followed, one after the other, for what tells rows apart.
 DEPTH = 3
-SURROGATE = ("smallint", "integer", "bigint", "uuid")
-
-Where = tuple[str, str]
-
-
-class Plan(Protocol):
-    """What is known of the pending operations: sure renames, and whether anything could have copied data."""
-
-    @property
-    def links_before(self) -> Sequence[tuple[str, str, str, str, bool]]:
-        """Table, column, table and column that it leads to, whether a constraint says so: at the old release."""
-
-    @property
-    def links_after(self) -> Sequence[tuple[str, str, str, str, bool]]:
-        """The same at the new one."""
-
-    @property
-    def generic(self) -> Sequence[tuple[str, str, str]]:
-        """Table, column of the content type, column of the number."""
-
-    @property
-    def models_before(self) -> Mapping[str, str]:
-        """Label of a model to its table: at the old release."""
-
-    @property
-    def models_after(self) -> Mapping[str, str]:
-        """The same at the new one."""
-
-    def renamed_tables(self) -> Mapping[str, str]:
-        """Old name to new name."""
-
-    def renamed_columns(self) -> Mapping[tuple[str, str], str]:
-        """Old table and column to the new column."""
-
-    def may_have_copied(self, table: str, column: str = "") -> bool:
-        """Whether an operation whose doing can't be told runs before this is dropped."""
-
-    def mentions(self, *words: str) -> bool:
-        """Whether the code of such an operation names all of these."""
-
-
-@dataclass
-class Home:
-    """Where rows of an old table are now.
-
-    Args:
-        new: the table that holds them.
-        mapping: old column to new column, the identity included.
-        identity: the old columns that tell a row apart on both sides.
-        keyed: they are its primary key; else the rows were found by content, under keys of their own.
-        rows: rows whose identity was not found there.
-        whole: rows that were not found with all mapped columns.
-        extra: rows there that are none of these.
-        sample: hashes of some rows that were not found.
-    """
-
-    new: Table
-    mapping: dict[str, str]
-    identity: tuple[str, ...]
-    keyed: bool
-    rows: int = 0
-    whole: int = 0
-    extra: int = 0
-    sample: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -272,22 +208,6 @@ def sources(old: Table, new: Table, pairs: Sequence[Both], filled: bool = False)
         Source(old.name, tuple(one for one, _ in pairs), filled),
         Source(new.name, tuple(two for _, two in pairs), filled),
     )
-
-
-def column_of(table: Table, name: str) -> Column:
-    """A column by its name."""
-    return next(column for column in table.columns if column.name == name)
-
-
-def bare(name: str) -> str:
-    """A table's name without its schema and quotes, as Django knows it."""
-    last = name[name.index('."') + 1 :] if '."' in name else name if name.endswith('"') else name.split(".")[-1]
-    return last[1:-1].replace('""', '"') if last.startswith('"') else last
-
-
-def surrogate(table: Table) -> bool:
-    """Whether a table's key is a number (or UUID) that means nothing by itself, so that a copy may have another one."""
-    return len(table.key) == 1 and column_of(table, table.key[0]).read_as in SURROGATE
 
 
 def without(table: Table, names: Sequence[str]) -> Table:
