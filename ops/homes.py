@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 from ops.fingerprint import Column, Table
@@ -79,6 +80,7 @@ def column_of(table: Table, name: str) -> Column:
     return next(column for column in table.columns if column.name == name)
 
 
+@cache
 def bare(name: str) -> str:
     """A table's name without its schema and quotes, as Django knows it."""
     last = name[name.index('."') + 1 :] if '."' in name else name if name.endswith('"') else name.split(".")[-1]

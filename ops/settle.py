@@ -105,7 +105,14 @@ def _candidates(sides: Sides, old: Table) -> Iterator[tuple[Table, bool]]:
         yield tables[old.name], True
     claimed = {home.new.name for homes in sides.homes.values() for home in homes}
     others = [new for name, new in tables.items() if name != old.name and _alike(sides, old, new)]
-    others.sort(key=lambda new: (new.name in claimed, -len(names_of(sides, old, new)), new.name))
+    others.sort(
+        key=lambda new: (
+            new.name in claimed,
+            (new.rows, new.checksum) != (old.rows, old.checksum),
+            -len(names_of(sides, old, new)),
+            new.name,
+        )
+    )
     yield from ((new, False) for new in others[:CANDIDATES])
 
 

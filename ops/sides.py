@@ -46,17 +46,26 @@ class Sides:
     renumbered: set[str] = field(default_factory=set)
     _memo: dict[object, Difference] = field(default_factory=dict)
     _read: dict[object, Both] = field(default_factory=dict)
-    _links: dict[tuple[str, str], dict[str, Where]] = field(default_factory=dict)
+    _told: dict[str, dict[str, dict[str, Where]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tables, self.columns = renames(self.look.numbers("before"), self.look.numbers("after"))
+        self._told = {"before": {}, "after": {}}
         if self.plan:
-            of = {bare(name): name for name in reversed(self.before.tables)}
-            into = {bare(name): name for name in reversed(self.after.tables)}
+            of, into = self._names(self.before), self._names(self.after)
             told = {of[old]: into[new] for old, new in self.plan.renamed_tables().items() if old in of and new in into}
             self.tables = {**told, **self.tables}
             names = self.plan.renamed_columns().items()
             self.columns = {(of[table], old): new for (table, old), new in names if table in of} | self.columns
+            for side, known, links in (("before", of, self.plan.links_before), ("after", into, self.plan.links_after)):
+                for table, column, to, key, _ in links:
+                    if to in known:
+                        self._told[side].setdefault(table, {})[column] = (known[to], key)
+
+    @staticmethod
+    def _names(side: Fingerprint) -> dict[str, str]:
+        """Tables by the names that Django knows."""
+        return {bare(name): name for name in reversed(side.tables)}
 
     def lives(self, old: Table, homes: list[Home]) -> None:
         """Take note of where a table's rows are."""
@@ -87,19 +96,12 @@ class Sides:
 
     def links(self, side: str, table: Table) -> dict[str, Where]:
         """Where a table's columns lead: foreign keys, and what Django knows without a constraint."""
-        if (side, table.name) not in self._links:
-            known = self.before if side == "before" else self.after
-            told = (self.plan.links_before if side == "before" else self.plan.links_after) if self.plan else ()
-            bare_names = {bare(name): name for name in reversed(known.tables)}
-            soft = {c: (bare_names[to], key) for t, c, to, key, _ in told if t == bare(table.name) and to in bare_names}
-            self._links[side, table.name] = {**soft, **table.links}
-        return self._links[side, table.name] | (self._guessed(table) if side == "before" else {})
+        found = {**self._told[side].get(bare(table.name), {}), **table.links}
+        return found | self._guessed(table) if side == "before" and self.renumbered else found
 
     def _guessed(self, table: Table) -> dict[str, Where]:
         """Bare numbers whose name says where they lead, where the rows there have new keys."""
         moved = {bare(name): name for name in self.renumbered if name != table.name}
-        if not moved:
-            return {}
         found: dict[str, Where] = {}
         for column in table.columns:
             stem = column.name.removesuffix("_id")
