@@ -11,7 +11,7 @@ from ops.fingerprint import Table
 from ops.homes import Home
 from ops.reading import Both
 from ops.rows import Source
-from ops.sides import Sides, sources
+from ops.sides import MANY, Sides, differing, sources
 from ops.verdict import SAMPLES, Aligned
 
 # From how many columns on a row can be so unlike that it is no longer the same.
@@ -87,8 +87,9 @@ def _keyed(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> Cells:
     found = Cells(over=home.identity)
     counts = [[0, 0] for _ in names]
     gone: list[int] = []
-    before = sides.look.aligned("before", old.name, [a for a, _ in key], [a for a, _ in values])
-    after = sides.look.aligned("after", home.new.name, [b for _, b in key], [b for _, b in values])
+    parts = _parts(sides, old, home, key, values) if old.rows + home.new.rows > MANY else None
+    before = sides.look.aligned("before", old.name, [a for a, _ in key], [a for a, _ in values], parts)
+    after = sides.look.aligned("after", home.new.name, [b for _, b in key], [b for _, b in values], parts)
     with closing(before) as one, closing(after) as two:
         for hash_, was, now in _merged(one, two):
             if now is None or sum(map(ne, was, now)) > other:
@@ -105,6 +106,11 @@ def _keyed(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> Cells:
     found.sample = gone or found.sample
     found.columns = {name: (lost, changed) for name, (lost, changed) in zip(names, counts, strict=True)}
     return found
+
+
+def _parts(sides: Sides, old: Table, home: Home, key: Sequence[Both], values: Sequence[Both]) -> list[int] | None:
+    one, two = sources(old, home.new, [*key, *values])
+    return differing(sides.look, [one], [two], ([a for a, _ in key], [b for _, b in key]))
 
 
 def _count(counts: list[list[int]], was: tuple[int | None, ...], now: tuple[int | None, ...]) -> bool:

@@ -13,6 +13,8 @@ from ops.rows import Pair, Source, identifier, row_hash, select, value
 from ops.verdict import SAMPLES, Aligned, Numbers, Profile
 from ops.world import SQL_FOLDER
 
+# The lowest bits of a hash: in so many parts, less one, rows are compared before they are streamed.
+PARTS = 0xFFFF
 # A statement has room for 1,664 columns; a profile takes four a column.
 WIDE = 200
 BATCH = 20_000
@@ -52,10 +54,19 @@ class Databases:
         row = self._row(side, f"SELECT count(*), coalesce(sum(hash), 0) FROM ({union}) every_row")
         return (int(row[0]), int(row[1])) if row else None
 
-    def hashes(self, side: str, sources: Sequence[Source]) -> Generator[int, None, None]:
+    def parts(self, side: str, sources: Sequence[Source], key: Sequence[Pair] = ()) -> dict[int, tuple[int, int]]:
+        """See ``verdict.Look``."""
+        part = f"{row_hash(key)} & {PARTS}" if key else "NULL::bigint"
+        union = " UNION ALL ".join(select(s, f"{row_hash(s.pairs)} AS hash, {part} AS part") for s in sources)
+        grouped = f"SELECT coalesce(part, hash & {PARTS}), count(*), sum(hash) FROM ({union}) every_row GROUP BY 1"
+        return {int(number): (int(rows), int(total)) for number, rows, total in self._stream(side, grouped)}
+
+    def hashes(
+        self, side: str, sources: Sequence[Source], parts: Sequence[int] | None = None
+    ) -> Generator[int, None, None]:
         """See ``verdict.Look``; streamed by a server-side cursor."""
         union = " UNION ALL ".join(select(source) for source in sources)
-        for (found,) in self._stream(side, f"{union} ORDER BY 1"):
+        for (found,) in self._stream(side, f"SELECT hash FROM ({union}) every_row{_within('hash', parts)} ORDER BY 1"):
             yield int(found)
 
     def profile(self, side: str, table: str, pairs: Sequence[Pair], key: Sequence[Pair] = ()) -> list[Profile] | None:
@@ -75,11 +86,12 @@ class Databases:
         return found
 
     def aligned(
-        self, side: str, table: str, key: Sequence[Pair], values: Sequence[Pair]
+        self, side: str, table: str, key: Sequence[Pair], values: Sequence[Pair], parts: Sequence[int] | None = None
     ) -> Generator[Aligned, None, None]:
         """See ``verdict.Look``."""
         columns = ", ".join([f"{row_hash(key)} AS hash", *map(_one, values)])
-        for row in self._stream(side, f"{select(Source(table, tuple(key)), columns)} ORDER BY 1"):
+        rows = select(Source(table, tuple(key)), columns) + _within(row_hash(key), parts)
+        for row in self._stream(side, f"{rows} ORDER BY 1"):
             yield int(row[0]), row[1:]
 
     def texts(self, side: str, source: Source, column: str, hashes: Sequence[int]) -> dict[int, str | None]:
@@ -94,12 +106,13 @@ class Databases:
 
     def numbers(self, side: str) -> dict[str, Numbers]:
         """See ``verdict.Look``."""
-        rows = self.sides[side].execute(
+        query = (
             "SELECT format('%I.%I', n.nspname, c.relname), c.oid::bigint, json_object_agg(a.attname, a.attnum) "
-            "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid "
-            "WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND a.attnum > 0 AND NOT a.attisdropped GROUP BY 1, 2"
-        ).fetchall()
-        return {str(name): (int(number), dict(columns)) for name, number, columns in rows}
+            "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+            "WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' GROUP BY 1, 2"
+        )
+        return {str(name): (int(number), dict(columns)) for name, number, columns in self.sides[side].execute(query)}
 
     def keys(self, side: str, table: str, pairs: Sequence[Pair], hashes: Sequence[int]) -> list[str]:
         """See ``verdict.Look``; without hashes, the first keys of the table."""
@@ -144,3 +157,8 @@ class Databases:
 
 def _one(pair: Pair, key: Sequence[Pair] = ()) -> str:
     return f"CASE WHEN {value(pair, 'x')} IS NOT NULL THEN {row_hash([*key, pair])} END"
+
+
+def _within(hashed: str, parts: Sequence[int] | None) -> str:
+    listed = ", ".join(str(int(part)) for part in parts or ())
+    return "" if parts is None else f" WHERE {hashed} & {PARTS} = ANY (ARRAY[{listed}]::bigint[])"

@@ -20,6 +20,8 @@ from ops.verdict import SAMPLES, Look, difference
 
 # How many links are followed, one after the other, for what tells rows apart.
 DEPTH = 3
+# From so many rows on, both sides are compared part by part before rows are streamed.
+MANY = 50_000
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,10 @@ class Sides:
         if not one[0] or not two[0]:
             with closing(self.look.hashes("before", before)) as hashes:
                 return Difference(one[0], two[0], tuple(islice(hashes, SAMPLES)))
-        missing, extra, some = difference(self.look.hashes("before", before), self.look.hashes("after", after))
+        parts = differing(self.look, before, after) if one[0] + two[0] > MANY else None
+        missing, extra, some = difference(
+            self.look.hashes("before", before, parts), self.look.hashes("after", after, parts)
+        )
         return Difference(missing, extra, tuple(some))
 
     def links(self, side: str, table: Table) -> dict[str, Where]:
@@ -183,6 +188,18 @@ class Sides:
     def pairs(self, old: Table, new: Table, mapping: Mapping[str, str]) -> list[Both]:
         """All columns of a mapping, in the old table's order."""
         return [self.pair(old, c.name, new, mapping[c.name]) for c in old.columns if c.name in mapping]
+
+
+def differing(
+    look: Look,
+    before: Sequence[Source],
+    after: Sequence[Source],
+    keys: tuple[Sequence[Pair], Sequence[Pair]] = ((), ()),
+) -> list[int] | None:
+    """The parts of the rows in which anything differs, so that the others need not be streamed; None for all."""
+    one, two = look.parts("before", before, keys[0]), look.parts("after", after, keys[1])
+    found = [number for number in one.keys() | two.keys() if one.get(number) != two.get(number)]
+    return found if 2 * len(found) < len(one) else None
 
 
 def renames(

@@ -38,15 +38,20 @@ class Look(Protocol):
     def checksum(self, side: str, sources: Sequence[Source]) -> tuple[int, int] | None:
         """Rows and checksum of all these rows; None where a value can't be read as asked."""
 
-    def hashes(self, side: str, sources: Sequence[Source]) -> Generator[int, None, None]:
-        """The rows' hashes, ascending."""
+    def parts(self, side: str, sources: Sequence[Source], key: Sequence[Pair] = ()) -> dict[int, tuple[int, int]]:
+        """Rows and checksum of every part of the rows, by the lowest bits of their hash, or of their key's."""
+
+    def hashes(
+        self, side: str, sources: Sequence[Source], parts: Sequence[int] | None = None
+    ) -> Generator[int, None, None]:
+        """The rows' hashes, ascending; of some parts only."""
 
     def profile(self, side: str, table: str, pairs: Sequence[Pair], key: Sequence[Pair] = ()) -> list[Profile] | None:
         """Every column at a glance, each value hashed together with the row's key where one is given; None where a
         value can't be read as asked."""
 
     def aligned(
-        self, side: str, table: str, key: Sequence[Pair], values: Sequence[Pair]
+        self, side: str, table: str, key: Sequence[Pair], values: Sequence[Pair], parts: Sequence[int] | None = None
     ) -> Generator[Aligned, None, None]:
         """Per row the hash of its key and of each value (None for NULL), by ascending hash of the key."""
 
