@@ -61,6 +61,8 @@ def _of_column(table: TableVerdict, column: ColumnVerdict) -> list[str]:
     said = []
     if column.lost and column.to:
         said.append(f"{column.lost:,} values of {name} did not arrive in {column.to}{_by(column.by)}")
+    elif column.lost and column.note:
+        said.append(f"{column.lost:,} values of {name} are gone: it {column.note}{_by(column.by)}")
     elif column.lost and column.column in table.mapping:
         said.append(f"{column.lost:,} values of {name} are NULL now{_by(column.by)}")
     elif column.lost:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from ops.aligned import Cells, cells
 from ops.fingerprint import Fingerprint, Table
+from ops.fit import fit
 from ops.homes import Home, Plan, surrogate
 from ops.merged import shared_rows, twins_crossed
 from ops.notes import note
@@ -32,7 +33,7 @@ def judge(before: Fingerprint, after: Fingerprint, look: Look, plan: Plan | None
         look: asks both databases for more.
         plan: what the pending operations say, where it is known: renames, and whether anything could have copied.
     """
-    sides = Sides(before, after, look, plan)
+    sides = Sides(before, after, look, fit, plan)
     settle(sides)
     found = {name: _Table(sides, old).verdict() for name, old in sorted(before.tables.items())}
     shared_rows(sides, found)
@@ -123,6 +124,8 @@ class _Table:
 
     def _note(self, home: Home, name: str, to: str, rows: Sequence[int]) -> str:
         """How values of a column changed, as far as some rows show it."""
+        if self.sides.followed(self.old, name, home.new, to) or name in self.sides.links("before", self.old):
+            return "they lead to other rows"
         if not rows or not home.keyed:
             return ""
         one, two = sources(self.old, home.new, self._pairs(home, home.identity))
@@ -141,7 +144,9 @@ class _Table:
         if name in home.mapping and (found is None or found.missing):
             return False
         if found is None:
-            self.said[name] = ColumnVerdict(name, "lost" if filled else "removed", lost=filled)
+            there = name in home.new.names and self.sides.leads_elsewhere(self.old, name, home.new, name)
+            words = f"leads to {self.sides.links('after', home.new)[name][0]} now" if there else ""
+            self.said[name] = ColumnVerdict(name, "lost" if filled else "removed", lost=filled, note=words)
             return True
         table, _, column = found.place.to.rpartition(".")
         here = table == home.new.name

@@ -18,7 +18,7 @@ def note(values: Sequence[tuple[str | None, str | None]]) -> str:
     known = [(old, new) for old, new in values if old is not None and new is not None]
     if values and not known:
         return "NULL became a value" if all(old is None for old, _ in values) else ""
-    if not known or len(known) < len(values):
+    if not known or len(known) < len(values) or all(old == new for old, new in known):
         return ""
     found = next((words for words, holds in KINDS.items() if holds(known)), "") or _shift(known)
     return f"{found} (in all {len(known)} looked at)" if found and len(known) > 1 else found

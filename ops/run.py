@@ -269,7 +269,7 @@ class Runner:
             words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))
             said = said_error(done.err) or said_error(done.out) or f"exit code {done.exit}"
             at = failed_migration(done.out)
-            raise StepFailed(f"{reveal(words)}: {at + ': ' if at else ''}{said}")
+            raise StepFailed(f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}")
         return done.out.strip().splitlines()[-1] if done.out.strip() else ""
 
     def _log(self, key: str, command: Shell | Query, out: str, err: str) -> None:

@@ -6,7 +6,7 @@ the rows went, and how many rows of one side are missing on the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -33,14 +33,22 @@ class Difference:
     sample: tuple[int, ...] = ()
 
 
+Fit = Callable[["Sides", Table, Table], Home | None]
+
+
 @dataclass
 class Sides:
-    """One comparison's state. ``homes`` has an entry for every old table that was looked for; empty: it is lost.
-    ``tables`` and ``columns`` are renames for sure, by the server's own numbers or by an operation that says so."""
+    """One comparison's state.
+
+    ``homes`` has an entry for every old table that was looked for; empty: it is lost. ``fit`` says how a new table fits
+    as the home of an old one's rows. ``tables`` and ``columns`` are renames for sure, by the server's own numbers or by
+    an operation that says so.
+    """
 
     before: Fingerprint
     after: Fingerprint
     look: Look
+    fit: Fit
     plan: Plan | None = None
     homes: dict[str, list[Home]] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
@@ -48,6 +56,7 @@ class Sides:
     renumbered: set[str] = field(default_factory=set)
     _memo: dict[object, Difference] = field(default_factory=dict)
     _read: dict[object, Both] = field(default_factory=dict)
+    _copies: dict[tuple[str, str], Home | None] = field(default_factory=dict)
     _told: dict[str, dict[str, dict[str, Where]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -122,12 +131,23 @@ class Sides:
         mine = self.pair(old, name, new, to)[0]
         return mine.link is not None or any(name in pair for pair in columns(self, old)) and bool(mine.sql)
 
+    def home_in(self, table: str, new: str) -> Home | None:
+        """Where a table's rows are in a new one: it is one of their homes, or a whole copy of them that was made."""
+        found = next((home for home in self.homes.get(table, []) if home.new.name == new), None)
+        if found or table not in self.homes or new in self.before.tables or new not in self.after.tables:
+            return found
+        if (table, new) not in self._copies:
+            self._copies[table, new] = None
+            copy = self.fit(self, self.before.tables[table], self.after.tables[new])
+            self._copies[table, new] = copy if copy and not copy.rows and not copy.whole else None
+        return self._copies[table, new]
+
     def leads_elsewhere(self, old: Table, name: str, new: Table, to: str) -> bool:
         """Whether a foreign key leads to another table than the one where the rows that it led to are now."""
         was, now = self.links("before", old).get(name), self.links("after", new).get(to)
-        if not was or not now or was[0] not in self.homes:
+        if not was or not now or was[0] not in self.homes or was[0] == now[0]:
             return False
-        return now[0] not in {home.new.name for home in self.homes[was[0]]} | ({was[0]} & {now[0]})
+        return self.home_in(was[0], now[0]) is None
 
     def pair(self, old: Table, name: str, new: Table, to: str, depth: int = DEPTH) -> Both:
         """How an old column and the new one that holds its values are read."""
@@ -142,9 +162,10 @@ class Sides:
     def _followed(self, old: Table, name: str, new: Table, to: str, depth: int) -> tuple[Link, Link] | None:
         """How a link is read as the content of the row that it leads to; None where its value still says it."""
         was, now = self.links("before", old).get(name), self.links("after", new).get(to)
-        homes = self.homes.get(was[0], []) if was else []
-        home = next((h for h in homes if now is None or now[0] == h.new.name), None)
-        if not was or home is None:
+        if not was:
+            return None
+        home = self.home_in(was[0], now[0]) if now else next(iter(self.homes.get(was[0], [])), None)
+        if home is None:
             return None
         key = now[1] if now else home.mapping.get(was[1]) or (home.new.key or ("",))[0]
         if home.mapping.get(was[1]) == key or depth < 0:

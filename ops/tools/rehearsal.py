@@ -85,6 +85,9 @@ def verdict(
     said = f"every row of {len(old.tables)} tables is accounted for" + (f"; moved: {', '.join(moved)}" if moved else "")
     if named := [t.table for t in judged.tables if t.verdict == "declared"]:
         said += f"; as declared in {expectations.file}: {', '.join(named)}"
+    grown = [t for t in judged.tables if t.verdict == "unchanged" and t.rows_after > t.rows_before and not t.tolerated]
+    if grown:
+        said += "; rows added: " + ", ".join(f"{t.table} {t.rows_after - t.rows_before:,}" for t in grown)
     if lagging:
         behind = ", ".join(lagging)
         said += f"\nWARNING: the next insert will fail, its sequence is behind: {behind}; add setval to the copy"
