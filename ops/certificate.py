@@ -129,7 +129,7 @@ def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: 
     return Moved(
         table=found.table,
         to=to,
-        whole=found.verdict == "unchanged" and not found.columns and found.rows_before == found.rows_after,
+        whole=found.verdict == "unchanged" and old is not None and _equal(old, after.tables.get(found.table)),
         proofs=tuple(found.proofs),
         tolerated=found.tolerated,
         emptied=tuple(sorted(gone - allowed.columns.keys())),
@@ -137,6 +137,11 @@ def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: 
         may_empty={name: allowed.columns[name].get("lost", 0) for name in sorted(gone & allowed.columns.keys())},
         allowances=tuple(_allowances(found, old, after.tables[to[0]], allowed)) if old and len(to) == 1 else (),
     )
+
+
+def _equal(old: Table, new: Table | None) -> bool:
+    """Whether two fingerprints are the same: what is read as another type has another one."""
+    return new is not None and (old.columns, old.rows, old.checksum) == (new.columns, new.rows, new.checksum)
 
 
 def _allowances(found: TableVerdict, old: Table, new: Table, allowed: Allowed) -> Iterator[Allowance]:

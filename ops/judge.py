@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ops.aligned import Cells, cells
 from ops.fingerprint import Fingerprint, Table
 from ops.fit import fit
-from ops.homes import Home, Plan, surrogate
+from ops.homes import Home, Plan, column_of, surrogate
 from ops.merged import shared_rows, twins_crossed
 from ops.notes import note
 from ops.places import find
@@ -121,6 +121,8 @@ class _Table:
             self.said[name] = ColumnVerdict(name, word, there, lost, changed, words)
         elif followed or to != name:
             self.said[name] = ColumnVerdict(name, "repointed" if followed else "moved", to)
+        elif column_of(self.old, name).type != column_of(home.new, to).type:
+            self.said[name] = ColumnVerdict(name, "retyped")
 
     def _note(self, home: Home, name: str, to: str, rows: Sequence[int]) -> str:
         """How values of a column changed, as far as some rows show it."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Project
+from tests.projects import VARIANTS
 
 
 @pytest.mark.parametrize(("variant", "rows", "values"), [("a", 1000, 1000), ("d", 500, 500)])
@@ -76,3 +77,10 @@ def test_a_copy_that_forgets_its_sequence_is_warned_of(project: Callable[..., Pr
     assert done.code == 0, done.out + done.err
     account = next(e for e in done.events if e.get("step") == "verify.account" and e["status"] == "done")
     assert "its sequence is behind: public.lessons_session.id" in account["detail"]
+
+
+def test_a_wider_type_is_promoted(project: Callable[..., Project]) -> None:
+    shop = project('migrations.AlterField("teacher", "name", models.TextField()),' + VARIANTS["b"])
+    done = shop.inv("release", "--json", "--confirm=shop")
+    assert done.code == 0, done.out + done.err
+    assert shop.query("SELECT count(*), count(name) FROM lessons_teacher") == [(10, 10)]
