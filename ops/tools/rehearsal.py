@@ -113,7 +113,7 @@ def note_checks(world: World, *, target: str, report: str) -> str:
     """Note that the application's own checks passed; called when all of them have."""
     passed = checks_of(world, target)
     write_whole(world.inventory.path(report), json.dumps(passed))
-    return f"{len(passed)} checks passed"
+    return f"{len(passed)} check{'s' if len(passed) != 1 else ''} passed"
 
 
 @tool
