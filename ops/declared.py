@@ -48,7 +48,7 @@ def refusal(
         message, hint = explain(target, declared.left, right)
     if declared.objections:
         hint = hint or f"correct {expectations.file}, then   inv verify --target={target}"
-        message += f"{'; ' if declared.left.refused else ': '}not as declared: {'; '.join(declared.objections[:6])}"
+        message += f"{chr(10) if declared.left.refused else ': '}not as declared: {'; '.join(declared.objections[:6])}"
     drafted = expectations_draft.draft(declared.left, expectations, _pending(world, target))
     if not drafted:
         return message, hint

@@ -9,6 +9,7 @@ RIGHT = (
     "1 create the new model, 2 copy the rows, 3 re-point the foreign keys, 4 delete the old model last"
 )
 COLUMN = "write it as migrations.RenameField; or copy the values before RemoveField"
+SHOWN = 12
 LOOK = "look at both sides: the clone as it was is kept beside the migrated one; then correct the migration"
 
 
@@ -19,17 +20,18 @@ def explain(target: str, verdict: Verdict, right: str = "") -> tuple[str, str]:
         right: how to write this very migration right, where that is known.
     """
     parts = [part for table in verdict.refused for part in sentences(table)]
-    shown = "; ".join(parts[:6]) + (f"; and {len(parts) - 6} more" if len(parts) > 6 else "")
+    shown = "".join(f"\n  {part}" for part in parts[:SHOWN])
+    shown += f"\n  and {len(parts) - SHOWN} more, in the report" if len(parts) > SHOWN else ""
     gone_table = any(table.lost and not table.mapping for table in verdict.refused)
     lost = any(table.lost or table.lost_values for table in verdict.refused)
     gone_column = any(column.lost and column.column not in t.mapping for t in verdict.refused for column in t.columns)
     hint = right or (RIGHT if gone_table else COLUMN if gone_column else LOOK)
-    count = f"{verdict.lost_rows:,} rows and {verdict.lost_values:,} values or links would be lost"
+    count = f"{_n(verdict.lost_rows, 'row')} and {_n(verdict.lost_values, 'value')} or links would be lost"
     if not lost:
         rows = sum(table.changed + table.duplicated for table in verdict.refused)
         values = sum(table.changed_values for table in verdict.refused)
-        count = f"{rows or values:,} {'rows' if rows else 'values'} would be changed"
-    return f"{target}: refused, production is untouched: {count}. {shown}", hint
+        count = f"{_n(rows, 'row') if rows else _n(values, 'value')} would be changed"
+    return f"{target}: refused, production is untouched: {count}:{shown}", hint
 
 
 def sentences(table: TableVerdict) -> list[str]:
@@ -40,16 +42,16 @@ def sentences(table: TableVerdict) -> list[str]:
         where = f"; the others are in {table.to}" if table.to else ": the table goes, and no other one holds them"
         if table.mapping and not table.to:
             where = ", though the table stays"
-        count = f"{table.lost:,} of {table.rows_before:,} rows of {table.table}"
-        said.append(f"{count} are gone{keys}{where}{_by(table.by)}")
+        count = f"{table.lost:,} of {_n(table.rows_before, 'row')} of {table.table}"
+        said.append(f"{count} {_are(table.lost)} gone{keys}{where}{_by(table.by)}")
     for column in table.columns:
         said += _of_column(table, column)
     if table.duplicated:
-        twice = f"{table.duplicated:,} rows of {table.to or table.table} are there twice"
+        twice = f"{_n(table.duplicated, 'row')} of {table.to or table.table} {_are(table.duplicated)} there twice"
         said.append(f"{twice}, equal but for their key{_by(table.by)}")
     if table.changed and not table.changed_values and not table.tolerated:
-        said.append(f"{table.changed:,} rows of {table.table} have other content{keys}{_by(table.by)}")
-    elif table.changed and not table.tolerated and keys:
+        said.append(f"{_n(table.changed, 'row')} of {table.table} with other content{keys}{_by(table.by)}")
+    elif said and table.changed and not table.tolerated and keys:
         said[-1] += keys
     return said
 
@@ -57,20 +59,29 @@ def sentences(table: TableVerdict) -> list[str]:
 def _of_column(table: TableVerdict, column: ColumnVerdict) -> list[str]:
     name, note = f"{table.table}.{column.column}", f": {column.note}" if column.note else ""
     if column.verdict == "renumbered" and column.changed:
-        return [f"{column.changed:,} rows of {table.to or table.table} have other rows leading to them{note}"]
+        return [f"{_n(column.changed, 'row')} of {table.to or table.table}: other rows lead there now{note}"]
     said = []
     if column.lost and column.to:
-        said.append(f"{column.lost:,} values of {name} did not arrive in {column.to}{_by(column.by)}")
+        said.append(f"{_n(column.lost, 'value')} of {name} did not arrive in {column.to}{_by(column.by)}")
     elif column.lost and column.note:
-        said.append(f"{column.lost:,} values of {name} are gone: it {column.note}{_by(column.by)}")
+        said.append(f"{_n(column.lost, 'value')} of {name} {_are(column.lost)} gone: it {column.note}{_by(column.by)}")
     elif column.lost and column.column in table.mapping:
-        said.append(f"{column.lost:,} values of {name} are NULL now{_by(column.by)}")
+        said.append(f"{_n(column.lost, 'value')} of {name} {_are(column.lost)} NULL now{_by(column.by)}")
     elif column.lost:
-        said.append(f"{column.lost:,} values of {name} are gone with the column{_by(column.by)}")
+        said.append(f"{_n(column.lost, 'value')} of {name} {_are(column.lost)} gone with the column{_by(column.by)}")
     if column.changed and not table.tolerated:
-        said.append(f"{column.changed:,} values of {name} are others now{note}{_by(column.by)}")
+        count = f"{_n(column.changed, 'value')} of {name}"
+        said.append(f"{count} {_are(column.changed)} other than before{note}{_by(column.by)}")
     return said
 
 
 def _by(operation: str) -> str:
     return f" [{operation}]" if operation else ""
+
+
+def _n(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
