@@ -1,5 +1,6 @@
 # make demo    set everything up in .venv, and release the demo on an embedded PostgreSQL
 # make test    set everything up in .venv, and run the tests
+# make test-slow   the tests that take longer: whole releases of many shapes
 # make lint    ruff and mypy
 # make bench   measured ratios, side by side
 # make lock    renew constraints.txt
@@ -10,7 +11,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: demo test lint bench lock clean setup
+.PHONY: demo test test-slow lint bench lock clean setup
 
 setup: .venv/ready
 
@@ -30,6 +31,9 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
 
 lint: setup
 	$(BIN)/ruff check .

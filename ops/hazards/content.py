@@ -181,7 +181,7 @@ def orphans(place: Place) -> Iterator[Found]:
 @rule(
     "GP207",
     "stop",
-    what="{words}: Django can't alter a field to or from ManyToManyField, or give it another `through`",
+    what="{words}: Django can't alter a field to or from ManyToManyField, or give it a `through` of its own",
     why="The migration fails with ValueError before it has done anything.",
     how="""Create the new relation beside the old one, copy the links, remove the old one last:
     migrations.AddField("{model}", "{field}_new", models.ManyToManyField(…)),
@@ -192,12 +192,9 @@ def orphans(place: Place) -> Iterator[Found]:
 def many_to_many_altered(place: Place) -> Iterator[Found]:
     """A change that Django refuses."""
     operation, before, after = place.operation, place.operation.before, place.operation.after
-    if operation.acts_as != "AlterField" or before is None or after is None:
+    if operation.acts_as != "AlterField" or operation.state_only or before is None or after is None:
         return
-    other_through = (
-        before.many
-        and after.many
-        and (before.auto, before.auto or before.through) != (after.auto, after.auto or after.through)
-    )
+    # From one table of one's own to another Django does nothing, and says nothing.
+    other_through = before.many and after.many and before.auto != after.auto
     if before.many != after.many or other_through:
         yield Found({"model": operation.model_name, "field": operation.field}, None, place.table)

@@ -102,6 +102,8 @@ def in_json(change: Callable[[dict[str, Any]], None]) -> Callable[[str], str]:
 MIGRATION = "shop/lessons/migrations/0002_session.py"
 NEXT = """
 from django.db import migrations
+
+pytestmark = pytest.mark.slow
 class Migration(migrations.Migration):
     dependencies = [("lessons", "0002_session")]
     operations = []

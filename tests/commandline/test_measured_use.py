@@ -12,6 +12,8 @@ import pytest
 from tests.commandline.test_measures import CODE
 from tests.conftest import Project
 
+pytestmark = pytest.mark.slow
+
 # By its kind it only adds, so a plan made before the rehearsal has no freeze; the server writes the whole table anew.
 REWRITES = 'migrations.AddField("session", "token", models.UUIDField(db_default=RandomUUID()))'
 ADDS = 'migrations.AddField("session", "room", models.CharField(max_length=20, default="x"))'

@@ -209,6 +209,8 @@ def test_the_guard_refuses_what_would_be_lost_and_the_way_back_loses_nothing(sch
 
 REFUSED = """
 from django.db import models
+
+pytestmark = pytest.mark.slow
 class Lesson(models.Model):
     title = models.CharField(max_length=100)
 class Session(models.Model):

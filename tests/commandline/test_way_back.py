@@ -13,6 +13,8 @@ from tests.commandline.test_faults import SQL, begin, ended
 from tests.commandline.test_since import steps
 from tests.conftest import Project, psql_env
 
+pytestmark = pytest.mark.slow
+
 
 def names(shop: Project) -> dict[str, str]:
     stem = shop.test.rsplit("/", 1)[1]

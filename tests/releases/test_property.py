@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tests.releases.case import Case, Operation, bad, fine, op
 from tests.releases.harness import Releases, said
 
+pytestmark = pytest.mark.slow
+
 # Not shrunk: an example is small as it is drawn, and each costs two databases.
 BOUNDED = settings(
     max_examples=25,

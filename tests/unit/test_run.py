@@ -159,7 +159,7 @@ def test_the_outcome_has_the_keys_of_the_contract(bench: Bench) -> None:
     with pytest.raises(StepFailed):
         bench.go(step("a"), fails("b"))
     assert outcome.keys() <= bench.outcome.keys()
-    assert bench.outcome["reason"] == 'sh -c echo "ERROR:  $1" >&2; exit 3: disk full'
+    assert bench.outcome["reason"] == 'shop: sh -c echo "ERROR:  $1" >&2; exit 3: disk full'
     assert (bench.outcome["outcome"], bench.outcome["exit"]) == ("failed", 4)
     assert bench.outcome["hint"] == "inv resume --run=r1   or   inv undo --run=r1"
 
