@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -194,5 +195,7 @@ def project(
 
 
 def pytest_configure() -> None:
-    """The tests need psql; the embedded server's client is always there."""
+    """The tests need git, and Ctrl-C: a shell lets what it runs in the background ignore it, and so would the tools."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     assert shutil.which("git"), "git is needed"
