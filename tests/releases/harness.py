@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from ops import fingerprint
+from ops import fingerprint, promoted
+from ops.certificate import moves
 from ops.fingerprint import Fingerprint
 from ops.judge import judge
 from ops.look import Databases
 from ops.operations import Application
+from ops.promoted import hold
 from ops.verdict import Look, TableVerdict, Verdict
 from ops.world import SQL_FOLDER
 from tests.database.helpers import Client
@@ -34,6 +37,7 @@ class DoesNotRun(Exception):
 
 
 WRONGLY_PROMOTED, WRONGLY_REFUSED, NUMBERS, RAISED = "wrongly promoted", "wrongly refused", "other numbers", "raised"
+UNPROVED = "not held by production"
 
 
 def ask(case: Case, before: Fingerprint, after: Fingerprint, look: Look) -> Verdict:
@@ -77,8 +81,17 @@ class Releases:
             self.before[database] = case.schema, self._filled(database, case.schema)
         applied = APPLIED if "django_migrations" in case.schema else ""
         new = self._filled(self.after, case.schema, case.migration, applied)
+        self.judged = database, self.before[database][1], new
         with self.client.connect(database) as one, self.client.connect(self.after) as two:
             return ask(case, self.before[database][1], new, Databases({"before": one, "after": two}))
+
+    def on_production(self, verdict: Verdict) -> list[str]:
+        """What a promotion would object to if production were the very clone: nothing, or the proofs are no proofs."""
+        database, old, new = self.judged
+        found: Any = SimpleNamespace(moves=moves(verdict, old, new, {}), schema_after=new.schema)
+        with self.client.connect(database) as one, self.client.connect(self.after) as two:
+            held, said = hold(found, old, Databases({"before": one}), self.folder)
+            return said + promoted.objections(found, held, new, Databases({"after": two}), frozen=True)
 
     def _filled(self, database: str, *statements: str) -> Fingerprint:
         """Fill a database anew and take its fingerprint, in one call of psql."""

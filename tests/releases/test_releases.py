@@ -9,7 +9,7 @@ import pytest
 
 from tests.releases import constants, copies, generic, kept, links, merges, renames, retyped, splits
 from tests.releases.case import Case
-from tests.releases.harness import RAISED, DoesNotRun, Releases, objections
+from tests.releases.harness import RAISED, UNPROVED, DoesNotRun, Releases, objections
 
 CASES: list[Case] = [
     case
@@ -25,7 +25,10 @@ def test_every_case_has_a_name_of_its_own() -> None:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_release(case: Case, releases: Releases, record_property: Callable[[str, object], None]) -> None:
     try:
-        wrong = objections(case, releases.verdict(case))
+        verdict = releases.verdict(case)
+        wrong = objections(case, verdict)
+        if not verdict.refused and (said := releases.on_production(verdict)):
+            wrong[UNPROVED] = "; ".join(said)
     except DoesNotRun:
         raise
     except Exception as error:
