@@ -18,6 +18,8 @@ from ops.way_back import Recovery
 from tests.commandline.test_since import steps, write
 from tests.conftest import Project
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[Project], AbstractContextManager[object]]
 
 
@@ -102,8 +104,6 @@ def in_json(change: Callable[[dict[str, Any]], None]) -> Callable[[str], str]:
 MIGRATION = "shop/lessons/migrations/0002_session.py"
 NEXT = """
 from django.db import migrations
-
-pytestmark = pytest.mark.slow
 class Migration(migrations.Migration):
     dependencies = [("lessons", "0002_session")]
     operations = []

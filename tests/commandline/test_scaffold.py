@@ -18,6 +18,8 @@ from ops.scaffold import Written, write_new
 from tests.conftest import Project, project_env
 from tests.renames import KINDS, LINKS, MANY, NAMES, Shape, asked_now, edit_models, write_rename
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[[Shape], Project]
 TABLE = {'"Alte Stunden"': "lessons_session"}
 NO_TABLE = {'        db_table = "Alte Stunden"\n': ""}
@@ -209,8 +211,6 @@ def test_the_guard_refuses_what_would_be_lost_and_the_way_back_loses_nothing(sch
 
 REFUSED = """
 from django.db import models
-
-pytestmark = pytest.mark.slow
 class Lesson(models.Model):
     title = models.CharField(max_length=100)
 class Session(models.Model):
