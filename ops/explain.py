@@ -63,10 +63,10 @@ def _of_column(table: TableVerdict, column: ColumnVerdict) -> list[str]:
     said = []
     if column.lost and column.to:
         said.append(f"{_n(column.lost, 'value')} of {name} did not arrive in {column.to}{_by(column.by)}")
-    elif column.lost and column.note:
-        said.append(f"{_n(column.lost, 'value')} of {name} {_are(column.lost)} gone: it {column.note}{_by(column.by)}")
     elif column.lost and column.column in table.mapping:
         said.append(f"{_n(column.lost, 'value')} of {name} {_are(column.lost)} NULL now{_by(column.by)}")
+    elif column.lost and column.note:
+        said.append(f"{_n(column.lost, 'value')} of {name} {_are(column.lost)} gone: it {column.note}{_by(column.by)}")
     elif column.lost:
         said.append(f"{_n(column.lost, 'value')} of {name} {_are(column.lost)} gone with the column{_by(column.by)}")
     if column.changed and not table.tolerated:

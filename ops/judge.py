@@ -117,7 +117,7 @@ class _Table:
         followed = self.sides.followed(self.old, name, home.new, to)
         if lost or changed:
             word, there = "lost" if lost else "changed", "" if to == name else to
-            words = self._note(home, name, to, bad.examples.get(name, []))
+            words = self._note(home, name, to, bad.examples.get(name, [])) if changed else ""
             self.said[name] = ColumnVerdict(name, word, there, lost, changed, words)
         elif followed or to != name:
             self.said[name] = ColumnVerdict(name, "repointed" if followed else "moved", to)
