@@ -59,7 +59,7 @@ def _by_content(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> C
     found = Cells(home.rows, 0, over=home.identity, sample=list(home.sample))
     if home.new.name == old.name and home.extra and not old.key:
         found.rows, found.changed_rows = max(home.rows - home.extra, 0), min(home.rows, home.extra)
-    identity = [sides.pair(old, name, home.new, home.mapping[name]) for name in home.identity]
+    identity = sides.read(old, home, home.identity)
     for name in names:
         pair = sides.pair(old, name, home.new, home.mapping[name])
         one, two = sources(old, home.new, [*identity, pair])
@@ -77,8 +77,7 @@ def _filled(sides: Sides, side: str, source: Source) -> int:
 
 
 def _keyed(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> Cells:
-    key = [sides.pair(old, name, home.new, home.mapping[name]) for name in home.identity]
-    values = [sides.pair(old, name, home.new, home.mapping[name]) for name in names]
+    key, values = sides.read(old, home, home.identity), sides.read(old, home, names)
     # In a copy a row of which most is different is another row that happens to have the key.
     other = len(names) / 2 if len(names) >= UNLIKE else max(len(names) - 1, 0)
     other = other if old.name != home.new.name else len(names)

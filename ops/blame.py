@@ -22,8 +22,8 @@ def better(verdict: Verdict, plan: Application) -> str:
     for table in verdict.tables:
         gone = [op for op in plan.removers(bare(table.table)) if op.acts_as == "DeleteModel"] if table.lost else []
         for operation in gone:
-            made = _successor(operation, plan)
-            if made:
+            made = plan.successor(operation)
+            if made and made.app == operation.app:
                 old, new = operation.model_name, made.model_name
                 return (
                     f'write migrations.RenameModel("{old}", "{new}") in place of CreateModel {new} and DeleteModel '
@@ -56,17 +56,6 @@ def _writers(plan: Application, table: str) -> list[Operation]:
     words = {table, *(label.split(".")[-1] for label in labels)}
     naming = [operation for operation in plan.opaque if any(operation.says(word) for word in words)]
     return naming or list(plan.opaque)
-
-
-def _successor(gone: Operation, plan: Application) -> Operation | None:
-    """A model that the plan makes with most of a deleted model's columns."""
-    had = {field.column for field in gone.columns if field.column}
-    for operation in plan.operations:
-        if operation.acts_as == "CreateModel" and operation.app == gone.app and had:
-            has = {field.column for field in operation.columns if field.column}
-            if len(had & has) >= 0.6 * len(had):
-                return operation
-    return None
 
 
 def _words(operations: list[Operation]) -> str:

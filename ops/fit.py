@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ops.aligned import cells
 from ops.fingerprint import Table
 from ops.homes import Home, surrogate
+from ops.rows import Source
 from ops.sides import Sides, sources
 
 # How many columns are left out one at a time to find the one that does not fit.
@@ -87,7 +88,9 @@ def names_of(sides: Sides, old: Table, new: Table) -> dict[str, str]:
     return found
 
 
-def _lists(sides: Sides, old: Table, new: Table, mapping: Mapping[str, str]):  # type: ignore[no-untyped-def]
+def _lists(
+    sides: Sides, old: Table, new: Table, mapping: Mapping[str, str]
+) -> tuple[list[Source], list[Source]]:
     one, two = sources(old, new, sides.pairs(old, new, mapping))
     return [one], [two]
 

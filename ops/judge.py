@@ -17,7 +17,6 @@ from ops.homes import Home, Plan, column_of, surrogate
 from ops.merged import shared_rows, twins_crossed
 from ops.notes import note
 from ops.places import find
-from ops.reading import Both
 from ops.rows import Pair, Proof, Source
 from ops.settle import missing, settle, unchanged
 from ops.sides import Sides, sources
@@ -92,12 +91,12 @@ class _Table:
     def _one(self, result: TableVerdict, home: Home) -> None:
         """All rows are in one table."""
         old, sides = self.old, self.sides
-        bad = self._cells(home)
+        bad = cells(sides, old, home)
         asked = [*self._unmapped(home), *bad.columns]
         settled = [name for name in asked if self._elsewhere(home, name)]
         left = [name for name in asked if name not in settled]
         if set(settled) & set(bad.columns) or set(left) - set(bad.columns):
-            bad = self._cells(home, left)
+            bad = cells(sides, old, home, left)
         result.lost, result.changed = bad.rows, bad.changed_rows
         for name, to in home.mapping.items():
             if name not in settled:
@@ -106,7 +105,7 @@ class _Table:
             self.said[old.key[0]] = ColumnVerdict(old.key[0], "renumbered", (home.new.key or ("",))[0])
             self._crossed(home)
         if bad.sample:
-            pairs = [sides.pair(old, name, home.new, home.mapping[name]) for name in bad.over]
+            pairs = sides.read(old, home, bad.over)
             result.sample = sides.look.keys("before", old.name, [one for one, _ in pairs], bad.sample)
         sound = [name for name in home.mapping if name not in bad.columns and name not in settled]
         if not bad.rows:
@@ -130,7 +129,7 @@ class _Table:
             return "they lead to other rows"
         if not rows or not home.keyed:
             return ""
-        one, two = sources(self.old, home.new, self._pairs(home, home.identity))
+        one, two = sources(self.old, home.new, self.sides.read(self.old, home, home.identity))
         was = self.sides.look.texts("before", one, name, rows)
         now = self.sides.look.texts("after", two, to, rows)
         return note([(was[row], now[row]) for row in rows if row in was and row in now])
@@ -165,12 +164,8 @@ class _Table:
         return True
 
     def _filled(self, name: str) -> int:
-        column = next(c for c in self.old.columns if c.name == name)
-        found = self.sides.look.profile("before", self.old.name, [Pair(name, column.read_as)])
+        found = self.sides.look.profile("before", self.old.name, [Pair(name, column_of(self.old, name).read_as)])
         return found[0].filled if found else self.old.rows
-
-    def _cells(self, home: Home, only: Sequence[str] | None = None) -> Cells:
-        return cells(self.sides, self.old, home, only)
 
     def _crossed(self, home: Home) -> None:
         """Rows that are equal but for their key: which is which only those tell that link to them."""
@@ -196,11 +191,8 @@ class _Table:
             if lost:
                 self.said[name] = ColumnVerdict(name, "lost", lost=max(lost - result.lost, 0))
 
-    def _pairs(self, home: Home, names: Sequence[str]) -> list[Both]:
-        return [self.sides.pair(self.old, name, home.new, home.mapping[name]) for name in names]
-
     def _union(self, homes: Sequence[Home], names: Sequence[str], filled: bool) -> tuple[Source, tuple[Source, ...]]:
-        made = [sources(self.old, home.new, self._pairs(home, names), filled) for home in homes]
+        made = [sources(self.old, home.new, self.sides.read(self.old, home, names), filled) for home in homes]
         return made[0][0], tuple(after for _, after in made)
 
     def _lost_in_union(self, homes: Sequence[Home], name: str) -> int:
@@ -217,5 +209,5 @@ class _Table:
 
     def _proof(self, home: Home, names: Sequence[str], exact: bool) -> Proof:
         ordered = [name for name in self.old.names if name in names]
-        one, two = sources(self.old, home.new, self._pairs(home, ordered))
+        one, two = sources(self.old, home.new, self.sides.read(self.old, home, ordered))
         return Proof((one,), (two,), exact)

@@ -82,7 +82,7 @@ def _doubled(sides: Sides, new: Table, old: Table, home: Home, verdict: TableVer
     names = [name for name in home.mapping if name not in old.key]
     if new.rows <= old.rows or not old.rows or not old.key or not names:
         return
-    one, two = sources(old, new, [sides.pair(old, name, new, home.mapping[name]) for name in names])
+    one, two = sources(old, new, sides.read(old, home, names))
     with closing(sides.look.hashes("before", [one])) as before, closing(sides.look.hashes("after", [two])) as after:
         verdict.duplicated = _too_many(before, after)
     if verdict.duplicated and verdict.verdict in ("unchanged", "moved"):
@@ -134,7 +134,7 @@ def _back(sides: Sides, old: Table, home: Home, table: Table, column: str) -> Bo
     if table.name == old.name:
         pairs = sides.content(old, home)
     else:
-        pairs = [sides.pair(table, name, there.new, there.mapping[name]) for name in there.identity if name != column]
+        pairs = sides.read(table, there, [name for name in there.identity if name != column])
         pairs = [pair for pair in pairs if pair[0].link is None] or pairs[:1]
     if not pairs:
         return None

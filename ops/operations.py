@@ -145,6 +145,11 @@ class Operation(_Frozen):
         return ()
 
     @property
+    def content(self) -> set[tuple[str, str]]:
+        """The columns but for the key, with their types."""
+        return {(field.column, field.type) for field in self.columns if not field.primary_key}
+
+    @property
     def words(self) -> str:
         """The operation as a person calls it: ``RemoveField lessons.Booking.lesson``."""
         if not self.model_name:
@@ -204,6 +209,14 @@ class Application(_Frozen):
         for operation in self.operations:
             yield operation, names
             names.take(operation)
+
+    def successor(self, gone: Operation) -> Operation | None:
+        """The model that the plan creates and that looks most like a deleted one; None where none is like it."""
+        mine = gone.content
+        created = [one for one in self.operations if one.acts_as == "CreateModel" and one.new_table]
+        alike = [(len(mine & one.content), one.app == gone.app, one) for one in created]
+        best = max(alike, key=lambda entry: entry[:2], default=None)
+        return best[2] if best and best[0] and best[0] * 2 >= len(mine) else None
 
     def removers(self, table: str, column: str = "") -> list[Operation]:
         """The operations that drop a table or column, by its old name.

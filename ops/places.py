@@ -105,18 +105,13 @@ def _places(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[Pl
     key = {home.mapping[name] for name in home.identity} if home.keyed else set()
     others = [other for other in new.columns if other.name not in {home.mapping.get(column.name), *key}]
     for other in sorted(others, key=lambda other: other.name in taken):
-        yield from _place(sides, old, home, column, new, other, list(_identity(sides, old, home)))
+        yield from _place(sides, old, home, column, new, other, sides.read(old, home, home.identity))
     yield from _forward(sides, old, home, column)
     yield from _backward(sides, old, home, column)
 
 
-def _identity(sides: Sides, old: Table, home: Home) -> Iterator[Both]:
-    for name in home.identity:
-        yield sides.pair(old, name, home.new, home.mapping[name])
-
-
 def _place(
-    sides: Sides, old: Table, home: Home, column: Column, new: Table, other: Column, identity: list[Both], via: str = ""
+    sides: Sides, old: Table, home: Home, column: Column, new: Table, other: Column, identity: list[Both]
 ) -> Iterator[Place]:
     """One column of one table as a place, where it could hold such values."""
     if sides.leads_elsewhere(old, column.name, new, other.name):
@@ -127,7 +122,7 @@ def _place(
     if not (links or renamed or comparable(column, other)):
         return
     one, two = sides.pair(old, column.name, new, other.name)
-    made = _made(sides, old, column, new, other, identity, (one, two), via)
+    made = _made(sides, old, column, new, other, identity, (one, two))
     # Numbers that were there before and lead nowhere are no links.
     if column.name not in sides.links("before", old) or other.name in sides.links("after", new) or made.fresh:
         yield made
@@ -158,7 +153,7 @@ def _made(
 
 def _forward(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[Place]:
     """In a row that the row leads to."""
-    identity = list(_identity(sides, old, home))
+    identity = sides.read(old, home, home.identity)
     for link, (to, key) in sides.links("after", home.new).items():
         there = sides.after.tables.get(to)
         if there is None or there.name == home.new.name:

@@ -170,14 +170,13 @@ def _widened(sides: Sides, old: Table, first: Home) -> list[Home]:
 def missing(sides: Sides, old: Table, homes: list[Home]) -> tuple[int, list[int]] | None:
     """How many rows are in none of several homes, over the columns that all of them have; and some of them."""
     names = [name for name in old.names if all(name in home.mapping for home in homes)]
-    lists = [[sides.pair(old, name, home.new, home.mapping[name]) for name in names] for home in homes]
+    lists = [sides.read(old, home, names) for home in homes]
     names = [name for n, name in enumerate(names) if len({pairs[n][0] for pairs in lists}) == 1]
     if not set(homes[0].identity if homes[0].keyed else ()) <= set(names) or not names:
         return None
     after, before = [], None
     for home in homes:
-        pairs = [sides.pair(old, name, home.new, home.mapping[name]) for name in names]
-        before, there = sources(old, home.new, pairs)
+        before, there = sources(old, home.new, sides.read(old, home, names))
         after.append(there)
     found = sides.compare([before], after) if before else None
     return (found.missing, list(found.sample)) if found else None

@@ -6,7 +6,7 @@ the rows went, and how many rows of one side are missing on the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -205,6 +205,10 @@ class Sides:
             if not least:
                 break
         return best
+
+    def read(self, old: Table, home: Home, names: Iterable[str]) -> list[Both]:
+        """Some columns of a table and of its home, as both are read."""
+        return [self.pair(old, name, home.new, home.mapping[name]) for name in names]
 
     def pairs(self, old: Table, new: Table, mapping: Mapping[str, str]) -> list[Both]:
         """All columns of a mapping, in the old table's order."""

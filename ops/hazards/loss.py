@@ -81,7 +81,7 @@ def _others(place: Place) -> str:
 
 
 def _keep_model(place: Place) -> str:
-    old, new = place.operation, twin(place)
+    old, new = place.operation, place.app.successor(place.operation)
     if new is None:
         columns = ", ".join(sql_name(field.column) for field in old.columns)
         copy = run_sql(f"INSERT INTO … SELECT {columns} FROM {sql_name(old.table)}")
@@ -99,19 +99,6 @@ def _keep_model(place: Place) -> str:
     lines += [run_sql(statement) for statement in copy_statements(old, new)]
     lines += [run_sql(_repoint(gone, come)) for gone, come in links]
     return "\n".join(lines)
-
-
-def twin(place: Place) -> Operation | None:
-    """The model that the plan creates and that looks most like the one that goes; None where none is like it."""
-    mine = _content(place.operation)
-    created = [one for one in place.app.operations if one.acts_as == "CreateModel" and one.new_table]
-    alike = [(len(mine & _content(one)), one.app == place.operation.app, one) for one in created]
-    best = max(alike, key=lambda entry: entry[:2], default=None)
-    return best[2] if best and best[0] and best[0] * 2 >= len(mine) else None
-
-
-def _content(operation: Operation) -> set[tuple[str, str]]:
-    return {(field.column, field.type) for field in operation.columns if not field.primary_key}
 
 
 def link_pairs(operations: tuple[Operation, ...], old: str, new: str) -> Iterator[tuple[Operation, Operation]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.command import Command, Query, Shell, Tool
+from ops.command import Command, Query, Shell, Tool, conninfo
 from ops.inputs import Inputs
 from ops.step import Procedure, check
 
@@ -32,6 +32,18 @@ def dump_reads(c: Inputs) -> list[Command]:
         Shell(("pg_restore", "--list", f"{c.partial}/dump"), c.target, output=f"{c.partial}/list.txt"),
         Shell(("grep", "-q", '"complete" : true', f"{c.partial}/fingerprint.jsonl"), c.target),
     ]
+
+
+def restore_words(c: Inputs, target: str, database: str, *, owned: bool = True) -> tuple[str, ...]:
+    """The words that restore the backup into a database, stopping at the first error.
+
+    Args:
+        owned: owners and grants as they were dumped; not on a test server, where those roles may not be.
+    """
+    bare = () if owned else ("--no-owner", "--no-privileges")
+    where = f"--dbname=service={target} dbname={conninfo(database)}"
+    dump = f"{c.backup_folder}/dump"
+    return ("pg_restore", f"--jobs={c.jobs}", "--exit-on-error", *bare, "--no-password", where, dump)
 
 
 @check("Every file of the backup has the sha256 of its manifest", "inv backup")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ops.command import Command, Query, Shell, Tool, conninfo
+from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
-from ops.procedures.backup import backup, backup_is_whole
+from ops.procedures.backup import backup, backup_is_whole, restore_words
 from ops.step import Procedure, check
 
 clone = Procedure(
@@ -68,16 +68,7 @@ def restore(c: Inputs) -> list[Command]:
     """Stops at the first error. The test database that is there stays as it is meanwhile; so every release also
     proves that its backup can be restored."""
     created = {"name": c.spare, "like": c.test_like, "marker": c.clone_marker, "run": c.run}
-    words = (
-        "pg_restore",
-        f"--jobs={c.jobs}",
-        "--exit-on-error",
-        "--no-owner",
-        "--no-privileges",
-        "--no-password",
-        f"--dbname=service={c.test} dbname={conninfo(c.spare)}",
-        f"{c.backup_folder}/dump",
-    )
+    words = restore_words(c, c.test, c.spare, owned=False)
     return [
         Query("create_database.sql", c.test, "postgres", created),
         Shell(words, c.test, env={"PGOPTIONS": "-c synchronous_commit=off -c maintenance_work_mem=256MB"}),

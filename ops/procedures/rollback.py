@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ops.command import Command, Query, Shell, Tool, conninfo
+from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
-from ops.procedures.backup import backup, backup_is_whole, is_production
+from ops.procedures.backup import backup, backup_is_whole, is_production, restore_words
 from ops.procedures.promote import deploy_words, is_healthy
 from ops.step import Procedure, check
 
@@ -98,14 +98,7 @@ rollback.include(backup, inputs=safety, prefix="safety-", label="Safety backup: 
 def restore(c: Inputs) -> list[Command]:
     """Into a database of its own on production's server, with owners and grants. Production goes on meanwhile."""
     created = {"name": c.restored, "like": c.database, "marker": c.restored_marker, "run": c.run}
-    words = (
-        "pg_restore",
-        f"--jobs={c.jobs}",
-        "--exit-on-error",
-        "--no-password",
-        f"--dbname=service={c.target} dbname={conninfo(c.restored)}",
-        f"{c.backup_folder}/dump",
-    )
+    words = restore_words(c, c.target, c.restored)
     return [Query("create_database.sql", c.target, "postgres", created), Shell(words, c.target)]
 
 

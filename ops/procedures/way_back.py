@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ops.command import Command, Query, Shell, Tool, conninfo
+from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
-from ops.procedures.backup import backup_is_whole
+from ops.procedures.backup import backup_is_whole, restore_words
 from ops.procedures.clone import not_production
 from ops.step import Procedure, check
 
@@ -71,16 +71,7 @@ def restore(c: Inputs) -> list[Command]:
     """The rollback, rehearsed: the same restore as it would do, without the shortcuts that a throw-away clone may take,
     timed from its first command to its proof."""
     created = {"name": c.roundtrip, "like": c.test_like, "marker": c.roundtrip_marker, "run": c.run}
-    words = (
-        "pg_restore",
-        f"--jobs={c.jobs}",
-        "--exit-on-error",
-        "--no-owner",
-        "--no-privileges",
-        "--no-password",
-        f"--dbname=service={c.test} dbname={conninfo(c.roundtrip)}",
-        f"{c.backup_folder}/dump",
-    )
+    words = restore_words(c, c.test, c.roundtrip, owned=False)
     return [
         moment(c, "restore-begun"),
         Query("create_database.sql", c.test, "postgres", created),
