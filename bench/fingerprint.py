@@ -10,7 +10,6 @@ Every way runs in one psql under the settings of a fingerprint; `serial` means a
 # ruff: noqa: E501  (SQL is easier to read unbroken)
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import statistics
@@ -27,7 +26,7 @@ import psycopg
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.far import far
-from bench.servers import cannot, programs, served
+from bench.servers import asked, cannot, programs, served
 from ops import fingerprint
 from ops.embedded import Server
 from ops.errors import OpsError
@@ -201,12 +200,7 @@ def database(server: Server, name: str, text: str, folder: Path) -> Iterator[Psq
 
 def main() -> int:
     """Measure and print; 1 only where that could not be done."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rows", type=int, default=400_000, help="rows of a large table")
-    options.add_argument("--tables", type=int, default=2_000, help="how many small tables")
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--majors", default="15,16,17,18", help="PostgreSQL versions, the first that is installed")
-    given = options.parse_args()
+    given = asked(__doc__)
     try:
         with served(programs([int(major) for major in given.majors.split(",")])) as server:
             folder = server.home

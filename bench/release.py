@@ -10,7 +10,6 @@ with a few large tables and one with very many small ones, and copies each on th
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -24,7 +23,7 @@ import psycopg
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.fingerprint import LARGE, SMALL, database, interleaved, tell
-from bench.servers import ROOT, cannot, programs, served
+from bench.servers import ROOT, asked, cannot, programs, served
 from ops.embedded import Server
 from ops.errors import OpsError
 
@@ -154,12 +153,7 @@ def measure(server: Server, name: str, title: str, rounds: int) -> None:
 
 def main() -> int:
     """Measure and print; 1 only where that could not be done."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rows", type=int, default=400_000, help="rows of a large table")
-    options.add_argument("--tables", type=int, default=2_000, help="how many small tables")
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--majors", default="15,16,17,18", help="PostgreSQL versions, the first that is installed")
-    given = options.parse_args()
+    given = asked(__doc__)
     try:
         with served(programs([int(major) for major in given.majors.split(",")])) as server:
             with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import signal
 import sys
@@ -54,3 +55,13 @@ def cannot(error: Exception) -> int:
     """Say in a line why nothing was measured; the exit code for it."""
     print(f"could not measure: {error}", file=sys.stderr)
     return 1
+
+
+def asked(text: str | None) -> argparse.Namespace:
+    """What the command line of a bench says: sizes, rounds, and versions of PostgreSQL."""
+    options = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rows", type=int, default=400_000, help="rows of a large table")
+    options.add_argument("--tables", type=int, default=2_000, help="how many small tables")
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--majors", default="15,16,17,18", help="PostgreSQL versions, the first that is installed")
+    return options.parse_args()
