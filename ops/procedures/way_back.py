@@ -34,12 +34,14 @@ def restored_equals_backup(c: Inputs) -> list[Command]:
     ]
 
 
-@check("The migrated clone has its name again, and is open", "inv resume")
-def clone_is_back(c: Inputs) -> Command:
-    """It is looked at after the rehearsal, and others may work with it."""
+@check("The swap was made, and the migrated clone has its name again and is open", "inv resume")
+def clone_is_back(c: Inputs) -> list[Command]:
+    """It is looked at after the rehearsal, and others may work with it. It has its name before the swap, too: only what
+    the swap wrote tells that there was one."""
     marker = f"generalprobe clone of {c.target}, run {c.backup}"
     given = {"live": c.test_database, "incoming": c.migrated, "marker": marker}
-    return Query("check_swapped.sql", c.test, "postgres", given)
+    written = Shell(("test", "-s", f"{c.run_folder}/swapped-back.txt"), c.test)
+    return [written, Query("check_swapped.sql", c.test, "postgres", given)]
 
 
 @check("What was restored beside the clone is gone", "inv resume")
@@ -92,7 +94,9 @@ def swap(c: Inputs) -> list[Command]:
     between, the restored database is proved to be the live one; then the migrated clone gets its name back."""
     given = {"live": c.test_database, "incoming": c.roundtrip, "aside": c.migrated}
     live = {"live": c.test_database, "incoming": c.roundtrip, "marker": c.roundtrip_marker}
+    # First to where it begins, if it was interrupted in between; else this does nothing.
     return [
+        swap_back(c),
         Query("swap.sql", c.test, "postgres", given, output=f"{c.run_folder}/swapped-in.txt"),
         Query("check_swapped.sql", c.test, "postgres", live),
         swap_back(c),
