@@ -29,7 +29,7 @@ class Databases:
 
     def __init__(self, sides: dict[str, psycopg.Connection[Any]]) -> None:
         self.sides = sides
-        settings = Path(SQL_FOLDER / "settings.sql").read_text().replace("SET LOCAL", "SET")
+        settings = Path(SQL_FOLDER / "settings.sql").read_text().replace("SET LOCAL", "SET").replace("\\;", ";")
         for connection in sides.values():
             connection.execute(settings)
             connection.execute("SET default_transaction_read_only = on")
