@@ -20,8 +20,8 @@ from ops.files import sha256, sync_folder, write_whole
 
 class Manifest(BaseModel):
     """What a backup holds and proves. ``files`` maps a name to sha256 and bytes; ``rows`` maps a table to its rows.
-    ``delta_of`` names the backup from which a delta differs: it holds those rows only, and nothing is rolled back to it.
-    """
+    ``delta_of`` names the backup from which a delta differs: it holds those rows only, so nothing is
+    rolled back to it."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ops.aligned import merged
 from ops.certificate import Moved
 from ops.fingerprint import Fingerprint, Table
-from ops.look import Databases, Rows
+from ops.look import Databases, Rows, Written
 from ops.reading import Both, readings
 from ops.rows import Pair, Source
 from ops.sides import MANY, differing
@@ -157,8 +157,7 @@ def changes(look: Databases, pair: Counterpart, since: Since | None = None) -> I
     """
     one, two = rows_of(pair, "before", since), rows_of(pair, "after", since)
     parts = _parts(look, pair) if _many(pair) else None
-    before = look.written("before", one, parts) if one else _nothing()
-    after = look.written("after", two, parts) if two else _nothing()
+    before, after = _read(look, "before", one, parts), _read(look, "after", two, parts)
     with closing(before), closing(after):
         for hash_, was, now in merged(before, after):
             if now is None and was is not None:
@@ -168,8 +167,11 @@ def changes(look: Databases, pair: Counterpart, since: Since | None = None) -> I
                 yield Change(what, hash_, now.row, now.key, now.newest or "", now.recent)
 
 
-def _nothing() -> Iterator[tuple[int, object]]:  # type: ignore[misc]
-    yield from ()
+def _read(
+    look: Databases, side: str, rows: Rows | None, parts: list[int] | None
+) -> Generator[tuple[int, Written], None, None]:
+    if rows is not None:
+        yield from look.written(side, rows, parts)
 
 
 def _many(pair: Counterpart) -> bool:

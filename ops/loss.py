@@ -82,8 +82,8 @@ class Loss(BaseModel):
     """Everything that differs between the live database and a backup.
 
     ``sequences`` maps a name to its value in the backup and now, None where it is not there; ``large_objects`` are how
-    many there were and are, None where they are equal; ``schema_differs`` is about all that is no row; ``renamed`` maps a
-    table's name now to its name in the backup; ``left_out`` are sentences about what no fingerprint holds.
+    many there were and are, None where they are equal; ``schema_differs`` is about all that is no row; ``renamed`` maps
+    a table's name now to its name in the backup; ``left_out`` are sentences about what no fingerprint holds.
     """
 
     backup: str
@@ -268,15 +268,15 @@ def read(file: Path) -> Loss:
         raise OpsError(f"{file}: no preview of a loss", "inv status") from None
 
 
-def glance(old: Fingerprint, new: Fingerprint) -> list[str]:
-    """In which tables two fingerprints differ, with rows; nothing is read for it."""
+def glance(old: Fingerprint, new: Fingerprint, here: str = "live", there: str = "in the backup") -> list[str]:
+    """In which tables two fingerprints differ, with rows; nothing is read for it. ``here`` and ``there`` say where."""
     said = []
     for name in sorted(old.tables.keys() | new.tables.keys()):
         was, now = old.tables.get(name), new.tables.get(name)
         if was is None or now is None:
-            there = was or now
-            said.append(f"{name}: {_rows(there.rows if there else 0)}, {'only in the backup' if was else 'only live'}")
+            table = was or now
+            said.append(f"{name}: {_rows(table.rows if table else 0)}, only {there if was else here}")
         elif (was.rows, was.checksum, was.columns) != (now.rows, now.checksum, now.columns):
-            said.append(f"{name}: {_rows(now.rows)} live, {was.rows:,} in the backup")
+            said.append(f"{name}: {_rows(now.rows)} {here}, {was.rows:,} {there}")
     beside = around(old, new, "").sentences()
     return said + [sentence for sentence in beside if sentence != "the schema is another one" or not said]

@@ -113,8 +113,8 @@ def loss_account(
     kept = [table.table for table in found.tables if same(saved.tables.get(table.table), now.tables.get(table.table))]
     left = [table.table for table in found.tables if table.table not in kept]
     if kept:
-        backup = f"inv salvage --target={target} --backup={run}_safety --table="
-        said += f"\n  all of it in the safety backup, too: {fingerprint.listed(kept)}\n    {backup}{kept[0]}   brings it back"
+        said += f"\n  all of it in the safety backup, too: {fingerprint.listed(kept)}"
+        said += f"\n    inv salvage --target={target} --backup={run}_safety --table={kept[0]}   brings it back"
     if left or not kept:
         only = f": {fingerprint.listed(left)}" if left else ""
         said += f"\n  only in the replaced database {replaced}{only}"
@@ -129,12 +129,10 @@ def loss_undone(world: World, *, target: str, undone: str, before: str, report: 
         return ""
     with opened(world, target, undone):
         found = fingerprint_of(world, target, undone, report)
-    said = loss.glance(fingerprint.read(world.inventory.path(before)), found)
+    said = loss.glance(fingerprint.read(world.inventory.path(before)), found, "in it", "when it was restored")
     if not said:
         return f"nothing was written to the restored database; it is kept as {undone}"
-    lines = "\n  ".join(
-        sentence.replace(" live", " in it").replace("in the backup", "when restored") for sentence in said
-    )
+    lines = "\n  ".join(said)
     return f"written to the restored database meanwhile, and kept in {undone}:\n  {lines}"
 
 
