@@ -22,19 +22,17 @@ def exists(world: World, target: str, database: str) -> bool:
 
 @contextmanager
 def opened(world: World, target: str, database: str) -> Iterator[None]:
-    """Let a database take sessions; afterwards it is closed again, if it was before."""
+    """Let a kept database take sessions; afterwards it is closed, also where an interrupted look had left it open."""
     words = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
     with world.connect(target, "postgres") as server:
-        row = server.execute("SELECT datallowconn FROM pg_database WHERE datname = %s", [database]).fetchone()
-        if row is None:
+        if not server.execute("SELECT FROM pg_database WHERE datname = %s", [database]).rowcount:
             raise StepFailed(f"{target}: there is no database {database}", f"inv status --target={target}")
         server.execute(words.format(sql.Identifier(database), sql.SQL("true")))
     try:
         yield
     finally:
-        if not row[0]:
-            with world.connect(target, "postgres") as server:
-                server.execute(words.format(sql.Identifier(database), sql.SQL("false")))
+        with world.connect(target, "postgres") as server:
+            server.execute(words.format(sql.Identifier(database), sql.SQL("false")))
 
 
 def fingerprint_of(world: World, target: str, database: str, output: str) -> Fingerprint:

@@ -31,9 +31,9 @@ TOOLS = {
     "loss-undone": ("Say what was written to a restored database.", "target undone before report"),
     "fill-delta": (
         "Copy the rows that differ into a database of their own.",
-        "target database source before after shown since",
+        "target database source before after shown since report",
     ),
-    "check-delta": ("Make sure that a delta holds what was named.", "target database shown since after"),
+    "check-delta": ("Make sure that a delta holds what was named.", "target database report"),
     "note-deleted": ("Write the keys of deleted rows beside a delta.", "shown since output"),
     "seal-delta": ("Write the manifest of a finished delta and give it its name.", "target backup_id run delta_of"),
     "hazards": ("Say what the pending migrations would do to production.", "target"),

@@ -34,8 +34,7 @@ def named(c: Inputs) -> dict[str, str]:
 @check("The delta holds the rows that were named", "inv resume")
 def delta_is_filled(c: Inputs) -> Command:
     """An empty table in it would be taken for a table in which nothing differs."""
-    where = {"target": c.target, "database": c.delta, "after": f"{c.run_folder}/replaced.jsonl"}
-    return Tool("check-delta", where | named(c))
+    return Tool("check-delta", {"target": c.target, "database": c.delta, "report": f"{c.run_folder}/delta.json"})
 
 
 @check("The delta's own database is gone", "inv resume")
@@ -61,10 +60,11 @@ def fill(c: Inputs) -> list[Command]:
     where = f"--dbname=service={c.target} dbname={conninfo(c.delta)}"
     dump = f"{c.folder}/backups/{c.run}_safety/dump"
     rows = {"target": c.target, "database": c.delta, "source": c.replaced, "before": c.fingerprint}
+    files = {"after": f"{c.run_folder}/replaced.jsonl", "report": f"{c.run_folder}/delta.json"}
     return [
         Query("create_database.sql", c.target, "postgres", created),
         Shell(("pg_restore", "--exit-on-error", "--section=pre-data", "--no-password", where, dump), c.target),
-        Tool("fill-delta", rows | {"after": f"{c.run_folder}/replaced.jsonl"} | named(c)),
+        Tool("fill-delta", rows | files | named(c)),
     ]
 
 

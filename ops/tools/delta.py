@@ -13,8 +13,8 @@ import psycopg
 from ops import fingerprint, loss
 from ops.delta import DELETED, Counterpart, counterparts, rows_of
 from ops.errors import StepFailed
-from ops.files import write_lines
-from ops.kept import opened
+from ops.files import write_lines, write_whole
+from ops.kept import exists, opened
 from ops.look import Databases
 from ops.moved import moves_between
 from ops.probes import target_folder
@@ -31,20 +31,32 @@ Connection = psycopg.Connection[Any]
 
 @tool
 def fill_delta(
-    world: World, *, target: str, database: str, source: str, before: str, after: str, shown: str, since: str
+    world: World,
+    *,
+    target: str,
+    database: str,
+    source: str,
+    before: str,
+    after: str,
+    shown: str,
+    since: str,
+    report: str,
 ) -> str:
     """Copy the rows that were inserted or updated since the backup from the replaced database into an empty one."""
     old, now = (fingerprint.read(world.inventory.path(name)) for name in (before, after))
     pairs = counterparts(old, now, moves_between(target_folder(world, target), old, now))
     first, later = (_files(world.inventory.path(name)) for name in (shown, since))
-    copied, tables = 0, 0
+    copied: dict[str, int] = {}
+    world.inventory.path(report).unlink(missing_ok=True)
     with opened(world, target, source), world.connect(target, source) as one, world.connect(target, database) as two:
         Databases({"after": one})
         for pair in pairs:
             hashes = _written(first.get(pair.name), later.get(pair.name))
             if pair.after and (found := _fill(one, two, pair, hashes)):
-                copied, tables = copied + found, tables + 1
-    return f"{copied:,} row{'s' * (copied != 1)} of {tables} table{'s' * (tables != 1)}"
+                copied[pair.name] = found
+    write_whole(world.inventory.path(report), json.dumps(copied, ensure_ascii=False))
+    rows = sum(copied.values())
+    return f"{rows:,} row{'s' * (rows != 1)} of {len(copied)} table{'s' * (len(copied) != 1)}"
 
 
 def _files(report: Path) -> dict[str, Path]:
@@ -99,19 +111,21 @@ def _stored(source: Connection, table: str) -> list[str]:
 
 
 @tool
-def check_delta(world: World, *, target: str, database: str, shown: str, since: str, after: str) -> str:
-    """Make sure that a delta holds as many rows of each table as were named."""
-    now = fingerprint.read(world.inventory.path(after))
-    first, later = (_files(world.inventory.path(name)) for name in (shown, since))
+def check_delta(world: World, *, target: str, database: str, report: str) -> str:
+    """Make sure that a delta holds as many rows of each table as were copied."""
+    file = world.inventory.path(report)
+    copied: dict[str, int] = json.loads(file.read_text()) if file.is_file() else {}
+    if not file.is_file() or not exists(world, target, database):
+        raise StepFailed(f"{target}: the delta was not copied to its end", "inv resume")
     with world.connect(target, database) as delta:
-        for name in first.keys() | later.keys():
-            table = now.tables.get(name)
-            wanted = sum(1 for _ in _written(first.get(name), later.get(name)))
-            row = delta.execute(f"SELECT count(*) FROM ONLY {name}".encode()).fetchone() if table else (0,)
-            # Rows that were deleted after the preview had named them are fewer; without a key equal rows are one.
-            if wanted and table and not (row and row[0]) and table.rows >= wanted:
-                raise StepFailed(f"{target}: {name}: none of {wanted:,} rows was copied", "inv resume")
-    return "the delta holds what was named"
+        for name, wanted in copied.items():
+            try:
+                row = delta.execute(f"SELECT count(*) FROM ONLY {name}".encode()).fetchone()
+            except psycopg.errors.UndefinedTable:
+                row = None
+            if row is None or row[0] != wanted:
+                raise StepFailed(f"{target}: {name}: not all of {wanted:,} rows are in the delta", "inv resume")
+    return f"the delta holds {sum(copied.values()):,} rows"
 
 
 @tool

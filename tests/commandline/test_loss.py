@@ -47,10 +47,12 @@ def run_folder(shop: Project, done: Done) -> Path:
 
 
 def databases(shop: Project, what: str) -> list[str]:
-    found = shop.query("SELECT datname, datallowconn FROM pg_database WHERE datname LIKE '%\\_shop\\_%'", "postgres")
-    assert all(not open_ for name, open_ in found if "_replaced_" in name or "_undone_" in name), found
+    """The databases that are kept of this project; what was live once is closed."""
     stem = shop.production.rsplit("/", 1)[1]
-    return sorted(name for name, _ in found if name.startswith(f"{stem}_{what}_"))
+    query = f"SELECT datname, datallowconn FROM pg_database WHERE starts_with(datname, '{stem}_')"
+    found = shop.query(query, "postgres")
+    assert not any(is_open for name, is_open in found if "_replaced_" in name or "_undone_" in name), found
+    return sorted(str(name) for name, _ in found if name.startswith(f"{stem}_{what}_"))
 
 
 def test_nothing_is_lost_only_when_all_is_equal(project: Callable[..., Project]) -> None:
@@ -107,7 +109,7 @@ def test_a_table_that_the_release_renamed_is_compared_under_both_names(
 ) -> None:
     shop = project(variant)
     steps(shop, "release --confirm=shop")
-    write(shop, "SELECT setval('lessons_session_id_seq', 2000)")
+    write(shop, "SELECT setval(pg_get_serial_sequence('lessons_session', 'id'), 2000)")
     write(shop, "INSERT INTO lessons_session(title, teacher_id) VALUES ('new', 1), ('newer', 2)")
     write(shop, "UPDATE lessons_session SET title = 'x' WHERE title = 'Stunde 7'")
     write(shop, "DELETE FROM lessons_booking WHERE id = 9")
