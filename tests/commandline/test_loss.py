@@ -349,3 +349,21 @@ def test_undo_tells_what_was_written_to_the_restored_database(project: Callable[
     assert "public.lessons_lesson: 1,001 rows in it, 1,000 when it was restored" in told
     assert databases(shop, "undone")[0] in told
     assert shop.query("SELECT count(*) FROM lessons_teacher") == [(11,)]
+
+
+@pytest.mark.parametrize("word", ["resume", "undo"])
+@pytest.mark.parametrize("step", ["rollback.freeze", "rollback.recount", "rollback.unfreeze"])
+def test_a_frozen_rollback_that_was_killed_lets_write_in_the_end(
+    project: Callable[..., Project], step: str, word: str
+) -> None:
+    shop = project("b")
+    steps(shop, "backup")
+    write(shop, "INSERT INTO lessons_teacher(name) VALUES ('new')")
+    process = begin(shop, step, "rollback", "--backup=latest", "--freeze", "--confirm=shop")
+    process.kill()
+    ended(process)
+    done = shop.inv(word, "--json", "--confirm=shop")
+    assert done.code == 0, done.out + done.err
+    assert shop.query("SHOW default_transaction_read_only") == [("off",)]
+    assert shop.query("SELECT count(*) FROM lessons_teacher") == [(11 if word == "undo" else 10,)]
+    databases(shop, "replaced")
