@@ -19,7 +19,9 @@ from ops.files import sha256, sync_folder, write_whole
 
 
 class Manifest(BaseModel):
-    """What a backup holds and proves. ``files`` maps a name to sha256 and bytes; ``rows`` maps a table to its rows."""
+    """What a backup holds and proves. ``files`` maps a name to sha256 and bytes; ``rows`` maps a table to its rows.
+    ``delta_of`` names the backup from which a delta differs: it holds those rows only, so nothing is
+    rolled back to it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,6 +38,7 @@ class Manifest(BaseModel):
     run: str
     rows: dict[str, int]
     files: dict[str, tuple[str, int]]
+    delta_of: str = ""
 
     @property
     def size(self) -> int:
@@ -71,7 +74,7 @@ def backups(folder: Path) -> list[Manifest]:
 
 
 def find(folder: Path, wanted: str) -> Manifest:
-    """The backup with this id, or for ``latest`` the newest that is not the safety backup of a rollback.
+    """The backup with this id, or for ``latest`` the newest that is not the safety backup of a rollback, and no delta.
 
     A safety backup holds what somebody wanted to get away from, so it is meant only where it is named.
 
@@ -79,7 +82,7 @@ def find(folder: Path, wanted: str) -> Manifest:
         UsageError: there is none; the message lists what is there.
     """
     known = backups(folder)
-    meant = [manifest for manifest in known if not manifest.backup.endswith("_safety")]
+    meant = [manifest for manifest in known if not (manifest.backup.endswith("_safety") or manifest.delta_of)]
     if wanted == "latest" and meant:
         return meant[-1]
     for manifest in known:

@@ -36,7 +36,16 @@ def new_run() -> str:
     return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
 
 
-def bind(world: World, procedure: str, target: str, *, backup_id: str = "", draft: bool = False) -> Inputs:
+def bind(
+    world: World,
+    procedure: str,
+    target: str,
+    *,
+    backup_id: str = "",
+    draft: bool = False,
+    freeze: bool = False,
+    export: bool = False,
+) -> Inputs:
     """Look at everything that a plan depends on and freeze it.
 
     Args:
@@ -45,6 +54,7 @@ def bind(world: World, procedure: str, target: str, *, backup_id: str = "", draf
         target: a production target's name.
         backup_id: for ``rollback``: an id or ``latest``.
         draft: for ``verify``: draft declarations for what is refused.
+        freeze, export: for ``rollback``: freeze production meanwhile; keep what differs as a backup of its own.
 
     Raises:
         NothingToDo: no migration is pending.
@@ -90,7 +100,14 @@ def bind(world: World, procedure: str, target: str, *, backup_id: str = "", draf
         given |= _certified(world, entry, given["frozen"])
     if procedure == "rollback":
         manifest = backup.find(target_folder(world, target), backup_id)
-        given |= {"backup": manifest.backup, "release": manifest.commit.removesuffix("-dirty")}
+        if manifest.delta_of:
+            raise Refused(
+                f"{target}: {manifest.backup} is a delta: only the rows that differed from {manifest.delta_of}, so "
+                "nothing is rolled back to it",
+                f"inv rollback --target={target} --backup={manifest.delta_of}",
+            )
+        given |= {"backup": manifest.backup, "release": manifest.commit.removesuffix("-dirty"), "export": export}
+        given["freezes"] = not given["frozen"] and (freeze or entry.freeze == "always")
         major = max(major, manifest.server // 10000)
     world.tools = choose(sets, major, there, target)
     given["compress"], given["tools"] = world.tools.compression(), str(world.tools.major)

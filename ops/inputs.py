@@ -26,7 +26,9 @@ class Inputs(BaseModel):
 
     ``target`` and ``test`` are names of the inventory, ``database`` and ``test_database`` names on their servers,
     ``store`` a folder, ``backup`` the id of the backup that is taken or restored, ``like`` the database on the target
-    server whose encoding and locale a new one gets, ``draft`` asks for a draft of declarations. Times are in seconds.
+    server whose encoding and locale a new one gets, ``draft`` asks for a draft of declarations. ``frozen``: production
+    is frozen before a rollback, or is to be for a promotion; ``freezes``: this rollback freezes it; ``export``: it
+    keeps what differs as a backup of its own. Times are in seconds.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,6 +51,8 @@ class Inputs(BaseModel):
     deploy: tuple[str, ...] = ()
     health: tuple[str, ...] = ()
     frozen: bool = False
+    freezes: bool = False
+    export: bool = False
     pending: tuple[str, ...] = ()
     migrations: str = ""
     commit: str = ""
@@ -126,6 +130,16 @@ class Inputs(BaseModel):
     def replaced(self) -> str:
         """The former production database, kept aside."""
         return named(self.database, "replaced", self.run)
+
+    @property
+    def delta(self) -> str:
+        """The rows that a rollback sets aside, in a database of their own until they are dumped."""
+        return named(self.database, "delta", self.run)
+
+    @property
+    def delta_marker(self) -> str:
+        """Its comment."""
+        return f"generalprobe delta of {self.target}, run {self.run}"
 
     @property
     def clone_marker(self) -> str:

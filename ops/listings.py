@@ -31,7 +31,7 @@ def backups(options: Options) -> int:
             rows.append(
                 [
                     name,
-                    manifest.backup,
+                    manifest.backup + (f" (delta of {manifest.delta_of})" if manifest.delta_of else ""),
                     backup.age(manifest.taken_at),
                     f"{manifest.size / 1e6:,.1f} MB",
                     f"{count:,}",
@@ -47,6 +47,7 @@ def backups(options: Options) -> int:
                     "taken_at": manifest.taken_at.isoformat(),
                     "bytes": manifest.size,
                     "commit": manifest.commit,
+                    **({"delta_of": manifest.delta_of} if manifest.delta_of else {}),
                 }
             )
     console.Console(options.json).table("backups", ["target", "backup", "age", "size", "rows", "commit"], rows, data)

@@ -12,11 +12,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ops import __version__, console, inventory, journal
+from ops import __version__, console, fingerprint, inventory, journal, loss
 from ops.bind import NothingToDo, bind, some_tools, use_tools
 from ops.command import Query
 from ops.errors import DONE, FAILED, INTERRUPTED, OpsError, Refused, UsageError
 from ops.inputs import Inputs
+from ops.kept import fingerprint_of
 from ops.lock import RunLock
 from ops.plan import Plan, make_plan
 from ops.probes import target_folder
@@ -38,6 +39,8 @@ class Options:
     reason: str = ""
     inventory: str = ""
     draft: bool = False
+    freeze: bool = False
+    export: bool = False
 
 
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
@@ -103,7 +106,8 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
     target = target_of(world, options)
     screen = console.Console(options.json, _durations(world, target, name))
     try:
-        inputs = bind(world, name, target, backup_id=backup_id, draft=options.draft)
+        more = {"draft": options.draft, "freeze": options.freeze, "export": options.export}
+        inputs = bind(world, name, target, backup_id=backup_id, **more)
     except NothingToDo as nothing:
         screen.show(
             {
@@ -120,7 +124,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
         return DONE
     plan = make_plan(PROCEDURES[name], inputs)
     if options.plan:
-        return _show_plan(screen, plan)
+        return _show_plan(screen, plan, glance(world, inputs) if name == "rollback" else [])
     confirmation = _confirmation(plan, options)
     if plan.confirms:
         confirmation.early(target)
@@ -199,7 +203,7 @@ def end_leftovers(world: World, c: Inputs) -> None:
         world.run(Query("leftovers.sql", target, "postgres", {"application": application(c.run)}))
 
 
-def _show_plan(screen: console.Console, plan: Plan) -> int:
+def _show_plan(screen: console.Console, plan: Plan, differs: list[str]) -> int:
     c = plan.inputs
     if screen.as_json:
         screen.show(
@@ -210,6 +214,7 @@ def _show_plan(screen: console.Console, plan: Plan) -> int:
                 "digest": plan.digest,
                 "inputs": c.model_dump(mode="json"),
                 "steps": plan.data(),
+                **({"differs": differs} if plan.procedure.name == "rollback" else {}),
             }
         )
         screen.show(
@@ -226,7 +231,16 @@ def _show_plan(screen: console.Console, plan: Plan) -> int:
         )
     else:
         screen.text(plan_text(plan))
+        if plan.procedure.name == "rollback":
+            said = "\n  ".join(["The live database differs from the backup in", *differs])
+            screen.text(said if differs else "The live database equals the backup.")
     return DONE
+
+
+def glance(world: World, c: Inputs) -> list[str]:
+    """In which tables the live database differs from a backup: what a rollback tells first."""
+    old, new = fingerprint.read(world.inventory.path(c.fingerprint)), world.private / f"glance-{c.run}.jsonl"
+    return loss.glance(old, fingerprint_of(world, c.target, "", str(new)))
 
 
 def _durations(world: World, target: str, name: str) -> dict[str, float]:

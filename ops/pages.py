@@ -58,7 +58,7 @@ def variables(c: Inputs, procedure: str) -> list[str]:
     """The lines of shell that set what a page's blocks name."""
     lines = ["umask 077", 'export RUN="$(date -u +%Y%m%d_%H%M%S)_hand"']
     if c.backup != c.run:
-        newest = f"$(ls {c.folder}/backups | grep -v -e _safety -e .partial | tail -n 1)"
+        newest = f"$(ls {c.folder}/backups | grep -v -e _safety -e _delta -e .partial | tail -n 1)"
         lines += [f"ls {c.folder}/backups", f'export BACKUP="${{BACKUP:-{newest}}}"']
     if procedure == "promote":
         lines.append(f'export CERTIFICATE="$(basename "$(ls {c.folder}/certificates/*.json | tail -n 1)" .json)"')

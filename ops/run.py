@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 
+from ops import loss
 from ops.command import Command, Query, Shell, Tool, reveal, show
 from ops.django import failed_migration
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
@@ -27,6 +28,8 @@ Show = Callable[[Event], None]
 Ask = Callable[[str, str], None]
 Held = Callable[[], None]
 
+# Where a rollback notes what it sets aside, the last count first; and what was written between that and the swap.
+LOSSES, SINCE = ("recount.json", "loss.json"), "account.json"
 PAUSES = (0.5, 1, 2, 4, 8, 15, 30)
 
 
@@ -119,6 +122,8 @@ class Runner:
         verdict = getattr(error, "verdict", None) or self._verdict()
         if verdict:
             event["verdict"] = verdict
+        if found := self._loss():
+            event["loss"] = found
         try:
             self.emit(event)
         except OSError as full:
@@ -129,6 +134,13 @@ class Runner:
         """What the comparison found, where this run has made one."""
         path = self.journal.folder / "verdict.json"
         return json.loads(path.read_text()) if path.is_file() else None
+
+    def _loss(self) -> dict[str, object]:
+        """What a rollback set aside, as last counted; and what was written after that."""
+        counted = [path for name in LOSSES if (path := self.journal.folder / name).is_file()]
+        since = self.journal.folder / SINCE
+        found = loss.read(counted[0]).data() if counted else {}
+        return found | {"since": loss.read(since).data()} if counted and since.is_file() else found
 
     def _all(self) -> bool:
         self._still_holds()
@@ -182,7 +194,7 @@ class Runner:
                 if not (gate.check.once and planned.name in self.state.touched):
                     self._gate(planned, gate)
             self.world.memo.clear()
-            if planned.step.confirm and not self._confirmed:
+            if planned.step.confirm and (not self._confirmed or planned.step.doubted(self.state.facts)):
                 self.ask(self.plan.inputs.target, planned.step.title)
                 self._confirmed = True
         except OpsError as error:
@@ -322,11 +334,12 @@ class Runner:
             if not self._confirmed and self.plan.confirms:
                 self.ask(self.plan.inputs.target, "Undo: " + planned.step.title)
                 self._confirmed = True
+            said = ""
             for command in planned.undo:
-                self.execute(command, f"undo-{planned.name}")
+                said = self.execute(command, f"undo-{planned.name}") or said
             if planned.proof and self._holds(planned.proof) is None:
                 raise StepFailed(f"{planned.inputs.target}: {planned.name} was taken back, but still stands")
-            self._tell(planned, "undone", self.plan.steps.index(planned) + 1)
+            self._tell(planned, "undone", self.plan.steps.index(planned) + 1, said)
         self._current = ""
         return True
 

@@ -35,6 +35,8 @@ HELP = {
     "app": "the label of the Django app",
     "old": "the model's name so far",
     "new": "the name that it is to have",
+    "freeze": "production refuses writes until the way back is through, so that nothing is written meanwhile",
+    "export": "keep the rows that differ as a backup of their own, RUN_delta",
     "copy": "a new table, filled and checked before the old one goes, in place of RenameModel",
 }
 
@@ -115,15 +117,15 @@ def promote(c, target="", confirm="", json=False, plan=False, reason="", invento
 
 @operation
 def rollback(  # type: ignore[no-untyped-def]
-    c, backup, target="", confirm="", json=False, plan=False, reason="", inventory=""
+    c, backup, target="", freeze=False, export=False, confirm="", json=False, plan=False, reason="", inventory=""
 ):
-    """Bring production back to a backup; what is live now is kept aside.
+    """Bring production back to a backup; says first what was written since, and keeps it aside.
 
     Example: inv rollback --backup=latest --confirm=lessons
+             inv rollback --backup=latest --freeze --export
     """
-    _procedure(
-        "rollback", c, backup, target=target, confirm=confirm, json=json, plan=plan, reason=reason, inventory=inventory
-    )
+    more = {"freeze": freeze, "export": export, "reason": reason}
+    _procedure("rollback", c, backup, target=target, confirm=confirm, json=json, plan=plan, inventory=inventory, **more)
 
 
 @operation
