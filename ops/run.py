@@ -85,7 +85,9 @@ class Runner:
             error = caught
         except Exception as fault:
             error = self._fault(fault)
-        self._outcome(error.outcome, error.exit_code, error.message, error.hint or self.way_on(), error)
+        stands_now, hint = explained(self.world, self.plan, self.state)
+        self._explained = stands_now
+        self._outcome(error.outcome, error.exit_code, error.message, hint or error.hint or self.way_on(), error)
         error.shown = True
         raise error
 
@@ -183,7 +185,7 @@ class Runner:
                     self._gate(planned, gate)
             self.world.memo.clear()
             if planned.step.confirm and not self._confirmed:
-                self.ask(self.plan.inputs.target, planned.step.title)
+                self.ask(self.plan.word, planned.step.title)
                 self._confirmed = True
         except OpsError as error:
             self._tell(planned, "refused", number, error.message)
@@ -320,7 +322,7 @@ class Runner:
             self._current = planned.name
             self.held()
             if not self._confirmed and self.plan.confirms:
-                self.ask(self.plan.inputs.target, "Undo: " + planned.step.title)
+                self.ask(self.plan.word, "Undo: " + planned.step.title)
                 self._confirmed = True
             for command in planned.undo:
                 self.execute(command, f"undo-{planned.name}")
@@ -340,9 +342,11 @@ class Runner:
             hint = planned.step.on_failure(planned.inputs) if planned.step.on_failure else ""
             raise Refused(f"{planned.inputs.target}: {planned.name} can't be undone: {planned.step.final}", hint)
 
+    _explained = ""
+
     def stands(self) -> str:
         """What this run has changed so far."""
-        return stands(self.plan, self.state)
+        return "; ".join(filter(None, (self._explained, stands(self.plan, self.state))))
 
     def way_on(self) -> str:
         """What to type where nothing better is known."""
@@ -366,6 +370,20 @@ def stands(plan: Plan, state: State) -> str:
     if done:
         said.append(f"{len(done)} changing steps are done, the last: {lower(done[-1].step.title)}")
     return "; ".join(said)
+
+
+def explained(world: World, plan: Plan, state: State) -> tuple[str, str]:
+    """What a run that did not end well has left, as its own step explains it: what stands, and what to type.
+
+    Both are empty where no such step was begun, or where it can't be looked at.
+    """
+    for planned in reversed(plan.steps):
+        if planned.step.explain and planned.name in state.touched:
+            asked = planned.step.explain(planned.inputs)
+            with contextlib.suppress(Exception):
+                text, _, hint = TOOLS[asked.name](world, **asked.options).partition("\nTry: ")
+                return text, hint
+    return "", ""
 
 
 def lower(title: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
 from ops.procedures.backup import backup, backup_is_whole, is_production, restore_words
-from ops.procedures.promote import deploy_words, is_healthy
+from ops.procedures.health import deploy_words, is_healthy
+from ops.procedures.swapped import replaced_back
 from ops.step import Procedure, check
 
 rollback = Procedure(
@@ -65,10 +66,9 @@ def drop_restored(c: Inputs) -> Command:
     return Query("drop_database.sql", c.target, "postgres", {"name": c.restored, "marker": c.restored_marker})
 
 
-def swap_back(c: Inputs) -> Command:
+def swap_back(c: Inputs) -> list[Command]:
     """The replaced database takes the live name again; the restored one is kept aside, with what was written to it."""
-    aside = c.restored.replace("_restored_", "_undone_")
-    return Query("swap.sql", c.target, "postgres", {"live": c.database, "incoming": c.replaced, "aside": aside})
+    return replaced_back(c, aside=c.undone)
 
 
 @rollback.step("Look at what is there now", gates=(is_production, backup_is_whole), reads=True, again=True)
