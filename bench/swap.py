@@ -1,4 +1,4 @@
-"""How long clients are away while two databases exchange their names: many bare swaps, and a whole rollback, under load.
+"""How long clients are away while two databases exchange their names: bare swaps, and a whole rollback, under load.
 
 Run: `python bench/swap.py [--swaps N] [--scale N] [--majors 15,…]`. On a server of its own it makes a pgbench database
 and a second one, lets pgbench work on the live name (where these programs have it; else psycopg clients do), and beside
@@ -221,9 +221,8 @@ def whole(server: Server, folder: Path) -> float:
     worst = 0.0
     for kind in KINDS:
         near = gaps(seen, [(swap[0], swap[-1])], kind)[0]
-        print(
-            f"{'gap at the swap, ' + kind:44} {near:.3f}   (anywhere in it: {gaps(seen, [(begun, ended)], kind)[0]:.3f})"
-        )
+        far = gaps(seen, [(begun, ended)], kind)[0]
+        print(f"{'gap at the swap, ' + kind:44} {near:.3f}   (anywhere in it: {far:.3f})")
         worst = max(worst, near)
     return worst
 

@@ -25,7 +25,8 @@ FREEZE, SEAL, MIGRATE = "promote.freeze", "last-backup.seal", "promote.migrate"
 class Work(Protocol):
     """Runs or undoes a plan; raises an ``OpsError`` that has been shown where it does not end well."""
 
-    def __call__(self, plan: Plan, reason: str, state: State | None = None, undo: bool = False) -> None: ...
+    def __call__(self, plan: Plan, reason: str, state: State | None = None, undo: bool = False) -> None:
+        """Begin a run of this plan, or with ``undo`` take back the one whose state is given."""
 
 
 def take_back(world: World, plan: Plan, state: State, error: OpsError, screen: console.Console, work: Work) -> int:
@@ -75,8 +76,8 @@ def _roll_back(world: World, plan: Plan, error: OpsError, screen: console.Consol
         return _told(world, plan, error, screen, why, f"{rollback_hint(c)}   or   {cause.hint}")
     work(back, f"--auto-rollback of {plan.procedure.name} {c.run}")
     found = (
-        f"taken back by run {back.inputs.run}: production is what it was before the release, proved row for row, and takes "
-        "writes again; what the release had made of it is kept"
+        f"taken back by run {back.inputs.run}: production is as it was before the release, proved row for row, and "
+        "takes writes again; what the release had made of it is kept"
     )
     hint = f"mend what failed, then   inv release --target={c.target}"
     return _told(world, plan, error, screen, found, hint, rolled_back_by=back.inputs.run)

@@ -40,8 +40,8 @@ def new_run() -> str:
 class Wanted:
     """What the command line said beside procedure and target.
 
-    ``backup``: an id, ``latest``, ``before:RUN`` or a moment; ``kept``: a kept database; ``failed_run``: the release that
-    is to be taken back.
+    ``backup``: an id, ``latest``, ``before:RUN`` or a moment; ``kept``: a kept database; ``failed_run``: the release
+    that is to be taken back.
     """
 
     backup: str = ""
@@ -110,6 +110,8 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         choice = chosen.choose(folder, wanted.backup, journal.runs(folder), major)
         given |= {"backup": choice.manifest.backup, "release": _released(choice.manifest), "chosen": choice.said}
         major = max(major, choice.manifest.server // 10000)
+    if procedure == "rollback-to-replaced" and wanted.backup:
+        raise UsageError(f"{target}: either --backup or --to-replaced, not both", "inv rollback --help")
     if procedure in ("rollback-to-replaced", "discard-replaced"):
         given |= _kept(world, entry, procedure, here["database"], wanted.kept)
     world.tools = choose(sets, major, there, target)

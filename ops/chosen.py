@@ -90,13 +90,15 @@ class _Asked:
         self.target = folder.name
 
     def wrong(self, what: str, near: Sequence[str] = (), hint: str = "") -> UsageError:
-        """One line with the nearest ids; what to type is the first of them."""
-        ids = list(near) or [manifest.backup for manifest in self.known[-5:]]
-        listed = (
-            f"; {'the nearest are' if near else 'the newest are'}: {', '.join(ids)}" if ids else "; there is none yet"
+        """One line with the nearest ids, else the newest; what to type is the first of them."""
+        plain = [manifest.backup for manifest in reversed(self.known) if not _special(manifest.backup)]
+        ids = list(near) or plain[:4]
+        word = "nearest" if near else "newest"
+        listed = f"; the {word} are: {', '.join(ids)}" if ids else "; there is none yet"
+        first = f"--backup={ids[0]}" if ids else f"inv backup --target={self.target}"
+        return UsageError(
+            f"{self.target}: {what}{listed}", hint or f"{first}   or   inv backups --target={self.target}"
         )
-        first = f"--backup={ids[0 if near else -1]}   or   " if ids else f"inv backup --target={self.target}   or   "
-        return UsageError(f"{self.target}: {what}{listed}", hint or f"{first}inv backups --target={self.target}")
 
     def newest(self, among: Sequence[Manifest], what: str) -> tuple[Manifest, str]:
         """The newest that is not special, and which newer ones were passed over."""
@@ -104,30 +106,22 @@ class _Asked:
         if not plain:
             raise self.wrong(f"there is no backup {what!r}")
         passed = [manifest.backup for manifest in among[among.index(plain[-1]) + 1 :]]
-        why = [
-            f"{name} is newer, but {SPECIAL[end]}: name it if you mean it" for name in passed if (end := _special(name))
-        ]
-        return plain[-1], "".join(f"; {line}" for line in why[-1:])
+        why = f"; {passed[-1]} is newer, but {SPECIAL[_special(passed[-1])]}: name it if you mean it" if passed else ""
+        return plain[-1], why
 
     def at(self, text: str) -> tuple[Manifest, str]:
         """The newest that was taken at a moment or before."""
         try:
             then = moment(text).astimezone(UTC)
         except (ValueError, OverflowError):
-            raise self.wrong(
-                f"{text!r} is no moment", hint='--backup="2026-11-24 03:00"   (UTC)   or   …+01:00'
-            ) from None
-        naive = (
-            ""
-            if re.search(r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$", text[10:].strip(), re.IGNORECASE)
-            else " (no zone given: UTC)"
-        )
-        what = f"{then:%Y-%m-%d %H:%M:%S} UTC{naive}"
+            hint = '--backup="2026-11-24 03:00 UTC"   or   --backup="2026-11-24 04:00 +01:00"'
+            raise UsageError(f"{self.target}: {text!r} is no moment", hint) from None
+        zoned = re.search(r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$", text[10:].strip(), re.IGNORECASE)
+        what = f"{then:%Y-%m-%d %H:%M:%S} UTC" + ("" if zoned else " (no zone given: UTC)")
         earlier = [manifest for manifest in self.known if manifest.taken_at <= then]
-        later = [
-            manifest.backup for manifest in self.known if manifest.taken_at > then and not _special(manifest.backup)
-        ]
-        if not any(not _special(manifest.backup) for manifest in earlier):
+        plain = [manifest for manifest in self.known if not _special(manifest.backup)]
+        if not any(manifest in earlier for manifest in plain):
+            later = [manifest.backup for manifest in plain if manifest.taken_at > then]
             raise self.wrong(f"no backup was taken at or before {what}", later[:3])
         found, why = self.newest(earlier, what)
         return found, f"; the newest at or before {what}{why}"
@@ -184,7 +178,7 @@ class _Asked:
             way = f"--backup={older[-1]}   or   " if older else ""
             raise UsageError(
                 f"{self.target}: backup {manifest.backup} is of a server of PostgreSQL {theirs}; production's is {major}, "
-                "and what a newer one dumped an older one can't restore",
+                "and an older server can't restore what a newer one dumped",
                 f"{way}point {self.target} at a server of PostgreSQL {theirs} or newer",
             )
 

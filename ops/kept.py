@@ -103,7 +103,8 @@ class Kept:
         """For ``inv status``."""
         size = f"{self.size / 1e6:,.1f} MB, " if self.size is not None else ""
         is_open = ", OPEN to connections" if self.open and self.what in ONCE_LIVE else ""
-        first = f"  kept:    {self.name} ({size}since {self.since:%Y-%m-%d %H:%M} UTC, {age(self.since)}{is_open}): {self.story}"
+        since = f"since {self.since:%Y-%m-%d %H:%M} UTC, {age(self.since)}"
+        first = f"  kept:    {self.name} ({size}{since}{is_open}): {self.story}"
         return [first, *(f"             {command}   {does}" for command, does in self.ways(days))]
 
 

@@ -345,7 +345,8 @@ def status_lines(world: World, state: journal.State) -> list[str]:
     if begun and not state.finished:
         lines.append(f"  stopped in: {begun[-1]}")
     if not state.finished:
-        explanation, hint = explained(world, plan, state)
+        stopped = not state.outcome or state.outcome["outcome"] == "interrupted"
+        explanation, hint = explained(world, plan, state, stopped=stopped)
         lines[2] += f"; {explanation}" if explanation else ""
         hint = hint or str(state.outcome["hint"] if state.outcome and state.outcome["outcome"] == "failed" else "")
         lines.append(f"  Try: {hint or f'inv resume --run={state.run}   or   inv undo --run={state.run}'}")

@@ -81,7 +81,8 @@ def variables(c: Inputs, procedure: str) -> list[str]:
 def kept_variables(c: Inputs) -> list[str]:
     """Which kept database is meant: the newest that was replaced, unless `KEPT` names one; and its number."""
     psql = f"psql -XqAt 'service={c.target} dbname=postgres'"
-    newest = "SELECT datname FROM pg_database WHERE starts_with(datname, :'live' || '_replaced_') ORDER BY datname DESC LIMIT 1"
+    mine = "starts_with(datname, :'live' || '_replaced_')"
+    newest = f"SELECT datname FROM pg_database WHERE {mine} ORDER BY datname DESC LIMIT 1"
     number = "SELECT oid FROM pg_database WHERE datname = :'kept'"
     return [
         f"""export KEPT="${{KEPT:-$({psql} -v live="$DATABASE" <<< "{newest}")}}\"""",

@@ -85,8 +85,8 @@ class Runner:
             error = caught
         except Exception as fault:
             error = self._fault(fault)
-        stands_now, hint = explained(self.world, self.plan, self.state)
-        self._explained = stands_now
+        stopped = isinstance(error, Interrupted)
+        self._explained, hint = explained(self.world, self.plan, self.state, stopped=stopped)
         self._outcome(error.outcome, error.exit_code, error.message, hint or error.hint or self.way_on(), error)
         error.shown = True
         raise error
@@ -372,17 +372,20 @@ def stands(plan: Plan, state: State) -> str:
     return "; ".join(said)
 
 
-def explained(world: World, plan: Plan, state: State) -> tuple[str, str]:
+def explained(world: World, plan: Plan, state: State, *, stopped: bool) -> tuple[str, str]:
     """What a run that did not end well has left, as its own step explains it: what stands, and what to type.
 
-    Both are empty where no such step was begun, or where it can't be looked at.
+    Both are empty where no such step was begun, or where it can't be looked at. Where the run was only ``stopped``,
+    going on comes first.
     """
     for planned in reversed(plan.steps):
         if planned.step.explain and planned.name in state.touched:
             asked = planned.step.explain(planned.inputs)
             with contextlib.suppress(Exception):
-                text, _, hint = TOOLS[asked.name](world, **asked.options).partition("\nTry: ")
-                return text, hint
+                text, _, hints = TOOLS[asked.name](world, **asked.options).partition("\nTry: ")
+                ways = hints.split("\nOr: ")
+                ways.sort(key=lambda way: stopped and not way.startswith("inv resume"))
+                return text, "   or   ".join(ways)
     return "", ""
 
 

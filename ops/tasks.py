@@ -30,7 +30,7 @@ HELP = {
     "backup": "the backup: its id, latest, before:RUN (production before that run changed it), or a time (UTC)",
     "to_replaced": "swap a kept database back in, by its name; without one, the only one that was replaced",
     "name": "the kept database's exact name (inv status lists them)",
-    "auto_rollback": "where production was frozen and the promotion fails: take it back, and prove that nothing was lost",
+    "auto_rollback": "if the promotion of a frozen production fails, take it back, and prove that nothing was lost",
     "write_expectations": "draft migrations.expect.yaml for what is refused; accepts nothing (docs/expectations.md)",
     "procedure": "release, backup, clone-prod-to-test, migrate-test, verify, promote, rollback, freeze, unfreeze",
     "check": "change nothing; exit 5 where a page is not what would be rendered",
@@ -135,11 +135,9 @@ def rollback(  # type: ignore[no-untyped-def]
              inv rollback --to-replaced
     """
     given = {"target": target, "confirm": confirm, "json": json, "plan": plan, "reason": reason, "inventory": inventory}
-    if to_replaced and not backup:
-        # Without a value, the flag alone is True.
-        kept = "" if to_replaced is True else to_replaced
-        return _procedure("rollback-to-replaced", c, kept=kept, **given)
-    _procedure("rollback", c, backup if not to_replaced else "(--to-replaced as well)", **given)
+    # Without a value, the flag alone is True.
+    kept = "" if to_replaced is True else to_replaced
+    _procedure("rollback-to-replaced" if to_replaced else "rollback", c, backup, kept=kept, **given)
 
 
 @operation
@@ -174,13 +172,15 @@ def unfreeze(c, target="", confirm="", json=False, plan=False, reason="", invent
 
 @operation
 def plan(  # type: ignore[no-untyped-def]
-    c, procedure="release", target="", backup="latest", name="", json=False, inventory=""
+    c, procedure="release", target="", backup="", name="", json=False, inventory=""
 ):
     """Show exactly what a procedure would run; changes nothing.
 
     Example: inv plan --procedure=release --target=lessons
              inv plan --procedure=rollback --backup=before:20261123_021500_a1b2
     """
+    if procedure in ("rollback", "auto-rollback"):
+        backup = backup or "latest"
     _procedure(procedure, c, backup, kept=name, target=target, json=json, plan=True, inventory=inventory)
 
 

@@ -15,8 +15,8 @@ auto_rollback = Procedure(
     rollback to the last backup of that release, which was taken while production was frozen. It then proves row for row
     that production is what it was right before the migrations, and lets it take writes again. Only where the release
     froze production before its last backup: otherwise rows could be lost, and a person decides.""",
-    """Production stays frozen until this has come to its end, so nothing is lost meanwhile: `inv resume` goes on with it.
-    After the swap, `inv undo` swaps the migrated database back.""",
+    """Production stays frozen until this has come to its end, so nothing is lost meanwhile: `inv resume` goes on with
+    it. After the swap, `inv undo` swaps the migrated database back.""",
     task="inv release --auto-rollback",
     afterwards=lambda c: f"inv status --target={c.target}   then mend what failed, and release again",
 )

@@ -13,11 +13,11 @@ from ops.step import Procedure, check
 to_replaced = Procedure(
     "rollback-to-replaced",
     "Swap a replaced database back in",
-    """Makes a database live again that a rollback has replaced and kept, after its `inv undo` is past: when it turns out
-    days later that what was replaced was right. Says table by table what differs, backs the present state up, gives the
-    kept one the live one's owner, grants and settings, and exchanges the two by name within milliseconds. What was
-    written since the rollback is not in the kept one: it stays in what was live until then, which is kept in turn, and in
-    the safety backup.""",
+    """Makes a database live again that a rollback has replaced and kept, when its `inv undo` is past: it turns out days
+    later that what was replaced was right. Says table by table what differs, backs the present state up, gives the kept
+    one the live one's owner, grants and settings, and exchanges the two by name within milliseconds. What was written
+    since the rollback is not in the kept one: it stays in what was live until then, which is kept in turn, and in the
+    safety backup.""",
     """Until the swap production is untouched, and `inv undo` closes the kept database again. After the swap, `inv undo`
     swaps back.""",
     task="inv rollback --to-replaced=$KEPT",
@@ -180,8 +180,9 @@ def deploy(c: Inputs) -> Command:
     "Remove the kept database",
     gates=(is_production_server, kept_is_there, kept_is_closed, may_be_discarded),
     proof=kept_is_gone,
-    final="A database that was dropped is gone. The safety backup of the run that replaced it holds what was live then; "
-    "what was written to it afterwards is nowhere else.",
+    final="A database that was dropped is gone. The safety backup of the run that replaced it holds what was live "
+    "then; what was written to it afterwards is nowhere else.",
+    data="a kept database was removed; the live one is untouched",
     untouched=kept_is_there,
     again=True,
     confirm=True,

@@ -58,7 +58,7 @@ def check_health(
         return f"{what}: healthy" + (f", asked {tries} times" if tries > 1 else "")
     again = f"inv tool.check-health --target={target} " + (f"--url={shlex.quote(url)}" if url else "--command=…")
     raise StepFailed(
-        f"{target}: {what} was not healthy within {seconds:g} s, asked {tries} time{'s' * (tries != 1)}; at last: {said}",
+        f"{target}: {what} was not healthy within {seconds:g} s, asked {tries} time{'s' * (tries != 1)}; last: {said}",
         f"look at the application's log;   {again}   asks again",
     )
 
@@ -77,8 +77,8 @@ def _until(ask: Callable[[float], str], seconds: float, pause: float) -> tuple[s
 
 def _answer(url: str, wanted: int, patience: float) -> str:
     """What is wrong with a web address's answer; empty where it is the wanted one."""
-    request = urllib.request.Request(url, headers={"User-Agent": "generalprobe"})
     try:
+        request = urllib.request.Request(url, headers={"User-Agent": "generalprobe"})
         with urllib.request.build_opener(_NoRedirect).open(request, timeout=patience) as answer:
             got, begin = answer.status, answer.read(200)
     except urllib.error.HTTPError as error:
