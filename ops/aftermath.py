@@ -95,7 +95,7 @@ def _told(
         "run": c.run,
         "outcome": error.outcome,
         "exit": error.exit_code,
-        "reason": f"{error.message}; {what}",
+        "reason": f"{error.message}; {what.split(':')[0].split(' by ')[0]}",
         "hint": hint or f"mend what failed, then   inv release --target={c.target}",
         "stands": what,
         "at": now(),

@@ -347,7 +347,7 @@ def status_lines(world: World, state: journal.State) -> list[str]:
     if not state.finished:
         stopped = not state.outcome or state.outcome["outcome"] == "interrupted"
         explanation, hint = explained(world, plan, state, stopped=stopped)
-        lines[2] += f"; {explanation}" if explanation else ""
+        lines[2] += "; " + explanation.replace("\n", "\n         ") if explanation else ""
         hint = hint or str(state.outcome["hint"] if state.outcome and state.outcome["outcome"] == "failed" else "")
         lines.append(f"  Try: {hint or f'inv resume --run={state.run}   or   inv undo --run={state.run}'}")
     return lines

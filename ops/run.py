@@ -346,7 +346,8 @@ class Runner:
 
     def stands(self) -> str:
         """What this run has changed so far."""
-        return "; ".join(filter(None, (self._explained, stands(self.plan, self.state))))
+        now_there, *ways = self._explained.split("\n")
+        return "\n".join(["; ".join(filter(None, (now_there, stands(self.plan, self.state)))), *ways])
 
     def way_on(self) -> str:
         """What to type where nothing better is known."""
@@ -382,10 +383,11 @@ def explained(world: World, plan: Plan, state: State, *, stopped: bool) -> tuple
         if planned.step.explain and planned.name in state.touched:
             asked = planned.step.explain(planned.inputs)
             with contextlib.suppress(Exception):
-                text, _, hints = TOOLS[asked.name](world, **asked.options).partition("\nTry: ")
-                ways = hints.split("\nOr: ")
+                stands_now, *ways = TOOLS[asked.name](world, **asked.options).split("\nTry: ")
                 ways.sort(key=lambda way: stopped and not way.startswith("inv resume"))
-                return text, "   or   ".join(ways)
+                # What is to be typed stands alone, to be copied as it is; what it does is said before.
+                told = [f"\n  {way.replace('   # ', '   ')}" for way in ways]
+                return f"{stands_now}{''.join(told)}", ways[0].split("   # ")[0]
     return "", ""
 
 

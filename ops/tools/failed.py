@@ -25,16 +25,21 @@ def explain_promotion(world: World, *, target: str, name: str, run: str, backup_
         writes = " and lets production take writes again" if frozen == "yes" else ""
         return (
             f"no migration of this release is applied on production ({len(left)} left): data and schema are as before\n"
-            f"Try: {go_on}   tries again\nOr: inv undo --run={run} --target={target}   takes the release back{writes}"
+            f"Try: {go_on}   # tries again\n"
+            f"Try: inv undo --run={run} --target={target}   # takes the release back{writes}"
         )
     which = f"all {len(done)} migrations are applied on production" if len(done) > 1 else "the migration is applied"
     if left:
         which = f"production is migrated half-way: applied are {', '.join(done)}; not applied are {', '.join(left)}"
-    loses = "and loses nothing: nobody could write since that backup"
+    loses = "loses nothing: nobody could write since that backup"
     if frozen != "yes":
-        loses = "but production was not frozen: what was written since is shown first, and is kept aside"
-    back = f"inv rollback --target={target} --backup={backup_id}   brings it back to before the migrations, {loses}"
-    return f"{which}\nTry: {back}\nOr: {go_on}   goes on, when what failed is mended"
+        loses = "first shows what was written since that backup, which is kept aside, but not live: nothing was frozen"
+    return (
+        f"{which}\n"
+        f"Try: inv rollback --target={target} --backup={backup_id}   # brings back what was before the migrations, and "
+        f"{loses}\n"
+        f"Try: {go_on}   # goes on, when what failed is mended"
+    )
 
 
 @tool

@@ -24,8 +24,8 @@ def frozen(shop: Project) -> bool:
 
 
 def command(hint: str) -> list[str]:
-    """The first command that a text offers, as somebody copies it: up to the three blanks before its explanation."""
-    words = shlex.split(re.split(r" {3}", hint)[0])
+    """What a text offers, copied whole."""
+    words = shlex.split(hint)
     assert words[0] == "inv"
     return words[1:]
 
@@ -53,8 +53,9 @@ def test_the_command_that_is_offered_takes_production_back(project: Callable[...
     assert "production is frozen" in outcome["stands"]
     applied = "half-way: applied are lessons.0002_session; not applied are lessons.0003_more"
     assert (applied if step == "promote.migrate" else "applied") in outcome["stands"]
-    assert f"--target=shop --backup={outcome['run']}_last" in outcome["hint"]
-    assert f"inv resume --run={outcome['run']} --target=shop" in outcome["hint"]
+    assert outcome["hint"] == f"inv rollback --target=shop --backup={outcome['run']}_last"
+    assert "loses nothing: nobody could write" in outcome["stands"]
+    assert f"\n  inv resume --run={outcome['run']} --target=shop   goes on, when" in outcome["stands"]
     # The way back works without what failed: the deploy command of a broken release may be broken, too.
     inventory = shop.folder / "inventory.yaml"
     inventory.write_text(inventory.read_text().replace("exit 3", "exit 0").replace("false", "true"))
@@ -78,7 +79,8 @@ def test_with_auto_rollback_production_is_as_before(project: Callable[..., Proje
     assert done.code == code, done.out + done.err
     last = done.outcome
     assert (last["event"], last["procedure"], last["exit"]) == ("outcome", "release", code)
-    assert words in last["reason"] and "proved row for row" in last["reason"]
+    assert words in last["reason"] and last["reason"].endswith("; taken back")
+    assert "production is as it was before the release, proved row for row" in last["stands"]
     assert shop.fingerprint() == before
     assert not frozen(shop)
     back = journal(shop, last["rolled_back_by"])
@@ -144,6 +146,6 @@ def test_promote_takes_back_too_and_resume_remembers_it(project: Callable[..., P
     ended(process)
     done = shop.inv("resume", "--confirm=shop", "--json")
     assert done.code == 4, done.out + done.err
-    assert "proved row for row" in done.outcome["reason"]
+    assert "proved row for row" in done.outcome["stands"]
     assert shop.fingerprint() == before
     assert not frozen(shop)
