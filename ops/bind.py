@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ops import backup, certificate
+from ops import backup, certificate, chosen, journal, kept
 from ops.command import Query
 from ops.django import only_adds
 from ops.errors import OpsError, Refused, UsageError
-from ops.inputs import Inputs, named
+from ops.inputs import HealthInputs, Inputs, named
 from ops.inventory import Target
 from ops.measures import asks_freeze
 from ops.postgres import Tools, choose, installed, json_lines, said_error
@@ -36,25 +36,33 @@ def new_run() -> str:
     return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
 
 
-def bind(
-    world: World,
-    procedure: str,
-    target: str,
-    *,
-    backup_id: str = "",
-    draft: bool = False,
-    freeze: bool = False,
-    export: bool = False,
-) -> Inputs:
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line said beside procedure and target.
+
+    ``backup``: an id, ``latest``, ``before:RUN`` or a moment; ``kept``: a kept database; ``draft``: for ``verify``,
+    draft declarations for what is refused; ``auto_rollback``: for ``release`` and ``promote``; ``failed_run``: the
+    release that is to be taken back; ``freeze``, ``export``: for ``rollback``, freeze production meanwhile, and keep
+    what differs as a backup of its own.
+    """
+
+    backup: str = ""
+    kept: str = ""
+    draft: bool = False
+    auto_rollback: bool = False
+    failed_run: str = ""
+    freeze: bool = False
+    export: bool = False
+
+
+def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -> Inputs:  # noqa: B008
     """Look at everything that a plan depends on and freeze it.
 
     Args:
         world: the connections.
         procedure: the procedure's name.
         target: a production target's name.
-        backup_id: for ``rollback``: an id or ``latest``.
-        draft: for ``verify``: draft declarations for what is refused.
-        freeze, export: for ``rollback``: freeze production meanwhile; keep what differs as a backup of its own.
+        wanted: what else was asked for.
 
     Raises:
         NothingToDo: no migration is pending.
@@ -78,13 +86,16 @@ def bind(
         "app": app_inputs(world, target),
         "checks": entry.checks,
         "deploy": entry.deploy or (),
-        "health": entry.health or (),
+        **health_inputs(entry),
         "lock_timeout": entry.lock_timeout,
         "retries": entry.retries,
         "certificate_hours": entry.certificate_hours,
         "jobs": min(os.cpu_count() or 1, 4),
         "frozen": here["read_only"] == "on",
-        "draft": draft,
+        "draft": wanted.draft,
+        "auto_rollback": wanted.auto_rollback,
+        "failed_run": wanted.failed_run,
+        "keep_replaced": entry.keep_replaced,
     }
     given |= {"backup": given["run"], "certificate": given["run"]}
     major = there = int(here["number"]) // 10000
@@ -98,17 +109,17 @@ def bind(
         given["backup"] = _clone_run(given)
     if procedure == "promote":
         given |= _certified(world, entry, given["frozen"])
-    if procedure == "rollback":
-        manifest = backup.find(target_folder(world, target), backup_id)
-        if manifest.delta_of:
-            raise Refused(
-                f"{target}: {manifest.backup} is a delta: only the rows that differed from {manifest.delta_of}, so "
-                "nothing is rolled back to it",
-                f"inv rollback --target={target} --backup={manifest.delta_of}",
-            )
-        given |= {"backup": manifest.backup, "release": manifest.commit.removesuffix("-dirty"), "export": export}
-        given["freezes"] = not given["frozen"] and (freeze or entry.freeze == "always")
-        major = max(major, manifest.server // 10000)
+    if procedure in ("rollback", "auto-rollback"):
+        folder = target_folder(world, target)
+        choice = chosen.choose(folder, wanted.backup, journal.runs(folder), major)
+        given |= {"backup": choice.manifest.backup, "release": _released(choice.manifest), "chosen": choice.said}
+        given["export"] = wanted.export
+        given["freezes"] = not given["frozen"] and (wanted.freeze or entry.freeze == "always")
+        major = max(major, choice.manifest.server // 10000)
+    if procedure == "rollback-to-replaced" and wanted.backup:
+        raise UsageError(f"{target}: either --backup or --to-replaced, not both", "inv rollback --help")
+    if procedure in ("rollback-to-replaced", "discard-replaced"):
+        given |= _kept(world, entry, procedure, here["database"], wanted.kept)
     world.tools = choose(sets, major, there, target)
     given["compress"], given["tools"] = world.tools.compression(), str(world.tools.major)
     given.pop("marker", None)
@@ -196,6 +207,40 @@ def _app(world: World, entry: Target) -> dict[str, Any]:
         "release": commit.removesuffix("-dirty"),
         "frozen": freeze,
     }
+
+
+def health_inputs(entry: Target) -> dict[str, Any]:
+    """The inventory's health check: a command that is tried once is a command of the page as it stands."""
+    health = entry.health
+    if health is None:
+        return {}
+    if health.command and not health.timeout:
+        return {"health": health.command}
+    return {
+        "asked_health": HealthInputs(
+            url=health.url or "",
+            command=health.command or (),
+            status=health.status,
+            timeout=health.timeout,
+            every=health.every,
+        )
+    }
+
+
+def _released(manifest: backup.Manifest) -> str:
+    return manifest.commit.removesuffix("-dirty")
+
+
+def _kept(world: World, entry: Target, procedure: str, database: str, wanted: str) -> dict[str, Any]:
+    """The kept database that is meant, and the release that was deployed when it was replaced."""
+    known = kept.kept(world, entry.name, database)
+    if procedure == "discard-replaced":
+        one = kept.to_discard(entry.name, known, wanted, database, entry.keep_replaced)
+    else:
+        one = kept.to_swap_in(entry.name, known, wanted)
+    safety = [m for m in backup.backups(target_folder(world, entry.name)) if m.backup == f"{one.run}_safety"]
+    release = _released(safety[0]) if safety and one.what == "replaced" else ""
+    return {"kept": one.name, "kept_oid": one.oid, "chosen": f"{one.name}: {one.story}", "release": release}
 
 
 def _clone_run(given: dict[str, Any]) -> str:

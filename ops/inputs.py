@@ -21,14 +21,29 @@ class AppInputs(BaseModel):
     env: tuple[tuple[str, str], ...] = ()
 
 
+class HealthInputs(BaseModel):
+    """How the application's health is asked for again and again: a web address, or words of a command; seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str = ""
+    command: tuple[str, ...] = ()
+    status: int = 200
+    timeout: float = 60
+    every: float = 2
+
+
 class Inputs(BaseModel):
     """What one run is about.
 
     ``target`` and ``test`` are names of the inventory, ``database`` and ``test_database`` names on their servers,
     ``store`` a folder, ``backup`` the id of the backup that is taken or restored, ``like`` the database on the target
-    server whose encoding and locale a new one gets, ``draft`` asks for a draft of declarations. ``frozen``: production
-    is frozen before a rollback, or is to be for a promotion; ``freezes``: this rollback freezes it; ``export``: it
-    keeps what differs as a backup of its own. Times are in seconds.
+    server whose encoding and locale a new one gets, ``draft`` asks for a draft of declarations. ``health`` is a command
+    that is tried once, ``asked_health`` one that is retried. ``chosen`` says of the backup what a person has to know;
+    ``kept`` is the kept database that a run is about, ``kept_oid`` its number on the server; ``failed_run`` the release
+    that is taken back by itself. ``frozen``: production is frozen before a rollback, or is to be for a promotion;
+    ``freezes``: this rollback freezes it; ``export``: it keeps what differs as a backup of its own. Times are in
+    seconds, ``keep_replaced`` in days.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +65,13 @@ class Inputs(BaseModel):
     checks: tuple[tuple[str, ...], ...] = ()
     deploy: tuple[str, ...] = ()
     health: tuple[str, ...] = ()
+    asked_health: HealthInputs | None = None
+    chosen: str = ""
+    kept: str = ""
+    kept_oid: str = ""
+    keep_replaced: float = 7
+    auto_rollback: bool = False
+    failed_run: str = ""
     frozen: bool = False
     freezes: bool = False
     export: bool = False
@@ -130,6 +152,11 @@ class Inputs(BaseModel):
     def replaced(self) -> str:
         """The former production database, kept aside."""
         return named(self.database, "replaced", self.run)
+
+    @property
+    def undone(self) -> str:
+        """What was restored and live for a while, until that was undone; kept aside."""
+        return named(self.database, "undone", self.run)
 
     @property
     def delta(self) -> str:

@@ -12,72 +12,35 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ops.errors import InventoryError
+from ops.inventory_words import (
+    DAYS,
+    ENV_NAME,
+    Account,
+    Amount,
+    Count,
+    Day,
+    EnvName,
+    Frozen,
+    Health,
+    HealthCheck,
+    Port,
+    Text,
+    Word,
+    Words,
+    bad,
+    store_name,
+)
 from ops.inventory_yaml import Kind, Node, Tree, meant, nearest, read, shown, translated, wording
 
 FILE = "inventory.yaml"
 VARIABLE = "OPS_INVENTORY"
-ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-
-
-def _bad(message: str, hint: str = "") -> PydanticCustomError:
-    """A refusal inside a validator; ``translated`` turns it into an InventoryError with its line."""
-    return PydanticCustomError("inventory", "{text}", {"text": message, "hint": hint})
-
-
-def _text(value: str) -> str:
-    if not value.isprintable():
-        raise _bad("holds a control or invisible character")
-    if re.search(r"://[^/\s]*:[^/\s]+@", value):
-        raise _bad("holds a password; a password does not belong in the inventory", "keep it in the environment")
-    return value
-
-
-def _word(value: str) -> str:
-    if not value.strip():
-        raise _bad("holds an empty word")
-    return _text(value)
-
-
-def _store(value: str) -> str:
-    bucket = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s@]*)?"
-    if "://" in value and not re.fullmatch(bucket, value):
-        raise _bad("should be a folder or s3://bucket/prefix, without a password")
-    return value
-
-
-Word = Annotated[str, AfterValidator(_word)]
-Text = Annotated[str, AfterValidator(_text)]
-Words = Annotated[tuple[Word, ...], Field(min_length=1)]
-EnvName = Annotated[str, Field(pattern=f"^{ENV_NAME}$")]
-Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:\[][A-Za-z0-9_.:%@\[\]-]*$")]
-Count = Annotated[int, Field(strict=True, ge=0, le=10_000)]
-Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
-Amount = Annotated[float, Field(strict=True, gt=0, le=1_000_000)]
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-DAYS = get_args(Day)
-
-
-class Frozen(BaseModel):
-    """Base of the models: frozen, no unknown keys, and no input in pydantic's own texts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True)
 
 
 class Reference(Frozen):
@@ -123,10 +86,10 @@ def _reference(given: object) -> dict[str, str]:
         pattern, example = REFERENCES[kind]
         if re.fullmatch(pattern, value) and value.isprintable():
             return {"kind": kind, "value": value}
-        raise _bad(f"is not a well-formed {kind}: reference", f"database: {example}")
+        raise bad(f"is not a well-formed {kind}: reference", f"database: {example}")
     if isinstance(given, str) and re.search(r"://|=|@", given):
-        raise _bad("a password does not belong in the inventory", "database: env:DATABASE_URL")
-    raise _bad("should be env:NAME, file:PATH, railway:SERVICE/VARIABLE or embedded:NAME", "database: env:DATABASE_URL")
+        raise bad("a password does not belong in the inventory", "database: env:DATABASE_URL")
+    raise bad("should be env:NAME, file:PATH, railway:SERVICE/VARIABLE or embedded:NAME", "database: env:DATABASE_URL")
 
 
 class App(Frozen):
@@ -149,7 +112,7 @@ class Window(Frozen):
     @classmethod
     def _two_times(cls, value: str) -> str:
         if not re.fullmatch(f"{CLOCK}-{CLOCK}", value) or value[:5] == value[6:]:
-            raise _bad("should be two different times, HH:MM-HH:MM")
+            raise bad("should be two different times, HH:MM-HH:MM")
         return value
 
     @field_validator("zone")
@@ -159,7 +122,7 @@ class Window(Frozen):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
             guess = nearest(value, available_timezones())
-            raise _bad("is not a time zone that is known here", f"zone: {guess or 'Europe/Berlin'}") from None
+            raise bad("is not a time zone that is known here", f"zone: {guess or 'Europe/Berlin'}") from None
         return value
 
     def contains(self, moment: datetime) -> bool:
@@ -205,7 +168,7 @@ class Target(Frozen):
     kind: Kind
     line: int = 0
     connection: Connection = Connection()
-    store: Annotated[Word, AfterValidator(_store), Field(examples=["s3://bucket/prefix"])] = "backups"
+    store: Annotated[Word, AfterValidator(store_name), Field(examples=["s3://bucket/prefix"])] = "backups"
     database: Annotated[Reference, Field(examples=["env:DATABASE_URL"])]
     app: Annotated[App | None, Field(examples=["{dir: ../shop, manage: [python, manage.py]}"])] = None
     checks: Annotated[tuple[Words, ...], Field(examples=["[[check_lessons_data]]"])] = ()
@@ -214,7 +177,8 @@ class Target(Frozen):
     window: Annotated[Window | None, Field(examples=['{days: [tue, wed], hours: "02:00-05:00", zone: UTC}'])] = None
     keep: Annotated[Keep, Field(examples=["{daily: 7, weekly: 4, monthly: 6}"])] = Keep()
     deploy: Annotated[Words | None, Field(examples=["[./deploy.sh, --now]"])] = None
-    health: Annotated[Words | None, Field(examples=["[curl, -fsS, https://shop.example.com/health]"])] = None
+    health: Annotated[Health | None, Field(examples=["[curl, -fsS, https://shop.example.com/health]"])] = None
+    keep_replaced: Annotated[float, Field(strict=True, ge=0, le=10_000, examples=["7"])] = 7.0
     seed: Annotated[Words | None, Field(examples=["[python, demo/seed.py]"])] = None
     lock_timeout: Annotated[Amount, Field(examples=["5"])] = 5.0
     retries: Annotated[Count, Field(examples=["5"])] = 5
@@ -225,7 +189,7 @@ class Target(Frozen):
     def _fills_embedded(cls, value: object, info: ValidationInfo) -> object:
         database = info.data.get("database")
         if value is not None and database is not None and database.kind != "embedded":
-            raise _bad("fills an embedded database only", "remove `seed:`, or write database: embedded:NAME")
+            raise bad("fills an embedded database only", "remove `seed:`, or write database: embedded:NAME")
         return value
 
 
@@ -234,9 +198,9 @@ KEYS = tuple(key for key in Target.model_fields if key not in DERIVED)
 ANSIBLE = {str(field.validation_alias): name for name, field in Connection.model_fields.items()}
 EXAMPLES = {key: (Target.model_fields[key].examples or [""])[0] for key in KEYS}
 EXAMPLES |= {key: (Connection.model_fields[name].examples or [""])[0] for key, name in ANSIBLE.items()}
-NESTED: Mapping[str, type[BaseModel]] = {"app": App, "window": Window, "keep": Keep}
+NESTED: Mapping[str, type[BaseModel]] = {"app": App, "window": Window, "keep": Keep, "health": HealthCheck}
 OLD_ALIASES = {f"ansible_ssh_{name}": f"ansible_{name}" for name in ("host", "user", "port")}
-PRODUCTION_ONLY = ("checks", "test", "freeze", "window", "keep", "deploy")
+PRODUCTION_ONLY = ("checks", "test", "freeze", "window", "keep", "keep_replaced", "deploy")
 
 
 class Inventory(Frozen):

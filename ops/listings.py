@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import Any
 
-from ops import backup, console
+from ops import backup, console, kept
 from ops.bind import some_tools
 from ops.command import Query, Secret
 from ops.errors import DONE, OpsError
@@ -91,11 +91,12 @@ def status(options: Options) -> int:
                     "procedure": state.procedure if state else None,
                     "outcome": (state.outcome or {}).get("outcome", "interrupted") if state else None,
                     **now,
+                    **({"kept": [one.data(_days(world, name)) for one in now["kept"]]} if "kept" in now else {}),
                 }
             )
             continue
         lines = [line for state in _telling(known) for line in status_lines(world, state)] or [f"{name}: no run yet"]
-        screen.text("\n".join([*lines, *_present_lines(name, now, any("Try:" in line for line in lines))]))
+        screen.text("\n".join([*lines, *_present_lines(world, name, now, any("Try:" in line for line in lines))]))
     return DONE
 
 
@@ -116,8 +117,10 @@ def _present(world: World, name: str) -> dict[str, Any]:
         found: dict[str, Any] = {
             "database": here["database"],
             "frozen": here["read_only"] == "on",
-            "aside": _aside(here["databases"], here["database"]),
+            "kept": kept.kept(world, name, here["database"]),
         }
+        told = {one.name for one in found["kept"]}
+        found["aside"] = [db for db in _aside(here["databases"], here["database"]) if db not in told]
         if test:
             world.url(test)
             done = world.run(Query("identity.sql", test, "postgres"))
@@ -139,7 +142,11 @@ def _aside(databases: dict[str, str], database: str) -> list[str]:
     )
 
 
-def _present_lines(name: str, now: dict[str, Any], told: bool) -> list[str]:
+def _days(world: World, name: str) -> float:
+    return world.inventory.target(name).keep_replaced
+
+
+def _present_lines(world: World, name: str, now: dict[str, Any], told: bool) -> list[str]:
     if "unreachable" in now:
         return [f"  now:     {now['unreachable']}"]
     lines = [f"  now:     {now['database']} " + ("is FROZEN (read-only)" if now["frozen"] else "takes writes")]
@@ -147,6 +154,7 @@ def _present_lines(name: str, now: dict[str, Any], told: bool) -> list[str]:
         lines.append(f"  Try: inv unfreeze --target={name}")
     if "test" in now:
         lines.append(f"  test:    {now['test']}")
+    lines += [line for one in now["kept"] for line in one.lines(_days(world, name))]
     if now["aside"]:
         lines.append(f"  aside:   {', '.join(now['aside'])}")
     return lines

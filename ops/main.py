@@ -12,18 +12,18 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ops import __version__, console, fingerprint, inventory, journal, loss
-from ops.bind import NothingToDo, bind, some_tools, use_tools
+from ops import __version__, aftermath, console, fingerprint, inventory, journal, loss
+from ops.bind import NothingToDo, Wanted, bind, some_tools, use_tools
 from ops.command import Query
 from ops.errors import DONE, FAILED, INTERRUPTED, OpsError, Refused, UsageError
 from ops.inputs import Inputs
-from ops.kept import fingerprint_of
 from ops.lock import RunLock
+from ops.opened import fingerprint_of
 from ops.plan import Plan, make_plan
 from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
 from ops.render import plan_text
-from ops.run import Runner, stands
+from ops.run import Runner, explained, stands
 from ops.tools import TOOLS
 from ops.world import World, application
 
@@ -41,6 +41,8 @@ class Options:
     draft: bool = False
     freeze: bool = False
     export: bool = False
+    kept: str = ""
+    auto_rollback: bool = False
 
 
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
@@ -106,8 +108,15 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
     target = target_of(world, options)
     screen = console.Console(options.json, _durations(world, target, name))
     try:
-        more = {"draft": options.draft, "freeze": options.freeze, "export": options.export}
-        inputs = bind(world, name, target, backup_id=backup_id, **more)
+        wanted = Wanted(
+            backup_id,
+            options.kept,
+            options.draft,
+            options.auto_rollback,
+            freeze=options.freeze,
+            export=options.export,
+        )
+        inputs = bind(world, name, target, wanted)
     except NothingToDo as nothing:
         screen.show(
             {
@@ -125,9 +134,11 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
     plan = make_plan(PROCEDURES[name], inputs)
     if options.plan:
         return _show_plan(screen, plan, glance(world, inputs) if name == "rollback" else [])
+    if plan.inputs.auto_rollback and not plan.inputs.frozen:
+        screen.text(f"{target}: --auto-rollback will not act: production is not frozen in this plan (freeze: always)")
     confirmation = _confirmation(plan, options)
     if plan.confirms:
-        confirmation.early(target)
+        confirmation.early(plan.word)
     with _locked(world, plan) as lock:
         return _work(world, plan, screen, confirmation, lock, reason=options.reason)
 
@@ -135,7 +146,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
 def _confirmation(plan: Plan, options: Options) -> console.Confirmation:
     c = plan.inputs
     interactive = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
-    what = f"{len(c.pending)} migrations" if c.pending else f"backup {c.backup}"
+    what = f"{len(c.pending)} migrations" if c.pending else c.chosen or f"backup {c.backup}"
     return console.Confirmation(options.confirm, interactive, f"{c.target} ({c.database}) ← {what}")
 
 
@@ -175,14 +186,30 @@ def _work(
             runner.emit({"event": word, "run": c.run, "digest": plan.digest, "headline": headline})
             end_leftovers(world, c)
         runner.undo() if undo else runner.go()
+    except OpsError as error:
+        if undo or not c.auto_rollback:
+            raise
+        log.close()
+        return aftermath.take_back(world, plan, runner.state, error, screen, _worker(world, screen, held))
     finally:
         log.close()
     return DONE
 
 
+def _worker(world: World, screen: console.Console, held: Callable[[], None]) -> aftermath.Work:
+    """Runs or undoes a plan whose operator has typed the name already."""
+
+    def work(plan: Plan, reason: str, state: journal.State | None = None, undo: bool = False) -> None:
+        confirmation = console.Confirmation(plan.word, False, "")
+        _work(world, plan, screen, confirmation, held, reason=reason, state=state, undo=undo)
+
+    return work
+
+
 def _header(plan: Plan, reason: str) -> journal.Event:
     c = plan.inputs
     source = f" ← {c.test}" if c.test and plan.procedure.name in ("release", "promote") else ""
+    source = f" ← {c.chosen}" if c.chosen else source
     return {
         "event": "run",
         "run": c.run,
@@ -273,7 +300,7 @@ def again(options: Options, run: str, undo: bool) -> int:
         world.url(plan.inputs.test)
     confirmation = _confirmation(plan, options)
     if plan.confirms:
-        confirmation.early(plan.inputs.target)
+        confirmation.early(plan.word)
     with _locked(world, plan) as held:
         return _work(world, plan, screen, confirmation, held, state=state, undo=undo)
 
@@ -338,7 +365,10 @@ def status_lines(world: World, state: journal.State) -> list[str]:
     if begun and not state.finished:
         lines.append(f"  stopped in: {begun[-1]}")
     if not state.finished:
-        hint = state.outcome["hint"] if state.outcome and state.outcome["outcome"] == "failed" else ""
+        stopped = not state.outcome or state.outcome["outcome"] == "interrupted"
+        explanation, hint = explained(world, plan, state, stopped=stopped)
+        lines[2] += "; " + explanation.replace("\n", "\n         ") if explanation else ""
+        hint = hint or str(state.outcome["hint"] if state.outcome and state.outcome["outcome"] == "failed" else "")
         lines.append(f"  Try: {hint or f'inv resume --run={state.run}   or   inv undo --run={state.run}'}")
     return lines
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ops import console, render
+from ops.bind import health_inputs
 from ops.command import placeholder
 from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
@@ -21,7 +22,8 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
     """A target's inputs with shell variables in the place of what only a look at the servers tells."""
     entry = world.inventory.target(target)
     run = placeholder("RUN")
-    needs_backup = procedure in ("rollback", "promote", "migrate-test", "verify")
+    needs_backup = procedure in ("rollback", "auto-rollback", "promote", "migrate-test", "verify")
+    health = health_inputs(entry)
     return Inputs(
         run=run,
         target=target,
@@ -35,8 +37,13 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         app=app_inputs(world, target),
         checks=entry.checks,
         deploy=entry.deploy or (),
-        health=entry.health or (),
-        frozen=procedure != "rollback",
+        health=health.get("health", ()),
+        asked_health=health.get("asked_health"),
+        kept=placeholder("KEPT"),
+        kept_oid=placeholder("KEPT_OID"),
+        keep_replaced=entry.keep_replaced,
+        failed_run=placeholder("FAILED_RUN"),
+        frozen=procedure not in ("rollback", "rollback-to-replaced"),
         release=placeholder("RELEASE"),
         certificate=placeholder("CERTIFICATE") if procedure == "promote" else run,
         certificate_hours=entry.certificate_hours,
@@ -62,9 +69,25 @@ def variables(c: Inputs, procedure: str) -> list[str]:
         lines += [f"ls {c.folder}/backups", f'export BACKUP="${{BACKUP:-{newest}}}"']
     if procedure == "promote":
         lines.append(f'export CERTIFICATE="$(basename "$(ls {c.folder}/certificates/*.json | tail -n 1)" .json)"')
+    if procedure in ("rollback-to-replaced", "discard-replaced"):
+        lines += kept_variables(c)
+    if procedure == "auto-rollback":
+        lines.append('export FAILED_RUN="${FAILED_RUN:-${BACKUP%_last}}"')
     if c.deploy:
         lines.append('export RELEASE="${RELEASE:-$(git rev-parse HEAD)}"')
     return lines
+
+
+def kept_variables(c: Inputs) -> list[str]:
+    """Which kept database is meant: the newest that was replaced, unless `KEPT` names one; and its number."""
+    psql = f"psql -XqAt 'service={c.target} dbname=postgres'"
+    mine = "starts_with(datname, :'live' || '_replaced_')"
+    newest = f"SELECT datname FROM pg_database WHERE {mine} ORDER BY datname DESC LIMIT 1"
+    number = "SELECT oid FROM pg_database WHERE datname = :'kept'"
+    return [
+        f"""export KEPT="${{KEPT:-$({psql} -v live="$DATABASE" <<< "{newest}")}}\"""",
+        f"""export KEPT_OID="$({psql} -v kept="$KEPT" <<< "{number}")\"""",
+    ]
 
 
 def pages(world: World, target: str) -> dict[str, str]:

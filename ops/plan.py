@@ -70,6 +70,11 @@ class Plan:
         """Whether the operator types the target's name."""
         return any(planned.step.confirm for planned in self.steps)
 
+    @property
+    def word(self) -> str:
+        """What the operator types."""
+        return self.procedure.word(self.inputs)
+
 
 def make_plan(procedure: Procedure, inputs: Inputs) -> Plan:
     """Bind a procedure to inputs and check it.

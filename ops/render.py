@@ -80,6 +80,8 @@ def plan_text(plan: Plan) -> str:
     lines = [f"{c.target}: {plan.procedure.title}", f"  production: {c.database} on PostgreSQL {c.server}"]
     if c.test:
         lines.append(f"  test:       {c.test} ({c.test_database})")
+    if c.chosen:
+        lines.append(f"  from:       {c.chosen}")
     if c.pending:
         lines.append(f"  pending:    {', '.join(c.pending)}")
     lines.append(f"  freeze:     {'yes' if c.frozen else 'no'}")

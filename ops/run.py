@@ -88,7 +88,9 @@ class Runner:
             error = caught
         except Exception as fault:
             error = self._fault(fault)
-        self._outcome(error.outcome, error.exit_code, error.message, error.hint or self.way_on(), error)
+        stopped = isinstance(error, Interrupted)
+        self._explained, hint = explained(self.world, self.plan, self.state, stopped=stopped)
+        self._outcome(error.outcome, error.exit_code, error.message, hint or error.hint or self.way_on(), error)
         error.shown = True
         raise error
 
@@ -195,7 +197,7 @@ class Runner:
                     self._gate(planned, gate)
             self.world.memo.clear()
             if planned.step.confirm and (not self._confirmed or planned.step.doubted(self.state.facts)):
-                self.ask(self.plan.inputs.target, planned.step.title)
+                self.ask(self.plan.word, planned.step.title)
                 self._confirmed = True
         except OpsError as error:
             self._tell(planned, "refused", number, error.message)
@@ -332,7 +334,7 @@ class Runner:
             self._current = planned.name
             self.held()
             if not self._confirmed and self.plan.confirms:
-                self.ask(self.plan.inputs.target, "Undo: " + planned.step.title)
+                self.ask(self.plan.word, "Undo: " + planned.step.title)
                 self._confirmed = True
             said = ""
             for command in planned.undo:
@@ -353,9 +355,12 @@ class Runner:
             hint = planned.step.on_failure(planned.inputs) if planned.step.on_failure else ""
             raise Refused(f"{planned.inputs.target}: {planned.name} can't be undone: {planned.step.final}", hint)
 
+    _explained = ""
+
     def stands(self) -> str:
         """What this run has changed so far."""
-        return stands(self.plan, self.state)
+        now_there, *ways = self._explained.split("\n")
+        return "\n".join(["; ".join(filter(None, (now_there, stands(self.plan, self.state)))), *ways])
 
     def way_on(self) -> str:
         """What to type where nothing better is known."""
@@ -379,6 +384,24 @@ def stands(plan: Plan, state: State) -> str:
     if done:
         said.append(f"{len(done)} changing steps are done, the last: {lower(done[-1].step.title)}")
     return "; ".join(said)
+
+
+def explained(world: World, plan: Plan, state: State, *, stopped: bool) -> tuple[str, str]:
+    """What a run that did not end well has left, as its own step explains it: what stands, and what to type.
+
+    Both are empty where no such step was begun, or where it can't be looked at. Where the run was only ``stopped``,
+    going on comes first.
+    """
+    for planned in reversed(plan.steps):
+        if planned.step.explain and planned.name in state.touched:
+            asked = planned.step.explain(planned.inputs)
+            with contextlib.suppress(Exception):
+                stands_now, *ways = TOOLS[asked.name](world, **asked.options).split("\nTry: ")
+                ways.sort(key=lambda way: stopped and not way.startswith("inv resume"))
+                # What is to be typed stands alone, to be copied as it is; what it does is said before.
+                told = [f"\n  {way.replace('   # ', '   ')}" for way in ways]
+                return f"{stands_now}{''.join(told)}", ways[0].split("   # ")[0]
+    return "", ""
 
 
 def lower(title: str) -> str:

@@ -86,6 +86,7 @@ class Step:
         when: the step is left out of a plan for inputs for which this is false.
         only: the same in words, for the page.
         watch: what is measured while its commands run.
+        explain: once it was begun, and where the run did not end well: the tool that says what stands and what to type.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Step:
     when: Callable[[Inputs], bool] = lambda _: True
     only: str = ""
     watch: Callable[[Inputs], Watch] | None = None
+    explain: Callable[[Inputs], Tool] | None = None
 
 
 def check(title: str, hint: str = "", *, once: bool = False) -> Callable[[Act], Check]:
@@ -138,6 +140,7 @@ class Procedure:
         exclusive: it holds the run lock on production.
         task: what one types to run it.
         afterwards: what one may want to type when it is done.
+        word: what the operator types where a step asks for it; the target's name unless told otherwise.
     """
 
     def __init__(
@@ -150,6 +153,7 @@ class Procedure:
         exclusive: bool = True,
         task: str = "",
         afterwards: Callable[[Inputs], str] = lambda _: "",
+        word: Callable[[Inputs], str] = lambda c: c.target,
     ) -> None:
         self.name = name
         self.title = title
@@ -158,6 +162,7 @@ class Procedure:
         self.exclusive = exclusive
         self.task = task or f"inv {name}"
         self.afterwards = afterwards
+        self.word = word
         self.entries: list[tuple[Step, Callable[[Inputs], Inputs]]] = []
 
     def step(self, title: str, **fields: object) -> Callable[[Act], Step]:

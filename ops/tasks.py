@@ -27,9 +27,12 @@ HELP = {
     "plan": "show the exact commands and change nothing",
     "reason": "why, for the journal",
     "run": "the run's id; the last one that fits, where left out",
-    "backup": "the backup's id, or latest",
+    "backup": "the backup: its id, latest, before:RUN (production before that run changed it), or a time (UTC)",
+    "to_replaced": "swap a kept database back in, by its name; without one, the only one that was replaced",
+    "name": "the kept database's exact name (inv status lists them)",
+    "auto_rollback": "if the promotion of a frozen production fails, take it back, and prove that nothing was lost",
     "write_expectations": "draft migrations.expect.yaml for what is refused; accepts nothing (docs/expectations.md)",
-    "procedure": "release, backup, clone-prod-to-test, migrate-test, verify, promote, freeze, unfreeze",
+    "procedure": "release, backup, clone-prod-to-test, migrate-test, verify, promote, rollback, freeze, unfreeze",
     "check": "change nothing; exit 5 where a page is not what would be rendered",
     "out": "the folder of the pages",
     "app": "the label of the Django app",
@@ -44,7 +47,8 @@ HELP = {
 def operation(function: Callable[..., None]) -> Any:
     """Make a task whose flags have the same help everywhere."""
     named = function.__code__.co_varnames[: function.__code__.co_argcount]
-    return task(help={name: text for name, text in HELP.items() if name in named})(function)
+    known = {name: text for name, text in HELP.items() if name in named}
+    return task(help=known, optional=[name for name in named if name == "to_replaced"])(function)
 
 
 def _procedure(name: str, context: Any, backup: str = "", **given: Any) -> None:
@@ -57,13 +61,16 @@ def _procedure(name: str, context: Any, backup: str = "", **given: Any) -> None:
 
 
 @operation
-def release(c, target="", confirm="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+def release(  # type: ignore[no-untyped-def]
+    c, target="", confirm="", auto_rollback=False, json=False, plan=False, reason="", inventory=""
+):
     """Rehearse a release on a copy of production and promote it: backup, clone, migrate, verify, promote.
 
     Example: inv release --target=lessons --plan
-             inv release --target=lessons --confirm=lessons
+             inv release --target=lessons --confirm=lessons --auto-rollback
     """
-    _procedure("release", c, target=target, confirm=confirm, json=json, plan=plan, reason=reason, inventory=inventory)
+    given = {"target": target, "confirm": confirm, "auto_rollback": auto_rollback, "json": json, "plan": plan}
+    _procedure("release", c, **given, reason=reason, inventory=inventory)
 
 
 @operation
@@ -107,25 +114,58 @@ def verify(  # type: ignore[no-untyped-def]
 
 
 @operation
-def promote(c, target="", confirm="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+def promote(  # type: ignore[no-untyped-def]
+    c, target="", confirm="", auto_rollback=False, json=False, plan=False, reason="", inventory=""
+):
     """Apply to production what was rehearsed, when its certificate holds.
 
     Example: inv promote --target=lessons --confirm=lessons
     """
-    _procedure("promote", c, target=target, confirm=confirm, json=json, plan=plan, reason=reason, inventory=inventory)
+    given = {"target": target, "confirm": confirm, "auto_rollback": auto_rollback, "json": json, "plan": plan}
+    _procedure("promote", c, **given, reason=reason, inventory=inventory)
 
 
 @operation
 def rollback(  # type: ignore[no-untyped-def]
-    c, backup, target="", freeze=False, export=False, confirm="", json=False, plan=False, reason="", inventory=""
+    c,
+    backup="",
+    to_replaced="",
+    target="",
+    freeze=False,
+    export=False,
+    confirm="",
+    json=False,
+    plan=False,
+    reason="",
+    inventory="",
 ):
-    """Bring production back to a backup; says first what was written since, and keeps it aside.
+    """Bring production back to a backup, or swap a replaced database back in; what is live now is kept aside.
+
+    Says first what was written since.
 
     Example: inv rollback --backup=latest --confirm=lessons
              inv rollback --backup=latest --freeze --export
+             inv rollback --backup=before:20261123_021500_a1b2
+             inv rollback --backup="2026-11-23 02:00"
+             inv rollback --to-replaced
     """
-    more = {"freeze": freeze, "export": export, "reason": reason}
-    _procedure("rollback", c, backup, target=target, confirm=confirm, json=json, plan=plan, inventory=inventory, **more)
+    given = {"target": target, "confirm": confirm, "json": json, "plan": plan, "reason": reason, "inventory": inventory}
+    # Without a value, the flag alone is True.
+    kept = "" if to_replaced is True else to_replaced
+    name = "rollback-to-replaced" if to_replaced else "rollback"
+    _procedure(name, c, backup, kept=kept, freeze=freeze, export=export, **given)
+
+
+@operation
+def discard_replaced(  # type: ignore[no-untyped-def]
+    c, name, target="", confirm="", json=False, plan=False, reason="", inventory=""
+):
+    """Remove a replaced database that was kept long enough, by its exact name, typed again.
+
+    Example: inv discard-replaced lessons_replaced_20261123_021500_a1b2 --confirm=lessons_replaced_20261123_021500_a1b2
+    """
+    given = {"target": target, "confirm": confirm, "json": json, "plan": plan, "reason": reason, "inventory": inventory}
+    _procedure("discard-replaced", c, kept=name, **given)
 
 
 @operation
@@ -147,12 +187,17 @@ def unfreeze(c, target="", confirm="", json=False, plan=False, reason="", invent
 
 
 @operation
-def plan(c, procedure="release", target="", backup="latest", json=False, inventory=""):  # type: ignore[no-untyped-def]
+def plan(  # type: ignore[no-untyped-def]
+    c, procedure="release", target="", backup="", name="", json=False, inventory=""
+):
     """Show exactly what a procedure would run; changes nothing.
 
     Example: inv plan --procedure=release --target=lessons
+             inv plan --procedure=rollback --backup=before:20261123_021500_a1b2
     """
-    _procedure(procedure, c, backup, target=target, json=json, plan=True, inventory=inventory)
+    if procedure in ("rollback", "auto-rollback"):
+        backup = backup or "latest"
+    _procedure(procedure, c, backup, kept=name, target=target, json=json, plan=True, inventory=inventory)
 
 
 def _listing(name: str) -> Callable[[Options], int]:
@@ -281,6 +326,7 @@ namespace = Collection(
     verify,
     promote,
     rollback,
+    discard_replaced,
     freeze,
     unfreeze,
     plan,

@@ -56,6 +56,18 @@ TOOLS = {
         "Compare production with what it held before, as the rehearsal proved.",
         "target name held after frozen",
     ),
+    "check-health": (
+        "Ask a web address, or run a command, until it answers as wanted or the time is up.",
+        "target url command folder status timeout every",
+    ),
+    "check-kept": ("Say which run kept a database.", "target name"),
+    "check-discard": ("Say whether a kept database may be discarded.", "target name"),
+    "differs-from-kept": ("Say what differs between the live database and a kept one.", "target live kept"),
+    "explain-promotion": (
+        "Say what production has of a release that did not end well, and what to type.",
+        "target name run backup_id frozen",
+    ),
+    "check-as-before": ("Prove that production is what it was right before a release.", "before after"),
 }
 
 

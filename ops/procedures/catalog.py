@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ops.procedures.auto_rollback import auto_rollback
 from ops.procedures.backup import backup
 from ops.procedures.clone import clone_prod_to_test
 from ops.procedures.freeze import freeze, unfreeze
+from ops.procedures.kept import discard, to_replaced
 from ops.procedures.migrate import migrate_test, verify
 from ops.procedures.promote import promote
 from ops.procedures.release import release
@@ -13,5 +15,18 @@ from ops.step import Procedure
 
 PROCEDURES: dict[str, Procedure] = {
     procedure.name: procedure
-    for procedure in (release, backup, clone_prod_to_test, migrate_test, verify, promote, rollback, freeze, unfreeze)
+    for procedure in (
+        release,
+        backup,
+        clone_prod_to_test,
+        migrate_test,
+        verify,
+        promote,
+        rollback,
+        auto_rollback,
+        to_replaced,
+        discard,
+        freeze,
+        unfreeze,
+    )
 }

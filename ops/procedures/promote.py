@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ops.command import Command, Query, Shell, Tool
+from ops.command import Command, Query, Tool
 from ops.django import manage
 from ops.inputs import Inputs
 from ops.procedures.backup import backup, backup_is_whole, is_production
+from ops.procedures.health import deploy_words, is_healthy
 from ops.procedures.migrate import certificate_holds
 from ops.step import Procedure, check
 
@@ -28,6 +29,13 @@ def way_back(c: Inputs) -> str:
     return f"{rollback_hint(c)}   takes it back"
 
 
+def explained(c: Inputs) -> Tool:
+    """What stands on production and what to type, where it does not end well."""
+    backup_id = last(c).backup if c.frozen else c.backup
+    given = {"target": c.target, "name": c.certificate, "run": c.run, "backup_id": backup_id}
+    return Tool("explain-promotion", {**given, "frozen": "yes" if c.frozen else "no"})
+
+
 promote = Procedure(
     "promote",
     "Promote the rehearsed release to production",
@@ -36,7 +44,7 @@ promote = Procedure(
     writes meanwhile, and a last backup is taken, so that the way back loses nothing.""",
     """The text says whether production was migrated. If it was not: `inv undo` lets it take writes again. If it was,
     and something is wrong: `inv rollback --backup=…` with the backup that the text names; production stays frozen
-    until then.""",
+    until then. With `--auto-rollback` a frozen production is taken back by itself, and proved to be as before.""",
     afterwards=way_back,
 )
 
@@ -171,6 +179,7 @@ def hold(c: Inputs) -> Command:
     confirm=True,
     retries=lambda c: c.retries,
     on_failure=rollback_hint,
+    explain=explained,
 )
 def migrate(c: Inputs) -> Command:
     """The same command as on the clone. It waits for a lock only briefly, so that it never queues the whole
@@ -211,19 +220,6 @@ def account(c: Inputs) -> Command:
 def checks(c: Inputs) -> list[Command]:
     """The same as on the clone. They read; while production is frozen, they could not write if they wanted."""
     return [manage(c, c.target, *words) for words in c.checks]
-
-
-@check("The application is healthy", "look at the application's log, then inv resume")
-def is_healthy(c: Inputs) -> list[Command]:
-    """A deploy command can end with 0 and leave an application that does not start."""
-    if c.health:
-        return [Shell(c.health, c.target, folder=c.app.folder if c.app else "")]
-    return [Query("check_frozen.sql", c.target, parameters={"wanted": "on" if c.frozen else "off"})]
-
-
-def deploy_words(c: Inputs) -> Command:
-    """The inventory's deploy command, told which commit to deploy."""
-    return Shell(c.deploy, c.target, folder=c.app.folder if c.app else "", env={"RELEASE": c.release})
 
 
 @promote.step(

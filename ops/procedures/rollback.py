@@ -8,7 +8,9 @@ from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
 from ops.procedures.backup import backup, backup_is_whole, is_production, restore_words
 from ops.procedures.delta import delta, shown
-from ops.procedures.promote import FROZEN, deploy_words, freeze_now, is_frozen, is_healthy, takes_writes, unfreeze_now
+from ops.procedures.health import deploy_words, is_healthy
+from ops.procedures.promote import FROZEN, freeze_now, is_frozen, takes_writes, unfreeze_now
+from ops.procedures.swapped import replaced_back
 from ops.step import Procedure, check, commands
 from ops.tools.loss import AS_SHOWN
 
@@ -85,12 +87,8 @@ def drop_restored(c: Inputs) -> Command:
 def swap_back(c: Inputs) -> list[Command]:
     """The replaced database takes the live name again; the restored one is kept aside, with what was written to it, and
     it is told how much that is."""
-    aside = c.restored.replace("_restored_", "_undone_")
-    told = {"target": c.target, "undone": aside, "before": c.fingerprint, "report": f"{c.run_folder}/undone.jsonl"}
-    return [
-        Query("swap.sql", c.target, "postgres", {"live": c.database, "incoming": c.replaced, "aside": aside}),
-        Tool("loss-undone", told),
-    ]
+    told = {"target": c.target, "undone": c.undone, "before": c.fingerprint, "report": f"{c.run_folder}/undone.jsonl"}
+    return [*replaced_back(c, aside=c.undone), Tool("loss-undone", told)]
 
 
 @rollback.step("Look at what is there now", gates=(is_production, backup_is_whole), reads=True, again=True)

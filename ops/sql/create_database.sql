@@ -1,7 +1,7 @@
 -- Creates an empty, marked database with the owner, encoding and locale of another one on this server.
 -- Variables: name, like, marker, run. One of that name is dropped first only if this run made it.
 SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database
-WHERE datname = :'name' AND (shobj_description(oid, 'pg_database') = :'marker' OR
+WHERE datname = :'name' AND (split_part(shobj_description(oid, 'pg_database'), E'\n', 1) = :'marker' OR
       (shobj_description(oid, 'pg_database') IS NULL AND position(:'run' IN datname) > 0)) \gexec
 SELECT set_config('generalprobe.name', :'name', false), set_config('generalprobe.like', :'like', false) \g /dev/null
 DO $$

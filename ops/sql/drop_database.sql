@@ -9,4 +9,5 @@ BEGIN
             current_setting('generalprobe.name'), current_setting('generalprobe.marker');
     END IF;
 END $$;
+SELECT format('ALTER DATABASE %I IS_TEMPLATE false', datname) FROM pg_database WHERE datname = :'name' AND datistemplate \gexec
 SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE datname = :'name' \gexec

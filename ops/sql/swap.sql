@@ -2,7 +2,9 @@
 -- postgres. The former live one is kept under the third name, closed to connections.
 -- Variables: live, incoming, aside. Run again after a crash, it finishes what is left.
 SELECT set_config('generalprobe.live', :'live', false), set_config('generalprobe.incoming', :'incoming', false),
-       set_config('generalprobe.aside', :'aside', false) \g /dev/null
+       set_config('generalprobe.aside', :'aside', false), set_config('generalprobe.ended', '', false),
+       set_config('generalprobe.opened', '', false),
+       set_config('generalprobe.deadline', (clock_timestamp() + interval '15 s')::text, false) \g /dev/null
 -- Before the gate closes: a session that is not ours to end would hold everybody off.
 DO $$
 DECLARE
@@ -20,52 +22,86 @@ WHERE datname = :'incoming' AND usesysid IS NOT NULL AND pg_has_role(usesysid, '
 -- For how long clients are away is told at the end; nothing, where nothing is left to be swapped.
 SELECT coalesce((SELECT clock_timestamp()::text FROM pg_database WHERE datname = :'incoming'), '') AS closed \gset
 \set ON_ERROR_STOP off
+-- The disk is waited for once, at the end: whatever is committed later is on the disk only behind the renames.
+SET synchronous_commit = off;
+-- That a process is not there any more, when it is to be ended, is no warning.
+SET client_min_messages = error;
 SELECT format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS false', d.datname) FROM pg_database d
 WHERE d.datname = :'live' AND EXISTS (SELECT FROM pg_database WHERE datname = :'incoming') \gexec
 DO $$
 DECLARE
     live text := current_setting('generalprobe.live');
     incoming text := current_setting('generalprobe.incoming');
-    aside text := current_setting('generalprobe.aside');
-    had_live boolean := EXISTS (SELECT FROM pg_database WHERE datname = live);
-    deadline timestamptz := clock_timestamp() + interval '15 s';
-    busy integer;
+    deadline timestamptz := current_setting('generalprobe.deadline');
+    ending integer[] := '{}';
+    busy integer[];
+    left_over integer;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_database WHERE datname = incoming) THEN
-        IF had_live THEN RETURN; END IF;
-        RAISE EXCEPTION 'there is neither % nor %', incoming, live;
+        PERFORM set_config('generalprobe.ended', CASE WHEN EXISTS (SELECT FROM pg_database WHERE datname = live) THEN 'done'
+            ELSE format('there is neither %s nor %s', incoming, live) END, false);
+        RETURN;
     END IF;
     IF EXISTS (SELECT FROM pg_prepared_xacts WHERE database = live) THEN
-        RAISE EXCEPTION 'a prepared transaction on % is in the way: COMMIT PREPARED or ROLLBACK PREPARED it first', live;
+        PERFORM set_config('generalprobe.ended', format('a prepared transaction on %s is in the way: COMMIT PREPARED or '
+            'ROLLBACK PREPARED it first', live), false);
+        RETURN;
     END IF;
     LOOP
-        LOOP
-            PERFORM pg_stat_clear_snapshot();
-            -- Background workers have no user; they give way to a rename by themselves.
-            SELECT count(pg_terminate_backend(pid)) INTO busy FROM pg_stat_activity
-            WHERE datname IN (live, incoming) AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER');
-            EXIT WHEN busy = 0;
-            IF clock_timestamp() > deadline THEN
-                RAISE EXCEPTION '% sessions on % would not go within 15 s', busy, live;
-            END IF;
-            PERFORM pg_sleep(0.001);
-        END LOOP;
-        BEGIN
-            IF had_live THEN EXECUTE format('ALTER DATABASE %I RENAME TO %I', live, aside); END IF;
-            EXECUTE format('ALTER DATABASE %I RENAME TO %I', incoming, live);
+        PERFORM pg_stat_clear_snapshot();
+        -- Background workers have no user; they give way to a rename by themselves.
+        SELECT array_agg(pid) INTO busy FROM pg_stat_activity
+        WHERE datname IN (live, incoming) AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER');
+        ending := ending || coalesce(busy, '{}');
+        -- A session that is gone from pg_stat_activity is still counted by a rename until its process has let go.
+        SELECT count(*) INTO left_over FROM unnest(ending) pid WHERE pg_terminate_backend(pid);
+        EXIT WHEN left_over = 0;
+        IF clock_timestamp() > deadline THEN
+            PERFORM set_config('generalprobe.ended', format('%s sessions on %s would not go within 15 s', left_over, live), false);
             RETURN;
-        EXCEPTION WHEN object_in_use THEN
-            IF clock_timestamp() > deadline THEN RAISE; END IF;
-        END;
+        END IF;
+        PERFORM pg_sleep(0.001);
     END LOOP;
+EXCEPTION WHEN OTHERS THEN
+    PERFORM set_config('generalprobe.ended', SQLERRM, false);
 END $$;
-\set failed :ERROR
-\set message :LAST_ERROR_MESSAGE
+-- A rename that finds a process, even one that is just being turned away at the gate, looks again only 100 ms later. So
+-- an attempt is given up sooner, and made again: once it is made, all further ones do nothing.
+SELECT $attempt$DO $do$
+DECLARE
+    live text := current_setting('generalprobe.live');
+    incoming text := current_setting('generalprobe.incoming');
+BEGIN
+    IF current_setting('generalprobe.ended') <> '' THEN RETURN; END IF;
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname IN (live, incoming) AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER');
+    IF EXISTS (SELECT FROM pg_database WHERE datname = live) THEN
+        EXECUTE format('ALTER DATABASE %I RENAME TO %I', live, current_setting('generalprobe.aside'));
+    END IF;
+    EXECUTE format('ALTER DATABASE %I RENAME TO %I', incoming, live);
+    EXECUTE format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS true', live);
+    PERFORM set_config('generalprobe.ended', 'done', false), set_config('generalprobe.opened', clock_timestamp()::text, false);
+EXCEPTION
+    WHEN object_in_use OR query_canceled THEN
+        IF clock_timestamp() > current_setting('generalprobe.deadline')::timestamptz THEN
+            PERFORM set_config('generalprobe.ended', format('sessions on %s would not go within 15 s', live), false);
+        END IF;
+    WHEN OTHERS THEN
+        PERFORM set_config('generalprobe.ended', SQLERRM, false);
+END $do$ $attempt$ AS attempt \gset
+SET statement_timeout = '15 ms';
+SELECT :'attempt' FROM generate_series(1, 60) \gexec
+SET statement_timeout = '1 s';
+SELECT :'attempt' FROM generate_series(1, 20) \gexec
+SET statement_timeout = 0;
+SET synchronous_commit = on;
 SELECT format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS true', datname) FROM pg_database WHERE datname = :'live' \gexec
 \set ON_ERROR_STOP on
-\if :failed
-SELECT set_config('generalprobe.message', :'message', false) \g /dev/null
-DO $$ BEGIN RAISE EXCEPTION 'not swapped: %', current_setting('generalprobe.message'); END $$;
-\endif
-SELECT format('clients were away for %s s', round(extract(epoch FROM clock_timestamp() - nullif(:'closed', '')::timestamptz)::numeric, 3))
-WHERE :'closed' <> '';
+DO $$
+BEGIN
+    IF current_setting('generalprobe.ended') <> 'done' THEN
+        RAISE EXCEPTION 'not swapped: %', coalesce(nullif(current_setting('generalprobe.ended'), ''), 'sessions were in the way');
+    END IF;
+END $$;
+SELECT format('clients were away for %s s', round(extract(epoch FROM opened::timestamptz - nullif(:'closed', '')::timestamptz)::numeric, 3))
+FROM (SELECT nullif(current_setting('generalprobe.opened'), '') AS opened) o WHERE :'closed' <> '' AND opened IS NOT NULL;

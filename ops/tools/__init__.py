@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from ops.tools import backups, delta, hazards, loss, measured, promotion, rehearsal
+from ops.tools import backups, delta, failed, hazards, health, kept, loss, measured, promotion, rehearsal
 from ops.tools.registry import TOOLS, WATCHES
 
-__all__ = ["TOOLS", "WATCHES", "backups", "delta", "hazards", "loss", "measured", "promotion", "rehearsal"]
+__all__ = [
+    "TOOLS",
+    "WATCHES",
+    "backups",
+    "delta",
+    "failed",
+    "hazards",
+    "health",
+    "kept",
+    "loss",
+    "measured",
+    "promotion",
+    "rehearsal",
+]

@@ -14,9 +14,9 @@ from ops import fingerprint, loss
 from ops.delta import DELETED, Counterpart, counterparts, rows_of
 from ops.errors import StepFailed
 from ops.files import write_lines, write_whole
-from ops.kept import exists, opened
 from ops.look import Databases
 from ops.moved import moves_between
+from ops.opened import exists, opened
 from ops.probes import target_folder
 from ops.rows import identifier, row_hash
 from ops.tools.backups import sealed

@@ -12,10 +12,10 @@ from ops import fingerprint, loss
 from ops.account import account as account_for
 from ops.account import same
 from ops.delta import Since, counterparts
-from ops.kept import exists, fingerprint_of, opened
 from ops.look import Databases
 from ops.loss import Loss
 from ops.moved import moves_between
+from ops.opened import exists, fingerprint_of, opened
 from ops.probes import target_folder
 from ops.tools.registry import tool
 from ops.world import World

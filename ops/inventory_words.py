@@ -1,0 +1,95 @@
+"""The inventory's words: what its values may be, and how a wrong one is said without quoting it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, WrapValidator, model_validator
+from pydantic.functional_validators import ModelWrapValidatorHandler
+from pydantic_core import PydanticCustomError
+
+ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+
+
+def bad(message: str, hint: str = "") -> PydanticCustomError:
+    """A refusal inside a validator; ``translated`` turns it into an InventoryError with its line."""
+    return PydanticCustomError("inventory", "{text}", {"text": message, "hint": hint})
+
+
+def _text(value: str) -> str:
+    if not value.isprintable():
+        raise bad("holds a control or invisible character")
+    if re.search(r"://[^/\s]*:[^/\s]+@", value):
+        raise bad("holds a password; a password does not belong in the inventory", "keep it in the environment")
+    return value
+
+
+def _word(value: str) -> str:
+    if not value.strip():
+        raise bad("holds an empty word")
+    return _text(value)
+
+
+def store_name(value: str) -> str:
+    """A folder, or an object store's address without a password."""
+    bucket = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s@]*)?"
+    if "://" in value and not re.fullmatch(bucket, value):
+        raise bad("should be a folder or s3://bucket/prefix, without a password")
+    return value
+
+
+Word = Annotated[str, AfterValidator(_word)]
+Text = Annotated[str, AfterValidator(_text)]
+Words = Annotated[tuple[Word, ...], Field(min_length=1)]
+EnvName = Annotated[str, Field(pattern=f"^{ENV_NAME}$")]
+Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:\[][A-Za-z0-9_.:%@\[\]-]*$")]
+Count = Annotated[int, Field(strict=True, ge=0, le=10_000)]
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+Amount = Annotated[float, Field(strict=True, gt=0, le=1_000_000)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS = get_args(Day)
+
+
+class Frozen(BaseModel):
+    """Base of the models: frozen, no unknown keys, and no input in pydantic's own texts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True)
+
+
+def _address(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+\S*", value):
+        raise bad("should be a web address", "health: {url: https://shop.example.com/health}")
+    return _text(value)
+
+
+class HealthCheck(Frozen):
+    """How to see that the application is well: a web address or a command, asked again until it is or time is up.
+
+    ``timeout`` and ``every`` are seconds; with a timeout of 0 it is asked once.
+    """
+
+    url: Annotated[str, AfterValidator(_address)] | None = None
+    command: Words | None = None
+    status: Annotated[int, Field(strict=True, ge=100, le=599)] = 200
+    timeout: Annotated[float, Field(strict=True, ge=0, le=86_400)] = 60.0
+    every: Annotated[float, Field(strict=True, gt=0, le=3_600)] = 2.0
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> HealthCheck:
+        if (self.url is None) == (self.command is None):
+            raise bad("should have either `url` or `command`", "health: {url: https://shop.example.com/health}")
+        if self.command and self.status != 200:
+            raise bad("has a `status`, which only an answer to a `url` has", "remove `status:`")
+        return self
+
+
+def _health(given: Any, handler: ModelWrapValidatorHandler[HealthCheck]) -> HealthCheck:
+    """A bare list of words is a command that is tried once."""
+    if isinstance(given, (Mapping, HealthCheck)):
+        return handler(given)
+    return HealthCheck(command=TypeAdapter(Words).validate_python(given), timeout=0)
+
+
+Health = Annotated[HealthCheck, WrapValidator(_health)]

@@ -1,0 +1,192 @@
+"""rollback-to-replaced and discard-replaced: what becomes of a database that a rollback has kept."""
+
+from __future__ import annotations
+
+from ops.command import Command, Query, Shell, Tool
+from ops.inputs import Inputs
+from ops.procedures.backup import backup, is_production
+from ops.procedures.health import deploy_words, is_healthy
+from ops.procedures.rollback import is_production_server, safety
+from ops.procedures.swapped import replaced_back
+from ops.step import Procedure, check
+
+to_replaced = Procedure(
+    "rollback-to-replaced",
+    "Swap a replaced database back in",
+    """Makes a database live again that a rollback has replaced and kept, when its `inv undo` is past: it turns out days
+    later that what was replaced was right. Says table by table what differs, backs the present state up, gives the kept
+    one the live one's owner, grants and settings, and exchanges the two by name within milliseconds. What was written
+    since the rollback is not in the kept one: it stays in what was live until then, which is kept in turn, and in the
+    safety backup.""",
+    """Until the swap production is untouched, and `inv undo` closes the kept database again. After the swap, `inv undo`
+    swaps back.""",
+    task="inv rollback --to-replaced=$KEPT",
+    afterwards=lambda c: f"inv undo --target={c.target}   swaps back; {c.replaced} is kept",
+)
+
+discard = Procedure(
+    "discard-replaced",
+    "Remove a replaced database",
+    """Removes one database that a rollback has replaced and kept, when nobody will want it back: only by its exact
+    name, typed again, only when it has been kept for as long as the inventory's `keep_replaced` says, and only while
+    nobody is connected. Nothing else is touched; the backups stay.""",
+    """A check that does not hold changes nothing. Once it is dropped, nothing brings it back but a backup: the safety
+    backup of the run that replaced it holds what was live then (`inv backups`).""",
+    task="inv discard-replaced $KEPT",
+    word=lambda c: c.kept,
+)
+
+
+def _given(c: Inputs) -> dict[str, str]:
+    return {"name": c.kept, "oid": c.kept_oid, "live": c.database}
+
+
+@check("The kept database is the one that was planned for, and nobody is connected to it", "inv status")
+def kept_is_there(c: Inputs) -> Command:
+    """A name says little: the number of the database on its server tells whether it is still the same one."""
+    return Query("check_kept.sql", c.target, "postgres", _given(c))
+
+
+@check("A run of this target has kept it", "inv status")
+def kept_is_ours(c: Inputs) -> Command:
+    """Somebody's own database may have such a name."""
+    return Tool("check-kept", {"target": c.target, "name": c.kept})
+
+
+@check("It is kept for long enough, and no run needs it", "inv status")
+def may_be_discarded(c: Inputs) -> Command:
+    """Most mistakes are seen within days."""
+    return Tool("check-discard", {"target": c.target, "name": c.kept})
+
+
+@check("The kept database is closed to connections", "inv resume")
+def kept_is_closed(c: Inputs) -> Command:
+    """What is written to it, nobody would look for."""
+    return Query("check_closed.sql", c.target, "postgres", {"name": c.kept})
+
+
+@check("Its fingerprint is taken, and it is closed to connections again", "inv resume")
+def kept_was_seen(c: Inputs) -> list[Command]:
+    """Left open, somebody could write to it."""
+    return [
+        Shell(("test", "-s", f"{c.run_folder}/kept.jsonl"), c.target),
+        Query("check_closed.sql", c.target, "postgres", {"name": c.kept}),
+    ]
+
+
+@check("Owner, grants, settings, connection limit and comment are those of the live database", "inv resume")
+def kept_has_settings(c: Inputs) -> Command:
+    """They belong to a database and not to its name, and may have changed since."""
+    return Query("check_carried.sql", c.target, "postgres", {"source": c.database, "name": c.kept})
+
+
+@check("The live database is the kept one, and open", "inv resume")
+def kept_is_live(c: Inputs) -> Command:
+    """Its number on the server tells."""
+    return Query("check_live.sql", c.target, "postgres", {"live": c.database, "oid": c.kept_oid})
+
+
+@check("It is gone", "inv resume")
+def kept_is_gone(c: Inputs) -> Command:
+    """A drop that was interrupted is none."""
+    return Query("check_gone.sql", c.target, "postgres", {"name": c.kept})
+
+
+def close_kept(c: Inputs) -> Command:
+    """Closes it, and ends who is connected."""
+    return Query("close_kept.sql", c.target, "postgres", _given(c))
+
+
+def forget_kept(c: Inputs) -> list[Command]:
+    """The kept database is closed to connections again, if it was left open, and what was seen of it is forgotten."""
+    return [close_kept(c), Shell(("rm", "-f", f"{c.run_folder}/kept.jsonl"), c.target)]
+
+
+def swap_kept_back(c: Inputs) -> list[Command]:
+    """What was live until then takes its name again, with the settings of now; the kept one is kept as before."""
+    return replaced_back(c, aside=c.kept)
+
+
+@to_replaced.step("Look at what is there now", gates=(is_production, kept_is_ours), reads=True, again=True)
+def look(c: Inputs) -> Command:
+    """Takes the fingerprint of the live database."""
+    return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/live.jsonl")
+
+
+@to_replaced.step(
+    "Look at the kept database", gates=(kept_is_there, kept_is_ours), proof=kept_was_seen, undo=forget_kept, again=True
+)
+def look_at_kept(c: Inputs) -> list[Command]:
+    """A kept database is closed to connections, so that nobody writes to it. For its fingerprint it is opened for a
+    moment, for reading only, and closed again."""
+    return [
+        Query("open_kept.sql", c.target, "postgres", _given(c)),
+        Query("fingerprint.sql", c.target, c.kept, output=f"{c.run_folder}/kept.jsonl"),
+        close_kept(c),
+    ]
+
+
+@to_replaced.step("Show what differs", reads=True, again=True)
+def compare(c: Inputs) -> Command:
+    """Says for each table what would not be live any more: what was written since the rollback."""
+    given = {"live": f"{c.run_folder}/live.jsonl", "kept": f"{c.run_folder}/kept.jsonl"}
+    return Tool("differs-from-kept", {"target": c.target, **given})
+
+
+to_replaced.include(backup, inputs=safety, prefix="safety-", label="Safety backup: ")
+
+
+@to_replaced.step(
+    "Carry over owner, grants and settings",
+    gates=(kept_is_there, kept_is_ours),
+    proof=kept_has_settings,
+    stays="They are settings of a database that is kept aside.",
+    again=True,
+)
+def carry_over(c: Inputs) -> Command:
+    """What was changed on the live database since the rollback holds for the kept one, too: a new grant, a freeze."""
+    return Query("carry_over.sql", c.target, "postgres", {"source": c.database, "name": c.kept})
+
+
+@to_replaced.step(
+    "Swap it in",
+    gates=(is_production_server, kept_is_there, kept_is_ours),
+    proof=kept_is_live,
+    undo=swap_kept_back,
+    again=True,
+    confirm=True,
+    data="the kept database is live again, and the one that was live until then is kept aside",
+)
+def swap(c: Inputs) -> Command:
+    """Closes the live database to new sessions, ends the old ones, and exchanges the names in one transaction.
+    Clients are away for milliseconds, whatever the size."""
+    return Query("swap.sql", c.target, "postgres", {"live": c.database, "incoming": c.kept, "aside": c.replaced})
+
+
+@to_replaced.step(
+    "Deploy the release that belongs to it",
+    proof=is_healthy,
+    stays="Deploy the other release again by your own deploy command after `inv undo`.",
+    again=True,
+    when=lambda c: bool(c.deploy) and bool(c.release),
+    only="Only where the inventory has a `deploy` command, and the safety backup of the run that replaced it a commit.",
+)
+def deploy(c: Inputs) -> Command:
+    """The code that was there when the database was replaced, by the manifest of that run's safety backup."""
+    return deploy_words(c)
+
+
+@discard.step(
+    "Remove the kept database",
+    gates=(is_production_server, kept_is_there, kept_is_closed, may_be_discarded),
+    proof=kept_is_gone,
+    final="A database that was dropped is gone. The safety backup of the run that replaced it holds what was live "
+    "then; what was written to it afterwards is nowhere else.",
+    data="a kept database was removed; the live one is untouched",
+    untouched=kept_is_there,
+    again=True,
+    confirm=True,
+)
+def drop(c: Inputs) -> Command:
+    """Only this one, by its name and its number on the server, and only while it is closed. Nothing else is touched."""
+    return Query("drop_kept.sql", c.target, "postgres", _given(c))

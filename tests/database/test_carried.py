@@ -1,0 +1,85 @@
+"""Carrying over what belongs to a database, as an owner who is no superuser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.database.helpers import Client, as_role, quoted
+
+Named = Callable[..., str]
+
+
+@pytest.fixture
+def two(role: str, client: Client, named: Named) -> Iterator[tuple[str, str]]:
+    """Two databases of a role that is no superuser."""
+    names = named("carry_a"), named("carry_b")
+    for name in names:
+        client.ask(f"ALTER DATABASE {name} OWNER TO {quoted(role)}")
+    yield names
+    for name in names:
+        client.ask(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def carry(client: Client, role: str, source: str, name: str) -> str:
+    """What went wrong; empty where all is carried."""
+    for file in ("carry_over.sql", "check_carried.sql"):
+        done = client.run(file, source=source, name=name, env=as_role(role))
+        if done.returncode:
+            return done.stderr
+    return ""
+
+
+def test_an_owner_carries_all_that_is_his(role: str, other_role: str, client: Client, two: tuple[str, str]) -> None:
+    source, name = two
+    client.ask(
+        f"ALTER DATABASE {source} CONNECTION LIMIT 5; REVOKE ALL ON DATABASE {source} FROM PUBLIC;"
+        f"GRANT CONNECT ON DATABASE {source} TO {quoted(other_role)} WITH GRANT OPTION;"
+        f"ALTER DATABASE {source} SET search_path = \"Ä\", public; COMMENT ON DATABASE {source} IS 'hers';"
+        f"ALTER ROLE {quoted(role)} IN DATABASE {source} SET work_mem = '5MB'"
+    )
+    assert carry(client, role, source, name) == ""
+    # And back to nothing: what the other one lacks goes.
+    client.ask(
+        f"ALTER DATABASE {source} RESET ALL; ALTER ROLE {quoted(role)} IN DATABASE {source} RESET ALL;"
+        f"COMMENT ON DATABASE {source} IS NULL; GRANT TEMPORARY ON DATABASE {source} TO PUBLIC;"
+        f"REVOKE ALL ON DATABASE {source} FROM {quoted(other_role)} CASCADE"
+    )
+    assert "grants, settings, comment" in client.run("check_carried.sql", source=source, name=name).stderr
+    assert carry(client, role, source, name) == ""
+
+
+def test_what_only_an_administrator_may_set_is_said_as_he_types_it(
+    role: str, other_role: str, client: Client, two: tuple[str, str]
+) -> None:
+    source, name = two
+    client.ask(
+        f'ALTER ROLE {quoted(other_role)} IN DATABASE {source} SET search_path = "Ä b", public;'
+        f"ALTER ROLE {quoted(other_role)} IN DATABASE {source} SET shop.tenant = 'it''s'"
+    )
+    said = carry(client, role, source, name)
+    assert "an administrator has to type: " in said
+    typed = said.split("an administrator has to type: ")[1].split("; then go on")[0]
+    client.ask(typed)
+    assert carry(client, role, source, name) == ""
+
+
+def test_another_owner_is_carried_by_a_superuser(role: str, client: Client, two: tuple[str, str]) -> None:
+    source, name = two
+    client.ask(f"ALTER DATABASE {source} OWNER TO postgres")
+    client.must("carry_over.sql", source=source, name=name)
+    client.must("check_carried.sql", source=source, name=name)
+
+
+def test_our_mark_stays_above_the_comment_of_people(client: Client, two: tuple[str, str]) -> None:
+    source, name = two
+    client.ask(
+        f"COMMENT ON DATABASE {source} IS E'generalprobe restored shop, run 1\\nour shop\\nsince 2019';"
+        f"COMMENT ON DATABASE {name} IS 'generalprobe restored shop, run 2'"
+    )
+    for _ in range(2):
+        client.must("carry_over.sql", source=source, name=name)
+        client.must("check_carried.sql", source=source, name=name)
+    found = client.ask(f"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{name}'")
+    assert found == [("generalprobe restored shop, run 2\nour shop\nsince 2019",)]
