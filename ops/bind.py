@@ -17,6 +17,7 @@ from ops.inventory import Target
 from ops.measures import asks_freeze
 from ops.postgres import Tools, choose, installed, json_lines, said_error
 from ops.probes import app_inputs, commit_of, declarations, identity, pending_digest, probe, target_folder
+from ops.salvage.wanted import Wanted, bound
 from ops.world import World
 
 # What each procedure has to know beside its target.
@@ -36,15 +37,18 @@ def new_run() -> str:
     return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
 
 
-def bind(world: World, procedure: str, target: str, *, backup_id: str = "", draft: bool = False) -> Inputs:
+def bind(
+    world: World, procedure: str, target: str, *, backup_id: str = "", draft: bool = False, wanted: Wanted | None = None
+) -> Inputs:
     """Look at everything that a plan depends on and freeze it.
 
     Args:
         world: the connections.
         procedure: the procedure's name.
         target: a production target's name.
-        backup_id: for ``rollback``: an id or ``latest``.
+        backup_id: for ``rollback`` and ``salvage``: an id or ``latest``.
         draft: for ``verify``: draft declarations for what is refused.
+        wanted: for ``salvage``: the tables that are to come back.
 
     Raises:
         NothingToDo: no migration is pending.
@@ -91,6 +95,10 @@ def bind(world: World, procedure: str, target: str, *, backup_id: str = "", draf
     if procedure == "rollback":
         manifest = backup.find(target_folder(world, target), backup_id)
         given |= {"backup": manifest.backup, "release": manifest.commit.removesuffix("-dirty")}
+        major = max(major, manifest.server // 10000)
+    if procedure == "salvage":
+        manifest = backup.find(target_folder(world, target), backup_id)
+        given |= {"backup": manifest.backup, "salvage": bound(world, target, manifest, wanted)}
         major = max(major, manifest.server // 10000)
     world.tools = choose(sets, major, there, target)
     given["compress"], given["tools"] = world.tools.compression(), str(world.tools.major)

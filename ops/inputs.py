@@ -21,6 +21,32 @@ class AppInputs(BaseModel):
     env: tuple[tuple[str, str], ...] = ()
 
 
+class SalvageInputs(BaseModel):
+    """What a salvage brings back: pairs of the backup's table and the live one.
+
+    ``tables`` were named, rows of ``related`` may come along, links of ``linked`` may come back; ``values`` are
+    ``column=value`` for columns that the backup does not have; ``notes`` say what was found, for the operator;
+    ``whole`` restores the rows of all tables, where those that are needed are not known (on a page).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    tables: tuple[tuple[str, str], ...]
+    related: tuple[tuple[str, str], ...] = ()
+    linked: tuple[tuple[str, str], ...] = ()
+    new_keys: bool = False
+    values: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    whole: bool = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every table of the backup that is looked at; none where all are."""
+        if self.whole:
+            return ()
+        return tuple(source for source, _ in (*self.tables, *self.related, *self.linked))
+
+
 class Inputs(BaseModel):
     """What one run is about.
 
@@ -55,6 +81,7 @@ class Inputs(BaseModel):
     release: str = ""
     certificate: str = ""
     draft: bool = False
+    salvage: SalvageInputs | None = None
     certificate_hours: float = 24
     lock_timeout: float = 5
     retries: int = 5
@@ -126,6 +153,16 @@ class Inputs(BaseModel):
     def replaced(self) -> str:
         """The former production database, kept aside."""
         return named(self.database, "replaced", self.run)
+
+    @property
+    def aside(self) -> str:
+        """The backup, restored beside production to take lost rows from it."""
+        return named(self.database, "salvage", self.run)
+
+    @property
+    def aside_marker(self) -> str:
+        """The comment of what was restored for a salvage; it never becomes the live database."""
+        return f"generalprobe salvage of {self.target}, run {self.run}"
 
     @property
     def clone_marker(self) -> str:

@@ -23,6 +23,7 @@ from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
 from ops.render import plan_text
 from ops.run import Runner, stands
+from ops.salvage.wanted import Wanted
 from ops.tools import TOOLS
 from ops.world import World, application
 
@@ -38,6 +39,7 @@ class Options:
     reason: str = ""
     inventory: str = ""
     draft: bool = False
+    wanted: Wanted | None = None
 
 
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
@@ -103,7 +105,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
     target = target_of(world, options)
     screen = console.Console(options.json, _durations(world, target, name))
     try:
-        inputs = bind(world, name, target, backup_id=backup_id, draft=options.draft)
+        inputs = bind(world, name, target, backup_id=backup_id, draft=options.draft, wanted=options.wanted)
     except NothingToDo as nothing:
         screen.show(
             {

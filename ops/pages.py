@@ -8,7 +8,7 @@ from ops import console, render
 from ops.command import placeholder
 from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
-from ops.inputs import Inputs
+from ops.inputs import Inputs, SalvageInputs
 from ops.inventory import Inventory
 from ops.main import Options, target_of, world_of
 from ops.plan import make_plan
@@ -17,11 +17,20 @@ from ops.procedures.catalog import PROCEDURES
 from ops.world import World
 
 
+# What is to come back, by hand: the backup's table and the live one; others as table=table, with commas between.
+SALVAGED = [
+    ': "${TABLE:?export TABLE=public.lessons_lesson: the table of the backup}"',
+    'export TABLE INTO="${INTO:-$TABLE}"    # the live table that its rows go into',
+    'export RELATED="${RELATED:-}"          # tables whose rows belong to them and come along: public.a=public.a,…',
+    'export LINKED="${LINKED:-}"            # tables whose links to them were emptied: public.b=public.b,…',
+]
+
+
 def page_inputs(world: World, target: str, procedure: str) -> Inputs:
     """A target's inputs with shell variables in the place of what only a look at the servers tells."""
     entry = world.inventory.target(target)
     run = placeholder("RUN")
-    needs_backup = procedure in ("rollback", "promote", "migrate-test", "verify")
+    needs_backup = procedure in ("rollback", "salvage", "promote", "migrate-test", "verify")
     return Inputs(
         run=run,
         target=target,
@@ -36,7 +45,8 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         checks=entry.checks,
         deploy=entry.deploy or (),
         health=entry.health or (),
-        frozen=procedure != "rollback",
+        frozen=procedure not in ("rollback", "salvage"),
+        salvage=_salvage() if procedure == "salvage" else None,
         release=placeholder("RELEASE"),
         certificate=placeholder("CERTIFICATE") if procedure == "promote" else run,
         certificate_hours=entry.certificate_hours,
@@ -44,6 +54,13 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         retries=entry.retries,
         compress=placeholder("COMPRESS"),
     )
+
+
+def _salvage() -> SalvageInputs:
+    """One table by hand; which others lead to it is the operator's to say, so all rows are restored beside."""
+    one = (placeholder("TABLE"), placeholder("INTO"))
+    related, linked = (placeholder("RELATED"), ""), (placeholder("LINKED"), "")
+    return SalvageInputs(tables=(one,), related=(related,), linked=(linked,), whole=True)
 
 
 def _like(inventory: Inventory, target: str) -> str:
@@ -62,6 +79,8 @@ def variables(c: Inputs, procedure: str) -> list[str]:
         lines += [f"ls {c.folder}/backups", f'export BACKUP="${{BACKUP:-{newest}}}"']
     if procedure == "promote":
         lines.append(f'export CERTIFICATE="$(basename "$(ls {c.folder}/certificates/*.json | tail -n 1)" .json)"')
+    if c.salvage:
+        lines += SALVAGED
     if c.deploy:
         lines.append('export RELEASE="${RELEASE:-$(git rev-parse HEAD)}"')
     return lines

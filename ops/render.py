@@ -83,6 +83,7 @@ def plan_text(plan: Plan) -> str:
     if c.pending:
         lines.append(f"  pending:    {', '.join(c.pending)}")
     lines.append(f"  freeze:     {'yes' if c.frozen else 'no'}")
+    lines += [f"  {note}" for note in (c.salvage.notes if c.salvage else ())]
     for number, planned in enumerate(plan.steps, 1):
         lines.append(f"\n{number:>2}. {planned.step.title}")
         for gate in planned.gates:

@@ -35,6 +35,11 @@ HELP = {
     "app": "the label of the Django app",
     "old": "the model's name so far",
     "new": "the name that it is to have",
+    "table": "a table of the backup whose rows are to come back; may be repeated, or several with commas between",
+    "into": "the live table that they go into, where it has another name; by place",
+    "with_related": "rows that led to them and went with them come back, too, and rows that they need",
+    "new_keys": "a row whose key another row has by now comes back under a new one; links to it follow",
+    "set": "COLUMN=VALUE for a column that the backup does not have; may be repeated",
     "copy": "a new table, filled and checked before the old one goes, in place of RenameModel",
 }
 
@@ -124,6 +129,45 @@ def rollback(  # type: ignore[no-untyped-def]
     _procedure(
         "rollback", c, backup, target=target, confirm=confirm, json=json, plan=plan, reason=reason, inventory=inventory
     )
+
+
+@task(
+    help={name: HELP[name] for name in ("backup", "target", "confirm", "json", "plan", "reason", "inventory")}
+    | {name: HELP[name] for name in ("table", "into", "with_related", "new_keys", "set")},
+    iterable=["table", "into", "set"],
+)
+def salvage(  # type: ignore[no-untyped-def]
+    c,
+    backup,
+    table,
+    into,
+    set,
+    with_related=False,
+    new_keys=False,
+    target="",
+    confirm="",
+    json=False,
+    plan=False,
+    reason="",
+    inventory="",
+):
+    """Bring lost rows of a table back from a backup; what was written since stays as it is.
+
+    Example: inv salvage --backup=latest --table=lessons_lesson --plan
+             inv salvage --backup=latest --table=lessons_lesson --into=lessons_session --with-related --confirm=lessons
+    """
+
+    def work(options: Options) -> int:
+        from dataclasses import replace
+
+        from ops.main import start
+        from ops.salvage.wanted import Wanted
+
+        wanted = Wanted.read(table, into, related=with_related, new_keys=new_keys, values=set)
+        return start("salvage", replace(options, wanted=wanted), backup)
+
+    given = {"target": target, "confirm": confirm, "json": json, "plan": plan, "reason": reason}
+    end("salvage", c, work, inventory=inventory, **given)
 
 
 @operation
@@ -279,6 +323,7 @@ namespace = Collection(
     verify,
     promote,
     rollback,
+    salvage,
     freeze,
     unfreeze,
     plan,

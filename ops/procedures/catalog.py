@@ -9,9 +9,10 @@ from ops.procedures.migrate import migrate_test, verify
 from ops.procedures.promote import promote
 from ops.procedures.release import release
 from ops.procedures.rollback import rollback
+from ops.procedures.salvage import salvage
 from ops.step import Procedure
 
 PROCEDURES: dict[str, Procedure] = {
     procedure.name: procedure
-    for procedure in (release, backup, clone_prod_to_test, migrate_test, verify, promote, rollback, freeze, unfreeze)
+    for procedure in (release, backup, clone_prod_to_test, migrate_test, verify, promote, rollback, salvage, freeze, unfreeze)
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.tools import backups, hazards, measured, promotion, rehearsal
+from ops.tools import backups, hazards, measured, promotion, rehearsal, salvage
 from ops.tools.registry import TOOLS, WATCHES
 
-__all__ = ["TOOLS", "WATCHES", "backups", "hazards", "measured", "promotion", "rehearsal"]
+__all__ = ["TOOLS", "WATCHES", "backups", "hazards", "measured", "promotion", "rehearsal", "salvage"]
