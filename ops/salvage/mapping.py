@@ -59,7 +59,7 @@ class Pairing:
         columns: the backup's column to the live one, in the backup's order.
         lacking: columns of the backup that have no place in the live table.
         needed: live columns that must have a value, and for which the backup has none.
-        unfit: columns whose values do not fit without loss, with both types.
+        unfit: columns whose values do not fit without loss: live column, old type, new type.
         how: how the pairing was found, in words.
     """
 
@@ -69,7 +69,7 @@ class Pairing:
     lacking: tuple[str, ...]
     needed: tuple[str, ...]
     extra: tuple[str, ...]
-    unfit: tuple[str, ...]
+    unfit: tuple[tuple[str, str, str], ...]
     how: str = ""
 
     @property
@@ -119,10 +119,12 @@ def _by_links(
             yield name, fits[0]
 
 
-def _unfit(types: Mapping[str, str], columns: Mapping[str, str], there: Mapping[str, LiveColumn]) -> Iterator[str]:
+def _unfit(
+    types: Mapping[str, str], columns: Mapping[str, str], there: Mapping[str, LiveColumn]
+) -> Iterator[tuple[str, str, str]]:
     for name, new in columns.items():
         if not lossless(types[name], there[new].type):
-            yield f"{name} ({types[name]} → {there[new].type})"
+            yield new, types[name], there[new].type
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ops.salvage import mapping
 from ops.salvage.catalog import Catalog, read_catalog
 from ops.salvage.closure import LINKED, RELATED, related
 from ops.salvage.mapping import Homes, Pairing, Verdicts
-from ops.salvage.names import resolve, split
+from ops.salvage.names import quoted, resolve, split
 from ops.world import World
 
 
@@ -143,9 +143,10 @@ def _objections(
     if not pairing.columns:
         said.append(("no column of it has a place there", f"--table={name} --into=NAME"))
     if pairing.unfit:
-        said.append(
-            (f"values would not fit without loss: {', '.join(pairing.unfit)}", f"ALTER TABLE {into} … TYPE, first")
-        )
+        column, old_type, new_type = pairing.unfit[0]
+        listed = ", ".join(f"{column} ({one} → {two})" for column, one, two in pairing.unfit)
+        alter = f"ALTER TABLE {into} ALTER COLUMN {quoted(column)} TYPE {old_type}"
+        said.append((f"values would not fit without loss: {listed}", f"{alter};   in psql, and then again"))
     given = {value.partition("=")[0] for value in wanted.values}
     if empty := [column for column in pairing.needed if column not in given]:
         hint = " ".join(f"--set={column}=VALUE" for column in empty)

@@ -151,7 +151,7 @@ def test_the_plan_says_what_is_where_and_changes_nothing(project: Callable[..., 
         (["--table=lessons_lesson", "--into=lessons_booking,x"], 2, "2 places for 1 tables"),
         ([], 2, "--table="),
         (["--table=lessons_lesson", "--set=notes"], 2, "--set=notes="),
-        (["--table=lessons_lesson", "--into=auth_user"], 3, "--set=password=VALUE"),
+        (["--table=lessons_lesson", "--into=auth_user"], 3, "ALTER COLUMN id TYPE bigint"),
         (["--table=lessons_lesson", "--confirm=other"], 3, "--confirm=shop"),
     ],
 )
