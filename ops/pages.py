@@ -16,7 +16,6 @@ from ops.probes import app_inputs
 from ops.procedures.catalog import PROCEDURES
 from ops.world import World
 
-
 # What is to come back, by hand: the backup's table and the live one; others as table=table, with commas between.
 SALVAGED = [
     ': "${TABLE:?export TABLE=public.lessons_lesson: the table of the backup}"',

@@ -171,6 +171,21 @@ def salvage(  # type: ignore[no-untyped-def]
 
 
 @operation
+def recover(c, target="", backup="", json=False, inventory=""):  # type: ignore[no-untyped-def]
+    """Say what production has lost, which backup still has it, and what to type next; changes nothing.
+
+    Example: inv recover --target=lessons
+    """
+
+    def work(options: Options) -> int:
+        from ops.recovery import recover as look
+
+        return look(options, backup)
+
+    end("recover", c, work, target=target, json=json, inventory=inventory)
+
+
+@operation
 def freeze(c, target="", confirm="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
     """Make production refuse writes; reading goes on.
 
@@ -324,6 +339,7 @@ namespace = Collection(
     promote,
     rollback,
     salvage,
+    recover,
     freeze,
     unfreeze,
     plan,

@@ -20,6 +20,7 @@ from ops.salvage.catalog import Catalog, LiveTable, read_catalog
 from ops.salvage.closure import Closure
 from ops.salvage.insert import lock, switch
 from ops.salvage.stage import Session, hashed, one, run
+from ops.salvage.tell import Report
 
 NOTE = "salvaged.json"
 
@@ -45,10 +46,11 @@ class NotedLinks(BaseModel):
 
 
 class Noted(BaseModel):
-    """What one salvage did. ``transaction`` and ``system`` tell whether it came to its end."""
+    """What one salvage did. ``transaction`` and ``system`` tell whether it came to its end; ``report`` is what it said."""
 
     transaction: int
     system: str
+    report: Report
     tables: list[NotedRows] = []
     links: list[NotedLinks] = []
 
@@ -63,11 +65,11 @@ class Noted(BaseModel):
         return sum(link.rows for link in self.links)
 
 
-def note(session: Session, found: Closure, folder: Path, links: dict[int, int]) -> Noted:
+def note(session: Session, found: Closure, folder: Path, links: dict[int, int], report: Report) -> Noted:
     """Write down what this transaction did, before it ends."""
     row = session.execute("SELECT txid_current(), (SELECT system_identifier::text FROM pg_control_system())").fetchone()
     assert row is not None
-    noted = Noted(transaction=int(row[0]), system=str(row[1]))
+    noted = Noted(transaction=int(row[0]), system=str(row[1]), report=report)
     for part in found.inserting:
         file, columns = f"salvaged-{part.number}.txt", tuple(column.name for column in part.live.columns)
         write_lines(folder / file, _copied(session, f"SELECT key, hash FROM pg_temp.n{part.number}"))
@@ -201,8 +203,10 @@ def take_back(session: Session, noted: Noted, folder: Path, target: str) -> tupl
     rows = sum(_delete(session, n, table) for n, table in reversed(list(enumerate(noted.tables))))
     run(session, "SET CONSTRAINTS ALL IMMEDIATE")
     _triggers(session, live, tables, on=True)
-    left = noted.rows - gone(session, noted)[0]
-    if rows != noted.rows or left > 0:
+    keyed = noted.model_copy(update={"tables": [table for table in noted.tables if table.key]})
+    if rows != noted.rows or keyed.rows != sum(
+        one(session, _there(n, t)) == 0 and t.rows for n, t in enumerate(noted.tables) if t.key
+    ):
         raise StepFailed(
             f"{target}: {rows:,} of {noted.rows:,} rows could be deleted, so nothing was changed", "inv status"
         )

@@ -5,6 +5,7 @@ Every staged row ends with a fate:
     there     it is live, with the same content
     same      it is live, and only its links to salvaged tables differ
     linked    likewise, and its link is brought back
+    moved     likewise, but its link leads elsewhere by now
     taken     another content has its key
     missing   it is not live, and nobody asked for it
     insert    it comes back
@@ -92,13 +93,12 @@ def fill(session: Session, aside: Session, found: Closure) -> None:
         old = ", ".join(identifier(name) for name in part.pairing.columns)
         cells = ", ".join(part.cells.values())
         read = f"COPY (SELECT {old} FROM ONLY {part.pairing.source}) TO STDOUT"
-        with aside.cursor() as source, session.cursor() as sink:
-            with (
-                source.copy(read.encode()) as rows,
-                sink.copy(f"COPY {part.staged} ({cells}) FROM STDIN".encode()) as into,
-            ):
-                for block in rows:
-                    into.write(block)
+        with (
+            aside.cursor() as source, session.cursor() as sink, source.copy(read.encode()) as rows,
+            sink.copy(f"COPY {part.staged} ({cells}) FROM STDIN".encode()) as into,
+        ):
+            for block in rows:
+                into.write(block)
         names = [part.cells[name] for name in part.cells]
         rest = [part.cells[name] for name in restable(part, found.edges)]
         run(session, f"UPDATE {part.staged} x SET hash = {hashed(names, 'x')}, rest = {hashed(rest or names, 'x')}")
@@ -133,6 +133,9 @@ def _compare(session: Session, part: Part, found: Closure) -> None:
         links = sorted(link_columns(part, found.edges) - set(part.live.key))
         emptied = " AND ".join(f"(x.{identifier(n)} IS NULL OR x.{identifier(n)} = s.{part.cells[n]})" for n in links)
         same = f"WHEN {rest} = s.rest AND {emptied} THEN 'same' " if links else ""
+        if links and not part.pairing.renamed:
+            # In a table that was made anew, it may be another row with this key.
+            same += f"WHEN {rest} = s.rest THEN 'moved' "
         run(
             session,
             f"UPDATE {part.staged} s SET fate = CASE WHEN {live} = s.hash THEN 'there' {same}ELSE 'taken' END "

@@ -10,6 +10,8 @@ from ops.salvage.closure import LINKED, MAIN, RELATED, Closure, Edge, Part
 from ops.salvage.stage import COMES, Session, emptied, following, one, relinks
 
 SAMPLES = 5
+EMPTY = "it is live, and only a link of it is empty now"
+ELSEWHERE = "it is live, and leads elsewhere now"
 TAKEN = "a row with this key is live, with other content"
 REPORT, LEFT = "salvage.json", "left-out.jsonl"
 
@@ -94,17 +96,21 @@ def _table(session: Session, part: Part) -> TableReport:
     )
 
 
+# Why a staged row stays out, as SQL.
+WHY = f"coalesce(s.why, CASE s.fate WHEN 'same' THEN '{EMPTY}' WHEN 'moved' THEN '{ELSEWHERE}' ELSE '{TAKEN}' END)"
+
+
 def _lost(part: Part) -> str:
     """The condition on a staged row that does not come back and should be told of. Of a related table that kept its
     name, only what was to come: the others are none of the operator's concern."""
     if part.role == MAIN or part.pairing.renamed:
-        return "s.fate IN ('left', 'taken', 'same')"
+        return "s.fate IN ('left', 'taken', 'same', 'moved')"
     return "s.fate = 'left'"
 
 
 def _reasons(session: Session, part: Part) -> Iterator[Reason]:
     query = (
-        f"SELECT coalesce(s.why, '{TAKEN}'), count(*), (array_agg({_key(part)} ORDER BY row_id))[1:{SAMPLES}] "
+        f"SELECT {WHY}, count(*), (array_agg({_key(part)} ORDER BY row_id))[1:{SAMPLES}] "
         f"FROM {part.staged} s WHERE {_lost(part)} GROUP BY 1 ORDER BY 1"
     )
     for why, rows, sample in session.execute(query.encode()):
@@ -121,7 +127,7 @@ def left_rows(session: Session, found: Closure) -> Iterator[dict[str, object]]:
     for part in found.parts:
         if part.role == LINKED:
             continue
-        query = f"SELECT {_key(part)}, coalesce(s.why, '{TAKEN}') FROM {part.staged} s WHERE {_lost(part)}"
+        query = f"SELECT {_key(part)}, {WHY} FROM {part.staged} s WHERE {_lost(part)}"
         with session.cursor("left") as cursor:
             for key, why in cursor.execute(f"{query} ORDER BY row_id".encode()):
                 yield {"table": part.pairing.source, "into": part.pairing.into, "key": key, "why": why}

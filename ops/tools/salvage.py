@@ -86,6 +86,7 @@ def salvage_insert(
     with _sessions(world, target, run, aside) as (live, backup), _told(target):
         noted = back.read_note(folder)
         if noted and back.ended(live, noted):
+            write_whole(folder / REPORT, noted.report.model_dump_json(indent=1))
             return f"{noted.rows:,} rows and {noted.linked:,} links came back before the interruption"
         found = _closure(world, live, target, backup_id, tables, related, linked, values)
         with live.transaction():
@@ -99,9 +100,9 @@ def salvage_insert(
             brought, links = insert.bring(live, found)
             for table in done.tables:
                 table.keys = brought[table.into].keys
+            done.done = True
             back.write_left(folder / LEFT, tell.left_rows(live, found))
-            back.note(live, found, folder, links)
-    done.done = True
+            back.note(live, found, folder, links, done)
     write_whole(folder / REPORT, done.model_dump_json(indent=1))
     rows, many = done.totals
     return "\n".join([f"{rows:,} rows and {many:,} links came back", *tell.lines(done)])

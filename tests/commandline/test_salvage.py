@@ -120,11 +120,7 @@ def test_with_new_keys_they_all_come_back_and_links_follow(project: Callable[...
     assert shop.query("SELECT count(*) FROM lessons_session") == [(1003,)]
     led = "SELECT b.id, s.title FROM lessons_booking b JOIN lessons_session s ON s.id = b.session_id"
     assert shop.query(f"{led} WHERE b.id <= 1000 AND s.title <> 'Stunde ' || b.id") == []
-    assert shop.query(f"{led} WHERE b.id > 1000 ORDER BY b.id") == [
-        (1001, "Neu 1"),
-        (1002, "Neu 2"),
-        (1003, "Neu 3"),
-    ]
+    assert shop.query(f"{led} WHERE b.id > 1000 ORDER BY b.id") == [(1001, "Neu 1"), (1002, "Neu 2"), (1003, "Neu 3")]
     undone = shop.inv("undo", "--json", "--confirm=shop")
     assert undone.code == 0, undone.out + undone.err
     assert shop.fingerprint() == before
