@@ -91,6 +91,8 @@ def pages(world: World, target: str) -> dict[str, str]:
     for name, procedure in PROCEDURES.items():
         c = page_inputs(world, target, name)
         made[f"{name}.md"] = render.page(make_plan(procedure, c), variables(c, name))
+    # No procedure: it stops where a person decides, so it says what to type and does not run.
+    made["recover.md"] = render.template("recover.md.j2").render(target=target)
     return made
 
 

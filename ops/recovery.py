@@ -158,7 +158,7 @@ def _chosen(folder: Path, has: Sequence[str], backup_id: str) -> tuple[Manifest,
     known = [one for one in backup.backups(folder) if not one.backup.endswith(KEPT)]
     fits = [one for one in reversed(known) if set(one.migrations) <= set(has)]
     fits.sort(key=lambda one: set(one.migrations) == set(has))
-    damaged = []
+    damaged: list[str] = []
     for one in fits:
         wrong = backup.damage(folder / "backups" / one.backup)
         if not wrong:
@@ -204,8 +204,8 @@ def _ways_back(
     if migrated:
         ways.append(
             Way(
-                "Or, as the guide says: back to that backup, correct the migrations, migrate again; what was written since "
-                "is kept aside and comes back at the end",
+                "Or, as the guide says: back to that backup, correct the migrations, migrate again; what was written "
+                "since is kept aside and comes back at the end",
                 (f"inv rollback --target={target} --backup={name}", f"inv recover --target={target}"),
             )
         )

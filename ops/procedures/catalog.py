@@ -14,5 +14,16 @@ from ops.step import Procedure
 
 PROCEDURES: dict[str, Procedure] = {
     procedure.name: procedure
-    for procedure in (release, backup, clone_prod_to_test, migrate_test, verify, promote, rollback, salvage, freeze, unfreeze)
+    for procedure in (
+        release,
+        backup,
+        clone_prod_to_test,
+        migrate_test,
+        verify,
+        promote,
+        rollback,
+        salvage,
+        freeze,
+        unfreeze,
+    )
 }

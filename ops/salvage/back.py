@@ -46,7 +46,8 @@ class NotedLinks(BaseModel):
 
 
 class Noted(BaseModel):
-    """What one salvage did. ``transaction`` and ``system`` tell whether it came to its end; ``report`` is what it said."""
+    """What one salvage did. ``transaction`` and ``system`` tell whether it came to its end, ``report``
+    is what it said."""
 
     transaction: int
     system: str
@@ -141,10 +142,10 @@ def load(session: Session, noted: Noted, folder: Path) -> None:
 
 
 def _fill(session: Session, name: str, file: Path) -> None:
-    with session.cursor() as cursor, cursor.copy(f"COPY pg_temp.{name} FROM STDIN".encode()) as into:
-        with file.open("rb") as lines:
-            while block := lines.read(1 << 20):
-                into.write(block)
+    copying = f"COPY pg_temp.{name} FROM STDIN".encode()
+    with file.open("rb") as lines, session.cursor() as cursor, cursor.copy(copying) as into:
+        while block := lines.read(1 << 20):
+            into.write(block)
     run(session, f"ANALYZE pg_temp.{name}")
 
 
@@ -193,9 +194,9 @@ def take_back(session: Session, noted: Noted, folder: Path, target: str) -> tupl
     away, changed = gone(session, noted)
     if away or changed:
         raise Refused(
-            f"{target}: of the salvaged rows {away:,} are gone and {changed:,} were changed since; taking the salvage back "
-            "would undo that, so nothing was changed",
-            f"inv status --target={target}   and keep what is there; the state before the salvage is in its safety backup",
+            f"{target}: of the salvaged rows {away:,} are gone and {changed:,} were changed since; taking the "
+            "salvage back would undo that, so nothing was changed",
+            f"inv status --target={target}   and keep what is there; the safety backup has what was before",
         )
     _triggers(session, live, tables, on=False)
     links = sum(_unlink(session, number, link) for number, link in enumerate(noted.links))
@@ -203,10 +204,8 @@ def take_back(session: Session, noted: Noted, folder: Path, target: str) -> tupl
     rows = sum(_delete(session, n, table) for n, table in reversed(list(enumerate(noted.tables))))
     run(session, "SET CONSTRAINTS ALL IMMEDIATE")
     _triggers(session, live, tables, on=True)
-    keyed = noted.model_copy(update={"tables": [table for table in noted.tables if table.key]})
-    if rows != noted.rows or keyed.rows != sum(
-        one(session, _there(n, t)) == 0 and t.rows for n, t in enumerate(noted.tables) if t.key
-    ):
+    still = sum(one(session, _there(number, table)) for number, table in enumerate(noted.tables) if table.key)
+    if rows != noted.rows or still:
         raise StepFailed(
             f"{target}: {rows:,} of {noted.rows:,} rows could be deleted, so nothing was changed", "inv status"
         )
@@ -226,6 +225,11 @@ def _unlink(session: Session, number: int, link: NotedLinks) -> int:
         f"UPDATE ONLY {link.table} x SET {sets} FROM pg_temp.k{number} k "
         f"WHERE {_key(link.key, 'x')} = k.key AND {_key(link.columns, 'x')} = k.value",
     )
+
+
+def _there(number: int, table: NotedRows) -> str:
+    keys = f"SELECT key FROM pg_temp.n{number}"
+    return f"SELECT count(*) FROM ONLY {table.table} x WHERE {_key(table.key, 'x')} IN ({keys})"
 
 
 def _delete(session: Session, number: int, table: NotedRows) -> int:
@@ -254,8 +258,8 @@ def _refuse_followers(session: Session, live: Catalog, noted: Noted, target: str
                 said += [f"{count:,} of {child.name}"] if count else []
     if said:
         raise Refused(
-            f"{target}: rows that were written since lead to salvaged ones ({', '.join(said)}); taking the salvage back "
-            "would leave them without, so nothing was changed",
+            f"{target}: rows that were written since lead to salvaged ones ({', '.join(said)}); taking the salvage "
+            "back would leave them without, so nothing was changed",
             f"inv status --target={target}   and keep what is there",
         )
 

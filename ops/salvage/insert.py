@@ -78,7 +78,8 @@ def _advance(session: Session, part: Part) -> None:
         )
         run(
             session,
-            f"SELECT setval({literal(sequence)}::regclass, CASE WHEN q.seqincrement > 0 THEN v.most ELSE v.least END::bigint) "
+            f"SELECT setval({literal(sequence)}::regclass, "
+            "CASE WHEN q.seqincrement > 0 THEN v.most ELSE v.least END::bigint) "
             f"FROM (SELECT max(v) AS most, min(v) AS least FROM ({values}) every_value) v, {sequence} s, pg_sequence q "
             f"WHERE q.seqrelid = {literal(sequence)}::regclass AND NOT q.seqcycle "
             "AND CASE WHEN q.seqincrement > 0 THEN v.most >= s.last_value + s.is_called::int AND v.most <= q.seqmax "
@@ -101,7 +102,8 @@ def _value(part: Part, name: str, found: Closure) -> str:
     """A staged value as it is written: a key that is new, and a link to a row with a new key, follow."""
     cell = f"s.{part.cells[name]}"
     if name == part.renumbered:
-        return f"CASE s.fate WHEN 'rekey' THEN (SELECT r.new FROM pg_temp.r{part.number} r WHERE r.old = {cell}) ELSE {cell} END"
+        new = f"(SELECT r.new FROM pg_temp.r{part.number} r WHERE r.old = {cell})"
+        return f"CASE s.fate WHEN 'rekey' THEN {new} ELSE {cell} END"
     for link, edge in into_others(part, found.edges):
         if edge and link.columns == (name,) and link.to_columns == (edge.parent.renumbered,):
             renewed = f"(SELECT r.new FROM pg_temp.r{edge.parent.number} r WHERE r.old = {cell})"

@@ -1,7 +1,7 @@
 """Which live table holds what a table of the backup did, and which of its columns. Pure.
 
-A table has the same name where that is live. Else: what the operator said; what the verdict of a rehearsal found; or the
-one new table that all of its columns fit.
+What the operator said; else the same name; else what the verdict of a rehearsal found; else the one new table that all
+of its columns fit.
 """
 
 from __future__ import annotations

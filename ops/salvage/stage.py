@@ -76,8 +76,8 @@ def prepare(session: Session, found: Closure) -> None:
         )
         run(
             session,
-            f"ALTER TABLE {part.staged} ADD row_id bigint GENERATED ALWAYS AS IDENTITY, ADD hash bigint, ADD rest bigint, "
-            "ADD fate text, ADD why text",
+            f"ALTER TABLE {part.staged} ADD row_id bigint GENERATED ALWAYS AS IDENTITY, ADD hash bigint, "
+            "ADD rest bigint, ADD fate text, ADD why text",
         )
         run(session, f"CREATE INDEX ON {part.staged} (row_id)")
         if part.keyed:
@@ -94,7 +94,9 @@ def fill(session: Session, aside: Session, found: Closure) -> None:
         cells = ", ".join(part.cells.values())
         read = f"COPY (SELECT {old} FROM ONLY {part.pairing.source}) TO STDOUT"
         with (
-            aside.cursor() as source, session.cursor() as sink, source.copy(read.encode()) as rows,
+            aside.cursor() as source,
+            session.cursor() as sink,
+            source.copy(read.encode()) as rows,
             sink.copy(f"COPY {part.staged} ({cells}) FROM STDIN".encode()) as into,
         ):
             for block in rows:
@@ -146,8 +148,9 @@ def _compare(session: Session, part: Part, found: Closure) -> None:
     run(
         session,
         f"WITH live AS (SELECT {live} AS hash, count(*) AS many FROM {part.live.rows} x GROUP BY 1), "
-        f"each AS (SELECT row_id, hash, row_number() OVER (PARTITION BY hash ORDER BY row_id) AS place FROM {part.staged}) "
-        f"UPDATE {part.staged} s SET fate = CASE WHEN each.place <= coalesce(live.many, 0) THEN 'there' ELSE 'missing' END "
+        "each AS (SELECT row_id, hash, row_number() OVER (PARTITION BY hash ORDER BY row_id) AS place "
+        f"FROM {part.staged}) UPDATE {part.staged} s "
+        "SET fate = CASE WHEN each.place <= coalesce(live.many, 0) THEN 'there' ELSE 'missing' END "
         "FROM each LEFT JOIN live ON live.hash = each.hash WHERE each.row_id = s.row_id",
     )
 
@@ -248,7 +251,8 @@ def _relink(session: Session, edge: Edge) -> None:
     only = {identifier(name) for name in edge.link.columns}
     free = ""
     if any(set(unique.parts) == only for unique in edge.child.live.uniques):
-        free = f" AND NOT EXISTS (SELECT FROM {edge.child.live.name} y WHERE {matching(edge.child, edge.link.columns, 'y')})"
+        same = matching(edge.child, edge.link.columns, "y")
+        free = f" AND NOT EXISTS (SELECT FROM {edge.child.live.name} y WHERE {same})"
     found = emptied(edge, "('same', 'linked')", parents)
     run(session, f"INSERT INTO pg_temp.l{edge.number} SELECT s.row_id {found}{free}")
     run(

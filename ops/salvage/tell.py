@@ -169,7 +169,8 @@ def lines(report: Report) -> list[str]:
 def _line(table: TableReport, word: str) -> str:
     name = table.table if table.table == table.into else f"{table.table} → {table.into}"
     new = f", {table.new_keys:,} under new keys" if table.new_keys else ""
-    return f"{name}: of {_n(table.rows, 'row')} {table.there:,} are there, {table.back + table.new_keys:,} {word} back{new}"
+    back = table.back + table.new_keys
+    return f"{name}: of {_n(table.rows, 'row')} {table.there:,} are there, {back:,} {word} back{new}"
 
 
 def _of_links(link: LinkReport, word: str) -> Iterator[str]:

@@ -195,8 +195,8 @@ def _no_more(target: str, counted: Report, now: Report) -> None:
         many = table.back + table.new_keys
         if many > shown.get(table.into, 0):
             raise Refused(
-                f"{target}: {table.into}: {many:,} rows would come back by now, {shown.get(table.into, 0):,} were shown; "
-                "somebody deleted rows meanwhile, so nothing was changed",
+                f"{target}: {table.into}: {many:,} rows would come back by now, {shown.get(table.into, 0):,} were "
+                "shown; somebody deleted rows meanwhile, so nothing was changed",
                 "inv undo   and then the salvage again",
             )
 

@@ -1,4 +1,4 @@
-"""Salvage of tables of every kind: names that need quotes, keys of all sorts or none, links, triggers, unique values."""
+"""Salvage of tables of every kind: names that need quotes, any key or none, links, triggers, unique values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ CREATE TABLE "Schule, Süd"."Kurs = ""alt"" 1" (
     roh bytea, p point, w timestamptz, i interval, f double precision, l bigint GENERATED ALWAYS AS IDENTITY,
     doppelt numeric GENERATED ALWAYS AS (preis * 2) STORED, "NULL" text, PRIMARY KEY ("Nr, x", "Jahr"));
 INSERT INTO "Schule, Süd"."Kurs = ""alt"" 1" ("Jahr", "Nr, x", art, preis, j, b, a, t, roh, p, w, i, f, "NULL")
-SELECT n, 'x' || n % 7, CASE n % 2 WHEN 0 THEN 'groß' ELSE 'klein' END::"Schule, Süd"."Art", n * 1.25, '{"a":  1}', '{"b": [1, null]}',
+SELECT n, 'x' || n % 7, CASE n % 2 WHEN 0 THEN 'groß' ELSE 'klein' END::"Schule, Süd"."Art", n * 1.25,
+    '{"a":  1}', '{"b": [1, null]}',
     ARRAY[n, NULL], ARRAY['a,b', '"', NULL], decode('00ff0a5c', 'hex'), point(n, -0.0), now() + n * interval '1 h',
     n * interval '1 mon 3 s', n / 3.0, CASE WHEN n % 3 = 0 THEN E'tab\\t\\\\N\\n' END FROM generate_series(1, 50) n;
 CREATE TABLE ohne (a int, b text);
@@ -88,7 +89,8 @@ CREATE TABLE platz (haus text, nr int, PRIMARY KEY (haus, nr));
 CREATE TABLE sitzt (person_id bigint REFERENCES person ON DELETE CASCADE, haus text, nr int,
     FOREIGN KEY (haus, nr) REFERENCES platz ON DELETE SET NULL, PRIMARY KEY (person_id));
 INSERT INTO abteilung (name) SELECT 'A' || n FROM generate_series(1, 5) n;
-INSERT INTO person (name, abteilung_id, chef_id) SELECT 'P' || n, 1 + n % 5, nullif(n / 10, 0) FROM generate_series(1, 100) n;
+INSERT INTO person (name, abteilung_id, chef_id) SELECT 'P' || n, 1 + n % 5, nullif(n / 10, 0)
+    FROM generate_series(1, 100) n;
 INSERT INTO adresse SELECT n, 'O' || n FROM generate_series(1, 100) n;
 INSERT INTO karte (nr, person_id) SELECT 'K' || n, n FROM generate_series(1, 100) n;
 INSERT INTO platz SELECT 'H' || n % 3, n FROM generate_series(1, 100) n;
@@ -136,7 +138,8 @@ def test_a_row_that_needs_another_one_brings_it_or_stays_out(project: Callable[.
 def test_what_somebody_did_to_a_link_since_stays(project: Callable[..., Project]) -> None:
     shop = project("b")
     damage = """DELETE FROM person WHERE id = 50;; UPDATE karte SET nr = 'neu' WHERE id = 50;;
-    DELETE FROM person WHERE id = 51;; UPDATE karte SET person_id = 1 WHERE id = 51;; UPDATE karte SET person_id = NULL WHERE id = 52"""
+    DELETE FROM person WHERE id = 51;; UPDATE karte SET person_id = 1 WHERE id = 51;;
+    UPDATE karte SET person_id = NULL WHERE id = 52"""
     backup = backed_up(shop, LINKS, damage)
     found = report(shop, salvage(shop, backup, "--table=person"))
     links = {link["table"]: (link["back"], link["changed"]) for link in found["links"]}
@@ -181,7 +184,8 @@ def test_unique_values_that_others_have_are_listed_and_triggers_rest(project: Ca
 def test_columns_of_today_get_a_value(project: Callable[..., Project]) -> None:
     shop = project("b")
     damage = """DELETE FROM mitglied WHERE id > 10;; ALTER TABLE mitglied ADD ort text NOT NULL DEFAULT 'hier';;
-    ALTER TABLE mitglied ALTER ort DROP DEFAULT;; ALTER TABLE mitglied DROP log;; ALTER TABLE mitglied ALTER id TYPE bigint"""
+    ALTER TABLE mitglied ALTER ort DROP DEFAULT;; ALTER TABLE mitglied DROP log;;
+    ALTER TABLE mitglied ALTER id TYPE bigint"""
     backup = backed_up(shop, TAKEN, damage)
     refused = salvage(shop, backup, "--table=mitglied", code=3)
     assert "--set=ort=VALUE" in refused.outcome["hint"]
