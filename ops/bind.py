@@ -17,6 +17,7 @@ from ops.inventory import Target
 from ops.measures import asks_freeze
 from ops.postgres import Tools, choose, installed, json_lines, said_error
 from ops.probes import app_inputs, commit_of, declarations, identity, pending_digest, probe, target_folder
+from ops.salvage.wanted import Asked, bound
 from ops.world import World
 
 # What each procedure has to know beside its target.
@@ -43,7 +44,7 @@ class Wanted:
     ``backup``: an id, ``latest``, ``before:RUN`` or a moment; ``kept``: a kept database; ``draft``: for ``verify``,
     draft declarations for what is refused; ``auto_rollback``: for ``release`` and ``promote``; ``failed_run``: the
     release that is to be taken back; ``freeze``, ``export``: for ``rollback``, freeze production meanwhile, and keep
-    what differs as a backup of its own.
+    what differs as a backup of its own; ``salvage``: the tables that are to come back.
     """
 
     backup: str = ""
@@ -53,6 +54,7 @@ class Wanted:
     failed_run: str = ""
     freeze: bool = False
     export: bool = False
+    salvage: Asked | None = None
 
 
 def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -> Inputs:  # noqa: B008
@@ -109,13 +111,16 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         given["backup"] = _clone_run(given)
     if procedure == "promote":
         given |= _certified(world, entry, given["frozen"])
-    if procedure in ("rollback", "auto-rollback"):
+    if procedure in ("rollback", "auto-rollback", "salvage"):
         folder = target_folder(world, target)
-        choice = chosen.choose(folder, wanted.backup, journal.runs(folder), major)
-        given |= {"backup": choice.manifest.backup, "release": _released(choice.manifest), "chosen": choice.said}
-        given["export"] = wanted.export
-        given["freezes"] = not given["frozen"] and (wanted.freeze or entry.freeze == "always")
+        choice = chosen.choose(folder, wanted.backup, journal.runs(folder), major, delta=procedure == "salvage")
+        given |= {"backup": choice.manifest.backup, "chosen": choice.said}
         major = max(major, choice.manifest.server // 10000)
+        if procedure == "salvage":
+            given["salvage"] = bound(world, target, choice.manifest, wanted.salvage)
+        else:
+            given |= {"release": _released(choice.manifest), "export": wanted.export}
+            given["freezes"] = not given["frozen"] and (wanted.freeze or entry.freeze == "always")
     if procedure == "rollback-to-replaced" and wanted.backup:
         raise UsageError(f"{target}: either --backup or --to-replaced, not both", "inv rollback --help")
     if procedure in ("rollback-to-replaced", "discard-replaced"):

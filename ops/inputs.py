@@ -33,6 +33,32 @@ class HealthInputs(BaseModel):
     every: float = 2
 
 
+class SalvageInputs(BaseModel):
+    """What a salvage brings back: pairs of the backup's table and the live one.
+
+    ``tables`` were named, rows of ``related`` may come along, links of ``linked`` may come back; ``values`` are
+    ``column=value`` for columns that the backup does not have; ``notes`` say what was found, for the operator;
+    ``whole`` restores the rows of all tables, where those that are needed are not known (on a page).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    tables: tuple[tuple[str, str], ...]
+    related: tuple[tuple[str, str], ...] = ()
+    linked: tuple[tuple[str, str], ...] = ()
+    new_keys: bool = False
+    values: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    whole: bool = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every table of the backup that is looked at; none where all are."""
+        if self.whole:
+            return ()
+        return tuple(source for source, _ in (*self.tables, *self.related, *self.linked))
+
+
 class Inputs(BaseModel):
     """What one run is about.
 
@@ -81,6 +107,7 @@ class Inputs(BaseModel):
     release: str = ""
     certificate: str = ""
     draft: bool = False
+    salvage: SalvageInputs | None = None
     certificate_hours: float = 24
     lock_timeout: float = 5
     retries: int = 5
@@ -167,6 +194,16 @@ class Inputs(BaseModel):
     def delta_marker(self) -> str:
         """Its comment."""
         return f"generalprobe delta of {self.target}, run {self.run}"
+
+    @property
+    def aside(self) -> str:
+        """The backup, restored beside production to take lost rows from it."""
+        return named(self.database, "salvage", self.run)
+
+    @property
+    def aside_marker(self) -> str:
+        """The comment of what was restored for a salvage; it never becomes the live database."""
+        return f"generalprobe salvage of {self.target}, run {self.run}"
 
     @property
     def clone_marker(self) -> str:

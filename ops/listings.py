@@ -137,7 +137,8 @@ def _aside(databases: dict[str, str], database: str) -> list[str]:
         db
         for db in databases
         if any(
-            db.startswith(f"{database}_{what}") for what in ("replaced_", "restored_", "undone_", "spare_", "before")
+            db.startswith(f"{database}_{what}")
+            for what in ("replaced_", "restored_", "undone_", "spare_", "salvage_", "before")
         )
     )
 

@@ -24,6 +24,7 @@ from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
 from ops.render import plan_text
 from ops.run import Runner, explained, stands
+from ops.salvage.wanted import Asked
 from ops.tools import TOOLS
 from ops.world import World, application
 
@@ -43,6 +44,7 @@ class Options:
     export: bool = False
     kept: str = ""
     auto_rollback: bool = False
+    salvage: Asked | None = None
 
 
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
@@ -115,6 +117,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
             options.auto_rollback,
             freeze=options.freeze,
             export=options.export,
+            salvage=options.salvage,
         )
         inputs = bind(world, name, target, wanted)
     except NothingToDo as nothing:

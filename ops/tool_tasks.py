@@ -13,6 +13,8 @@ from invoke.tasks import Task, task
 if TYPE_CHECKING:
     from ops.main import Options
 
+SALVAGE = "target backup_id run aside tables related linked new_keys values report"
+
 # What each tool does, and its options; a test holds them against ops.tools.
 TOOLS = {
     "seal": ("Write the manifest of a finished dump and give it its name.", "target backup_id run"),
@@ -68,6 +70,11 @@ TOOLS = {
         "target name run backup_id frozen",
     ),
     "check-as-before": ("Prove that production is what it was right before a release.", "before after"),
+    "same-tables": ("Compare some tables of two fingerprints.", "before after tables"),
+    "salvage-count": ("Count what a salvage would bring back, and what not.", SALVAGE),
+    "salvage-insert": ("Bring a salvage's rows and links back, in one transaction.", SALVAGE + " lock_timeout"),
+    "salvage-check": ("Prove that every row is back, or on the list.", SALVAGE),
+    "salvage-remove": ("Take away what a salvage brought back.", "target run report lock_timeout"),
 }
 
 

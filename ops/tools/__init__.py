@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.tools import backups, delta, failed, hazards, health, kept, loss, measured, promotion, rehearsal
+from ops.tools import backups, delta, failed, hazards, health, kept, loss, measured, promotion, rehearsal, salvage
 from ops.tools.registry import TOOLS, WATCHES
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "measured",
     "promotion",
     "rehearsal",
+    "salvage",
 ]
