@@ -59,7 +59,9 @@ def _store(value: str) -> str:
     bucket = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s@]*)?"
     if "://" in value and not re.fullmatch(bucket, value):
         raise _bad("should be a folder or s3://bucket/prefix, without a password")
-    return value
+    # It leads into commands: `~` is opened here, a dash would be an option, and psql takes a bar for a program.
+    value = os.path.expanduser(value)
+    return f"./{value}" if value.startswith(("-", "|", "~", "\\")) else value
 
 
 Word = Annotated[str, AfterValidator(_word)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterable
 from ops.command import Command, Query, Shell, Tool, reveal, show
 from ops.django import failed_migration
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
-from ops.files import write_whole
+from ops.files import private_file, write_whole
 from ops.journal import Event, Journal, State, now
 from ops.plan import Plan, PlannedCheck, PlannedStep
 from ops.postgres import said_error
@@ -127,8 +128,10 @@ class Runner:
 
     def _verdict(self) -> object:
         """What the comparison found, where this run has made one."""
-        path = self.journal.folder / "verdict.json"
-        return json.loads(path.read_text()) if path.is_file() else None
+        try:
+            return json.loads((self.journal.folder / "verdict.json").read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
 
     def _all(self) -> bool:
         self._still_holds()
@@ -274,8 +277,7 @@ class Runner:
 
     def _log(self, key: str, command: Shell | Query, out: str, err: str) -> None:
         path = self.journal.folder / f"{key}.log"
-        with path.open("a") as file:
-            path.chmod(0o600)
+        with open(private_file(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8", errors="replace") as file:
             file.write(f"$ {show(command)}\n{out}{err}")
 
     def _tell(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from pathlib import Path
@@ -64,19 +65,24 @@ def measured(file: Path) -> Recovery | None:
         return None
     restored = moments["restored"] - moments["restore-begun"]
     proved = moments["proved"] - moments["proof-begun"]
-    if restored < 0 or proved < 0:
+    if not (restored >= 0 and proved >= 0 and math.isfinite(restored + proved)):
         return None
     return Recovery(restored=round(restored, 3), proved=round(proved, 3), swapped=max(gaps))
 
 
 def _noted(file: Path) -> dict[str, float]:
-    return json.loads(file.read_text()) if file.is_file() else {}
+    """The moments that were noted; what is damaged is as good as not noted."""
+    try:
+        noted = json.loads(file.read_bytes())
+        return {name: float(noted[name]) for name in MOMENTS if name in noted}
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError):
+        return {}
 
 
 def _gaps(file: Path) -> list[float]:
     """What ``swap.sql`` says of the time between closing the old one and opening the new one."""
-    text = file.read_text() if file.is_file() else ""
-    return [float(found) for found in re.findall(r"clients were away for ([\d.]+) s", text)]
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    return [float(found) for found in re.findall(r"clients were away for (\d{1,9}(?:\.\d+)?) s", text)]
 
 
 def _seconds(value: float) -> str:
