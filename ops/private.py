@@ -17,7 +17,7 @@ OTHERS = 0o077
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
-def whole_id(text: str, what: str, hint: str = "") -> str:
+def whole_id(text: str, what: str, hint: str = "inv status") -> str:
     """An id as it was given, where it is one: a whole file name, and never a path.
 
     Raises:

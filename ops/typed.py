@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 from invoke.collection import Collection
 from invoke.exceptions import ParseError
-from invoke.parser import Parser, ParserContext
+from invoke.parser import Parser
+from invoke.parser.context import ParserContext
 from invoke.program import Program
 
 # What a task needs and has no default for, as one would mostly type it.

@@ -65,7 +65,7 @@ def measured(file: Path) -> Recovery | None:
         return None
     restored = moments["restored"] - moments["restore-begun"]
     proved = moments["proved"] - moments["proof-begun"]
-    if not (restored >= 0 and proved >= 0 and math.isfinite(restored + proved)):
+    if restored < 0 or proved < 0:
         return None
     return Recovery(restored=round(restored, 3), proved=round(proved, 3), swapped=max(gaps))
 
@@ -74,7 +74,8 @@ def _noted(file: Path) -> dict[str, float]:
     """The moments that were noted; what is damaged is as good as not noted."""
     try:
         noted = json.loads(file.read_bytes())
-        return {name: float(noted[name]) for name in MOMENTS if name in noted}
+        found = {name: float(noted[name]) for name in MOMENTS if name in noted}
+        return {name: moment for name, moment in found.items() if math.isfinite(moment)}
     except (OSError, ValueError, TypeError, OverflowError, RecursionError):
         return {}
 
