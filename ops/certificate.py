@@ -236,7 +236,7 @@ def read(folder: Path, name: str) -> Certificate:
         found = Certificate.model_validate(content)
     except OSError:
         raise Refused(f"{folder.name}: there is no certificate {name}", hint) from None
-    except (ValueError, AttributeError, ValidationError, RecursionError):
+    except (ValueError, TypeError, AttributeError, ValidationError, RecursionError):
         raise Refused(f"{folder.name}: certificate {name} is damaged, or of another version", hint) from None
     if seal != _seal(found) or found.certificate != name:
         raise Refused(f"{folder.name}: certificate {name} was edited after it was issued", hint)

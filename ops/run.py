@@ -19,7 +19,8 @@ from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
 from ops.files import private_file, write_whole
 from ops.journal import Event, Journal, State, now
 from ops.plan import Plan, PlannedCheck, PlannedStep
-from ops.postgres import said_error
+from ops.postgres import PROGRAMS, said_error
+from ops.rights import grant
 from ops.tools import TOOLS
 from ops.watch import Line, watched
 from ops.world import World
@@ -272,7 +273,12 @@ class Runner:
             words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))
             said = said_error(done.err) or said_error(done.out) or f"exit code {done.exit}"
             at = failed_migration(done.out)
-            raise StepFailed(f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}")
+            # Of what the application lacks, and of what to do then, its step knows more.
+            ours = isinstance(command, Query) or command.words[0] in PROGRAMS
+            raise StepFailed(
+                f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}",
+                grant(self.world, command.target, done.err) if ours else "",
+            )
         return done.out.strip().splitlines()[-1] if done.out.strip() else ""
 
     def _log(self, key: str, command: Shell | Query, out: str, err: str) -> None:

@@ -208,7 +208,7 @@ def test_the_steps_own_gates_look_at_the_clones_mark(project: Make, server: Serv
         assert connection.execute("SELECT to_regclass('lessons_session')").fetchone() == (None,)
 
 
-def test_a_test_target_that_is_another_targets_production_is_refused(project: Make, make_database: Callable[..., str]) -> None:
+def test_a_test_target_that_is_anothers_production_is_refused(project: Make, make_database: Callable[..., str]) -> None:
     import yaml
 
     shop = project("b")
@@ -224,3 +224,71 @@ def test_a_test_target_that_is_another_targets_production_is_refused(project: Ma
     assert (done.code, "is the very database of other" in done.outcome["reason"]) == (3, True), done.out
     with psycopg.connect(other) as connection:
         assert connection.execute("SELECT v FROM canary").fetchone() == (1,)
+
+
+# --- which rights suffice
+
+READER = """
+GRANT CONNECT ON DATABASE {database} TO {role};
+GRANT pg_read_all_data TO {role};
+"""
+
+
+@pytest.fixture
+def reader(project: Make, server: Server) -> Iterator[tuple[Project, str, Callable[[str], None]]]:
+    """A project whose production is reached by a role that may only read; its name; and what grants or revokes."""
+    shop = project("b")
+    database = shop.production.rsplit("/", 1)[1]
+    role = f"reader_{database}"
+
+    def execute(text: str, on: str = database) -> None:
+        filled = sql.SQL(text).format(database=sql.Identifier(database), role=sql.Identifier(role))  # type: ignore[arg-type]
+        with psycopg.connect(server.url(on), autocommit=True) as connection:
+            connection.execute(filled)
+
+    execute("CREATE ROLE {role} LOGIN PASSWORD 'just-reading'")
+    execute("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC")
+    shop.env["DATABASE_URL"] = f"postgresql://{role}:just-reading@{shop.production.split('@')[1]}"
+    yield shop, role, execute
+    execute("DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_role_that_only_reads_is_enough_for_a_backup(reader: tuple[Project, str, Callable[[str], None]]) -> None:
+    shop, role, execute = reader
+    execute(READER)
+    execute("CREATE SCHEMA more; CREATE TABLE more.t AS SELECT 1 AS v; CREATE SEQUENCE more.s; SELECT lo_create(4711)")
+    execute("GRANT SELECT ON LARGE OBJECT 4711 TO {role}")
+    before = shop.fingerprint()
+    done = shop.inv("backup", "--json")
+    assert done.code == 0, done.out + done.err
+    assert shop.fingerprint() == before
+    assert shop.inv("backups", "--json").events[0]["rows"] == sum(rows for rows, _ in before.values())
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(shop.env["DATABASE_URL"]) as connection:
+        connection.execute("DELETE FROM lessons_booking")
+
+
+@pytest.mark.parametrize(
+    ("less", "said", "right"),
+    [
+        ("REVOKE pg_read_all_data FROM {role}", "permission denied", "GRANT pg_read_all_data TO"),
+        ("REVOKE CONNECT ON DATABASE {database} FROM {role}", "denied for database", "GRANT CONNECT ON DATABASE"),
+        ("SELECT lo_create(4712)", "permission denied for large object 4712", "GRANT SELECT ON LARGE OBJECT 4712 TO"),
+        (
+            "ALTER TABLE lessons_booking ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON lessons_booking USING (true)",
+            "row-level security policy",
+            "BYPASSRLS",
+        ),
+    ],
+    ids=["tables", "connect", "large object", "policy"],
+)
+def test_a_role_with_less_is_told_what_is_missing_and_leaves_no_backup(
+    reader: tuple[Project, str, Callable[[str], None]], less: str, said: str, right: str
+) -> None:
+    shop, role, execute = reader
+    execute(READER)
+    execute(less)
+    done = shop.inv("backup", "--json")
+    assert done.code == 4, done.out + done.err
+    assert said in done.outcome["reason"] and "\n" not in done.outcome["reason"], done.outcome
+    assert right in done.outcome["hint"] and role in done.outcome["hint"] + done.outcome["reason"], done.outcome
+    assert shop.inv("backups", "--json").out == ""

@@ -19,8 +19,8 @@ quick = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 NASTY = [
-    "", " ", ".", "..", "../../etc/passwd", "/etc/passwd", "a/../../b", "-rf", "--help", "$(touch pwned)", "`touch pwned`",
-    "'; select pg_sleep(5) --", 'x"; DROP DATABASE y; --', ":'x'", "%s%n", "\\", "\\! touch pwned", "a\nb", "é" * 40,
+    "", " ", ".", "..", "../../etc/passwd", "/etc/passwd", "a/../../b", "-rf", "--help", "$(touch pwned)",
+    "`touch pwned`",    "'; select pg_sleep(5) --", 'x"; DROP DATABASE y; --', ":'x'", "%s%n", "\\", "\\! touch pwned", "a\nb", "é" * 40,
     "x" * 5000, "\ue000RUN\ue001", "{run}", "|touch pwned", "~root", "\u202e", "!!", "latest", "none\0", "-", "*",
 ]  # fmt: skip
 text = st.sampled_from(NASTY) | st.text(max_size=30)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ops import backup, certificate, expectations, fingerprint, journal, listings, measures, rehearsed, way_back
@@ -45,8 +45,9 @@ def planned(name: str = "release") -> list[dict[str, Any]]:
     plan = make_plan(PROCEDURES[name], c)
     step = plan.steps[1].name
     header = {
-        "event": "run", "run": RUN, "procedure": name, "target": "shop", "tool": "1", "reason": "", "digest": plan.digest,
-        "inputs": c.model_dump(mode="json"), "plan": [], "headline": "x", "at": "2026-01-01T00:00:00Z",
+        "event": "run", "run": RUN, "procedure": name, "target": "shop", "tool": "1", "reason": "",
+        "digest": plan.digest, "inputs": c.model_dump(mode="json"), "plan": [],
+        "headline": "x", "at": "2026-01-01T00:00:00Z",
     }  # fmt: skip
     return [
         header,
@@ -148,7 +149,7 @@ def test_any_id_is_a_whole_file_name_or_refused(home: Path, wanted: str) -> None
 # --- journals
 
 
-@quick
+@settings(quick, max_examples=20)
 @given(events=mutated(JOURNAL), procedure=st.sampled_from(sorted(PROCEDURES)))
 @example(events=[{**JOURNAL[0], "inputs": {**JOURNAL[0]["inputs"], "run": "../../../outside"}}], procedure="release")
 @example(events=[JOURNAL[0], {"event": "outcome"}], procedure="release")
@@ -255,4 +256,4 @@ def test_any_declarations(home: Path, start: int, length: int, into: str, conten
     changed = (GOOD[:start] + into + GOOD[start + length :]).encode(errors="replace")
     for data in (changed, content):
         path = put(home / "migrations.expect.yaml", data)
-        answer(lambda: expectations.load(path, "migrations.expect.yaml"))
+        answer(lambda path=path: expectations.load(path, "migrations.expect.yaml"))  # type: ignore[misc]

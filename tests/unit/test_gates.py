@@ -1,4 +1,4 @@
-"""Every step that changes a database looks first whether it is the one that was planned for: asked of the definitions."""
+"""Every step that changes a database looks first whether it is the one planned for: asked of the definitions."""
 
 from __future__ import annotations
 
@@ -54,8 +54,10 @@ def test_a_step_that_changes_a_database_has_a_gate_on_its_server(name: str, situ
 def test_what_the_application_does_to_a_clone_asks_for_the_clones_mark(name: str) -> None:
     for step in shipped(name, "lessons").steps:
         c = step.inputs
-        writes = not step.step.reads and c.test and any(
-            isinstance(command, Shell) and Secret(c.test) in command.env.values() for command in step.commands
+        writes = (
+            not step.step.reads
+            and c.test
+            and any(isinstance(command, Shell) and Secret(c.test) in command.env.values() for command in step.commands)
         )
         files = {command.file for gate in step.gates for command in gate.commands if isinstance(command, Query)}
         assert not writes or "check_clone.sql" in files, step.name
