@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,7 +126,7 @@ def moves(
 
 def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: Allowed) -> Moved:
     kept = found.table in after.tables and (found.mapping or found.verdict not in ("lost", "declared", "removed"))
-    to = tuple(found.to.split(", ")) if found.to else (found.table,) if kept else ()
+    to = split_names(found.to) if found.to else (found.table,) if kept else ()
     gone = {c.column for c in found.columns if c.column not in found.mapping and c.verdict in ("removed", "declared")}
     return Moved(
         table=found.table,
@@ -138,6 +139,11 @@ def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: 
         may_empty={name: allowed.columns[name].get("lost", 0) for name in sorted(gone & allowed.columns.keys())},
         allowances=tuple(_allowances(found, old, after.tables[to[0]], allowed)) if old and len(to) == 1 else (),
     )
+
+
+def split_names(listed: str) -> tuple[str, ...]:
+    """Tables' names as a verdict lists them, joined by a comma; one that is quoted may hold commas itself."""
+    return tuple(name.strip() for name in re.findall(r'(?:[^",]|"(?:[^"]|"")*")+', listed))
 
 
 def _equal(old: Table, new: Table | None) -> bool:

@@ -96,6 +96,8 @@ class World:
             raise UsageError(f"{where} names a service; its address has to stand here itself", hint)
         if not parts.get("dbname"):
             raise UsageError(f"{where} names no database", hint)
+        if len(parts["dbname"].encode()) > 63:
+            raise UsageError(f"{where} names a database with more than 63 bytes, which PostgreSQL would cut", hint)
         if reveal(parts["dbname"]) != parts["dbname"]:
             raise UsageError(f"{where} names a database with characters that stand for variables here", hint)
         if not parts.get("password"):

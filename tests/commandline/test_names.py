@@ -20,7 +20,7 @@ NAMES = {
     "sql": 'x"; DROP DATABASE "y"; --',
     "shell": "'$(touch pwned)`touch pwned`; touch pwned #\\",
     "psql": ":'x' :\"live\" \\! touch pwned %s {x} é",
-    "long": "-" + "ü" * 26,
+    "long": "-" + "ü" * 25,
 }
 TABLE, COLUMN = """a"b'; SELECT 1/0; -- $(touch pwned) \\! :'x', d""", """c"; DROP TABLE t; -- %s é :'live' .x"""
 MOVED = """m, n"o' $(touch pwned) :"x" """

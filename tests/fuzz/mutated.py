@@ -20,7 +20,9 @@ quick = settings(
 )
 NASTY = [
     "", " ", ".", "..", "../../etc/passwd", "/etc/passwd", "a/../../b", "-rf", "--help", "$(touch pwned)",
-    "`touch pwned`",    "'; select pg_sleep(5) --", 'x"; DROP DATABASE y; --', ":'x'", "%s%n", "\\", "\\! touch pwned", "a\nb", "é" * 40,
+    "`touch pwned`",
+    "'; select pg_sleep(5) --", 'x"; DROP DATABASE y; --', ":'x'", "%s%n", "\\",
+    "\\! touch pwned", "a\nb", "é" * 40,
     "x" * 5000, "\ue000RUN\ue001", "{run}", "|touch pwned", "~root", "\u202e", "!!", "latest", "none\0", "-", "*",
 ]  # fmt: skip
 text = st.sampled_from(NASTY) | st.text(max_size=30)
