@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ops import backup, certificate, chosen, journal, kept
-from ops.command import Query
 from ops.django import only_adds
-from ops.errors import OpsError, Refused, UsageError
-from ops.inputs import HealthInputs, Inputs, named
+from ops.errors import Refused, UsageError
+from ops.identity import no_production, server_of
+from ops.inputs import HealthInputs, Inputs, beside
 from ops.inventory import Target
 from ops.measures import asks_freeze
-from ops.postgres import Tools, choose, installed, json_lines, said_error
+from ops.postgres import Tools, choose, installed
 from ops.probes import app_inputs, commit_of, declarations, identity, pending_digest, probe, target_folder
 from ops.salvage.wanted import Asked, bound
 from ops.world import World
@@ -160,19 +160,18 @@ def _test(world: World, entry: Target, here: dict[str, Any]) -> dict[str, Any]:
     test = world.inventory.test_of(entry)
     world.url(test.name)
     name = world.database(test.name)
-    done = world.run(Query("identity.sql", test.name, "postgres"))
-    if done.exit:
-        raise OpsError(f"{test.name}: the server does not answer: {said_error(done.err)}", "check its address")
-    there = json_lines(done.out)[0]
-    databases: dict[str, str] = there["databases"]  # type: ignore[assignment]
+    there = server_of(world, test.name)
+    databases: dict[str, str] = there["databases"]
     if (there["system"], name) == (here["system"], here["database"]):
         raise UsageError(
             f"{world.inventory.file.name}:{test.line}: {test.name} is the very database of {entry.name}: "
             f"{name} on the same server",
             f"give {test.name} a database of its own",
         )
-    former = tuple(named(name, what) + "_" for what in ("replaced", "roundtrip", "migrated"))
-    tidy = [db for db, mark in databases.items() if db.startswith(former) and mark.startswith("generalprobe clone ")]
+    no_production(world, test, name, there["system"])
+    ours = (f"generalprobe clone of {entry.name}, run ", "generalprobe clone round trip, run ")
+    former = [db for db in databases if beside(db, name, "replaced", "roundtrip", "migrated")]
+    tidy = [db for db in former if databases[db].startswith(ours)]
     return {
         "test": test.name,
         "test_database": name,

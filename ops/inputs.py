@@ -7,7 +7,12 @@ very same plan again.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import re
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+# A run's id: the moment and four letters; by hand the page's.
+RUN = r"\d{8}_\d{6}_[a-z0-9]{4}"
 
 
 class AppInputs(BaseModel):
@@ -115,6 +120,14 @@ class Inputs(BaseModel):
     compress: str = "1"
     tools: str = ""
 
+    @field_validator("run", "backup", "certificate")
+    @classmethod
+    def _is_id(cls, value: str) -> str:
+        """They become names of files: a journal that was edited must not lead out of the store."""
+        if not re.fullmatch(r"[\w\ue000\ue001.-]*", value, re.ASCII) or ".." in value:
+            raise ValueError("not an id")
+        return value
+
     @property
     def folder(self) -> str:
         """Where everything of this target is kept."""
@@ -221,3 +234,10 @@ def named(database: str, what: str, run: str = "") -> str:
     tail = f"_{what}_{run}" if run else f"_{what}"
     stem = database.encode()[: 63 - len(tail.encode())].decode(errors="ignore")
     return stem + tail
+
+
+def beside(database: str, of: str, *kinds: str) -> bool:
+    """Whether a database has the name that a run gives to one of these kinds beside another database."""
+    return any(
+        database == named(of, kind, found[1]) for kind in kinds if (found := re.search(f"_{kind}_({RUN})$", database))
+    )

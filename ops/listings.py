@@ -10,6 +10,7 @@ from ops import backup, console, kept
 from ops.bind import some_tools
 from ops.command import Query, Secret
 from ops.errors import DONE, OpsError
+from ops.identity import server_of
 from ops.journal import State
 from ops.main import Options, every_run, status_lines, target_of, world_of
 from ops.postgres import json_lines
@@ -180,7 +181,7 @@ def environment(options: Options) -> int:
     }
     if entry.test:
         values |= {"TEST_DATABASE": world.database(entry.test), Secret(entry.test).variable: world.url(entry.test)}
-        world.url(entry.test)
+        values["TEST_SYSTEM"] = str(server_of(world, entry.test)["system"])
     values["PGSERVICEFILE"] = str(world.keep_private() / "services")
     values["PATH"] = os.pathsep.join([str(fit[0].folder), world.environ.get("PATH", os.defpath)])
     for key, value in values.items():

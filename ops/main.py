@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -16,17 +17,19 @@ from ops import __version__, aftermath, console, fingerprint, inventory, journal
 from ops.bind import NothingToDo, Wanted, bind, some_tools, use_tools
 from ops.command import Query
 from ops.errors import DONE, FAILED, INTERRUPTED, OpsError, Refused, UsageError
+from ops.identity import check_places
 from ops.inputs import Inputs
 from ops.lock import RunLock
 from ops.opened import fingerprint_of
 from ops.plan import Plan, make_plan
+from ops.private import close_store
 from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
 from ops.render import plan_text
 from ops.run import Runner, explained, stands
 from ops.salvage.wanted import Asked
 from ops.tools import TOOLS
-from ops.world import World, application
+from ops.world import World, application, forget_libpq
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Options:
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
     """Do the work and leave with its exit code; an error becomes one clear text, never a traceback."""
     _signals()
+    _speakable()
     code = FAILED
     try:
         code = work()
@@ -91,9 +95,30 @@ def _signals() -> None:
         signal.signal(number, interrupt)
 
 
+def _speakable() -> None:
+    """What a terminal or pipe can't spell must not end the run: neither a name in our output nor a typed answer."""
+    for stream, errors in ((sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace"), (sys.stdin, "replace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
+
+
 def world_of(options: Options) -> World:
     """The inventory that the options name, with its connections."""
-    return World(inventory.load(inventory.find(options.inventory or None, Path.cwd(), os.environ)))
+    world = World(inventory.load(inventory.find(options.inventory or None, Path.cwd(), os.environ)))
+    forget_libpq()
+    return world
+
+
+def close_stores(world: World, *targets: str) -> None:
+    """What is kept of these targets, or of all in production, is for nobody else.
+
+    Raises:
+        UsageError: a part of it is somebody else's, or leads elsewhere.
+    """
+    for target in targets or world.inventory.production:
+        store = world.inventory.target(target).store
+        if "://" not in store:
+            close_store(world.inventory.path(store), target)
 
 
 def target_of(world: World, options: Options) -> str:
@@ -142,6 +167,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
     confirmation = _confirmation(plan, options)
     if plan.confirms:
         confirmation.early(plan.word)
+    close_stores(world, target)
     with _locked(world, plan) as lock:
         return _work(world, plan, screen, confirmation, lock, reason=options.reason)
 
@@ -299,8 +325,8 @@ def again(options: Options, run: str, undo: bool) -> int:
     screen = console.Console(options.json)
     world.url(plan.inputs.target)
     use_tools(world, plan.inputs)
-    if plan.inputs.test:
-        world.url(plan.inputs.test)
+    check_places(world, plan.inputs)
+    close_stores(world, plan.inputs.target)
     confirmation = _confirmation(plan, options)
     if plan.confirms:
         confirmation.early(plan.word)
@@ -337,12 +363,14 @@ def replan(state: journal.State) -> Plan:
     tool = state.header.get("tool")
     try:
         inputs = Inputs.model_validate(state.header["inputs"])
-        plan = make_plan(PROCEDURES[state.procedure], inputs)
+        plan, digest = make_plan(PROCEDURES[state.procedure], inputs), state.header["digest"]
+        if (inputs.run, inputs.target) != (state.run, state.target):
+            raise ValueError("the inputs are another run's")
     except (ValueError, KeyError):
         raise Refused(
             f"run {state.run}: its header is not one of this version", f"python -m pip install generalprobe=={tool}"
         ) from None
-    if plan.digest != state.header["digest"]:
+    if plan.digest != digest:
         raise Refused(
             f"{state.target}: run {state.run} was planned by version {tool} with other commands; going on with "
             "different ones is not safe",
@@ -380,5 +408,6 @@ def call_tool(name: str, options: Options, arguments: Mapping[str, Any]) -> int:
     """Run one tool, as a page's block does."""
     world = world_of(options)
     some_tools(world)
+    close_stores(world)
     print(TOOLS[name](world, **arguments))
     return DONE

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ops import console, render
 from ops.bind import health_inputs
-from ops.command import placeholder
+from ops.command import placeholder, quote
 from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
 from ops.inputs import Inputs, SalvageInputs
@@ -41,6 +41,7 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         backup=placeholder("BACKUP") if needs_backup else run,
         test=entry.test or "",
         test_database=placeholder("TEST_DATABASE"),
+        test_system=placeholder("TEST_SYSTEM"),
         test_like=_like(world.inventory, target),
         app=app_inputs(world, target),
         checks=entry.checks,
@@ -81,10 +82,12 @@ def variables(c: Inputs, procedure: str) -> list[str]:
     """The lines of shell that set what a page's blocks name."""
     lines = ["umask 077", 'export RUN="$(date -u +%Y%m%d_%H%M%S)_hand"']
     if c.backup != c.run:
-        newest = f"$(ls {c.folder}/backups | grep -v -e _safety -e _delta -e .partial | tail -n 1)"
-        lines += [f"ls {c.folder}/backups", f'export BACKUP="${{BACKUP:-{newest}}}"']
+        there = quote(f"{c.folder}/backups")
+        newest = f"$(ls {there} | grep -v -e _safety -e _delta -e .partial | tail -n 1)"
+        lines += [f"ls {there}", f'export BACKUP="${{BACKUP:-{newest}}}"']
     if procedure == "promote":
-        lines.append(f'export CERTIFICATE="$(basename "$(ls {c.folder}/certificates/*.json | tail -n 1)" .json)"')
+        there = quote(f"{c.folder}/certificates")
+        lines.append(f'export CERTIFICATE="$(basename "$(ls {there} | grep .json$ | tail -n 1)" .json)"')
     if procedure in ("rollback-to-replaced", "discard-replaced"):
         lines += kept_variables(c)
     if procedure == "auto-rollback":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -16,10 +17,11 @@ from ops import loss
 from ops.command import Command, Query, Shell, Tool, reveal, show
 from ops.django import failed_migration
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
-from ops.files import write_whole
+from ops.files import private_file, write_whole
 from ops.journal import Event, Journal, State, now
 from ops.plan import Plan, PlannedCheck, PlannedStep
-from ops.postgres import said_error
+from ops.postgres import PROGRAMS, said_error
+from ops.rights import grant
 from ops.tools import TOOLS
 from ops.watch import Line, watched
 from ops.world import World
@@ -134,8 +136,10 @@ class Runner:
 
     def _verdict(self) -> object:
         """What the comparison found, where this run has made one."""
-        path = self.journal.folder / "verdict.json"
-        return json.loads(path.read_text()) if path.is_file() else None
+        try:
+            return json.loads((self.journal.folder / "verdict.json").read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
 
     def _loss(self) -> dict[str, object]:
         """What a rollback set aside, as last counted; and what was written after that."""
@@ -283,13 +287,17 @@ class Runner:
             words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))
             said = said_error(done.err) or said_error(done.out) or f"exit code {done.exit}"
             at = failed_migration(done.out)
-            raise StepFailed(f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}")
+            # Of what the application lacks, and of what to do then, its step knows more.
+            ours = isinstance(command, Query) or command.words[0] in PROGRAMS
+            raise StepFailed(
+                f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}",
+                grant(self.world, command.target, done.err) if ours else "",
+            )
         return done.out.strip().splitlines()[-1] if done.out.strip() else ""
 
     def _log(self, key: str, command: Shell | Query, out: str, err: str) -> None:
         path = self.journal.folder / f"{key}.log"
-        with path.open("a") as file:
-            path.chmod(0o600)
+        with open(private_file(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8", errors="replace") as file:
             file.write(f"$ {show(command)}\n{out}{err}")
 
     def _tell(

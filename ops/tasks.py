@@ -15,6 +15,7 @@ from invoke.collection import Collection
 from invoke.tasks import task
 
 from ops.tool_tasks import end, tool_tasks
+from ops.typed import watch
 
 if TYPE_CHECKING:
     from ops.main import Options
@@ -402,3 +403,4 @@ namespace = Collection(
     scaffold_rename,
 )
 namespace.add_collection(tool_tasks())
+watch(namespace)

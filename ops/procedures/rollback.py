@@ -174,6 +174,7 @@ def recount(c: Inputs) -> Command:
 
 @rollback.step(
     "Carry over grants and settings",
+    gates=(is_production_server,),
     proof=is_carried,
     stays="They are settings of the database that was restored beside production.",
     again=True,

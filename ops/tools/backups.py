@@ -19,8 +19,8 @@ def seal(world: World, *, target: str, backup_id: str, run: str) -> str:
 
 def sealed(world: World, target: str, backup_id: str, run: str, delta_of: str = "") -> str:
     """Write the manifest; ``delta_of`` names the backup to which a delta belongs."""
-    folder = target_folder(world, target) / "backups"
-    partial, final = folder / f"{backup_id}.partial", folder / backup_id
+    final = backup.folder_of(target_folder(world, target), backup_id)
+    partial = final.with_name(f"{backup_id}.partial")
     if final.exists() and not partial.exists():
         return f"{backup_id} is sealed already"
     found = fingerprint.read(partial / "fingerprint.jsonl")
@@ -52,7 +52,7 @@ def sealed(world: World, target: str, backup_id: str, run: str, delta_of: str = 
 @tool
 def check_backup(world: World, *, target: str, backup_id: str) -> str:
     """Read every file of a backup and compare its sha256 with the manifest."""
-    folder = target_folder(world, target) / "backups" / backup_id
+    folder = backup.folder_of(target_folder(world, target), backup_id)
     if wrong := backup.damage(folder):
         raise StepFailed(f"{target}: backup {backup_id} is damaged: {'; '.join(wrong[:3])}", "inv backups")
     return f"{backup_id}: every file is what was written"
