@@ -12,11 +12,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 
+import psycopg
+
 from ops.command import Command, Query, Shell, Tool, reveal, show
 from ops.django import failed_migration
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
 from ops.files import write_whole
 from ops.journal import Event, Journal, State, now
+from ops.outside import database_error, disk_error
 from ops.plan import Plan, PlannedCheck, PlannedStep
 from ops.postgres import said_error
 from ops.tools import TOOLS
@@ -83,6 +86,8 @@ class Runner:
             )
         except OpsError as caught:
             error = caught
+        except OSError as caught:
+            error = disk_error(caught, self.plan.inputs.target, self.way_on())
         except Exception as fault:
             error = self._fault(fault)
         self._outcome(error.outcome, error.exit_code, error.message, error.hint or self.way_on(), error)
@@ -185,6 +190,8 @@ class Runner:
             if planned.step.confirm and not self._confirmed:
                 self.ask(self.plan.inputs.target, planned.step.title)
                 self._confirmed = True
+            # Gates and a person's answer take their time; meanwhile a restart may have let another run begin.
+            self.held()
         except OpsError as error:
             self._tell(planned, "refused", number, error.message)
             raise
@@ -254,8 +261,16 @@ class Runner:
         """Run one command and return what it printed, or what a tool said; ``line`` is told each line.
 
         Raises:
-            StepFailed: it did not exit with 0.
+            StepFailed: it did not exit with 0, the disk is full, or the server is gone.
         """
+        try:
+            return self._execute(command, key, line)
+        except OSError as error:
+            raise disk_error(error, self.plan.inputs.target, self.way_on()) from None
+        except psycopg.Error as error:
+            raise database_error(error, self.plan.inputs.target) from None
+
+    def _execute(self, command: Command, key: str, line: Line) -> str:
         if isinstance(command, Tool):
             return TOOLS[command.name](self.world, **command.options)
 
