@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ops import backup, certificate
 from ops.command import Query
 from ops.django import only_adds
 from ops.errors import OpsError, Refused, UsageError
+from ops.ids import ids_in, new_run
 from ops.inputs import Inputs, named
 from ops.inventory import Target
 from ops.measures import asks_freeze
@@ -29,11 +28,6 @@ class NothingToDo(Exception):
     """There is nothing for this procedure to do; ``reason`` says why."""
 
     reason: str
-
-
-def new_run() -> str:
-    """A run's id: the moment in UTC, and four letters against collisions. Fit for a file's and a database's name."""
-    return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
 
 
 def bind(world: World, procedure: str, target: str, *, backup_id: str = "", draft: bool = False) -> Inputs:
@@ -59,7 +53,7 @@ def bind(world: World, procedure: str, target: str, *, backup_id: str = "", draf
     sets = some_tools(world)
     here = identity(world, target)
     given: dict[str, Any] = {
-        "run": new_run(),
+        "run": new_run(ids_in(target_folder(world, name) for name in world.inventory.production)),
         "target": target,
         "database": here["database"],
         "system": here["system"],

@@ -29,7 +29,7 @@ class State:
     """Where a run stands.
 
     ``status`` maps a step to ``begun|done|failed|refused|undone``; ``touched`` holds the steps that were begun and not
-    taken back (a step that a gate refused was never begun).
+    taken back (a step that a gate refused was never begun); ``times`` when each came to its status.
     """
 
     header: Event
@@ -38,6 +38,7 @@ class State:
     facts: dict[str, str] = field(default_factory=dict)
     outcome: Event | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    times: dict[str, str] = field(default_factory=dict)
     last: Event = field(default_factory=dict)
 
     @property
@@ -135,6 +136,8 @@ def _apply(state: State, event: Event) -> None:
     if event.get("event") == "step":
         name, status = str(event["step"]), str(event["status"])
         state.mark(name, status)
+        if status != "skipped":
+            state.times[name] = str(event.get("at", ""))
         if "seconds" in event:
             state.seconds[name] = float(str(event["seconds"]))
     elif event.get("event") == "fact":

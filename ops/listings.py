@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import Any
 
-from ops import backup, console
+from ops import backup, console, frozen
 from ops.bind import some_tools
 from ops.command import Query, Secret
 from ops.errors import DONE, OpsError
@@ -80,6 +80,8 @@ def status(options: Options) -> int:
     for name in _names(world, options):
         known = every_run(world, name)
         now = _present(world, name)
+        if now.get("frozen"):
+            now["frozen_since"] = frozen.since(known)
         if options.json:
             state = known[-1] if known else None
             screen.show(
@@ -141,14 +143,22 @@ def _aside(databases: dict[str, str], database: str) -> list[str]:
 def _present_lines(name: str, now: dict[str, Any], told: bool) -> list[str]:
     if "unreachable" in now:
         return [f"  now:     {now['unreachable']}"]
-    lines = [f"  now:     {now['database']} " + ("is FROZEN (read-only)" if now["frozen"] else "takes writes")]
-    if now["frozen"] and not told:
-        lines.append(f"  Try: inv unfreeze --target={name}")
+    lines = [f"  now:     {now['database']} " + ("takes writes" if not now["frozen"] else _frozen(now))]
+    if now["frozen"]:
+        lines.append(
+            f"  or, to give up what is not finished and let users write again:   inv unfreeze --target={name}"
+            if told
+            else f"  Try: inv unfreeze --target={name}"
+        )
     if "test" in now:
         lines.append(f"  test:    {now['test']}")
     if now["aside"]:
         lines.append(f"  aside:   {', '.join(now['aside'])}")
     return lines
+
+
+def _frozen(now: dict[str, Any]) -> str:
+    return f"is FROZEN (read-only) {now['frozen_since'] or '(by no run in this store)'}"
 
 
 def environment(options: Options) -> int:

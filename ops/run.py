@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 import psycopg
 
 from ops.command import Command, Query, Shell, Tool, reveal, show
-from ops.django import failed_migration
+from ops.django import applied_migrations, failed_migration
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
 from ops.files import write_whole
 from ops.journal import Event, Journal, State, now
@@ -284,7 +284,9 @@ class Runner:
             words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))
             said = said_error(done.err) or said_error(done.out) or f"exit code {done.exit}"
             at = failed_migration(done.out)
-            raise StepFailed(f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}")
+            whole = applied_migrations(done.out)
+            before = f"; applied before it: {', '.join(whole)}" if whole else ""
+            raise StepFailed(f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}{before}")
         return done.out.strip().splitlines()[-1] if done.out.strip() else ""
 
     def _log(self, key: str, command: Shell | Query, out: str, err: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -51,13 +52,13 @@ class Oracle:
             self.expect(word not in text, f"{word!r} was said")
         if done.code == -9 and "kill" in blows:
             return
-        wanted = {0} | ({INTERRUPTED} if blows & SIGNALLED else set()) | ({FAILED, REFUSED} if blows - SIGNALLED else set())
+        wanted = {0, *([INTERRUPTED] if blows & SIGNALLED else []), *([FAILED, REFUSED] if blows - SIGNALLED else [])}
         self.expect(done.code in wanted, f"exit code {done.code}, not one of {wanted}")
         if done.code:
-            tail = text[text.rfind("\n[") :]
-            self.expect(re.search(r"^(FAILED|REFUSED|INTERRUPTED)  shop: \S", text, re.M), "no outcome")
-            self.expect("\nStands: " in tail, "not said what stands")
-            self.expect(re.search(r"^Try: \S", tail, re.M), "not said what to type")
+            last = re.split(r"^(?=(?:FAILED|REFUSED|INTERRUPTED)  shop: \S)", text, flags=re.M)
+            self.expect(len(last) == 2, "no outcome, or two")
+            self.expect(re.search(r"^Stands: \S", last[-1], re.M), "not said what stands")
+            self.expect(re.search(r"^Try: .*inv ", last[-1], re.M), "not said what to type")
 
     def production(self) -> bool:
         """Whole, open, and writable or frozen; gives whether it is frozen."""
@@ -120,6 +121,9 @@ class Oracle:
         """Take note of what is wrong, and go on: one run shows all of it."""
         if not holds:
             self.wrong.append("\n".join([f"=== {what}", *self.told[-2:]]))
+            if log := os.environ.get("OPS_FAULTS_LOG"):
+                with open(log, "a") as file:
+                    file.write(self.wrong[-1] + "\n")
 
     def fail(self, what: str) -> NoReturn:
         """Nothing more can be seen."""

@@ -50,7 +50,11 @@ class Migration(migrations.Migration):
 """
 # Each changes what the fingerprint sees, so that one applied twice, or by half, shows.
 MIGRATIONS = {
-    "0003_more": ("0002_session", "", """migrations.RunSQL("insert into lessons_teacher(id, name) values (5000, 'Neu')")"""),
+    "0003_more": (
+        "0002_session",
+        "",
+        """migrations.RunSQL("insert into lessons_teacher(id, name) values (5000, 'Neu')")""",
+    ),
     "0004_email": (
         "0003_more",
         "atomic = False",
@@ -284,7 +288,8 @@ class Stage:
 
 def clear(folder: Path) -> None:
     """Take away a stage's mounts and files, also those of tests that were killed."""
-    mounts = [line.split()[1] for line in (Path("/proc/mounts").read_text() if Path("/proc/mounts").exists() else "").splitlines()]
+    known = Path("/proc/mounts")
+    mounts = [line.split()[1] for line in known.read_text().splitlines()] if known.exists() else []
     for path in reversed([path for path in mounts if path.startswith(f"{folder}/")]):
         subprocess.run(["umount", "-l", path], check=False)
     shutil.rmtree(folder, ignore_errors=True)

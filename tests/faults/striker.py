@@ -96,7 +96,8 @@ class Striker:
         with self._connect() as connection:
             deadline = time.monotonic() + (0.5 if amid else 0)
             while time.monotonic() < deadline:
-                if connection.execute(f"SELECT 1 {ours} AND application_name = %s", [f"generalprobe {self.run}"]).fetchone():
+                program = [f"generalprobe {self.run}"]
+                if connection.execute(f"SELECT 1 {ours} AND application_name = %s", program).fetchone():
                     break
                 time.sleep(0.002)
             connection.execute(f"SELECT pg_terminate_backend(pid) {ours}")
