@@ -16,6 +16,8 @@ from ops.postgres import json_lines
 from ops.probes import identity, target_folder
 from ops.world import SQL_FOLDER, World
 
+CLOSED = "CLOSED to everybody: an exchange of databases was cut off; resuming or undoing that run opens it"
+
 
 def _names(world: World, options: Options) -> list[str]:
     return [target_of(world, options)] if options.target else list(world.inventory.production)
@@ -127,7 +129,8 @@ def _present(world: World, name: str) -> dict[str, Any]:
             found["aside"] += [db for db in _aside(there, world.database(test)) if db not in found["aside"]]
         return found
     except OpsError as error:
-        return {"unreachable": error.message}
+        closed = "not currently accepting connections" in error.message
+        return {"unreachable": error.message + (f"; it is {CLOSED}" if closed else "")}
 
 
 def _aside(databases: dict[str, str], database: str) -> list[str]:

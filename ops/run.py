@@ -19,10 +19,12 @@ from ops.django import applied_migrations, failed_migration
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
 from ops.files import write_whole
 from ops.journal import Event, Journal, State, now
+from ops.mending import mend
 from ops.outside import database_error, disk_error
 from ops.plan import Plan, PlannedCheck, PlannedStep
 from ops.postgres import said_error
 from ops.tools import TOOLS
+from ops.transport import Completed
 from ops.watch import Line, watched
 from ops.world import World
 
@@ -278,7 +280,14 @@ class Runner:
             line(text)
             self.show({"event": "line", "step": key, "text": text})
 
-        done = self.world.run(command, run=self.plan.inputs.run, known=self.state.facts, on_line=heard)
+        def run(one: Shell | Query) -> Completed:
+            return self.world.run(one, run=self.plan.inputs.run, known=self.state.facts, on_line=heard)
+
+        try:
+            done = run(command)
+        except BaseException:
+            mend(command, run)
+            raise
         self._log(key, command, done.out, done.err)
         if done.exit:
             words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))
@@ -286,7 +295,10 @@ class Runner:
             at = failed_migration(done.out)
             whole = applied_migrations(done.out)
             before = f"; applied before it: {', '.join(whole)}" if whole else ""
-            raise StepFailed(f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}{before}")
+            mended = mend(command, run)
+            raise StepFailed(
+                f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}{before}{mended}"
+            )
         return done.out.strip().splitlines()[-1] if done.out.strip() else ""
 
     def _log(self, key: str, command: Shell | Query, out: str, err: str) -> None:

@@ -43,6 +43,9 @@ class Oracle:
         # What was started before a kill -9 goes on until its own end.
         if not wait_for(lambda: not self.stage.processes()):
             self.fail(f"still at work: {self.stage.processes()}")
+        if "disk" in blows:
+            # The server itself may refuse sessions on a full disk.
+            self.stage.mend()
         self.status(done, self.production())
 
     def ended(self, done: Done, blows: set[str]) -> None:
