@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ops import backup, certificate, chosen, journal, kept
 from ops.django import only_adds
 from ops.errors import Refused, UsageError
 from ops.identity import no_production, server_of
+from ops.ids import ids_in, new_run
 from ops.inputs import HealthInputs, Inputs, beside
 from ops.inventory import Target
 from ops.measures import asks_freeze
@@ -30,11 +29,6 @@ class NothingToDo(Exception):
     """There is nothing for this procedure to do; ``reason`` says why."""
 
     reason: str
-
-
-def new_run() -> str:
-    """A run's id: the moment in UTC, and four letters against collisions. Fit for a file's and a database's name."""
-    return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +73,7 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
     sets = some_tools(world)
     here = identity(world, target)
     given: dict[str, Any] = {
-        "run": new_run(),
+        "run": new_run(ids_in(target_folder(world, name) for name in world.inventory.production)),
         "target": target,
         "database": here["database"],
         "system": here["system"],

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,8 @@ NAMES = {
     "expectations": "the declarations (migrations.expect.yaml)",
     "checks": "the application's checks",
 }
+# By how much the clocks of two machines may differ.
+CLOCKS = timedelta(minutes=5)
 DIGESTS = {"changes", "schema_digest", "manifest", "expectations"}
 
 
@@ -261,6 +263,8 @@ def objections(certificate: Certificate, now: Bound, moment: datetime | None = N
     said = []
     if moment >= certificate.expires_at:
         said.append(f"it expired at {certificate.expires_at:%Y-%m-%d %H:%M} UTC")
+    if moment < certificate.issued_at - CLOCKS:
+        said.append(f"it was issued at {certificate.issued_at:%Y-%m-%d %H:%M} UTC, which is not yet: a clock is wrong")
     for name, words in NAMES.items():
         was, is_now = getattr(certificate.bound, name), getattr(now, name)
         if was != is_now:

@@ -30,7 +30,7 @@ class State:
     """Where a run stands.
 
     ``status`` maps a step to ``begun|done|failed|refused|undone``; ``touched`` holds the steps that were begun and not
-    taken back (a step that a gate refused was never begun).
+    taken back (a step that a gate refused was never begun); ``times`` when each came to its status.
     """
 
     header: Event
@@ -39,6 +39,7 @@ class State:
     facts: dict[str, str] = field(default_factory=dict)
     outcome: Event | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    times: dict[str, str] = field(default_factory=dict)
     last: Event = field(default_factory=dict)
 
     @property
@@ -146,6 +147,8 @@ def _apply(state: State, event: Event) -> None:
     if event.get("event") == "step":
         name, status = str(event["step"]), str(event["status"])
         state.mark(name, status)
+        if status != "skipped":
+            state.times[name] = str(event.get("at", ""))
         if "seconds" in event:
             took = float(str(event["seconds"]))
             if 0 <= took < 1e9:

@@ -77,7 +77,9 @@ class RunLock:
             assert self._session is not None
             self._session.execute("SELECT 1")
         except psycopg.Error:
-            raise StepFailed(f"{self.target}: the run lock was lost: its connection is gone", "inv resume") from None
+            raise StepFailed(
+                f"{self.target}: the run lock was lost: its connection is gone", f"inv resume --run={self.run}"
+            ) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -13,16 +13,21 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 
+import psycopg
+
 from ops import loss
 from ops.command import Command, Query, Shell, Tool, reveal, show
-from ops.django import failed_migration
+from ops.django import applied_migrations, failed_migration
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
 from ops.files import private_file, write_whole
 from ops.journal import Event, Journal, State, now
+from ops.mending import mend
+from ops.outside import database_error, disk_error
 from ops.plan import Plan, PlannedCheck, PlannedStep
 from ops.postgres import PROGRAMS, said_error
 from ops.rights import grant
 from ops.tools import TOOLS
+from ops.transport import Completed
 from ops.watch import Line, watched
 from ops.world import World
 
@@ -88,6 +93,8 @@ class Runner:
             )
         except OpsError as caught:
             error = caught
+        except OSError as caught:
+            error = disk_error(caught, self.plan.inputs.target, self.way_on())
         except Exception as fault:
             error = self._fault(fault)
         stopped = isinstance(error, Interrupted)
@@ -203,6 +210,8 @@ class Runner:
             if planned.step.confirm and (not self._confirmed or planned.step.doubted(self.state.facts)):
                 self.ask(self.plan.word, planned.step.title)
                 self._confirmed = True
+            # Gates and a person's answer take their time; meanwhile a restart may have let another run begin.
+            self.held()
         except OpsError as error:
             self._tell(planned, "refused", number, error.message)
             raise
@@ -272,8 +281,16 @@ class Runner:
         """Run one command and return what it printed, or what a tool said; ``line`` is told each line.
 
         Raises:
-            StepFailed: it did not exit with 0.
+            StepFailed: it did not exit with 0, the disk is full, or the server is gone.
         """
+        try:
+            return self._execute(command, key, line)
+        except OSError as error:
+            raise disk_error(error, self.plan.inputs.target, self.way_on()) from None
+        except psycopg.Error as error:
+            raise database_error(error, self.plan.inputs.target) from None
+
+    def _execute(self, command: Command, key: str, line: Line) -> str:
         if isinstance(command, Tool):
             return TOOLS[command.name](self.world, **command.options)
 
@@ -281,7 +298,14 @@ class Runner:
             line(text)
             self.show({"event": "line", "step": key, "text": text})
 
-        done = self.world.run(command, run=self.plan.inputs.run, known=self.state.facts, on_line=heard)
+        def run(one: Shell | Query) -> Completed:
+            return self.world.run(one, run=self.plan.inputs.run, known=self.state.facts, on_line=heard)
+
+        try:
+            done = run(command)
+        except BaseException:
+            mend(command, run)
+            raise
         self._log(key, command, done.out, done.err)
         if done.exit:
             words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))
@@ -289,8 +313,11 @@ class Runner:
             at = failed_migration(done.out)
             # Of what the application lacks, and of what to do then, its step knows more.
             ours = isinstance(command, Query) or command.words[0] in PROGRAMS
+            whole = applied_migrations(done.out)
+            before = f"; applied before it: {', '.join(whole)}" if whole else ""
+            mended = mend(command, run)
             raise StepFailed(
-                f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}",
+                f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}{before}{mended}",
                 grant(self.world, command.target, done.err) if ours else "",
             )
         return done.out.strip().splitlines()[-1] if done.out.strip() else ""

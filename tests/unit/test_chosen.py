@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Path:
     made(folder, RELEASE, 0)
     made(folder, f"{RELEASE}_last", 1)
     made(folder, f"{ROLLED}_safety", 2)
-    made(folder, f"{ROLLED}_delta", 2.5)
+    made(folder, f"{ROLLED}_delta", 2.5, delta_of=RELEASE)
     return folder
 
 
