@@ -117,6 +117,7 @@ def ended(session: Session, noted: Noted) -> bool:
 
     Raises:
         StepFailed: it is still at work.
+        Refused: it is another server.
     """
     row = session.execute(
         "SELECT system_identifier::text, CASE WHEN %s <= txid_snapshot_xmax(txid_current_snapshot()) "
@@ -124,7 +125,7 @@ def ended(session: Session, noted: Noted) -> bool:
         [noted.transaction, noted.transaction],
     ).fetchone()
     if row is None or str(row[0]) != noted.system:
-        return False
+        raise Refused("this is another server than the one into which the rows were salvaged", "inv status")
     if row[1] == "in progress":
         raise StepFailed("the salvage's transaction is still at work on the server", "inv status   and then again")
     # The server forgets very old ones; they are told by their rows.

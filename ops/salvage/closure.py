@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ops.salvage.catalog import Catalog, LiveLink, LiveTable
 from ops.salvage.mapping import Pairing
@@ -121,8 +121,8 @@ def closure(live: Catalog, pairings: Sequence[tuple[Pairing, str]], values: Mapp
         values: what the operator gave for columns that the backup does not have.
     """
     parts = []
-    for number, (pairing, role) in enumerate(pairings):
-        table = live[pairing.into]
+    for number, (found_pairing, role) in enumerate(pairings):
+        pairing, table = _fitting(found_pairing, role), live[found_pairing.into]
         cells = {new: f"c{place}" for place, new in enumerate(pairing.columns.values())}
         given = {name: value for name, value in values.items() if name in (*pairing.needed, *pairing.extra)}
         parts.append(Part(number, role, pairing, table, cells, given))
@@ -135,6 +135,12 @@ def closure(live: Catalog, pairings: Sequence[tuple[Pairing, str]], values: Mapp
                 renamed = any(back[name] != name for name in link.columns)
                 found.edges.append(Edge(len(found.edges), part, parent, link, renamed))
     return found
+
+
+def _fitting(pairing: Pairing, role: str) -> Pairing:
+    """Of a table whose links alone come back, columns that do not fit are not looked at."""
+    unfit = {column for column, _, _ in pairing.unfit} if role == LINKED else set()
+    return replace(pairing, columns={old: new for old, new in pairing.columns.items() if new not in unfit})
 
 
 def _carried(child: Part, parent: Part, link: LiveLink) -> bool:

@@ -38,6 +38,8 @@ class TableReport(BaseModel):
     left: list[Reason] = []
     keys: dict[str, str] = {}
     hint: str = ""
+    lacking: list[str] = []
+    only_live: list[str] = []
 
 
 class LinkReport(BaseModel):
@@ -92,6 +94,8 @@ def _table(session: Session, part: Part) -> TableReport:
         back=fates.get("insert", 0),
         new_keys=fates.get("rekey", 0),
         left=left,
+        lacking=list(part.pairing.lacking),
+        only_live=[name for name in (*part.pairing.needed, *part.pairing.extra) if name not in part.values],
         hint="--new-keys brings them back under new keys" if again else "",
     )
 
@@ -156,6 +160,7 @@ def lines(report: Report) -> list[str]:
         if table.role == RELATED and not (table.back or table.new_keys or table.left):
             continue
         said.append(_line(table, word))
+        said += [] if report.done else _columns(table)
         said += [f"  {_n(why.rows, 'row')} stay out: {why.why} ({_some(why.sample, why.rows)})" for why in table.left]
         said += [f"  {table.hint}"] if table.hint else []
         if table.keys:
@@ -164,6 +169,16 @@ def lines(report: Report) -> list[str]:
     for link in report.links:
         said += _of_links(link, word)
     return said
+
+
+def _columns(table: TableReport) -> Iterator[str]:
+    """Where the columns go, where that is not plain."""
+    if table.table != table.into or table.lacking or table.only_live:
+        yield "  columns: " + ", ".join(a if a == b else f"{a} → {b}" for a, b in table.columns.items())
+    if table.lacking:
+        yield f"  only in the backup, and left behind: {', '.join(table.lacking)}"
+    if table.only_live:
+        yield f"  only live, and left as the table fills them: {', '.join(table.only_live)}"
 
 
 def _line(table: TableReport, word: str) -> str:

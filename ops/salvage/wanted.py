@@ -75,7 +75,8 @@ def bound(world: World, target: str, manifest: Manifest, wanted: Asked | None) -
             counts[pairing.into] = int(row[0]) if row else 0
     sources = {into: source for source, into in found.tables.items()}
     others = related(live, sources, [pairing.into for pairing in pairings], wanted.related)
-    others = [other for other in others if other[2] == LINKED or not _objections(old, live, found, other[:2], wanted)]
+    apart = {other: _objections(old, live, found, other[:2], wanted) for other in others if other[2] == RELATED}
+    others = [other for other in others if not apart.get(other)]
     pairs = tuple((pairing.source, pairing.into) for pairing in pairings)
     return SalvageInputs(
         tables=pairs,
@@ -83,7 +84,10 @@ def bound(world: World, target: str, manifest: Manifest, wanted: Asked | None) -
         linked=tuple((a, b) for a, b, role in others if role == LINKED),
         new_keys=wanted.new_keys,
         values=wanted.values,
-        notes=tuple(line for p in pairings for line in _notes(p, manifest.rows[p.source], counts[p.into])),
+        notes=(
+            *(line for p in pairings for line in _notes(p, manifest.rows[p.source], counts[p.into])),
+            *(f"{other[0]} stays out: {wrong[0][0]}" for other, wrong in apart.items() if wrong),
+        ),
     )
 
 

@@ -83,7 +83,7 @@ def salvage_insert(
     """Bring back what was counted, in one transaction that holds writers of these tables off; never more than that."""
     folder = world.inventory.path(report)
     counted = Report.model_validate_json((folder / REPORT).read_bytes())
-    with _sessions(world, target, run, aside) as (live, backup), _told(target):
+    with _sessions(world, target, run, aside) as (live, backup):
         noted = back.read_note(folder)
         if noted and back.ended(live, noted):
             write_whole(folder / REPORT, noted.report.model_dump_json(indent=1))
@@ -159,7 +159,7 @@ def salvage_remove(world: World, *, target: str, run: str, report: str, lock_tim
     noted = back.read_note(folder)
     if noted is None:
         return "nothing was inserted"
-    with _session(world, target, run) as live, _told(target):
+    with _session(world, target, run) as live:
         if not back.ended(live, noted):
             back.forget(folder)
             return "nothing was inserted: the transaction did not come to its end"
@@ -231,17 +231,13 @@ def _session(world: World, target: str, run: str, database: str = "") -> Iterato
     """A session in which every value has one text, and that may write where production is frozen for others."""
     settings = (SQL_FOLDER / "settings.sql").read_text().replace("SET LOCAL", "SET")
     with world.connect(target, database, application_name=application(run)) as session:
-        session.execute(settings.encode())
-        session.execute("SET search_path TO DEFAULT")
-        session.execute("SET default_transaction_read_only = off")
-        yield session
-
-
-@contextmanager
-def _told(target: str) -> Iterator[None]:
-    """What the database says against it, in one line."""
-    try:
-        yield
-    except psycopg.Error as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise StepFailed(f"{target}: nothing was changed: {said}") from None
+        try:
+            session.execute(settings.encode())
+            session.execute("SET search_path TO DEFAULT")
+            session.execute("SET default_transaction_read_only = off")
+            yield session
+        except psycopg.Error as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            where = [line for line in lines[1:] if line.startswith(("DETAIL", "CONTEXT"))][:1]
+            said = world.redact(" ".join([lines[0], *where]))
+            raise StepFailed(f"{target}: {said}; all of it is one transaction, and nothing of it was kept") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.commandline.test_faults import begin, ended
+from tests.commandline.test_pages import blocks
 from tests.commandline.test_salvage import report, salvage
 from tests.conftest import Done, Project
 
@@ -275,17 +275,60 @@ def test_a_salvage_killed_after_its_transaction_is_not_done_twice(project: Calla
     assert report(shop, resumed) == told
 
 
-def test_the_page_by_hand_does_the_same(project: Callable[..., Project]) -> None:
-    from tests.commandline.test_pages import blocks
+def test_a_value_that_the_live_type_does_not_know_is_told_in_one_line(project: Callable[..., Project]) -> None:
+    shop = project("b")
+    setup = """CREATE TYPE farbe AS ENUM ('rot', 'blau'); CREATE TABLE ding (id int PRIMARY KEY, f farbe);
+    INSERT INTO ding VALUES (1, 'rot'), (2, 'blau')"""
+    damage = """DELETE FROM ding WHERE id = 2;; ALTER TYPE farbe RENAME TO alt;; CREATE TYPE farbe AS ENUM ('rot');;
+    ALTER TABLE ding ALTER f TYPE farbe USING f::text::farbe"""
+    backup = backed_up(shop, setup, damage)
+    now = shop.fingerprint()
+    done = salvage(shop, backup, "--table=ding", code=4)
+    assert 'invalid input value for enum farbe: "blau"' in done.outcome["reason"]
+    assert "nothing of it was kept" in done.outcome["reason"]
+    assert shop.fingerprint() == now
+    undo(shop)
+    assert not shop.query("SELECT FROM pg_database WHERE datname LIKE '%\\_shop\\_salvage\\_%'", "postgres")
 
+
+PAGE = {
+    "TABLE": "public.person",
+    "LINKED": "public.karte=public.karte",
+    "RELATED": "public.adresse=public.adresse,public.sitzt=public.sitzt",
+}
+
+
+def paste(shop: Project, text: str, backup: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash"],
+        input="set -e\n" + text,
+        cwd=shop.folder,
+        env=shop.env | PAGE | {"BACKUP": backup},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_page_by_hand_does_the_same(project: Callable[..., Project]) -> None:
     shop = project("b")
     shop.query(LINKS)
     whole = shop.fingerprint()
     backup = backed_up(shop, "SELECT", "DELETE FROM person WHERE id = 50")
     assert shop.inv("runbooks").code == 0
-    script = "set -e\n" + blocks((shop.folder / "runbooks/salvage.md").read_text())
-    env = shop.env | {"BACKUP": backup, "TABLE": "public.person", "LINKED": "public.karte=public.karte"}
-    env |= {"RELATED": "public.adresse=public.adresse,public.sitzt=public.sitzt", "PATH": shop.env["PATH"] + os.pathsep}
-    done = subprocess.run(["bash"], input=script, cwd=shop.folder, env=env, capture_output=True, text=True)
+    done = paste(shop, blocks((shop.folder / "runbooks/salvage.md").read_text()), backup)
     assert done.returncode == 0, done.stdout + done.stderr
     assert shop.fingerprint() == whole
+
+
+def test_the_proof_fails_where_a_row_is_missing(project: Callable[..., Project]) -> None:
+    shop = project("b")
+    backup = backed_up(shop, LINKS, "DELETE FROM person WHERE id IN (50, 60)")
+    assert shop.inv("runbooks").code == 0
+    script = blocks((shop.folder / "runbooks/salvage.md").read_text())
+    check = next(line for line in script.splitlines() if line.startswith("inv tool.salvage-check"))
+    done = paste(
+        shop, script.replace(check, f'psql -Xqc "DELETE FROM person WHERE id = 60" service=shop\n{check}'), backup
+    )
+    assert done.returncode == 4, done.stdout + done.stderr
+    # It, its address and its seat.
+    assert "3 of the inserted rows are not there" in done.stdout + done.stderr
