@@ -287,8 +287,9 @@ def test_a_role_with_less_is_told_what_is_missing_and_leaves_no_backup(
     shop, role, execute = reader
     execute(READER)
     execute(less)
-    done = shop.inv("backup", "--json")
+    done = under(shop, 0o000, "backup", "--json")
     assert done.code == 4, done.out + done.err
     assert said in done.outcome["reason"] and "\n" not in done.outcome["reason"], done.outcome
     assert right in done.outcome["hint"] and role in done.outcome["hint"] + done.outcome["reason"], done.outcome
     assert shop.inv("backups", "--json").out == ""
+    assert not (shop.folder / "backups").exists() or wide(shop.folder / "backups") == []
