@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.command import Command, Query, Shell, Tool, conninfo
 from ops.inputs import Inputs
-from ops.procedures.backup import backup_is_whole, dump_reads
+from ops.procedures.backup import backup_is_whole, dump_reads, is_production_server
 from ops.step import Check, Procedure, check, commands
 
 delta = Procedure(
@@ -53,7 +53,9 @@ def drop_delta(c: Inputs) -> Command:
     return Query("drop_database.sql", c.target, "postgres", {"name": c.delta, "marker": c.delta_marker})
 
 
-@delta.step("Copy the rows that differ", proof=delta_is_filled, undo=drop_delta, again=True)
+@delta.step(
+    "Copy the rows that differ", gates=(is_production_server,), proof=delta_is_filled, undo=drop_delta, again=True
+)
 def fill(c: Inputs) -> list[Command]:
     """Into a database with the tables of the safety backup, and without its rows, indexes and triggers."""
     created = {"name": c.delta, "like": c.database, "marker": c.delta_marker, "run": c.run}
@@ -70,6 +72,7 @@ def fill(c: Inputs) -> list[Command]:
 
 @delta.step(
     "Dump it, with its fingerprint",
+    gates=(is_production_server,),
     proof=_of_delta(dump_reads),
     stays="A half-written dump ends in `.partial`; nothing takes it for a backup.",
     again=True,
@@ -101,6 +104,7 @@ def seal(c: Inputs) -> Command:
 
 @delta.step(
     "Drop the database of the delta",
+    gates=(is_production_server,),
     proof=delta_is_gone,
     stays="It was a copy of rows that the delta's backup holds.",
     again=True,

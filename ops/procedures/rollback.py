@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
-from ops.procedures.backup import backup, backup_is_whole, is_production, restore_words
+from ops.procedures.backup import backup, backup_is_whole, is_production, is_production_server, restore_words
 from ops.procedures.delta import delta, shown
 from ops.procedures.health import deploy_words, is_healthy
 from ops.procedures.promote import FROZEN, freeze_now, is_frozen, takes_writes, unfreeze_now
@@ -58,13 +58,6 @@ def restored_is_live(c: Inputs) -> Command:
     """The mark inside the server says which run restored it."""
     given = {"live": c.database, "incoming": c.restored, "marker": c.restored_marker}
     return Query("check_swapped.sql", c.target, "postgres", given)
-
-
-@check("The server is the one that was planned for", "inv status")
-def is_production_server(c: Inputs) -> Command:
-    """Asked on another database of the server: the live one may be closed by a swap that was interrupted."""
-    given = {"system": c.system, "database": c.database}
-    return Query("check_identity.sql", c.target, "postgres", given)
 
 
 @check("Owner, grants, settings and connection limit are those of the live database", "inv resume")
@@ -235,6 +228,7 @@ def deploy(c: Inputs) -> Command:
 
 @rollback.step(
     "Let production take writes again",
+    gates=(is_production,),
     proof=takes_writes,
     stays="`inv freeze` makes it read-only again.",
     again=True,
