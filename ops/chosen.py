@@ -177,8 +177,8 @@ class _Asked:
             older = [m.backup for m in self.known if m.server // 10000 <= major and not _special(m.backup)]
             way = f"--backup={older[-1]}   or   " if older else ""
             raise UsageError(
-                f"{self.target}: backup {manifest.backup} is of a server of PostgreSQL {theirs}; production's is {major}"
-                ", and an older server can't restore what a newer one dumped",
+                f"{self.target}: backup {manifest.backup} is of a server of PostgreSQL {theirs}; production's is "
+                f"{major}, and an older server can't restore what a newer one dumped",
                 f"{way}point {self.target} at a server of PostgreSQL {theirs} or newer",
             )
 

@@ -16,13 +16,14 @@ from ops import __version__, aftermath, console, inventory, journal
 from ops.bind import NothingToDo, Wanted, bind, some_tools, use_tools
 from ops.command import Query
 from ops.errors import DONE, FAILED, INTERRUPTED, OpsError, Refused, UsageError
+from ops.explained import explained
 from ops.inputs import Inputs
 from ops.lock import RunLock
 from ops.plan import Plan, make_plan
 from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
 from ops.render import plan_text
-from ops.run import Runner, explained, stands
+from ops.run import Runner, stands
 from ops.tools import TOOLS
 from ops.world import World, application
 
