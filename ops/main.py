@@ -17,6 +17,7 @@ from ops import __version__, aftermath, console, fingerprint, inventory, journal
 from ops.bind import NothingToDo, Wanted, bind, some_tools, use_tools
 from ops.command import Query
 from ops.errors import DONE, FAILED, INTERRUPTED, OpsError, Refused, UsageError
+from ops.explained import explained
 from ops.identity import check_places
 from ops.inputs import Inputs
 from ops.lock import RunLock
@@ -26,7 +27,7 @@ from ops.private import close_store
 from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
 from ops.render import plan_text
-from ops.run import Runner, explained, stands
+from ops.run import Runner, stands
 from ops.salvage.wanted import Asked
 from ops.tools import TOOLS
 from ops.world import World, application, forget_libpq

@@ -91,7 +91,7 @@ def variables(c: Inputs, procedure: str) -> list[str]:
     if procedure in ("rollback-to-replaced", "discard-replaced"):
         lines += kept_variables(c)
     if procedure == "auto-rollback":
-        lines.append('export FAILED_RUN="${FAILED_RUN:-${BACKUP%_last}}"')
+        lines.append('export FAILED_RUN="${BACKUP%_last}"')
     if c.salvage:
         lines += SALVAGED
     if c.deploy:

@@ -19,6 +19,7 @@ from ops import loss
 from ops.command import Command, Query, Shell, Tool, reveal, show
 from ops.django import applied_migrations, failed_migration
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
+from ops.explained import explained
 from ops.files import private_file, write_whole
 from ops.journal import Event, Journal, State, now
 from ops.mending import mend
@@ -419,24 +420,6 @@ def stands(plan: Plan, state: State) -> str:
     if done:
         said.append(f"{len(done)} changing steps are done, the last: {lower(done[-1].step.title)}")
     return "; ".join(said)
-
-
-def explained(world: World, plan: Plan, state: State, *, stopped: bool) -> tuple[str, str]:
-    """What a run that did not end well has left, as its own step explains it: what stands, and what to type.
-
-    Both are empty where no such step was begun, or where it can't be looked at. Where the run was only ``stopped``,
-    going on comes first.
-    """
-    for planned in reversed(plan.steps):
-        if planned.step.explain and planned.name in state.touched:
-            asked = planned.step.explain(planned.inputs)
-            with contextlib.suppress(Exception):
-                stands_now, *ways = TOOLS[asked.name](world, **asked.options).split("\nTry: ")
-                ways.sort(key=lambda way: stopped and not way.startswith("inv resume"))
-                # What is to be typed stands alone, to be copied as it is; what it does is said before.
-                told = [f"\n  {way.replace('   # ', '   ')}" for way in ways]
-                return f"{stands_now}{''.join(told)}", ways[0].split("   # ")[0]
-    return "", ""
 
 
 def lower(title: str) -> str:

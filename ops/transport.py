@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from ops.files import private_file
 
@@ -81,8 +81,8 @@ class Local:
                     return Completed(126, "", f"{output}: {error.strerror}")
                 out = stack.enter_context(open(handle, "wb"))
             try:
-                process = subprocess.Popen(
-                    list(words),
+                process = _start(
+                    words,
                     cwd=folder,
                     env=dict(env),
                     stdin=subprocess.DEVNULL,
@@ -96,6 +96,26 @@ class Local:
                     partial.unlink(missing_ok=True)
                 return Completed(127, "", f"{words[0]}: {error.strerror}")
             return _finish(process, partial, output, on_line)
+
+
+def _start(words: Sequence[str], **given: Any) -> subprocess.Popen[bytes]:
+    """Start a program. Ctrl-C waits meanwhile: before its number is known, nobody could end it."""
+    caught: list[object] = []
+    former = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        former = {number: handler for number, handler in handlers.items() if callable(handler)}
+    try:
+        for number in former:
+            signal.signal(number, lambda *_: caught.append(_))
+        process = subprocess.Popen(list(words), **given)
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    if caught:
+        end(process)
+        raise KeyboardInterrupt
+    return process
 
 
 def _finish(

@@ -118,11 +118,19 @@ def test_a_production_that_was_not_frozen_is_left_to_a_person(project: Callable[
     assert shop.query("SELECT count(*) FROM lessons_lesson") == [(1000,)]
 
 
+def rehearsed(project: Callable[..., Project]) -> Project:
+    """A shop that has only to be promoted, which will fail half-way."""
+    shop, _, _ = failing(project, "promote.migrate")
+    for words in (["clone-prod-to-test"], ["migrate-test"], ["verify"]):
+        assert shop.inv(*words).code == 0
+    return shop
+
+
 @pytest.mark.parametrize("step", ["rollback.restore", "auto-rollback.look_again"])
 def test_ctrl_c_during_it_can_be_resumed(project: Callable[..., Project], step: str) -> None:
-    shop, _, _ = failing(project, "promote.migrate")
+    shop = rehearsed(project)
     before = shop.fingerprint()
-    process = begin(shop, step, "release", "--confirm=shop", "--auto-rollback")
+    process = begin(shop, step, "promote", "--confirm=shop", "--auto-rollback")
     process.send_signal(signal.SIGINT)
     done = ended(process)
     assert done.code == 130, done.out + done.err
@@ -137,9 +145,7 @@ def test_ctrl_c_during_it_can_be_resumed(project: Callable[..., Project], step: 
 
 @pytest.mark.slow
 def test_promote_takes_back_too_and_resume_remembers_it(project: Callable[..., Project]) -> None:
-    shop, _, _ = failing(project, "promote.migrate")
-    for words in (["clone-prod-to-test"], ["migrate-test"], ["verify"]):
-        assert shop.inv(*words).code == 0
+    shop = rehearsed(project)
     before = shop.fingerprint()
     process = begin(shop, "promote.fingerprint_before", "promote", "--confirm=shop", "--auto-rollback")
     process.kill()

@@ -10,6 +10,7 @@ import pytest
 
 from ops.embedded import Server
 from tests.commandline.test_faults import begin, ended
+from tests.commandline.test_pages import paste
 from tests.conftest import Done, Project, admin
 
 Make = Callable[..., Project]
@@ -74,6 +75,25 @@ def test_it_is_listed_swapped_in_undone_and_removed(project: Make) -> None:
     assert beside(shop) == []
     assert shop.fingerprint() == after
     assert "Traceback" not in status
+
+
+def test_the_pages_do_the_same_by_hand(project: Make) -> None:
+    shop, replaced, name = rolled_back(project, keep_replaced=0)
+    rolled = shop.fingerprint()
+    ok(shop.inv("runbooks"))
+    done = paste(shop, "rollback-to-replaced")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert shop.fingerprint() == replaced
+    (kept,) = beside(shop)
+    assert kept.endswith("_hand")
+    # What a hand has kept is in no journal, but what was restored by a run carries its mark.
+    ok(shop.inv("rollback", "--to-replaced", "--confirm=shop"))
+    assert shop.fingerprint() == rolled
+    (kept,) = beside(shop)
+    done = paste(shop, "discard-replaced", KEPT=kept)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert beside(shop) == []
+    assert shop.fingerprint() == rolled
 
 
 def test_what_is_young_or_not_ours_or_in_use_stays(project: Make, server: Server) -> None:
