@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from operator import ne
+from typing import Any, TypeVar
 
 from ops.fingerprint import Table
 from ops.homes import Home
 from ops.reading import Both
 from ops.rows import Source
 from ops.sides import MANY, Sides, differing, sources
-from ops.verdict import SAMPLES, Aligned
+from ops.verdict import SAMPLES
 
 # From how many columns on a row can be so unlike that it is no longer the same.
 UNLIKE = 4
@@ -90,7 +91,9 @@ def _keyed(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> Cells:
     before = sides.look.aligned("before", old.name, [a for a, _ in key], [a for a, _ in values], parts)
     after = sides.look.aligned("after", home.new.name, [b for _, b in key], [b for _, b in values], parts)
     with closing(before) as one, closing(after) as two:
-        for hash_, was, now in _merged(one, two):
+        for hash_, was, now in merged(one, two):
+            if was is None:
+                continue
             if now is None or sum(map(ne, was, now)) > other:
                 found.rows += 1
                 gone.append(hash_)
@@ -145,16 +148,27 @@ def _differing(
     return [names[n] for n in differ], [values[n] for n in differ]
 
 
-def _merged(
-    one: Iterator[Aligned], two: Iterator[Aligned]
-) -> Iterator[tuple[int, tuple[int | None, ...], tuple[int | None, ...] | None]]:
-    """Rows of the first with the row of the same key of the second; memory is flat."""
-    right = next(two, None)
-    for hash_, was in one:
-        while right is not None and right[0] < hash_:
-            right = next(two, None)
-        if right is not None and right[0] == hash_:
-            yield hash_, was, right[1]
+Row = TypeVar("Row", bound=tuple[Any, ...])
+
+
+def merged(
+    one: Iterator[tuple[int, Row]], two: Iterator[tuple[int, Row]]
+) -> Iterator[tuple[int, Row | None, Row | None]]:
+    """Rows of both, each with the row of the same key of the other one where there is one; memory is flat.
+
+    Args:
+        one: hash of the key and what is known of the row, by ascending hash; equal ones are paired off.
+        two: the same of the other side.
+    """
+    left, right = next(one, None), next(two, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left[0] < right[0]):
+            assert left is not None
+            yield left[0], left[1], None
+            left = next(one, None)
+        elif left is None or right[0] < left[0]:
+            yield right[0], None, right[1]
             right = next(two, None)
         else:
-            yield hash_, was, None
+            yield left[0], left[1], right[1]
+            left, right = next(one, None), next(two, None)

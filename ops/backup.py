@@ -12,21 +12,24 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
 from ops.errors import OpsError, UsageError
 from ops.files import sha256, sync_folder, write_whole
+from ops.private import inside, whole_id
 
 
 class Manifest(BaseModel):
-    """What a backup holds and proves. ``files`` maps a name to sha256 and bytes; ``rows`` maps a table to its rows."""
+    """What a backup holds and proves. ``files`` maps a name to sha256 and bytes; ``rows`` maps a table to its rows.
+    ``delta_of`` names the backup from which a delta differs: it holds those rows only, so nothing is
+    rolled back to it."""
 
     model_config = ConfigDict(frozen=True)
 
     backup: str
     target: str
     database: str
-    taken_at: datetime
+    taken_at: AwareDatetime
     server: int
     client: str
     system: str
@@ -36,6 +39,14 @@ class Manifest(BaseModel):
     run: str
     rows: dict[str, int]
     files: dict[str, tuple[str, int]]
+    delta_of: str = ""
+
+    @field_validator("files")
+    @classmethod
+    def _are_within(cls, files: dict[str, tuple[str, int]]) -> dict[str, tuple[str, int]]:
+        if any(name.startswith("/") or "\0" in name or {"", ".", ".."} & set(name.split("/")) for name in files):
+            raise ValueError("a file's name leads out of the backup")
+        return files
 
     @property
     def size(self) -> int:
@@ -47,22 +58,34 @@ def read_manifest(folder: Path) -> Manifest:
     """Read a backup's manifest.
 
     Raises:
-        OpsError: there is none, or it is damaged: then this is no backup.
+        OpsError: there is none, or it is damaged, or another backup's: then this is no backup.
     """
     path = folder / "manifest.json"
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        found = Manifest.model_validate_json(path.read_bytes())
     except OSError:
         raise OpsError(f"{folder}: no manifest, so this is not a backup", "inv backups") from None
     except ValidationError:
         raise OpsError(f"{path}: the manifest is damaged", "inv backups") from None
+    if found.backup != folder.name.removesuffix(".partial"):
+        raise OpsError(f"{path}: it is the manifest of another backup: {found.backup!r}", "inv backups")
+    return found
+
+
+def folder_of(folder: Path, backup_id: str) -> Path:
+    """A backup's folder, by its id, in a target's folder.
+
+    Raises:
+        UsageError: it is no id.
+    """
+    return folder / "backups" / whole_id(backup_id, "backup's id", "inv backups")
 
 
 def backups(folder: Path) -> list[Manifest]:
     """All backups in a target's folder, oldest first; what has no readable manifest is not one."""
     found = []
     for path in sorted((folder / "backups").glob("*/manifest.json")):
-        if path.parent.suffix != ".partial":
+        if path.parent.suffix != ".partial" and inside(path, folder):
             try:
                 found.append(read_manifest(path.parent))
             except OpsError:
@@ -71,7 +94,7 @@ def backups(folder: Path) -> list[Manifest]:
 
 
 def find(folder: Path, wanted: str) -> Manifest:
-    """The backup with this id, or for ``latest`` the newest that is not the safety backup of a rollback.
+    """The backup with this id, or for ``latest`` the newest that is not the safety backup of a rollback, and no delta.
 
     A safety backup holds what somebody wanted to get away from, so it is meant only where it is named.
 
@@ -79,7 +102,7 @@ def find(folder: Path, wanted: str) -> Manifest:
         UsageError: there is none; the message lists what is there.
     """
     known = backups(folder)
-    meant = [manifest for manifest in known if not manifest.backup.endswith("_safety")]
+    meant = [manifest for manifest in known if not (manifest.backup.endswith("_safety") or manifest.delta_of)]
     if wanted == "latest" and meant:
         return meant[-1]
     for manifest in known:
@@ -105,6 +128,8 @@ def seal(partial: Path, final: Path, facts: dict[str, object]) -> Manifest:
     files = {}
     for path in sorted(partial.rglob("*")):
         if path.is_file() and path.name != "manifest.json":
+            if path.is_symlink():
+                raise OpsError(f"{path}: a link, which is no part of a dump", "inv backup")
             path.chmod(0o600)
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -124,6 +149,8 @@ def damage(folder: Path) -> list[str]:
         path = folder / name
         if not path.is_file():
             said.append(f"{name} is missing")
+        elif not inside(path, folder):
+            said.append(f"{name} is a link that leads out of the backup")
         elif path.stat().st_size != size or sha256(path) != digest:
             said.append(f"{name} is not what was written")
     return said

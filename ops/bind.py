@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ops import backup, certificate, chosen, journal, kept
-from ops.command import Query
 from ops.django import only_adds
-from ops.errors import OpsError, Refused, UsageError
-from ops.inputs import HealthInputs, Inputs, named
+from ops.errors import Refused, UsageError
+from ops.identity import no_production, server_of
+from ops.ids import ids_in, new_run
+from ops.inputs import HealthInputs, Inputs, beside
 from ops.inventory import Target
 from ops.measures import asks_freeze
-from ops.postgres import Tools, choose, installed, json_lines, said_error
+from ops.postgres import Tools, choose, installed
 from ops.probes import app_inputs, commit_of, declarations, identity, pending_digest, probe, target_folder
+from ops.salvage.wanted import Asked, bound
 from ops.world import World
 
 # What each procedure has to know beside its target.
@@ -31,17 +31,14 @@ class NothingToDo(Exception):
     reason: str
 
 
-def new_run() -> str:
-    """A run's id: the moment in UTC, and four letters against collisions. Fit for a file's and a database's name."""
-    return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
-
-
 @dataclass(frozen=True)
 class Wanted:
     """What the command line said beside procedure and target.
 
-    ``backup``: an id, ``latest``, ``before:RUN`` or a moment; ``kept``: a kept database; ``failed_run``: the release
-    that is to be taken back.
+    ``backup``: an id, ``latest``, ``before:RUN`` or a moment; ``kept``: a kept database; ``draft``: for ``verify``,
+    draft declarations for what is refused; ``auto_rollback``: for ``release`` and ``promote``; ``failed_run``: the
+    release that is to be taken back; ``freeze``, ``export``: for ``rollback``, freeze production meanwhile, and keep
+    what differs as a backup of its own; ``salvage``: the tables that are to come back.
     """
 
     backup: str = ""
@@ -49,6 +46,9 @@ class Wanted:
     draft: bool = False
     auto_rollback: bool = False
     failed_run: str = ""
+    freeze: bool = False
+    export: bool = False
+    salvage: Asked | None = None
 
 
 def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -> Inputs:  # noqa: B008
@@ -73,7 +73,7 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
     sets = some_tools(world)
     here = identity(world, target)
     given: dict[str, Any] = {
-        "run": new_run(),
+        "run": new_run(ids_in(target_folder(world, name) for name in world.inventory.production)),
         "target": target,
         "database": here["database"],
         "system": here["system"],
@@ -105,11 +105,16 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         given["backup"] = _clone_run(given)
     if procedure == "promote":
         given |= _certified(world, entry, given["frozen"])
-    if procedure in ("rollback", "auto-rollback"):
+    if procedure in ("rollback", "auto-rollback", "salvage"):
         folder = target_folder(world, target)
-        choice = chosen.choose(folder, wanted.backup, journal.runs(folder), major)
-        given |= {"backup": choice.manifest.backup, "release": _released(choice.manifest), "chosen": choice.said}
+        choice = chosen.choose(folder, wanted.backup, journal.runs(folder), major, delta=procedure == "salvage")
+        given |= {"backup": choice.manifest.backup, "chosen": choice.said}
         major = max(major, choice.manifest.server // 10000)
+        if procedure == "salvage":
+            given["salvage"] = bound(world, target, choice.manifest, wanted.salvage)
+        else:
+            given |= {"release": _released(choice.manifest), "export": wanted.export}
+            given["freezes"] = not given["frozen"] and (wanted.freeze or entry.freeze == "always")
     if procedure == "rollback-to-replaced" and wanted.backup:
         raise UsageError(f"{target}: either --backup or --to-replaced, not both", "inv rollback --help")
     if procedure in ("rollback-to-replaced", "discard-replaced"):
@@ -149,19 +154,18 @@ def _test(world: World, entry: Target, here: dict[str, Any]) -> dict[str, Any]:
     test = world.inventory.test_of(entry)
     world.url(test.name)
     name = world.database(test.name)
-    done = world.run(Query("identity.sql", test.name, "postgres"))
-    if done.exit:
-        raise OpsError(f"{test.name}: the server does not answer: {said_error(done.err)}", "check its address")
-    there = json_lines(done.out)[0]
-    databases: dict[str, str] = there["databases"]  # type: ignore[assignment]
+    there = server_of(world, test.name)
+    databases: dict[str, str] = there["databases"]
     if (there["system"], name) == (here["system"], here["database"]):
         raise UsageError(
             f"{world.inventory.file.name}:{test.line}: {test.name} is the very database of {entry.name}: "
             f"{name} on the same server",
             f"give {test.name} a database of its own",
         )
-    former = tuple(named(name, what) + "_" for what in ("replaced", "roundtrip", "migrated"))
-    tidy = [db for db, mark in databases.items() if db.startswith(former) and mark.startswith("generalprobe clone ")]
+    no_production(world, test, name, there["system"])
+    ours = (f"generalprobe clone of {entry.name}, run ", "generalprobe clone round trip, run ")
+    former = [db for db in databases if beside(db, name, "replaced", "roundtrip", "migrated")]
+    tidy = [db for db in former if databases[db].startswith(ours)]
     return {
         "test": test.name,
         "test_database": name,

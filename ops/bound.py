@@ -20,6 +20,14 @@ def checks_of(world: World, target: str) -> tuple[str, ...]:
     return tuple(" ".join(quote(word) for word in words) for words in world.inventory.target(target).checks)
 
 
+def _noted(checks: Path) -> tuple[str, ...]:
+    """The checks that were noted; where the file is damaged, none."""
+    try:
+        return tuple(map(str, json.loads(checks.read_bytes())))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return ()
+
+
 def bound_then(world: World, target: str, backup_id: str, checks: Path, proved: Proved, after: Fingerprint) -> Bound:
     """What was rehearsed: from the backup's manifest, from what was noted when the clone was migrated, and from what
     the comparison and the checks left.
@@ -33,14 +41,14 @@ def bound_then(world: World, target: str, backup_id: str, checks: Path, proved: 
         Refused: a part of the rehearsal is missing.
     """
     folder = target_folder(world, target)
-    there = folder / "backups" / backup_id
+    there = backup.folder_of(folder, backup_id)
     manifest, done = backup.read_manifest(there), rehearsed.read(folder, backup_id)
     if missing := [name for name, _ in done.migrations if name not in after.migrations]:
         raise Refused(
             f"{target}: the clone does not have {', '.join(missing[:3])}, so it was not rehearsed",
             f"inv clone-prod-to-test --target={target}   and then   inv migrate-test --target={target}",
         )
-    passed = tuple(json.loads(checks.read_text())) if checks.is_file() else ()
+    passed = _noted(checks)
     if not_run := [check for check in checks_of(world, target) if check not in passed]:
         raise Refused(f"{target}: checks that did not run: {', '.join(not_run)}", f"inv verify --target={target}")
     return Bound(
@@ -63,7 +71,7 @@ def bound_then(world: World, target: str, backup_id: str, checks: Path, proved: 
 def bound_now(world: World, target: str, backup_id: str) -> Bound:
     """The same as it is now."""
     who = identity(world, target)
-    there = target_folder(world, target) / "backups" / backup_id
+    there = backup.folder_of(target_folder(world, target), backup_id)
     try:
         backup.read_manifest(there)
         manifest = sha256(there / "manifest.json")

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from ops.errors import Refused
 from ops.expectations import Allowed
 from ops.files import write_whole
 from ops.fingerprint import Fingerprint, Table
 from ops.measures import Measured
+from ops.private import whole_id
 from ops.rows import Pair, Proof, Source
 from ops.verdict import TableVerdict, Verdict
 from ops.way_back import Recovery
@@ -68,6 +70,8 @@ NAMES = {
     "expectations": "the declarations (migrations.expect.yaml)",
     "checks": "the application's checks",
 }
+# By how much the clocks of two machines may differ.
+CLOCKS = timedelta(minutes=5)
 DIGESTS = {"changes", "schema_digest", "manifest", "expectations"}
 
 
@@ -124,7 +128,7 @@ def moves(
 
 def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: Allowed) -> Moved:
     kept = found.table in after.tables and (found.mapping or found.verdict not in ("lost", "declared", "removed"))
-    to = tuple(found.to.split(", ")) if found.to else (found.table,) if kept else ()
+    to = split_names(found.to) if found.to else (found.table,) if kept else ()
     gone = {c.column for c in found.columns if c.column not in found.mapping and c.verdict in ("removed", "declared")}
     return Moved(
         table=found.table,
@@ -137,6 +141,11 @@ def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: 
         may_empty={name: allowed.columns[name].get("lost", 0) for name in sorted(gone & allowed.columns.keys())},
         allowances=tuple(_allowances(found, old, after.tables[to[0]], allowed)) if old and len(to) == 1 else (),
     )
+
+
+def split_names(listed: str) -> tuple[str, ...]:
+    """Tables' names as a verdict lists them, joined by a comma; one that is quoted may hold commas itself."""
+    return tuple(name.strip() for name in re.findall(r'(?:[^",]|"(?:[^"]|"")*")+', listed))
 
 
 def _equal(old: Table, new: Table | None) -> bool:
@@ -186,8 +195,8 @@ class Certificate(BaseModel):
 
     certificate: str
     target: str
-    issued_at: datetime
-    expires_at: datetime
+    issued_at: AwareDatetime
+    expires_at: AwareDatetime
     bound: Bound
     recovery: Recovery | None
     schema_after: str
@@ -201,8 +210,12 @@ class Certificate(BaseModel):
 
 
 def path(folder: Path, name: str) -> Path:
-    """Where a certificate is kept in a target's folder."""
-    return folder / "certificates" / f"{name}.json"
+    """Where a certificate is kept in a target's folder.
+
+    Raises:
+        UsageError: that is no certificate's name.
+    """
+    return folder / "certificates" / f"{whole_id(name, 'name of a certificate')}.json"
 
 
 def write(folder: Path, certificate: Certificate) -> None:
@@ -223,13 +236,15 @@ def read(folder: Path, name: str) -> Certificate:
         Refused: it is missing or damaged, or somebody edited it.
     """
     hint = f"inv release --target={folder.name}"
+    if not name:
+        raise Refused(f"{folder.name}: there is no certificate (none was issued)", hint)
     try:
         content = json.loads(path(folder, name).read_bytes())
         seal = content.pop("seal", "")
         found = Certificate.model_validate(content)
     except OSError:
-        raise Refused(f"{folder.name}: there is no certificate {name or '(none was issued)'}", hint) from None
-    except (ValueError, AttributeError, ValidationError):
+        raise Refused(f"{folder.name}: there is no certificate {name}", hint) from None
+    except (ValueError, TypeError, AttributeError, ValidationError, RecursionError):
         raise Refused(f"{folder.name}: certificate {name} is damaged, or of another version", hint) from None
     if seal != _seal(found) or found.certificate != name:
         raise Refused(f"{folder.name}: certificate {name} was edited after it was issued", hint)
@@ -248,6 +263,8 @@ def objections(certificate: Certificate, now: Bound, moment: datetime | None = N
     said = []
     if moment >= certificate.expires_at:
         said.append(f"it expired at {certificate.expires_at:%Y-%m-%d %H:%M} UTC")
+    if moment < certificate.issued_at - CLOCKS:
+        said.append(f"it was issued at {certificate.issued_at:%Y-%m-%d %H:%M} UTC, which is not yet: a clock is wrong")
     for name, words in NAMES.items():
         was, is_now = getattr(certificate.bound, name), getattr(now, name)
         if was != is_now:

@@ -30,7 +30,7 @@ class Choice:
     said: str
 
 
-def choose(folder: Path, wanted: str, runs: Sequence[State], major: int) -> Choice:
+def choose(folder: Path, wanted: str, runs: Sequence[State], major: int, *, delta: bool = False) -> Choice:
     """The backup that is meant.
 
     Args:
@@ -38,6 +38,7 @@ def choose(folder: Path, wanted: str, runs: Sequence[State], major: int) -> Choi
         wanted: what was typed: an id, ``latest``, ``before:RUN`` or a moment; a moment without a zone is UTC.
         runs: the target's runs.
         major: the major version of production's server.
+        delta: one that holds only the rows of a delta will do, too.
 
     Raises:
         UsageError: none is meant, or one that can't be restored; the message lists what is near, and what to type.
@@ -55,7 +56,7 @@ def choose(folder: Path, wanted: str, runs: Sequence[State], major: int) -> Choi
         found, why = asked.at(wanted)
     else:
         found, why = asked.named(wanted), ""
-    asked.fits(found, major)
+    asked.fits(found, major, delta)
     return Choice(found, said(found) + why)
 
 
@@ -168,17 +169,17 @@ class _Asked:
             hint=f"inv salvage --backup={name} --table=TABLE --target={self.target}   or   --backup=latest",
         )
 
-    def fits(self, manifest: Manifest, major: int) -> None:
+    def fits(self, manifest: Manifest, major: int, delta: bool) -> None:
         """Refuse what production's server can't take."""
-        if manifest.backup.endswith("_delta"):
+        if manifest.delta_of and not delta:
             self._refuse_delta(manifest.backup)
         theirs = manifest.server // 10000
         if theirs > major:
             older = [m.backup for m in self.known if m.server // 10000 <= major and not _special(m.backup)]
             way = f"--backup={older[-1]}   or   " if older else ""
             raise UsageError(
-                f"{self.target}: backup {manifest.backup} is of a server of PostgreSQL {theirs}; production's is "
-                f"{major}, and an older server can't restore what a newer one dumped",
+                f"{self.target}: backup {manifest.backup} is of PostgreSQL {theirs}; production's server is {major}"
+                ", and an older server can't restore what a newer one dumped",
                 f"{way}point {self.target} at a server of PostgreSQL {theirs} or newer",
             )
 

@@ -170,7 +170,9 @@ def show(command: Command) -> str:
     words = [f"{name}={_env_value(value)}" for name, value in shell.env.items()]
     line = " ".join([*words, *(quote(word) for word in shell.words)])
     if shell.folder:
-        line = f"(cd {quote(shell.folder)} && {line})"
+        # What begins with a dash would be an option, and `-` alone the folder before.
+        folder = f"./{shell.folder}" if shell.folder.startswith("-") else shell.folder
+        line = f"(cd {quote(folder)} && {line})"
     return f"{line} > {quote(shell.output)}" if shell.output else line
 
 

@@ -56,6 +56,11 @@ def failed_migration(output: str) -> str:
     return found[-1][0] if found and "OK" not in found[-1][1] else ""
 
 
+def applied_migrations(output: str) -> list[str]:
+    """The migrations that ``migrate`` applied whole, by what it printed."""
+    return re.findall(r"^ *Applying (\S+?)\.\.\..*OK *$", output, re.MULTILINE)
+
+
 def only_adds(pending: Sequence[dict[str, Any]]) -> bool:
     """Whether no pending migration moves, changes or removes anything."""
     return all(set(migration["operations"]) <= ADDITIVE for migration in pending)

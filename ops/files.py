@@ -18,6 +18,21 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def private_file(path: Path, flags: int) -> int:
+    """Open a file that nobody else may read, also where it was there and wider; never through a link.
+
+    Returns:
+        the handle.
+    """
+    handle = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        os.fchmod(handle, 0o600)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write under a temporary name, fsync, rename, fsync the folder. The file is 0600."""
     _write(path, [content.encode() if isinstance(content, str) else content])

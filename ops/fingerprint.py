@@ -92,7 +92,7 @@ def read(path: Path) -> Fingerprint:
         for line in path.read_text(encoding="utf-8").split("\n"):
             if line.strip():
                 _add(found, json.loads(line))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise OpsError(f"{path}: not a fingerprint ({type(error).__name__})", "inv backup") from None
     if not found.complete:
         raise OpsError(f"{path}: the fingerprint was cut off", "inv backup")

@@ -7,7 +7,12 @@ very same plan again.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import re
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+# A run's id: the moment and four letters; by hand the page's.
+RUN = r"\d{8}_\d{6}_[a-z0-9]{4}"
 
 
 class AppInputs(BaseModel):
@@ -33,6 +38,32 @@ class HealthInputs(BaseModel):
     every: float = 2
 
 
+class SalvageInputs(BaseModel):
+    """What a salvage brings back: pairs of the backup's table and the live one.
+
+    ``tables`` were named, rows of ``related`` may come along, links of ``linked`` may come back; ``values`` are
+    ``column=value`` for columns that the backup does not have; ``notes`` say what was found, for the operator;
+    ``whole`` restores the rows of all tables, where those that are needed are not known (on a page).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    tables: tuple[tuple[str, str], ...]
+    related: tuple[tuple[str, str], ...] = ()
+    linked: tuple[tuple[str, str], ...] = ()
+    new_keys: bool = False
+    values: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    whole: bool = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every table of the backup that is looked at; none where all are."""
+        if self.whole:
+            return ()
+        return tuple(source for source, _ in (*self.tables, *self.related, *self.linked))
+
+
 class Inputs(BaseModel):
     """What one run is about.
 
@@ -41,7 +72,9 @@ class Inputs(BaseModel):
     server whose encoding and locale a new one gets, ``draft`` asks for a draft of declarations. ``health`` is a command
     that is tried once, ``asked_health`` one that is retried. ``chosen`` says of the backup what a person has to know;
     ``kept`` is the kept database that a run is about, ``kept_oid`` its number on the server; ``failed_run`` the release
-    that is taken back by itself. Times are in seconds, ``keep_replaced`` in days.
+    that is taken back by itself. ``frozen``: production is frozen before a rollback, or is to be for a promotion;
+    ``freezes``: this rollback freezes it; ``export``: it keeps what differs as a backup of its own. Times are in
+    seconds, ``keep_replaced`` in days.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,18 +104,29 @@ class Inputs(BaseModel):
     auto_rollback: bool = False
     failed_run: str = ""
     frozen: bool = False
+    freezes: bool = False
+    export: bool = False
     pending: tuple[str, ...] = ()
     migrations: str = ""
     commit: str = ""
     release: str = ""
     certificate: str = ""
     draft: bool = False
+    salvage: SalvageInputs | None = None
     certificate_hours: float = 24
     lock_timeout: float = 5
     retries: int = 5
     jobs: int = 2
     compress: str = "1"
     tools: str = ""
+
+    @field_validator("run", "backup", "certificate")
+    @classmethod
+    def _is_id(cls, value: str) -> str:
+        """They become names of files: a journal that was edited must not lead out of the store."""
+        if not re.fullmatch(r"[\w\ue000\ue001.-]*", value, re.ASCII) or ".." in value:
+            raise ValueError("not an id")
+        return value
 
     @property
     def folder(self) -> str:
@@ -155,6 +199,26 @@ class Inputs(BaseModel):
         return named(self.database, "undone", self.run)
 
     @property
+    def delta(self) -> str:
+        """The rows that a rollback sets aside, in a database of their own until they are dumped."""
+        return named(self.database, "delta", self.run)
+
+    @property
+    def delta_marker(self) -> str:
+        """Its comment."""
+        return f"generalprobe delta of {self.target}, run {self.run}"
+
+    @property
+    def aside(self) -> str:
+        """The backup, restored beside production to take lost rows from it."""
+        return named(self.database, "salvage", self.run)
+
+    @property
+    def aside_marker(self) -> str:
+        """The comment of what was restored for a salvage; it never becomes the live database."""
+        return f"generalprobe salvage of {self.target}, run {self.run}"
+
+    @property
     def clone_marker(self) -> str:
         """The comment inside the server that tells a clone from anything else."""
         return f"generalprobe clone of {self.target}, run {self.run}"
@@ -170,3 +234,10 @@ def named(database: str, what: str, run: str = "") -> str:
     tail = f"_{what}_{run}" if run else f"_{what}"
     stem = database.encode()[: 63 - len(tail.encode())].decode(errors="ignore")
     return stem + tail
+
+
+def beside(database: str, of: str, *kinds: str) -> bool:
+    """Whether a database has the name that a run gives to one of these kinds beside another database."""
+    return any(
+        database == named(of, kind, found[1]) for kind in kinds if (found := re.search(f"_{kind}_({RUN})$", database))
+    )

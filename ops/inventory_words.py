@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
@@ -37,7 +38,9 @@ def store_name(value: str) -> str:
     bucket = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s@]*)?"
     if "://" in value and not re.fullmatch(bucket, value):
         raise bad("should be a folder or s3://bucket/prefix, without a password")
-    return value
+    # It leads into commands: `~` is opened here, a dash would be an option, and psql takes a bar for a program.
+    value = os.path.expanduser(value)
+    return f"./{value}" if value.startswith(("-", "|", "~", "\\")) else value
 
 
 Word = Annotated[str, AfterValidator(_word)]

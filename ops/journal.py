@@ -5,6 +5,7 @@ The header holds the inputs and the plan with its digest. A line that was cut of
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from ops.errors import OpsError, Refused
-from ops.files import make_folder, sync_folder
+from ops.files import make_folder, private_file, sync_folder
 
 Event = dict[str, object]
 
@@ -29,7 +30,7 @@ class State:
     """Where a run stands.
 
     ``status`` maps a step to ``begun|done|failed|refused|undone``; ``touched`` holds the steps that were begun and not
-    taken back (a step that a gate refused was never begun).
+    taken back (a step that a gate refused was never begun); ``times`` when each came to its status.
     """
 
     header: Event
@@ -38,6 +39,7 @@ class State:
     facts: dict[str, str] = field(default_factory=dict)
     outcome: Event | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    times: dict[str, str] = field(default_factory=dict)
     last: Event = field(default_factory=dict)
 
     @property
@@ -88,7 +90,8 @@ class Journal:
         self.folder = make_folder(folder)
         self.path = folder / "journal.jsonl"
         new = not self.path.exists()
-        self._file: IO[str] = open(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+")  # noqa: SIM115
+        handle = private_file(self.path, os.O_RDWR | os.O_APPEND)
+        self._file: IO[str] = open(handle, "a+", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -122,32 +125,46 @@ def read(folder: Path) -> State:
         OpsError: there is no header, so nothing can be said about the run.
     """
     events = [event for line in _lines(folder / "journal.jsonl") if (event := _parse(line)) is not None]
-    if not events or events[0].get("event") != "run" or not {"run", "procedure", "target", "inputs"} <= set(events[0]):
+    if not events or not _is_header(events[0]):
         raise OpsError(f"{folder / 'journal.jsonl'}: no header can be read, so this run changed nothing", "inv runs")
+    if events[0]["run"] != folder.name:
+        raise OpsError(f"{folder / 'journal.jsonl'}: the journal of another run: {events[0]['run']!r}", "inv runs")
     state = State(events[0])
     for event in events[1:]:
-        _apply(state, event)
+        # A line that is no event of ours is passed over, as one that is no JSON.
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            _apply(state, event)
     return state
 
 
+def _is_header(event: Event) -> bool:
+    """A run's first line; its inputs are checked where a plan is made of them."""
+    words = [event.get(name) for name in ("run", "procedure", "target")]
+    return event.get("event") == "run" and "inputs" in event and all(isinstance(word, str) and word for word in words)
+
+
 def _apply(state: State, event: Event) -> None:
-    state.last = event
     if event.get("event") == "step":
         name, status = str(event["step"]), str(event["status"])
         state.mark(name, status)
+        if status != "skipped":
+            state.times[name] = str(event.get("at", ""))
         if "seconds" in event:
-            state.seconds[name] = float(str(event["seconds"]))
+            took = float(str(event["seconds"]))
+            if 0 <= took < 1e9:
+                state.seconds[name] = took
     elif event.get("event") == "fact":
         state.facts[str(event["name"])] = str(event["value"])
     elif event.get("event") == "outcome":
-        state.outcome = event
+        state.outcome = {"reason": "", "hint": "", **event, "outcome": str(event["outcome"])}
     elif event.get("event") in ("resumed", "undoing"):
         state.outcome = None
+    state.last = event
 
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(errors="replace").split("\n")
+        return path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
         return []
 
@@ -155,7 +172,7 @@ def _lines(path: Path) -> list[str]:
 def _parse(line: str) -> Event | None:
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) else None
 

@@ -24,7 +24,7 @@ from ops.postgres import json_lines, said_error
 from ops.probes import target_folder
 from ops.world import World
 
-NAME = re.compile(r"_(replaced|undone|restored|salvage)_(\d{8}_\d{6}_[0-9a-z]+)$")
+NAME = re.compile(r"_(replaced|undone|restored|salvage|delta)_(\d{8}_\d{6}_[0-9a-z]+)$")
 # What was live once, and was swapped away whole: these can be swapped in again, and these only can be discarded.
 ONCE_LIVE = ("replaced", "undone")
 
@@ -67,6 +67,7 @@ class Kept:
             "replaced": f"was live until {procedure} {self.run} replaced it",
             "undone": f"was live after {procedure} {self.run}, until that was undone; with what was written to it",
             "restored": f"restored by {procedure} {self.run} beside production; it was never live",
+            "delta": f"made by {procedure} {self.run} of what it sets aside, to be dumped; it was never live",
             "salvage": f"restored by {procedure} {self.run} to take rows from; it was never live",
         }[self.what]
 

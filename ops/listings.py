@@ -6,15 +6,18 @@ import os
 import shlex
 from typing import Any
 
-from ops import backup, console, kept
+from ops import backup, console, frozen, kept
 from ops.bind import some_tools
 from ops.command import Query, Secret
 from ops.errors import DONE, OpsError
+from ops.identity import server_of
 from ops.journal import State
 from ops.main import Options, every_run, status_lines, target_of, world_of
 from ops.postgres import json_lines
 from ops.probes import identity, target_folder
 from ops.world import SQL_FOLDER, World
+
+CLOSED = "CLOSED to everybody: an exchange of databases was cut off; resuming or undoing that run opens it"
 
 
 def _names(world: World, options: Options) -> list[str]:
@@ -31,7 +34,7 @@ def backups(options: Options) -> int:
             rows.append(
                 [
                     name,
-                    manifest.backup,
+                    manifest.backup + (f" (delta of {manifest.delta_of})" if manifest.delta_of else ""),
                     backup.age(manifest.taken_at),
                     f"{manifest.size / 1e6:,.1f} MB",
                     f"{count:,}",
@@ -47,6 +50,7 @@ def backups(options: Options) -> int:
                     "taken_at": manifest.taken_at.isoformat(),
                     "bytes": manifest.size,
                     "commit": manifest.commit,
+                    **({"delta_of": manifest.delta_of} if manifest.delta_of else {}),
                 }
             )
     console.Console(options.json).table("backups", ["target", "backup", "age", "size", "rows", "commit"], rows, data)
@@ -80,6 +84,8 @@ def status(options: Options) -> int:
     for name in _names(world, options):
         known = every_run(world, name)
         now = _present(world, name)
+        if now.get("frozen"):
+            now["frozen_since"] = frozen.since(known)
         if options.json:
             state = known[-1] if known else None
             screen.show(
@@ -128,7 +134,8 @@ def _present(world: World, name: str) -> dict[str, Any]:
             found["aside"] += [db for db in _aside(there, world.database(test)) if db not in found["aside"]]
         return found
     except OpsError as error:
-        return {"unreachable": error.message}
+        closed = "not currently accepting connections" in error.message
+        return {"unreachable": error.message + (f"; it is {CLOSED}" if closed else "")}
 
 
 def _aside(databases: dict[str, str], database: str) -> list[str]:
@@ -136,7 +143,8 @@ def _aside(databases: dict[str, str], database: str) -> list[str]:
         db
         for db in databases
         if any(
-            db.startswith(f"{database}_{what}") for what in ("replaced_", "restored_", "undone_", "spare_", "before")
+            db.startswith(f"{database}_{what}")
+            for what in ("replaced_", "restored_", "undone_", "spare_", "salvage_", "before")
         )
     )
 
@@ -148,15 +156,23 @@ def _days(world: World, name: str) -> float:
 def _present_lines(world: World, name: str, now: dict[str, Any], told: bool) -> list[str]:
     if "unreachable" in now:
         return [f"  now:     {now['unreachable']}"]
-    lines = [f"  now:     {now['database']} " + ("is FROZEN (read-only)" if now["frozen"] else "takes writes")]
-    if now["frozen"] and not told:
-        lines.append(f"  Try: inv unfreeze --target={name}")
+    lines = [f"  now:     {now['database']} " + ("takes writes" if not now["frozen"] else _frozen(now))]
+    if now["frozen"]:
+        lines.append(
+            f"  or, to give up what is not finished and let users write again:   inv unfreeze --target={name}"
+            if told
+            else f"  Try: inv unfreeze --target={name}"
+        )
     if "test" in now:
         lines.append(f"  test:    {now['test']}")
     lines += [line for one in now["kept"] for line in one.lines(_days(world, name))]
     if now["aside"]:
         lines.append(f"  aside:   {', '.join(now['aside'])}")
     return lines
+
+
+def _frozen(now: dict[str, Any]) -> str:
+    return f"is FROZEN (read-only) {now['frozen_since'] or '(by no run in this store)'}"
 
 
 def environment(options: Options) -> int:
@@ -178,7 +194,7 @@ def environment(options: Options) -> int:
     }
     if entry.test:
         values |= {"TEST_DATABASE": world.database(entry.test), Secret(entry.test).variable: world.url(entry.test)}
-        world.url(entry.test)
+        values["TEST_SYSTEM"] = str(server_of(world, entry.test)["system"])
     values["PGSERVICEFILE"] = str(world.keep_private() / "services")
     values["PATH"] = os.pathsep.join([str(fit[0].folder), world.environ.get("PATH", os.defpath)])
     for key, value in values.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import os
 import platform
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,14 @@ import psycopg
 
 from ops.errors import Refused, StepFailed
 from ops.world import World
+
+
+def _user() -> str:
+    """Who runs this; in a container a number may be all that is known."""
+    try:
+        return getpass.getuser().encode("ascii", "replace").decode()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 class RunLock:
@@ -35,7 +44,7 @@ class RunLock:
         self._session: psycopg.Connection[Any] | None = None
 
     def __enter__(self) -> RunLock:
-        holder = f"generalprobe lock {self.procedure} {self.run} by {getpass.getuser()}@{platform.node()}"[:63]
+        holder = f"generalprobe lock {self.procedure} {self.run} by {_user()}@{platform.node()}"[:63]
         self._session = self.world.connect(self.target, "postgres", application_name=holder, keepalives_idle=30)
         if self._session.info.server_version >= 140000:
             self._session.execute("SET idle_session_timeout = 0")
@@ -68,7 +77,9 @@ class RunLock:
             assert self._session is not None
             self._session.execute("SELECT 1")
         except psycopg.Error:
-            raise StepFailed(f"{self.target}: the run lock was lost: its connection is gone", "inv resume") from None
+            raise StepFailed(
+                f"{self.target}: the run lock was lost: its connection is gone", f"inv resume --run={self.run}"
+            ) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

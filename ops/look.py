@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -20,6 +21,39 @@ WIDE = 200
 BATCH = 20_000
 
 
+class Written(NamedTuple):
+    """A row: the hash of its values, its key as text, the newest moment that it holds (UTC, to the minute), and whether
+    it was written since a given moment."""
+
+    row: int
+    key: str
+    newest: str | None
+    recent: bool
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table that are to be compared.
+
+    Args:
+        table: its quoted name.
+        key: what tells a row apart.
+        values: what is compared.
+        label: the columns whose text names a row.
+        moments: columns that hold a moment.
+        where: only these rows; SQL over ``x``.
+        recent: the age of the transactions from which on a row counts as written recently; SQL.
+    """
+
+    table: str
+    key: tuple[Pair, ...]
+    values: tuple[Pair, ...]
+    label: tuple[str, ...] = ()
+    moments: tuple[str, ...] = ()
+    where: str = ""
+    recent: str = ""
+
+
 class Databases:
     """Implements ``verdict.Look`` over psycopg connections.
 
@@ -29,7 +63,7 @@ class Databases:
 
     def __init__(self, sides: dict[str, psycopg.Connection[Any]]) -> None:
         self.sides = sides
-        settings = Path(SQL_FOLDER / "settings.sql").read_text().replace("SET LOCAL", "SET")
+        settings = Path(SQL_FOLDER / "settings.sql").read_text().replace("SET LOCAL", "SET").replace("\\;", ";")
         for connection in sides.values():
             connection.execute(settings)
             connection.execute("SET default_transaction_read_only = on")
@@ -93,6 +127,24 @@ class Databases:
         rows = select(Source(table, tuple(key)), columns) + _within(row_hash(key), parts)
         for row in self._stream(side, f"{rows} ORDER BY 1"):
             yield int(row[0]), row[1:]
+
+    def written(
+        self, side: str, rows: Rows, parts: Sequence[int] | None = None
+    ) -> Generator[tuple[int, Written], None, None]:
+        """Per row the hash of its key, and what a preview of a loss tells of it, by ascending hash.
+
+        Args:
+            parts: only these (see ``parts``); all rows where None.
+        """
+        hashed, recent = row_hash(rows.key), f"age(x.xmin) <= {rows.recent}" if rows.recent else "true"
+        label = " || ',' || ".join(f"x.{identifier(name)}::text" for name in rows.label) or "''"
+        past = [f"CASE WHEN x.{identifier(name)} <= now() THEN x.{identifier(name)} END" for name in rows.moments]
+        # A moment that is still to come (a lesson of next week) does not tell when its row was written.
+        newest = f"to_char(greatest({', '.join(past)}), 'YYYY-MM-DD HH24:MI')" if past else "NULL"
+        where = _within(hashed, parts) + (" WHERE " if parts is None else " AND ") + (rows.where or "true")
+        columns = f"{hashed}, {row_hash(rows.values)}, {label}, {newest}, {recent}"
+        for hash_, *found in self._stream(side, f"SELECT {columns} FROM ONLY {rows.table} x{where} ORDER BY 1, 5, 2"):
+            yield int(hash_), Written(*found)
 
     def texts(self, side: str, source: Source, column: str, hashes: Sequence[int]) -> dict[int, str | None]:
         """See ``verdict.Look``."""

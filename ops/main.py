@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -12,20 +13,24 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ops import __version__, aftermath, console, inventory, journal
+from ops import __version__, aftermath, console, fingerprint, inventory, journal, loss
 from ops.bind import NothingToDo, Wanted, bind, some_tools, use_tools
 from ops.command import Query
 from ops.errors import DONE, FAILED, INTERRUPTED, OpsError, Refused, UsageError
 from ops.explained import explained
+from ops.identity import check_places
 from ops.inputs import Inputs
 from ops.lock import RunLock
+from ops.opened import fingerprint_of
 from ops.plan import Plan, make_plan
+from ops.private import close_store
 from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
 from ops.render import plan_text
 from ops.run import Runner, stands
+from ops.salvage.wanted import Asked
 from ops.tools import TOOLS
-from ops.world import World, application
+from ops.world import World, application, forget_libpq
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,17 @@ class Options:
     reason: str = ""
     inventory: str = ""
     draft: bool = False
+    freeze: bool = False
+    export: bool = False
     kept: str = ""
     auto_rollback: bool = False
+    salvage: Asked | None = None
 
 
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
     """Do the work and leave with its exit code; an error becomes one clear text, never a traceback."""
     _signals()
+    _speakable()
     code = FAILED
     try:
         code = work()
@@ -87,9 +96,30 @@ def _signals() -> None:
         signal.signal(number, interrupt)
 
 
+def _speakable() -> None:
+    """What a terminal or pipe can't spell must not end the run: neither a name in our output nor a typed answer."""
+    for stream, errors in ((sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace"), (sys.stdin, "replace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
+
+
 def world_of(options: Options) -> World:
     """The inventory that the options name, with its connections."""
-    return World(inventory.load(inventory.find(options.inventory or None, Path.cwd(), os.environ)))
+    world = World(inventory.load(inventory.find(options.inventory or None, Path.cwd(), os.environ)))
+    forget_libpq()
+    return world
+
+
+def close_stores(world: World, *targets: str) -> None:
+    """What is kept of these targets, or of all in production, is for nobody else.
+
+    Raises:
+        UsageError: a part of it is somebody else's, or leads elsewhere.
+    """
+    for target in targets or world.inventory.production:
+        store = world.inventory.target(target).store
+        if "://" not in store:
+            close_store(world.inventory.path(store), target)
 
 
 def target_of(world: World, options: Options) -> str:
@@ -106,7 +136,15 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
     target = target_of(world, options)
     screen = console.Console(options.json, _durations(world, target, name))
     try:
-        wanted = Wanted(backup_id, options.kept, options.draft, options.auto_rollback)
+        wanted = Wanted(
+            backup_id,
+            options.kept,
+            options.draft,
+            options.auto_rollback,
+            freeze=options.freeze,
+            export=options.export,
+            salvage=options.salvage,
+        )
         inputs = bind(world, name, target, wanted)
     except NothingToDo as nothing:
         screen.show(
@@ -124,12 +162,13 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
         return DONE
     plan = make_plan(PROCEDURES[name], inputs)
     if options.plan:
-        return _show_plan(screen, plan)
+        return _show_plan(screen, plan, glance(world, inputs) if name == "rollback" else [])
     if plan.inputs.auto_rollback and not plan.inputs.frozen:
         screen.text(f"{target}: --auto-rollback will not act: production is not frozen in this plan (freeze: always)")
     confirmation = _confirmation(plan, options)
     if plan.confirms:
         confirmation.early(plan.word)
+    close_stores(world, target)
     with _locked(world, plan) as lock:
         return _work(world, plan, screen, confirmation, lock, reason=options.reason)
 
@@ -138,6 +177,8 @@ def _confirmation(plan: Plan, options: Options) -> console.Confirmation:
     c = plan.inputs
     interactive = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
     what = f"{len(c.pending)} migrations" if c.pending else c.chosen or f"backup {c.backup}"
+    if c.salvage:
+        what += "".join(f"\n  {source} → {into}" for source, into in c.salvage.tables)
     return console.Confirmation(options.confirm, interactive, f"{c.target} ({c.database}) ← {what}")
 
 
@@ -221,7 +262,7 @@ def end_leftovers(world: World, c: Inputs) -> None:
         world.run(Query("leftovers.sql", target, "postgres", {"application": application(c.run)}))
 
 
-def _show_plan(screen: console.Console, plan: Plan) -> int:
+def _show_plan(screen: console.Console, plan: Plan, differs: list[str]) -> int:
     c = plan.inputs
     if screen.as_json:
         screen.show(
@@ -232,6 +273,7 @@ def _show_plan(screen: console.Console, plan: Plan) -> int:
                 "digest": plan.digest,
                 "inputs": c.model_dump(mode="json"),
                 "steps": plan.data(),
+                **({"differs": differs} if plan.procedure.name == "rollback" else {}),
             }
         )
         screen.show(
@@ -248,7 +290,16 @@ def _show_plan(screen: console.Console, plan: Plan) -> int:
         )
     else:
         screen.text(plan_text(plan))
+        if plan.procedure.name == "rollback":
+            said = "\n  ".join(["The live database differs from the backup in", *differs])
+            screen.text(said if differs else "The live database equals the backup.")
     return DONE
+
+
+def glance(world: World, c: Inputs) -> list[str]:
+    """In which tables the live database differs from a backup: what a rollback tells first."""
+    old, new = fingerprint.read(world.inventory.path(c.fingerprint)), world.private / f"glance-{c.run}.jsonl"
+    return loss.glance(old, fingerprint_of(world, c.target, "", str(new)))
 
 
 def _durations(world: World, target: str, name: str) -> dict[str, float]:
@@ -277,8 +328,8 @@ def again(options: Options, run: str, undo: bool) -> int:
     screen = console.Console(options.json)
     world.url(plan.inputs.target)
     use_tools(world, plan.inputs)
-    if plan.inputs.test:
-        world.url(plan.inputs.test)
+    check_places(world, plan.inputs)
+    close_stores(world, plan.inputs.target)
     confirmation = _confirmation(plan, options)
     if plan.confirms:
         confirmation.early(plan.word)
@@ -315,12 +366,14 @@ def replan(state: journal.State) -> Plan:
     tool = state.header.get("tool")
     try:
         inputs = Inputs.model_validate(state.header["inputs"])
-        plan = make_plan(PROCEDURES[state.procedure], inputs)
+        plan, digest = make_plan(PROCEDURES[state.procedure], inputs), state.header["digest"]
+        if (inputs.run, inputs.target) != (state.run, state.target):
+            raise ValueError("the inputs are another run's")
     except (ValueError, KeyError):
         raise Refused(
             f"run {state.run}: its header is not one of this version", f"python -m pip install generalprobe=={tool}"
         ) from None
-    if plan.digest != state.header["digest"]:
+    if plan.digest != digest:
         raise Refused(
             f"{state.target}: run {state.run} was planned by version {tool} with other commands; going on with "
             "different ones is not safe",
@@ -358,5 +411,6 @@ def call_tool(name: str, options: Options, arguments: Mapping[str, Any]) -> int:
     """Run one tool, as a page's block does."""
     world = world_of(options)
     some_tools(world)
+    close_stores(world)
     print(TOOLS[name](world, **arguments))
     return DONE

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ops import console, render
 from ops.bind import health_inputs
-from ops.command import placeholder
+from ops.command import placeholder, quote
 from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
-from ops.inputs import Inputs
+from ops.inputs import Inputs, SalvageInputs
 from ops.inventory import Inventory
 from ops.main import Options, target_of, world_of
 from ops.plan import make_plan
@@ -17,12 +17,20 @@ from ops.probes import app_inputs
 from ops.procedures.catalog import PROCEDURES
 from ops.world import World
 
+# What is to come back, by hand: the backup's table and the live one; others as table=table, with commas between.
+SALVAGED = [
+    ': "${TABLE:?export TABLE=public.lessons_lesson: the table of the backup}"',
+    'export TABLE INTO="${INTO:-$TABLE}"    # the live table that its rows go into',
+    'export RELATED="${RELATED:-}"          # tables whose rows belong to them and come along: public.a=public.a,…',
+    'export LINKED="${LINKED:-}"            # tables whose links to them were emptied: public.b=public.b,…',
+]
+
 
 def page_inputs(world: World, target: str, procedure: str) -> Inputs:
     """A target's inputs with shell variables in the place of what only a look at the servers tells."""
     entry = world.inventory.target(target)
     run = placeholder("RUN")
-    needs_backup = procedure in ("rollback", "auto-rollback", "promote", "migrate-test", "verify")
+    needs_backup = procedure in ("rollback", "auto-rollback", "salvage", "promote", "migrate-test", "verify")
     health = health_inputs(entry)
     return Inputs(
         run=run,
@@ -33,6 +41,7 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         backup=placeholder("BACKUP") if needs_backup else run,
         test=entry.test or "",
         test_database=placeholder("TEST_DATABASE"),
+        test_system=placeholder("TEST_SYSTEM"),
         test_like=_like(world.inventory, target),
         app=app_inputs(world, target),
         checks=entry.checks,
@@ -43,7 +52,8 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         kept_oid=placeholder("KEPT_OID"),
         keep_replaced=entry.keep_replaced,
         failed_run=placeholder("FAILED_RUN"),
-        frozen=procedure not in ("rollback", "rollback-to-replaced"),
+        frozen=procedure not in ("rollback", "rollback-to-replaced", "salvage"),
+        salvage=_salvage() if procedure == "salvage" else None,
         release=placeholder("RELEASE"),
         certificate=placeholder("CERTIFICATE") if procedure == "promote" else run,
         certificate_hours=entry.certificate_hours,
@@ -51,6 +61,13 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         retries=entry.retries,
         compress=placeholder("COMPRESS"),
     )
+
+
+def _salvage() -> SalvageInputs:
+    """One table by hand; which others lead to it is the operator's to say, so all rows are restored beside."""
+    one = (placeholder("TABLE"), placeholder("INTO"))
+    related, linked = (placeholder("RELATED"), ""), (placeholder("LINKED"), "")
+    return SalvageInputs(tables=(one,), related=(related,), linked=(linked,), whole=True)
 
 
 def _like(inventory: Inventory, target: str) -> str:
@@ -65,14 +82,18 @@ def variables(c: Inputs, procedure: str) -> list[str]:
     """The lines of shell that set what a page's blocks name."""
     lines = ["umask 077", 'export RUN="$(date -u +%Y%m%d_%H%M%S)_hand"']
     if c.backup != c.run:
-        newest = f"$(ls {c.folder}/backups | grep -v -e _safety -e .partial | tail -n 1)"
-        lines += [f"ls {c.folder}/backups", f'export BACKUP="${{BACKUP:-{newest}}}"']
+        there = quote(f"{c.folder}/backups")
+        newest = f"$(ls {there} | grep -v -e _safety -e _delta -e .partial | tail -n 1)"
+        lines += [f"ls {there}", f'export BACKUP="${{BACKUP:-{newest}}}"']
     if procedure == "promote":
-        lines.append(f'export CERTIFICATE="$(basename "$(ls {c.folder}/certificates/*.json | tail -n 1)" .json)"')
+        there = quote(f"{c.folder}/certificates")
+        lines.append(f'export CERTIFICATE="$(basename "$(ls {there} | grep .json$ | tail -n 1)" .json)"')
     if procedure in ("rollback-to-replaced", "discard-replaced"):
         lines += kept_variables(c)
     if procedure == "auto-rollback":
         lines.append('export FAILED_RUN="${BACKUP%_last}"')
+    if c.salvage:
+        lines += SALVAGED
     if c.deploy:
         lines.append('export RELEASE="${RELEASE:-$(git rev-parse HEAD)}"')
     return lines
@@ -96,6 +117,8 @@ def pages(world: World, target: str) -> dict[str, str]:
     for name, procedure in PROCEDURES.items():
         c = page_inputs(world, target, name)
         made[f"{name}.md"] = render.page(make_plan(procedure, c), variables(c, name))
+    # No procedure: it stops where a person decides, so it says what to type and does not run.
+    made["recover.md"] = render.template("recover.md.j2").render(target=target)
     return made
 
 

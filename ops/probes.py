@@ -14,6 +14,7 @@ from ops.errors import OpsError
 from ops.expectations import Expectations, find, load
 from ops.inputs import AppInputs, Inputs
 from ops.postgres import json_lines, said_error
+from ops.rights import grant
 from ops.world import World
 
 # What of an application's folder is code that a migration may run.
@@ -34,7 +35,8 @@ def identity(world: World, target: str) -> dict[str, Any]:
     done = world.run(Query("identity.sql", target))
     if done.exit:
         raise OpsError(
-            f"{target}: the database does not answer: {said_error(done.err)}", "check its address and that it runs"
+            f"{target}: the database does not answer: {said_error(done.err)}",
+            grant(world, target, done.err) or "check its address and that it runs",
         )
     found, schema = json_lines(done.out)[:2]
     return {**found, **schema}

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ops.errors import Refused
 from ops.files import write_whole
+from ops.private import whole_id
 
 
 class Rehearsed(BaseModel):
@@ -23,7 +24,7 @@ class Rehearsed(BaseModel):
 
 
 def _path(folder: Path, backup: str) -> Path:
-    return folder / "rehearsals" / f"{backup}.json"
+    return folder / "rehearsals" / f"{whole_id(backup, 'backup')}.json"
 
 
 def note(folder: Path, backup: str, now: Rehearsed) -> Rehearsed:

@@ -22,16 +22,9 @@ def page(plan: Plan, variables: list[str]) -> str:
         plan: made from a page's inputs, whose unknown parts are placeholders.
         variables: lines of shell that set what the blocks name.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
     c = plan.inputs
     gates = {gate.check.name: _check(gate) for planned in plan.steps for gate in planned.gates}
-    text = environment.get_template("page.md.j2").render(
+    text = template("page.md.j2").render(
         page={
             "title": plan.procedure.title,
             "purpose": plan.procedure.purpose,
@@ -48,6 +41,18 @@ def page(plan: Plan, variables: list[str]) -> str:
         }
     )
     return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def template(name: str) -> jinja2.Template:
+    """A file of ``ops/templates``, for Markdown."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(name)
 
 
 def _step(planned: PlannedStep) -> dict[str, Any]:
@@ -85,6 +90,7 @@ def plan_text(plan: Plan) -> str:
     if c.pending:
         lines.append(f"  pending:    {', '.join(c.pending)}")
     lines.append(f"  freeze:     {'yes' if c.frozen else 'no'}")
+    lines += [f"  {note}" for note in (c.salvage.notes if c.salvage else ())]
     for number, planned in enumerate(plan.steps, 1):
         lines.append(f"\n{number:>2}. {planned.step.title}")
         for gate in planned.gates:

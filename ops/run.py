@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterable
 
+import psycopg
+
+from ops import loss
 from ops.command import Command, Query, Shell, Tool, reveal, show
-from ops.django import failed_migration
+from ops.django import applied_migrations, failed_migration
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
 from ops.explained import explained
-from ops.files import write_whole
+from ops.files import private_file, write_whole
 from ops.journal import Event, Journal, State, now
+from ops.mending import mend
+from ops.outside import database_error, disk_error
 from ops.plan import Plan, PlannedCheck, PlannedStep
-from ops.postgres import said_error
+from ops.postgres import PROGRAMS, said_error
+from ops.rights import grant
 from ops.tools import TOOLS
+from ops.transport import Completed
 from ops.watch import Line, watched
 from ops.world import World
 
@@ -28,6 +36,8 @@ Show = Callable[[Event], None]
 Ask = Callable[[str, str], None]
 Held = Callable[[], None]
 
+# Where a rollback notes what it sets aside, the last count first; and what was written between that and the swap.
+LOSSES, SINCE = ("recount.json", "loss.json"), "account.json"
 PAUSES = (0.5, 1, 2, 4, 8, 15, 30)
 
 
@@ -84,6 +94,8 @@ class Runner:
             )
         except OpsError as caught:
             error = caught
+        except OSError as caught:
+            error = disk_error(caught, self.plan.inputs.target, self.way_on())
         except Exception as fault:
             error = self._fault(fault)
         stopped = isinstance(error, Interrupted)
@@ -122,6 +134,8 @@ class Runner:
         verdict = getattr(error, "verdict", None) or self._verdict()
         if verdict:
             event["verdict"] = verdict
+        if found := self._loss():
+            event["loss"] = found
         try:
             self.emit(event)
         except OSError as full:
@@ -130,8 +144,17 @@ class Runner:
 
     def _verdict(self) -> object:
         """What the comparison found, where this run has made one."""
-        path = self.journal.folder / "verdict.json"
-        return json.loads(path.read_text()) if path.is_file() else None
+        try:
+            return json.loads((self.journal.folder / "verdict.json").read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def _loss(self) -> dict[str, object]:
+        """What a rollback set aside, as last counted; and what was written after that."""
+        counted = [path for name in LOSSES if (path := self.journal.folder / name).is_file()]
+        since = self.journal.folder / SINCE
+        found = loss.read(counted[0]).data() if counted else {}
+        return found | {"since": loss.read(since).data()} if counted and since.is_file() else found
 
     def _all(self) -> bool:
         self._still_holds()
@@ -185,9 +208,11 @@ class Runner:
                 if not (gate.check.once and planned.name in self.state.touched):
                     self._gate(planned, gate)
             self.world.memo.clear()
-            if planned.step.confirm and not self._confirmed:
+            if planned.step.confirm and (not self._confirmed or planned.step.doubted(self.state.facts)):
                 self.ask(self.plan.word, planned.step.title)
                 self._confirmed = True
+            # Gates and a person's answer take their time; meanwhile a restart may have let another run begin.
+            self.held()
         except OpsError as error:
             self._tell(planned, "refused", number, error.message)
             raise
@@ -257,8 +282,16 @@ class Runner:
         """Run one command and return what it printed, or what a tool said; ``line`` is told each line.
 
         Raises:
-            StepFailed: it did not exit with 0.
+            StepFailed: it did not exit with 0, the disk is full, or the server is gone.
         """
+        try:
+            return self._execute(command, key, line)
+        except OSError as error:
+            raise disk_error(error, self.plan.inputs.target, self.way_on()) from None
+        except psycopg.Error as error:
+            raise database_error(error, self.plan.inputs.target) from None
+
+    def _execute(self, command: Command, key: str, line: Line) -> str:
         if isinstance(command, Tool):
             return TOOLS[command.name](self.world, **command.options)
 
@@ -266,19 +299,33 @@ class Runner:
             line(text)
             self.show({"event": "line", "step": key, "text": text})
 
-        done = self.world.run(command, run=self.plan.inputs.run, known=self.state.facts, on_line=heard)
+        def run(one: Shell | Query) -> Completed:
+            return self.world.run(one, run=self.plan.inputs.run, known=self.state.facts, on_line=heard)
+
+        try:
+            done = run(command)
+        except BaseException:
+            mend(command, run)
+            raise
         self._log(key, command, done.out, done.err)
         if done.exit:
             words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))
             said = said_error(done.err) or said_error(done.out) or f"exit code {done.exit}"
             at = failed_migration(done.out)
-            raise StepFailed(f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}")
+            # Of what the application lacks, and of what to do then, its step knows more.
+            ours = isinstance(command, Query) or command.words[0] in PROGRAMS
+            whole = applied_migrations(done.out)
+            before = f"; applied before it: {', '.join(whole)}" if whole else ""
+            mended = mend(command, run)
+            raise StepFailed(
+                f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}{before}{mended}",
+                grant(self.world, command.target, done.err) if ours else "",
+            )
         return done.out.strip().splitlines()[-1] if done.out.strip() else ""
 
     def _log(self, key: str, command: Shell | Query, out: str, err: str) -> None:
         path = self.journal.folder / f"{key}.log"
-        with path.open("a") as file:
-            path.chmod(0o600)
+        with open(private_file(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8", errors="replace") as file:
             file.write(f"$ {show(command)}\n{out}{err}")
 
     def _tell(
@@ -325,11 +372,12 @@ class Runner:
             if not self._confirmed and self.plan.confirms:
                 self.ask(self.plan.word, "Undo: " + planned.step.title)
                 self._confirmed = True
+            said = ""
             for command in planned.undo:
-                self.execute(command, f"undo-{planned.name}")
+                said = self.execute(command, f"undo-{planned.name}") or said
             if planned.proof and self._holds(planned.proof) is None:
                 raise StepFailed(f"{planned.inputs.target}: {planned.name} was taken back, but still stands")
-            self._tell(planned, "undone", self.plan.steps.index(planned) + 1)
+            self._tell(planned, "undone", self.plan.steps.index(planned) + 1, said)
         self._current = ""
         return True
 

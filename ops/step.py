@@ -77,6 +77,7 @@ class Step:
         again: redoing it is safe, also after it was interrupted.
         fact: the name under which its output is known to later steps.
         confirm: the operator types the target's name before it.
+        doubted: says of the facts that are known by then whether the operator is asked again, who was asked before.
         retries: how often its commands are tried again, with growing pauses.
         meanwhile: what holds for users once it is done, until a step with the same ``ends`` is done.
         data: what is to be said of production's data once it is done.
@@ -102,6 +103,7 @@ class Step:
     again: bool = False
     fact: str = ""
     confirm: bool = False
+    doubted: Callable[[Mapping[str, str]], bool] = lambda _: False
     retries: Callable[[Inputs], int] = lambda _: 0
     meanwhile: str = ""
     data: str = ""

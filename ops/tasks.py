@@ -15,6 +15,7 @@ from invoke.collection import Collection
 from invoke.tasks import task
 
 from ops.tool_tasks import end, tool_tasks
+from ops.typed import watch
 
 if TYPE_CHECKING:
     from ops.main import Options
@@ -38,6 +39,13 @@ HELP = {
     "app": "the label of the Django app",
     "old": "the model's name so far",
     "new": "the name that it is to have",
+    "freeze": "production refuses writes until the way back is through, so that nothing is written meanwhile",
+    "export": "keep the rows that differ as a backup of their own, RUN_delta",
+    "table": "a table of the backup whose rows are to come back; may be repeated, or several with commas between",
+    "into": "the live table that they go into, where it has another name; by place",
+    "with_related": "rows that led to them and went with them come back, too, and rows that they need",
+    "new_keys": "a row whose key another row has by now comes back under a new one; links to it follow",
+    "set": "COLUMN=VALUE for a column that the backup does not have; may be repeated",
     "copy": "a new table, filled and checked before the old one goes, in place of RenameModel",
 }
 
@@ -125,11 +133,24 @@ def promote(  # type: ignore[no-untyped-def]
 
 @operation
 def rollback(  # type: ignore[no-untyped-def]
-    c, backup="", to_replaced="", target="", confirm="", json=False, plan=False, reason="", inventory=""
+    c,
+    backup="",
+    to_replaced="",
+    target="",
+    freeze=False,
+    export=False,
+    confirm="",
+    json=False,
+    plan=False,
+    reason="",
+    inventory="",
 ):
     """Bring production back to a backup, or swap a replaced database back in; what is live now is kept aside.
 
+    Says first what was written since.
+
     Example: inv rollback --backup=latest --confirm=lessons
+             inv rollback --backup=latest --freeze --export
              inv rollback --backup=before:20261123_021500_a1b2
              inv rollback --backup="2026-11-23 02:00"
              inv rollback --to-replaced
@@ -137,7 +158,8 @@ def rollback(  # type: ignore[no-untyped-def]
     given = {"target": target, "confirm": confirm, "json": json, "plan": plan, "reason": reason, "inventory": inventory}
     # Without a value, the flag alone is True.
     kept = "" if to_replaced is True else to_replaced
-    _procedure("rollback-to-replaced" if to_replaced else "rollback", c, backup, kept=kept, **given)
+    name = "rollback-to-replaced" if to_replaced else "rollback"
+    _procedure(name, c, backup, kept=kept, freeze=freeze, export=export, **given)
 
 
 @operation
@@ -150,6 +172,60 @@ def discard_replaced(  # type: ignore[no-untyped-def]
     """
     given = {"target": target, "confirm": confirm, "json": json, "plan": plan, "reason": reason, "inventory": inventory}
     _procedure("discard-replaced", c, kept=name, **given)
+
+
+@task(
+    help={name: HELP[name] for name in ("backup", "target", "confirm", "json", "plan", "reason", "inventory")}
+    | {name: HELP[name] for name in ("table", "into", "with_related", "new_keys", "set")},
+    iterable=["table", "into", "set"],
+)
+def salvage(  # type: ignore[no-untyped-def]
+    c,
+    backup,
+    table,
+    into,
+    set,
+    with_related=False,
+    new_keys=False,
+    target="",
+    confirm="",
+    json=False,
+    plan=False,
+    reason="",
+    inventory="",
+):
+    """Bring lost rows of a table back from a backup; what was written since stays as it is.
+
+    Example: inv salvage --backup=latest --table=lessons_lesson --plan
+             inv salvage --backup=latest --table=lessons_lesson --into=lessons_session --with-related --confirm=lessons
+    """
+
+    def work(options: Options) -> int:
+        from dataclasses import replace
+
+        from ops.main import start
+        from ops.salvage.wanted import Asked
+
+        asked = Asked.read(table, into, related=with_related, new_keys=new_keys, values=set)
+        return start("salvage", replace(options, salvage=asked), backup)
+
+    given = {"target": target, "confirm": confirm, "json": json, "plan": plan, "reason": reason}
+    end("salvage", c, work, inventory=inventory, **given)
+
+
+@operation
+def recover(c, target="", backup="", json=False, inventory=""):  # type: ignore[no-untyped-def]
+    """Say what production has lost, which backup still has it, and what to type next; changes nothing.
+
+    Example: inv recover --target=lessons
+    """
+
+    def work(options: Options) -> int:
+        from ops.recovery import recover as look
+
+        return look(options, backup)
+
+    end("recover", c, work, target=target, json=json, inventory=inventory)
 
 
 @operation
@@ -311,6 +387,8 @@ namespace = Collection(
     promote,
     rollback,
     discard_replaced,
+    salvage,
+    recover,
     freeze,
     unfreeze,
     plan,
@@ -325,3 +403,4 @@ namespace = Collection(
     scaffold_rename,
 )
 namespace.add_collection(tool_tasks())
+watch(namespace)

@@ -13,12 +13,31 @@ from invoke.tasks import Task, task
 if TYPE_CHECKING:
     from ops.main import Options
 
+SALVAGE = "target backup_id run aside tables related linked new_keys values report"
+
 # What each tool does, and its options; a test holds them against ops.tools.
 TOOLS = {
     "seal": ("Write the manifest of a finished dump and give it its name.", "target backup_id run"),
     "check-backup": ("Compare every file of a backup with its manifest.", "target backup_id"),
     "same-fingerprint": ("Compare two fingerprints.", "before after"),
-    "loss-preview": ("Say in which tables the live database differs from a backup.", "target before after"),
+    "loss-glance": ("Say in which tables a database differs from a backup.", "before after"),
+    "loss-preview": (
+        "Say which rows of the live database are not in the restored backup.",
+        "target database backup_id before after report",
+    ),
+    "loss-recount": ("Say it again while production is frozen.", "target database backup_id before after report shown"),
+    "loss-account": (
+        "Say what was written between the preview and the swap.",
+        "target replaced before after since shown safety run report",
+    ),
+    "loss-undone": ("Say what was written to a restored database.", "target undone before report"),
+    "fill-delta": (
+        "Copy the rows that differ into a database of their own.",
+        "target database source before after shown since report",
+    ),
+    "check-delta": ("Make sure that a delta holds what was named.", "target database report"),
+    "note-deleted": ("Write the keys of deleted rows beside a delta.", "shown since output"),
+    "seal-delta": ("Write the manifest of a finished delta and give it its name.", "target backup_id run delta_of"),
     "hazards": ("Say what the pending migrations would do to production.", "target"),
     "check-app": ("Prove from inside the application which database it talks to.", "target database_of"),
     "note-rehearsal": ("Note what a clone is about to be migrated with.", "target test backup_id run"),
@@ -51,6 +70,11 @@ TOOLS = {
         "target name run backup_id frozen",
     ),
     "check-as-before": ("Prove that production is what it was right before a release.", "before after"),
+    "same-tables": ("Compare some tables of two fingerprints.", "before after tables"),
+    "salvage-count": ("Count what a salvage would bring back, and what not.", SALVAGE),
+    "salvage-insert": ("Bring a salvage's rows and links back, in one transaction.", SALVAGE + " lock_timeout"),
+    "salvage-check": ("Prove that every row is back, or on the list.", SALVAGE),
+    "salvage-remove": ("Take away what a salvage brought back.", "target run report lock_timeout"),
 }
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from ops.files import private_file
+
 OnLine = Callable[[str], None]
 # How long a program may take to end by itself after Ctrl-C, and again after SIGTERM, in seconds.
 GRACE = (10.0, 5.0)
@@ -38,6 +40,7 @@ class Transport(Protocol):
         env: Mapping[str, str],
         output: Path | None = None,
         on_line: OnLine | None = None,
+        umask: int = -1,
     ) -> Completed:
         """Run a program to its end.
 
@@ -47,6 +50,7 @@ class Transport(Protocol):
             env: the whole environment.
             output: a file that takes standard output; it appears when the program succeeded.
             on_line: is told each line of standard error, and of standard output where ``output`` is not given.
+            umask: the program's; the caller's own where negative.
         """
         ...
 
@@ -62,6 +66,7 @@ class Local:
         env: Mapping[str, str],
         output: Path | None = None,
         on_line: OnLine | None = None,
+        umask: int = -1,
     ) -> Completed:
         """See ``Transport``. A program that is not there ends with 127, a folder that is not there with 126."""
         partial = output.with_name(f".{output.name}.partial") if output else None
@@ -71,7 +76,7 @@ class Local:
             out: int | IO[bytes] = subprocess.PIPE
             if partial:
                 try:
-                    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                    handle = private_file(partial, os.O_WRONLY | os.O_TRUNC)
                 except OSError as error:
                     return Completed(126, "", f"{output}: {error.strerror}")
                 out = stack.enter_context(open(handle, "wb"))
@@ -84,6 +89,7 @@ class Local:
                     stdout=out,
                     stderr=subprocess.PIPE,
                     start_new_session=True,
+                    umask=umask,
                 )
             except OSError as error:
                 if partial:

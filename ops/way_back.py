@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from pathlib import Path
@@ -70,13 +71,19 @@ def measured(file: Path) -> Recovery | None:
 
 
 def _noted(file: Path) -> dict[str, float]:
-    return json.loads(file.read_text()) if file.is_file() else {}
+    """The moments that were noted; what is damaged is as good as not noted."""
+    try:
+        noted = json.loads(file.read_bytes())
+        found = {name: float(noted[name]) for name in MOMENTS if name in noted}
+        return {name: moment for name, moment in found.items() if math.isfinite(moment)}
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError):
+        return {}
 
 
 def _gaps(file: Path) -> list[float]:
     """What ``swap.sql`` says of the time between closing the old one and opening the new one."""
-    text = file.read_text() if file.is_file() else ""
-    return [float(found) for found in re.findall(r"clients were away for ([\d.]+) s", text)]
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    return [float(found) for found in re.findall(r"clients were away for (\d{1,9}(?:\.\d+)?) s", text)]
 
 
 def _seconds(value: float) -> str:

@@ -7,6 +7,7 @@ environment of the programs that need them. Every text that leaves passes ``reda
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import re
 import shutil
@@ -16,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ops
-from ops.command import Query, Secret, Shell, fill, quote
+from ops.command import Query, Secret, Shell, fill, reveal
 from ops.embedded import ensure, path_env
 from ops.errors import OpsError, UsageError
 from ops.files import write_whole
 from ops.inventory import Inventory, Target
-from ops.postgres import Tools, parts_of, service_file
+from ops.postgres import PROGRAMS, Tools, parts_of, service_file
+from ops.private import secret_file
 from ops.transport import Completed, Local, OnLine
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 SQL_FOLDER = Path(ops.__file__).parent / "sql"
 _PREFIX = "generalprobe-"
+# What these write is our own, and private; what the application and its deploy command write is not ours to close.
+PRIVATE = (*PROGRAMS, "install")
 
 
 class World:
@@ -77,11 +81,10 @@ class World:
 
     def _first_line(self, target: Target, name: str) -> str:
         path = self.inventory.path(name)
+        secret_file(path, target.name)
         try:
-            if path.stat().st_mode & 0o077:
-                raise UsageError(f"{target.name}: {name} can be read by others", f"chmod 600 {quote(str(path))}")
-            return (path.read_text().splitlines() or [""])[0].strip()
-        except OSError:
+            return (path.read_text(encoding="utf-8").splitlines() or [""])[0].strip()
+        except (OSError, UnicodeError):
             return ""
 
     def _checked(self, url: str, where: str, hint: str) -> str:
@@ -89,13 +92,26 @@ class World:
             parts = parts_of(url)
         except ValueError:
             raise UsageError(f"{where} is not a PostgreSQL connection URL", hint) from None
+        if {"service", "servicefile"} & parts.keys():
+            raise UsageError(f"{where} names a service; its address has to stand here itself", hint)
         if not parts.get("dbname"):
             raise UsageError(f"{where} names no database", hint)
+        if len(parts["dbname"].encode()) > 63:
+            raise UsageError(f"{where} names a database with more than 63 bytes, which PostgreSQL would cut", hint)
+        if reveal(parts["dbname"]) != parts["dbname"]:
+            raise UsageError(f"{where} names a database with characters that stand for variables here", hint)
+        if not parts.get("password"):
+            secret_file(self._passfile(parts), where)
         if any("\n" in value or value != value.strip() for value in parts.values()):
             raise UsageError(
                 f"{where} holds a line break or begins or ends with a blank, which libpq's files can't", hint
             )
         return url
+
+    def _passfile(self, parts: Mapping[str, str]) -> Path:
+        """Where libpq looks for a password that the address does not hold. It would only warn, and go without."""
+        given = parts.get("passfile") or self.environ.get("PGPASSFILE") or "~/.pgpass"
+        return Path(os.path.expanduser(given))
 
     @property
     def private(self) -> Path:
@@ -135,7 +151,7 @@ class World:
 
     def environment(self, shell: Shell, run: str = "") -> dict[str, str]:
         """The environment of a command: the caller's without its ``PG*``, our services and tools, and its secrets."""
-        env = {name: value for name, value in self.environ.items() if not name.startswith("PG")}
+        env = {name: value for name, value in self.environ.items() if not _steers(name)}
         if self.tools:
             env["PATH"] = os.pathsep.join([str(self.tools.folder), env.get("PATH", os.defpath)])
         if self._urls:
@@ -166,6 +182,7 @@ class World:
             env=self.environment(shell, run),
             output=self.inventory.path(shell.output) if shell.output else None,
             on_line=(lambda line: on_line(self.redact(line))) if on_line else None,
+            umask=0o077 if shell.words[0] in PRIVATE else -1,
         )
         return Completed(done.exit, self.redact(done.out), self.redact(done.err))
 
@@ -192,10 +209,23 @@ def application(run: str) -> str:
     return f"generalprobe {run}".strip()
 
 
+def _steers(name: str) -> bool:
+    """Whether a variable would lead libpq elsewhere, or let it work in another way, than the inventory says."""
+    return name.startswith("PG") and name != "PGPASSFILE"
+
+
+def forget_libpq() -> None:
+    """Our own connections ask libpq, too, and it reads this process's environment."""
+    for name in filter(_steers, list(os.environ)):
+        del os.environ[name]
+
+
 def _sweep(folder: Path) -> None:
     pid = folder.name.removeprefix(_PREFIX).split("-")[0]
-    if pid.isdigit() and folder.stat().st_uid == os.geteuid() and not _alive(int(pid)):
-        shutil.rmtree(folder, ignore_errors=True)
+    # Another process may sweep at the same time, and another user's link may lead nowhere.
+    with contextlib.suppress(OSError, ValueError, OverflowError):
+        if pid.isdigit() and folder.lstat().st_uid == os.geteuid() and not _alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _alive(pid: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ops.command import Command, Query, Tool
 from ops.inputs import Inputs
+from ops.procedures.backup import is_production
 from ops.procedures.promote import takes_writes, unfreeze_now
 from ops.procedures.rollback import rollback
 from ops.step import Procedure
@@ -38,7 +39,11 @@ def prove(c: Inputs) -> Command:
 
 
 @auto_rollback.step(
-    "Let production take writes again", proof=takes_writes, stays="`inv freeze` makes it read-only again.", again=True
+    "Let production take writes again",
+    gates=(is_production,),
+    proof=takes_writes,
+    stays="`inv freeze` makes it read-only again.",
+    again=True,
 )
 def unfreeze(c: Inputs) -> Command:
     """It is as before; users can go on."""

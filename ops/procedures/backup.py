@@ -24,6 +24,13 @@ def is_production(c: Inputs) -> Command:
     return Query("check_identity.sql", c.target, parameters={"system": c.system, "database": c.database})
 
 
+@check("The server is the one that was planned for", "inv status")
+def is_production_server(c: Inputs) -> Command:
+    """Asked on another database of the server: the live one may be closed by a swap that was interrupted."""
+    given = {"system": c.system, "database": c.database}
+    return Query("check_identity.sql", c.target, "postgres", given)
+
+
 @check("pg_dump came to its end, and the dump can be read", "inv resume")
 def dump_reads(c: Inputs) -> list[Command]:
     """pg_dump can end early, and what it leaves may still be listed: `dumped` is written when it came to its end."""

@@ -11,6 +11,7 @@ from ops.procedures.migrate import migrate_test, verify
 from ops.procedures.promote import promote
 from ops.procedures.release import release
 from ops.procedures.rollback import rollback
+from ops.procedures.salvage import salvage
 from ops.step import Procedure
 
 PROCEDURES: dict[str, Procedure] = {
@@ -26,6 +27,7 @@ PROCEDURES: dict[str, Procedure] = {
         auto_rollback,
         to_replaced,
         discard,
+        salvage,
         freeze,
         unfreeze,
     )

@@ -19,12 +19,8 @@ clone = Procedure(
 @check("What is about to be replaced is not production", "give the test target a database of its own in the inventory")
 def not_production(c: Inputs) -> Command:
     """A test target that points at production is how production gets overwritten."""
-    return Query(
-        "check_not_production.sql",
-        c.test,
-        "postgres",
-        {"system": c.system, "database": c.database, "name": c.test_database, "other": c.spare},
-    )
+    given = {"planned": c.test_system, "system": c.system, "database": c.database}
+    return Query("check_not_production.sql", c.test, "postgres", given | {"name": c.test_database, "other": c.spare})
 
 
 @check("The restored database equals what was dumped: every table, every sequence", "inv resume")

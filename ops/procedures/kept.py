@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
-from ops.procedures.backup import backup, is_production
+from ops.procedures.backup import backup, is_production, is_production_server
 from ops.procedures.health import deploy_words, is_healthy
-from ops.procedures.rollback import is_production_server, safety
+from ops.procedures.rollback import safety
 from ops.procedures.swapped import replaced_back
 from ops.step import Procedure, check
 
@@ -114,7 +114,11 @@ def look(c: Inputs) -> Command:
 
 
 @to_replaced.step(
-    "Look at the kept database", gates=(kept_is_there, kept_is_ours), proof=kept_was_seen, undo=forget_kept, again=True
+    "Look at the kept database",
+    gates=(is_production_server, kept_is_there, kept_is_ours),
+    proof=kept_was_seen,
+    undo=forget_kept,
+    again=True,
 )
 def look_at_kept(c: Inputs) -> list[Command]:
     """A kept database is closed to connections, so that nobody writes to it. For its fingerprint it is opened for a
@@ -138,7 +142,7 @@ to_replaced.include(backup, inputs=safety, prefix="safety-", label="Safety backu
 
 @to_replaced.step(
     "Carry over owner, grants and settings",
-    gates=(kept_is_there, kept_is_ours),
+    gates=(is_production_server, kept_is_there, kept_is_ours),
     proof=kept_has_settings,
     stays="They are settings of a database that is kept aside.",
     again=True,

@@ -38,6 +38,14 @@ def app_talks_to_clone(c: Inputs) -> Command:
     return Tool("check-app", {"target": c.target, "database_of": c.test})
 
 
+@check("The test target leads to the clone of production, by its mark", "inv clone-prod-to-test")
+def is_clone(c: Inputs) -> Command:
+    """Asked where the test target's own address leads, since that is where the application is going to write."""
+    marker = f"generalprobe clone of {c.target}, run {c.backup}"
+    given = {"system": c.test_system, "database": c.test_database, "marker": marker}
+    return Query("check_clone.sql", c.test, parameters=given)
+
+
 @check("The copy from before the migrations is there", "inv clone-prod-to-test")
 def copy_is_there(c: Inputs) -> Command:
     """Without it nothing could be compared."""
@@ -69,7 +77,11 @@ def measure(c: Inputs) -> Watch:
 
 
 @migrate_test.step(
-    "Keep a copy of the clone as it is", gates=(not_production,), proof=copy_is_there, undo=drop_before, again=True
+    "Keep a copy of the clone as it is",
+    gates=(not_production, is_clone),
+    proof=copy_is_there,
+    undo=drop_before,
+    again=True,
 )
 def keep_before(c: Inputs) -> Command:
     """Inside the server and file by file; afterwards old and new can be compared row by row. It refuses a database
@@ -80,7 +92,7 @@ def keep_before(c: Inputs) -> Command:
 
 @migrate_test.step(
     "Run the migrations on the clone",
-    gates=(not_production, app_talks_to_clone),
+    gates=(not_production, is_clone, app_talks_to_clone),
     proof=clone_is_migrated,
     stays="The clone is a throw-away: `inv clone-prod-to-test` makes a fresh one.",
     again=True,

@@ -238,6 +238,7 @@ def deploy(c: Inputs) -> Command:
 
 @promote.step(
     "Let production take writes again",
+    gates=(is_production,),
     proof=takes_writes,
     stays="`inv freeze` makes it read-only again.",
     again=True,

@@ -36,16 +36,21 @@ WITH columns AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                       AND d.deptype = 'e')
 ), numbered AS (
-    -- Small tables by fifty in one statement, since round trips would cost more than the rows; large ones alone, and
-    -- so those with very many columns.
+    -- Small tables by fifty in one query, since a UNION ALL takes planning time that grows with its square, and four
+    -- of those in one statement, since round trips would cost more than the rows. Large ones alone, for their workers,
+    -- and so those with very many columns.
     SELECT *, CASE WHEN alone THEN -oid::bigint ELSE row_number() OVER (PARTITION BY alone ORDER BY name) / 50 END AS batch
     FROM tables
+), queries AS (
+    SELECT batch, CASE WHEN batch < 0 THEN batch ELSE batch / 4 END AS statement, string_agg(format(
+        'SELECT json_build_object(''table'', %L, ''rows'', count(*), ''checksum'', '
+        'coalesce(sum(hash_array_extended(ARRAY[record_send(ROW(%s))], 0)), 0)::text, ''columns'', %L::json, ''key'', %L::json, ''links'', %L::json) FROM ONLY %s x',
+        name, list, columns, key, links, name), ' UNION ALL ' ORDER BY name) AS query
+    FROM numbered GROUP BY batch
 )
-SELECT string_agg(format(
-    'SELECT json_build_object(''table'', %L, ''rows'', count(*), ''checksum'', '
-    'coalesce(sum(hash_array_extended(ARRAY[record_send(ROW(%s))], 0)), 0)::text, ''columns'', %L::json, ''key'', %L::json, ''links'', %L::json) FROM ONLY %s x',
-    name, list, columns, key, links, name), ' UNION ALL ' ORDER BY name)
-FROM numbered GROUP BY batch ORDER BY batch \gexec
+SELECT CASE WHEN statement < 0 THEN min(query)
+            ELSE format('SELECT unnest(ARRAY(%s))', string_agg(query, ') || ARRAY(' ORDER BY batch)) END
+FROM queries GROUP BY statement ORDER BY statement \gexec
 SELECT format('SELECT json_build_object(''migration'', app || ''.'' || name) FROM %I.django_migrations ORDER BY id',
               n.nspname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from ops.tools import backups, failed, hazards, health, kept, measured, promotion, rehearsal
+from ops.tools import backups, delta, failed, hazards, health, kept, loss, measured, promotion, rehearsal, salvage
 from ops.tools.registry import TOOLS, WATCHES
 
-__all__ = ["TOOLS", "WATCHES", "backups", "failed", "hazards", "health", "kept", "measured", "promotion", "rehearsal"]
+__all__ = [
+    "TOOLS",
+    "WATCHES",
+    "backups",
+    "delta",
+    "failed",
+    "hazards",
+    "health",
+    "kept",
+    "loss",
+    "measured",
+    "promotion",
+    "rehearsal",
+    "salvage",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops import certificate, fingerprint
-from ops.errors import DataDiffers, Refused
+from ops.errors import DataDiffers, Refused, StepFailed
 from ops.files import write_whole
 from ops.look import Databases
 from ops.probes import pending, probe, target_folder
@@ -44,9 +44,14 @@ def verify_production(world: World, *, target: str, name: str, held: str, after:
     """Compare production after the migrations with what it held before, over the columns that the rehearsal proved."""
     found = certificate.read(target_folder(world, target), name)
     new = fingerprint.read(world.inventory.path(after))
-    holdings = Holdings.model_validate_json(world.inventory.path(held).read_bytes())
-    with world.connect(target) as connection:
-        said = objections(found, holdings, new, Databases({"after": connection}), frozen == "yes")
+    try:
+        holdings = Holdings.model_validate_json(world.inventory.path(held).read_bytes())
+        with world.connect(target) as connection:
+            said = objections(found, holdings, new, Databases({"after": connection}), frozen == "yes")
+    except (ValueError, OSError):
+        raise StepFailed(
+            f"{target}: {held}: what production held before can't be read any more, so nothing is proved"
+        ) from None
     if said:
         raise DataDiffers(f"{target}: production is not what was rehearsed: {'; '.join(said[:4])}")
     return f"{len(holdings.tables)} tables hold what they held before"

@@ -126,7 +126,13 @@ def time_way_back(world: World, *, report: str, moment: str) -> str:
 def certify(world: World, *, target: str, backup_id: str, report: str, after: str, name: str) -> str:
     """Bind the rehearsal's result to what it is valid for: to what was rehearsed, not to what is there by now."""
     hours = world.inventory.target(target).certificate_hours
-    proved = certificate.Proved.model_validate_json(_beside(world, report, MOVES).read_bytes())
+    try:
+        proved = certificate.Proved.model_validate_json(_beside(world, report, MOVES).read_bytes())
+    except (OSError, ValueError):
+        raise Refused(
+            f"{target}: {_beside(world, report, MOVES)}: what the comparison found can't be read",
+            f"inv verify --target={target}",
+        ) from None
     recovery = way_back.measured(_beside(world, report, WAY_BACK))
     found = fingerprint.read(world.inventory.path(after))
     issued = datetime.now(UTC)

@@ -56,7 +56,8 @@ def test_what_keeps_rows_is_promoted_and_rolled_back(project: Callable[..., Proj
     back = shop.inv("rollback", "--backup=latest", "--json", "--confirm=shop")
     assert back.code == 0, back.out + back.err
     assert shop.fingerprint() == before
-    kept = shop.query("SELECT datname FROM pg_database WHERE datname LIKE '%\\_shop\\_replaced\\_%'", "postgres")
+    stem = shop.production.rsplit("/", 1)[1] + "_replaced_"
+    kept = shop.query(f"SELECT datname FROM pg_database WHERE starts_with(datname, '{stem}')", "postgres")
     assert len(kept) == 1
 
     undone = shop.inv("undo", "--json", "--confirm=shop")

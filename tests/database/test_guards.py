@@ -171,14 +171,45 @@ def test_the_identity_holds_for_this_server_and_database_only(client: Client, na
 
 @pytest.mark.parametrize(("name", "other"), [("shop", "spare"), ("test", "shop"), ("shop", "shop")])
 def test_production_is_not_replaced(client: Client, name: str, other: str) -> None:
-    done = client.run("check_not_production.sql", system=system(client), database="shop", name=name, other=other)
+    given = {"planned": "", "system": system(client), "database": "shop"}
+    done = client.run("check_not_production.sql", name=name, other=other, **given)
     assert (done.returncode, "shop on this server is production itself" in done.stderr) == (3, True)
 
 
 @pytest.mark.parametrize(("on", "name"), [("here", "shop_test"), ("here", "sho"), ("there", "shop")])
 def test_another_database_or_one_of_another_server_may_be_replaced(client: Client, on: str, name: str) -> None:
     where = {"here": system(client), "there": "1"}[on]
-    client.must("check_not_production.sql", system=where, database="shop", name=name, other="spare")
+    given = {"planned": system(client), "system": where, "database": "shop"}
+    client.must("check_not_production.sql", name=name, other="spare", **given)
+
+
+def test_a_test_server_that_was_not_planned_for_is_refused(client: Client) -> None:
+    given = {"planned": "1", "system": "2", "database": "shop", "name": "test", "other": "spare"}
+    done = client.run("check_not_production.sql", **given)
+    assert (done.returncode, "another server" in done.stderr) == (3, True)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\n", "a\n"])
+def test_a_line_break_in_a_name_does_not_hide_production(client: Client, name: str) -> None:
+    given = {"planned": "", "system": system(client), "database": name, "name": name, "other": "spare"}
+    done = client.run("check_not_production.sql", **given)
+    assert (done.returncode, "is production itself" in done.stderr) == (3, True)
+
+
+# --- check_clone.sql
+
+
+def test_a_clone_is_known_by_server_name_and_mark(client: Client, named: Named) -> None:
+    name = named("It's a \"clone\"")
+    mark(client, name, CLONE)
+    good = {"system": system(client), "database": name, "marker": CLONE}
+    client.must("check_clone.sql", name, **good)
+    wrong = {"system": "1", "database": "shop", "marker": "generalprobe clone of other, run "}
+    for key, said in (("system", "another server"), ("database", "not shop"), ("marker", "is not marked")):
+        done = client.run("check_clone.sql", name, **{**good, key: wrong[key]})
+        assert (done.returncode, said in done.stderr) == (3, True), done.stderr
+    mark(client, name, "")
+    assert "is not marked" in client.run("check_clone.sql", name, **good).stderr
 
 
 # --- freeze.sql, unfreeze.sql, check_frozen.sql

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.certificate import NAMES, Bound, Certificate, Moved, newest, objections, partly, read, write
+from ops.certificate import NAMES, Bound, Certificate, Moved, newest, objections, partly, read, split_names, write
 from ops.errors import REFUSED, Refused
 from ops.rows import Pair, Proof, Source
 from ops.way_back import Recovery
@@ -154,3 +154,17 @@ def test_going_on_between_two_migrations_needs_the_rest_of_the_rehearsed_ones() 
     assert partly(CERTIFICATE, applied | {"app.0002"}, [("app.0003", "edited")])
     assert partly(CERTIFICATE, applied | {"app.0002", "other.0001"}, [("app.0003", "f3")])
     assert partly(CERTIFICATE, applied, [("app.0003", "f3")])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        (),
+        ("public.a",),
+        ("public.a", "public.b"),
+        ('public."a, b"', "public.c"),
+        ('"x"", y"."a"", "", b"', 'public."c "'),
+    ],
+)
+def test_names_that_hold_commas_are_told_apart(names: tuple[str, ...]) -> None:
+    assert split_names(", ".join(names)) == names

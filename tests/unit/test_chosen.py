@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Path:
     made(folder, RELEASE, 0)
     made(folder, f"{RELEASE}_last", 1)
     made(folder, f"{ROLLED}_safety", 2)
-    made(folder, f"{ROLLED}_delta", 2.5)
+    made(folder, f"{ROLLED}_delta", 2.5, delta_of=RELEASE)
     return folder
 
 
@@ -98,7 +98,7 @@ def test_a_backup_that_was_never_finished_is_named(store: Path) -> None:
 
 def test_a_backup_of_a_newer_server_is_refused(store: Path) -> None:
     made(store, "20261124_170000_eeee", 5, server=180001)
-    with pytest.raises(UsageError, match="of PostgreSQL 18; production's is 17") as caught:
+    with pytest.raises(UsageError, match="of PostgreSQL 18; production's server is 17") as caught:
         choose(store, "latest", RUNS, 17)
     assert f"--backup={RELEASE}_last" in caught.value.hint
     assert choose(store, "latest", RUNS, 18).manifest.backup == "20261124_170000_eeee"

@@ -23,7 +23,7 @@ def step(name: str, status: str, **more: object) -> Event:
 
 
 def outcome(said: str, **more: object) -> Event:
-    return {"event": "outcome", "outcome": said, **more}
+    return {"event": "outcome", "outcome": said, "reason": "", "hint": "", **more}
 
 
 @pytest.fixture
@@ -60,16 +60,16 @@ def test_what_was_appended_is_read(write: Callable[..., Path]) -> None:
 @given(value=st.text(st.characters(max_codepoint=0x7E)) | st.text("äß€😀\ue000\ue001"))
 @settings(max_examples=30, deadline=None)
 def test_text_comes_back_as_it_went_in(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
-    journal = Journal(tmp_path_factory.mktemp("run"))
+    journal = Journal(tmp_path_factory.mktemp("run") / "r1")
     journal.append({**HEADER, "reason": value})
     journal.close()
     assert read(journal.folder).header["reason"] == value
 
 
 def test_a_line_is_on_the_disk_as_soon_as_it_was_appended(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path / "r1")
     journal.append(HEADER)
-    assert read(tmp_path).run == "r1"
+    assert read(tmp_path / "r1").run == "r1"
     journal.close()
 
 

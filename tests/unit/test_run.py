@@ -246,6 +246,21 @@ def test_the_operator_is_asked_once_and_before_the_first_step_that_asks(bench: B
     assert bench.asked == ["Make b"]
 
 
+@pytest.mark.parametrize(("said", "asked"), [("as shown", ["Make a"]), ("not as shown", ["Make a", "Make c"])])
+def test_what_was_learnt_since_is_asked_about_again(bench: Bench, said: str, asked: list[str]) -> None:
+    count = step("b", act=sh('touch "$1"; echo "$2"', "b", said), fact="COUNT")
+    doubted = step("c", confirm=True, doubted=lambda facts: facts["COUNT"] != "as shown")
+    bench.go(step("a", confirm=True), count, doubted)
+    assert bench.asked == asked
+
+
+def test_undo_tells_what_its_commands_said(bench: Bench) -> None:
+    one = step("a", undo=sh('rm "$1"; echo "it was empty"', "a"))
+    bench.go(one)
+    bench.undo(one)
+    assert [event["detail"] for event in bench.events if event.get("status") == "undone"] == ["it was empty"]
+
+
 def test_whoever_types_nothing_changes_nothing(bench: Bench) -> None:
     bench.typed = False
     with pytest.raises(Refused, match="nothing was typed"):

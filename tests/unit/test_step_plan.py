@@ -31,6 +31,8 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     "not frozen": {"frozen": False},
     "with everything": {
         "frozen": True,
+        "freezes": True,
+        "export": True,
         "tidy": ("old",),
         "deploy": ("./deploy.sh",),
         "health": ("curl", "x"),

@@ -115,7 +115,7 @@ def test_with_an_output_file_only_errors_are_told(tmp_path: Path) -> None:
 
 def ended(pipe: IO[bytes]) -> bool:
     """Whether everyone who held the other end is gone, at once."""
-    return bool(select.select([pipe], [], [], 5)[0]) and pipe.read() == b""
+    return bool(select.select([pipe], [], [], 40)[0]) and pipe.read() == b""
 
 
 GROUP = """if True:

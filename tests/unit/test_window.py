@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ops.inventory import DAYS, Window
@@ -32,7 +32,8 @@ MOMENTS = st.one_of(
 ).map(lambda moment: moment.replace(tzinfo=UTC, microsecond=0))  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+# Most moments lie outside of a window.
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(WINDOWS, MOMENTS)
 def test_it_is_open_until_it_closes_and_no_longer(window: Window, moment: datetime) -> None:
     assume(window.contains(moment))

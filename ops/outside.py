@@ -1,0 +1,36 @@
+"""What befalls a run from outside, as one clear error: a disk that is full or read-only, a connection that is gone."""
+
+from __future__ import annotations
+
+import errno
+
+import psycopg
+
+from ops.errors import OpsError, StepFailed
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def disk_error(error: OSError, target: str, way_on: str) -> OpsError:
+    """Say which file could not be read or written and what to do about it.
+
+    Args:
+        target: the target's name; it leads the message.
+        way_on: what to type when that is done.
+    """
+    where = f"{error.filename}: " if error.filename else ""
+    said = f"{target}: {where}{error.strerror or error}"
+    if error.errno in _FULL:
+        return StepFailed(said, f"make room on the store's disk (df -h), then   {way_on}")
+    if error.errno in _CLOSED:
+        return StepFailed(said, f"make the store writable for this user, then   {way_on}")
+    return StepFailed(said)
+
+
+def database_error(error: psycopg.Error, target: str) -> OpsError:
+    """Say what the server, or the missing link to it, says; one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if isinstance(error, psycopg.OperationalError) and not error.sqlstate:
+        return StepFailed(f"{target}: the connection to the server was lost: {lines[0]}")
+    return StepFailed(f"{target}: the server says: {lines[0]}")

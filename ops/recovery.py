@@ -1,0 +1,299 @@
+"""Recovery: what was lost, which backup still has it, and what to type next. The guide's last section, as a look.
+
+    lost      production holds less than the backup from before its last migrations
+    correct   nothing is missing, and the pending migrations would lose it (again)
+    release   nothing is missing, and the pending migrations keep it
+    aside     all is released, and rows that were written before the rollback are only in its safety backup
+    sound     nothing is missing, and nothing is pending
+
+It only reads. A person decides which way to go, and types it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from ops import backup, console, fingerprint, journal
+from ops.backup import Manifest
+from ops.bind import some_tools
+from ops.command import quote
+from ops.errors import DIFFERS, DONE, Refused, UsageError
+from ops.fingerprint import Fingerprint
+from ops.hazards import look_ahead
+from ops.main import Options, target_of, world_of
+from ops.operations import Application
+from ops.probes import applied, probe, target_folder
+from ops.salvage import mapping
+from ops.salvage.catalog import Catalog, read_catalog
+from ops.salvage.names import schema_and_name
+from ops.salvage.wanted import verdicts
+from ops.verdict import BOOKKEEPING
+from ops.world import World
+
+# Django fills and empties these by itself, so that fewer rows say nothing.
+OWN = (*BOOKKEEPING, "django_session", "django_admin_log")
+# What a run of a way back, or of a salvage, kept of the state that it left: never what one wants to return to.
+KEPT = ("_safety", "_delta")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A table that holds less than the backup: ``into`` is where its rows are now, empty where nowhere."""
+
+    table: str
+    into: str
+    rows: int
+    live: int
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way on: what it means, and the commands in their order."""
+
+    why: str
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Where a target stands. ``since`` are the migrations that production has and the backup has not."""
+
+    target: str
+    state: str
+    backup: str
+    age: str
+    since: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    hazards: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
+    damaged: tuple[str, ...] = ()
+    backups: tuple[str, ...] = field(default=())
+
+
+def recover(options: Options, backup_id: str) -> int:
+    """Show where a target stands and what to type next; changes nothing.
+
+    Returns:
+        0; or 5 where rows are missing, or the pending migrations would lose some.
+    """
+    world = world_of(options)
+    target = target_of(world, options)
+    some_tools(world)
+    found = look(world, target, backup_id)
+    screen = console.Console(options.json)
+    screen.text("\n".join(lines(found)))
+    if options.json:
+        screen.show({"event": "recovery", **asdict(found)})
+    lossy = found.state in ("lost", "correct")
+    screen.show(
+        {
+            "event": "outcome",
+            "procedure": "recover",
+            "target": target,
+            "run": None,
+            "outcome": "done" if found.ways else "nothing-to-do",
+            "exit": DIFFERS if lossy else DONE,
+            "reason": REASONS[found.state],
+            "hint": found.ways[0].commands[0] if found.ways else "",
+            "stands": "nothing was changed",
+            "at": journal.now(),
+        }
+    )
+    return DIFFERS if lossy else DONE
+
+
+REASONS = {
+    "lost": "rows are missing in production that a backup has",
+    "correct": "nothing is missing, but the pending migrations would lose rows",
+    "release": "nothing is missing, and the pending migrations can be rehearsed",
+    "aside": "released; what was written before the rollback is still aside",
+    "sound": "nothing is missing, and no migration is pending",
+}
+
+
+def look(world: World, target: str, backup_id: str = "") -> Recovery:
+    """Find the backup to compare with, what is missing, and the ways on."""
+    folder = target_folder(world, target)
+    has = applied(world, target)
+    manifest, damaged = _chosen(folder, has, backup_id)
+    old = fingerprint.read(folder / "backups" / manifest.backup / "fingerprint.jsonl")
+    with world.connect(target) as connection:
+        live = read_catalog(connection)
+        homes = mapping.homes(old, live, {}, verdicts(folder))
+        missing = _missing(connection, old, live, homes)
+    kept = tuple(one.backup for one in backup.backups(folder))
+    given: dict[str, Any] = {
+        "target": target,
+        "backup": manifest.backup,
+        "age": backup.age(manifest.taken_at),
+        "since": tuple(sorted(set(has) - set(manifest.migrations))),
+        "damaged": damaged,
+        "backups": kept,
+    }
+    if missing:
+        ways = _ways_back(target, manifest.backup, missing, homes, bool(given["since"]))
+        return Recovery(state="lost", missing=tuple(missing), ways=ways, **given)
+    return _forward(world, target, folder, given)
+
+
+def _chosen(folder: Path, has: Sequence[str], backup_id: str) -> tuple[Manifest, tuple[str, ...]]:
+    """The named backup; else the newest whole one from before production's last migrations; else the newest whole one
+    whose migrations production has.
+
+    Raises:
+        UsageError: there is none.
+        Refused: the named one is damaged.
+    """
+    if backup_id:
+        manifest = backup.find(folder, backup_id)
+        if wrong := backup.damage(folder / "backups" / manifest.backup):
+            raise Refused(f"{folder.name}: backup {manifest.backup} is damaged: {wrong[0]}", "inv recover")
+        return manifest, ()
+    known = [one for one in backup.backups(folder) if not one.backup.endswith(KEPT)]
+    fits = [one for one in reversed(known) if set(one.migrations) <= set(has)]
+    fits.sort(key=lambda one: set(one.migrations) == set(has))
+    damaged: list[str] = []
+    for one in fits:
+        wrong = backup.damage(folder / "backups" / one.backup)
+        if not wrong:
+            return one, tuple(damaged)
+        damaged.append(f"{one.backup}: {wrong[0]}")
+    said = f"; damaged: {', '.join(damaged)}" if damaged else ""
+    raise UsageError(f"{folder.name}: no backup holds what production was{said}", f"inv backups --target={folder.name}")
+
+
+def _missing(
+    connection: psycopg.Connection[Any], old: Fingerprint, live: Catalog, homes: mapping.Homes
+) -> list[Missing]:
+    """Tables that hold fewer rows than the backup's, or are not there."""
+    found = []
+    for table in old.tables.values():
+        if not table.rows or schema_and_name(table.name)[1] in OWN:
+            continue
+        into = homes.tables.get(table.name, "")
+        row = connection.execute(f"SELECT count(*) FROM {live[into].rows}".encode()).fetchone() if into else None
+        count = int(row[0]) if row else 0
+        if count < table.rows:
+            found.append(Missing(table.name, into, table.rows, count))
+    return found
+
+
+def _ways_back(
+    target: str, name: str, missing: Sequence[Missing], homes: mapping.Homes, migrated: bool
+) -> tuple[Way, ...]:
+    """Bring the rows back into what is live; or, where migrations took them, production back and migrate again."""
+    why = "Bring the missing rows back; what was written since stays, and production goes on"
+    placed = ",".join(one.table for one in missing if one.into)
+    commands = (
+        [f"inv salvage --target={target} --backup={name} {quote(f'--table={placed}')} --with-related"] if placed else []
+    )
+    for one in missing:
+        if not one.into:
+            fits = " or ".join(homes.several.get(one.table, []))
+            why += f"; for NAME, the live table that {one.table} goes into{f' ({fits})' if fits else ''}"
+            commands.append(
+                f"inv salvage --target={target} --backup={name} {quote(f'--table={one.table}')} --into=NAME"
+            )
+    ways = [Way(why, (*commands, f"inv recover --target={target}"))]
+    if migrated:
+        ways.append(
+            Way(
+                "Or, as the guide says: back to that backup, correct the migrations, migrate again; what was written "
+                "since is kept aside and comes back at the end",
+                (f"inv rollback --target={target} --backup={name}", f"inv recover --target={target}"),
+            )
+        )
+    return tuple(ways)
+
+
+def _forward(world: World, target: str, folder: Path, given: dict[str, Any]) -> Recovery:
+    """Nothing is missing: what is left to do with the release."""
+    entry = world.inventory.target(target)
+    seen = look_ahead(world, target) if entry.app else None
+    if seen and (bad := [*seen.of("stop"), *seen.of("loss")]):
+        way = Way(
+            "Correct the migrations: read, then type; whoever wrote them should look, too",
+            (*_corrections(world, target, {hazard.migration for hazard in bad}), f"inv recover --target={target}"),
+        )
+        return Recovery(state="correct", hazards=tuple(hazard.title for hazard in bad), ways=(way,), **given)
+    if seen and seen.pending:
+        way = Way(
+            "Rehearse on a copy of production and promote",
+            (f"inv release --target={target}", f"inv recover --target={target}"),
+        )
+        return Recovery(state="release", ways=(way,), **given)
+    if aside := _aside(target, folder):
+        return Recovery(state="aside", ways=(aside,), **given)
+    return Recovery(state="sound", **given)
+
+
+def _corrections(world: World, target: str, names: set[str]) -> list[str]:
+    """The commands that put away the migrations that lose rows, and write a rename in their place where it was one."""
+    entry = world.inventory.target(target)
+    assert entry.app is not None
+    plan = Application.read(probe(world, target, target))
+    files = [_file(world, entry.app.dir, name) for name in sorted(names)]
+    renames = []
+    for operation in plan.operations:
+        made = plan.successor(operation) if operation.acts_as == "DeleteModel" else None
+        if made and made.app == operation.app:
+            words = f"{operation.app} {operation.model_name} {made.model_name}"
+            renames.append(f"inv scaffold-rename {words} --target={target}")
+    shown = [f"rm {quote(file)}" for file in files if file]
+    return [*shown, *renames] if renames else [f"inv hazards --target={target}"]
+
+
+def _file(world: World, folder: str, name: str) -> str:
+    """A migration's file, relative to the inventory's folder; empty where it is not one of the application's own."""
+    app, _, stem = name.partition(".")
+    found = list(world.inventory.path(folder).glob(f"**/{app}/migrations/{stem}.py"))
+    return os.path.relpath(found[0], world.inventory.folder) if len(found) == 1 else ""
+
+
+def _aside(target: str, folder: Path) -> Way | None:
+    """What was written between the backup and the last rollback to it, and was not brought back yet."""
+    known = journal.runs(folder)
+    back = [state for state in known if state.procedure == "rollback" and state.finished and not state.undone]
+    if not back:
+        return None
+    to, kept = str(back[-1].header["inputs"]["backup"]), f"{back[-1].run}_safety"  # type: ignore[index]
+    salvaged = [state for state in known if state.procedure == "salvage" and state.finished and not state.undone]
+    if any(state.header["inputs"]["backup"] == kept for state in salvaged):  # type: ignore[index]
+        return None
+    one, two = (fingerprint.read(folder / "backups" / name / "fingerprint.jsonl") for name in (to, kept))
+    written = [table.name for table in two.tables.values() if table.rows and _differs(one, two, table.name)]
+    if not written:
+        return None
+    words = quote(f"--table={','.join(written)}")
+    return Way(
+        f"Bring back what was written before the rollback (its safety backup {kept} has it)",
+        (f"inv salvage --target={target} --backup={kept} {words} --new-keys", f"inv recover --target={target}"),
+    )
+
+
+def _differs(one: Fingerprint, two: Fingerprint, name: str) -> bool:
+    if schema_and_name(name)[1] in OWN:
+        return False
+    old, new = one.tables.get(name), two.tables[name]
+    return old is None or (old.rows, old.checksum, old.columns) != (new.rows, new.checksum, new.columns)
+
+
+def lines(found: Recovery) -> list[str]:
+    """Where it stands and what to type, for a person."""
+    said = [f"{found.target}: compared with backup {found.backup}, {found.age} old, every file of which is whole"]
+    said += [f"  damaged, and passed over: {one}" for one in found.damaged]
+    if found.since:
+        said.append(f"  migrated since: {', '.join(found.since)}")
+    for one in found.missing:
+        where = f"{one.live:,} in {one.into}" if one.into else "the table is gone, and no new one fits"
+        said.append(f"  {one.table}: {one.rows:,} rows in the backup, {where}")
+    said += [f"  {title}" for title in found.hazards]
+    for way in found.ways:
+        said += ["", f"{way.why}:", *(f"  {command}" for command in way.commands)]
+    return said

@@ -1,0 +1,316 @@
+"""A server, a project and a store of the tests' own, and what state they are in: kept whole, and put back whole."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from ops.embedded import Server
+from ops.procedures.catalog import PROCEDURES
+from ops.tasks import namespace
+from tests import projects
+from tests.conftest import ROOT, Done, Project, project_env
+from tests.faults.striker import mend
+
+# What has to have happened before a procedure makes sense; where nothing is said, a release.
+COMES_AFTER: dict[str, tuple[str, ...]] = {
+    "release": (),
+    "backup": (),
+    "clone-prod-to-test": (),
+    "migrate-test": ("clone-prod-to-test",),
+    "verify": ("clone-prod-to-test", "migrate-test"),
+    "promote": ("clone-prod-to-test", "migrate-test", "verify"),
+    "freeze": (),
+    "unfreeze": ("freeze",),
+}
+AFTER_ELSE = ("release", "written")
+# What is typed where it is not what the procedure's own page says.
+TYPED: dict[str, str] = {}
+
+MORE = """
+from django.db import migrations, models
+class Migration(migrations.Migration):
+    dependencies = [("lessons", "%s")]
+    %s
+    operations = [%s]
+"""
+# Each changes what the fingerprint sees, so that one applied twice, or by half, shows.
+MIGRATIONS = {
+    "0003_more": (
+        "0002_session",
+        "",
+        """migrations.RunSQL("insert into lessons_teacher(id, name) values (5000, 'Neu')")""",
+    ),
+    "0004_email": (
+        "0003_more",
+        "atomic = False",
+        'migrations.AddField("teacher", "email", models.CharField(max_length=50, null=True)), '
+        """migrations.RunSQL("update lessons_teacher set email = 'a@b' where id = 1")""",
+    ),
+}
+Applied = tuple[str, ...]
+Tables = dict[str, tuple[int, str]]
+
+
+@dataclass
+class Facts:
+    """What there is: of production, on the server, in the store. The ids of runs are numbered, so that two compare."""
+
+    applied: Applied
+    tables: Tables
+    frozen: bool
+    databases: dict[str, str]
+    store: list[str]
+
+
+@dataclass
+class Stage:
+    """One server with one project.
+
+    Args:
+        folder: for everything; the server keeps its data below.
+    """
+
+    folder: Path
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    kept: dict[tuple[str, ...], Facts] = field(default_factory=dict)
+    legal: dict[Applied, Tables] = field(default_factory=dict)
+    mounts: list[Path] = field(default_factory=list)
+
+    def open(self) -> None:
+        """Start the server, and fill a production at the old release."""
+        home = self.folder / "server"
+        home.mkdir(parents=True)
+        self.server = Server(home)
+        self.server.start()
+        self.project_folder = self.folder / "project"
+        self.store, self.space = self.project_folder / "backups", self.server.home / "space"
+        self.project_folder.mkdir()
+        self.store.mkdir(mode=0o700)
+        self.space.mkdir()
+        if os.geteuid() == 0:
+            self._mount(self.store, 48)
+            self._mount(self.space, 200)
+            os.chown(self.space, *self.server.owner[2:4])  # type: ignore[index]
+        with self.connect("postgres") as c:
+            for setting in ("fsync = off", "max_connections = 40", "max_wal_size = '64MB'", "min_wal_size = '32MB'"):
+                c.execute(f"ALTER SYSTEM SET {setting}")
+            if os.geteuid() == 0:
+                c.execute(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(sql.Literal(str(self.space))))
+        self._control("restart")
+        self._fill()
+        self._keep(())
+
+    def _mount(self, path: Path, megabytes: int) -> None:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(path)], check=True)
+        self.mounts.append(path)
+
+    def _control(self, word: str, mode: str = "fast") -> None:
+        self.server._call("pg_ctl", "-D", str(self.server.data), "-m", mode, "-w", "-s", word)
+
+    def _fill(self) -> None:
+        """Production at the old release; and, on a copy of it, what each migration makes of it."""
+        where = " TABLESPACE small" if os.geteuid() == 0 else ""
+        production, test = self.server.url("shop"), self.server.url("shop_test")
+        with self.connect("postgres") as c:
+            c.execute(f"CREATE DATABASE shop{where}")
+        target: dict[str, object] = {"lock_timeout": 2.0, "retries": 1, "deploy": ["true"], "health": ["true"]}
+        projects.write_project(self.project_folder, "b", target)
+        app = self.project_folder / "shop" / "lessons"
+        for name, given in MIGRATIONS.items():
+            (app / f"migrations/{name}.py").write_text(MORE % given)
+        models = app / "models.py"
+        field_ = "    name = models.CharField(max_length=50)\n"
+        models.write_text(
+            models.read_text().replace(field_, field_ + "    email = models.CharField(max_length=50, null=True)\n")
+        )
+        self.env = project_env(self.server, production, test) | {"FAULTS_TOKEN": self.token}
+        self.project = Project(self.project_folder, production, test, self.env)
+        for words in (["migrate", "lessons", "0001"], ["migrate", "contenttypes"], ["migrate", "auth"], ["fill"]):
+            self.project.manage(*words)
+        with self.connect("postgres") as c:
+            c.execute("CREATE DATABASE scratch TEMPLATE shop")
+        url = self.server.url("scratch")
+        scratch = Project(self.project_folder, url, url, self.env | {"DATABASE_URL": url})
+        self.legal[applied(scratch)] = tables(scratch)
+        for name in ("0002_session", *MIGRATIONS):
+            scratch.manage("migrate", "lessons", name)
+            self.legal[applied(scratch)] = tables(scratch)
+        with self.connect("postgres") as c:
+            c.execute("DROP DATABASE scratch")
+
+    def close(self) -> None:
+        """Stop the server and take the mounts away."""
+        with contextlib.suppress(Exception):
+            self._control("stop", "immediate")
+        clear(self.folder)
+
+    def connect(self, database: str = "shop") -> psycopg.Connection[Any]:
+        return psycopg.connect(self.server.url(database), autocommit=True, application_name="the tests")
+
+    # What it looks like, kept and put back
+
+    def at(self, done: tuple[str, ...]) -> Project:
+        """The project as it is when these procedures are done, one after the other; ``written``: users wrote."""
+        if done not in self.kept:
+            self.at(done[:-1])
+            if done[-1] == "written":
+                with self.connect() as c:
+                    c.execute("INSERT INTO lessons_teacher (name) VALUES ('written since')")
+                    c.execute("DELETE FROM lessons_booking WHERE id <= 5")
+            else:
+                ended = self.project.inv(*self.words(done[-1]))
+                assert ended.code == 0, ended.out + ended.err
+            self._keep(done)
+        self._put_back(done)
+        return self.project
+
+    def start_of(self, name: str) -> tuple[str, ...]:
+        """What comes before a procedure."""
+        return COMES_AFTER.get(name, AFTER_ELSE)
+
+    def words(self, name: str) -> list[str]:
+        """What one types for a procedure, without a terminal."""
+        words = shlex.split(TYPED.get(name, PROCEDURES[name].task))[1:]
+        takes = {argument.name for argument in namespace[words[0]].get_arguments()}
+        return [*words, *(["--confirm=shop"] if "confirm" in takes else [])]
+
+    def end_of(self, name: str) -> Facts:
+        """What there is when a procedure went well from its start."""
+        self.at((*self.start_of(name), name))
+        return self.kept[*self.start_of(name), name]
+
+    def _keep(self, done: tuple[str, ...]) -> None:
+        facts = self.facts()
+        folder = self.folder / "kept" / ("-".join(done) or "start")
+        with self.connect("postgres") as c:
+            c.execute("CHECKPOINT")
+        self._control("stop")
+        for name, path in self._parts().items():
+            shutil.copytree(path, folder / name, symlinks=True)
+        self.server.start()
+        self.kept[done] = facts
+
+    def _put_back(self, done: tuple[str, ...]) -> None:
+        self._control("stop", "immediate")
+        folder = self.folder / "kept" / ("-".join(done) or "start")
+        for name, path in self._parts().items():
+            for entry in path.iterdir():
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+            subprocess.run(["cp", "-a", f"{folder / name}/.", str(path)], check=True)
+            if name != "store" and self.server.owner:
+                subprocess.run(["chown", "-R", f"{self.server.owner.pw_uid}:{self.server.owner.pw_gid}", str(path)])
+        self.server.start()
+
+    def _parts(self) -> dict[str, Path]:
+        return {"data": self.server.data, "space": self.space, "store": self.store}
+
+    # What there is
+
+    def facts(self) -> Facts:
+        numbers: dict[str, str] = {}
+
+        def plain(text: str) -> str:
+            return re.sub(r"\d{8}_\d{6}_[0-9a-f]{4}", lambda m: numbers.setdefault(m[0], f"RUN{len(numbers)}"), text)
+
+        folders = sorted(p.relative_to(self.store) for p in self.store.glob("*/*/*") if not p.name.startswith("."))
+        store = [plain(str(p)) for p in folders]
+        with self.connect("postgres") as c:
+            found = c.execute(
+                "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '') || "
+                "CASE WHEN datallowconn THEN '' ELSE ' CLOSED' END FROM pg_database WHERE NOT datistemplate ORDER BY 1"
+            ).fetchall()
+        databases = {plain(name): plain(mark) for name, mark in found}
+        frozen = self.project.query("SHOW default_transaction_read_only") == [("on",)]
+        return Facts(applied(self.project), tables(self.project), frozen, databases, store)
+
+    def processes(self) -> list[str]:
+        """What still runs of what this stage has started, but for the server."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"FAULTS_TOKEN={self.token}".encode() in (path / "environ").read_bytes():
+                    line = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    # A server that was restarted by a strike has the strike's environment.
+                    if line and "/bin/postgres " not in line and not line.startswith("postgres:"):
+                        found.append(f"{path.name} {line[:150]}")
+        return found
+
+    # Strikes
+
+    def struck(
+        self, words: Sequence[str], phase: str, *, blow: str = "", only: str = "", undo: bool = False
+    ) -> tuple[Done, list[tuple[str, str]]]:
+        """Call ``inv`` and strike it at the next place of a phase, or at one place.
+
+        Returns:
+            how it ended, and the places with their blows; none where no place was left. More than one where the first
+            were of no consequence.
+        """
+        log = self.folder / "struck"
+        log.touch()
+        known = len(log.read_text().splitlines())
+        order = {"log": str(log), "phase": phase, "blow": blow, "only": only, "undo": undo, "store": str(self.store)}
+        order |= {"space": str(self.space), "server": str(self.folder / "server"), "data": str(self.server.data)}
+        (self.folder / "order").write_text(json.dumps(order))
+        path = os.pathsep.join([str(Path(__file__).parent / "hook"), str(ROOT)])
+        plain = self.project.env
+        self.project.env = plain | {"PYTHONPATH": path, "OPS_STRIKE": str(self.folder / "order")}
+        try:
+            done = self.project.inv(*words)
+        finally:
+            self.project.env = plain
+        dealt = [json.loads(line) for line in log.read_text().splitlines()[known:]]
+        return done, [(place, blow) for place, _, blow in dealt]
+
+    def forget(self) -> None:
+        """Begin a new list of struck places."""
+        (self.folder / "struck").unlink(missing_ok=True)
+
+    def mend(self) -> None:
+        """What a person does about a full or read-only disk."""
+        mend(self.store, self.space)
+
+
+def clear(folder: Path) -> None:
+    """Take away a stage's mounts and files, also those of tests that were killed."""
+    known = Path("/proc/mounts")
+    mounts = [line.split()[1] for line in known.read_text().splitlines()] if known.exists() else []
+    for path in reversed([path for path in mounts if path.startswith(f"{folder}/")]):
+        subprocess.run(["umount", "-l", path], check=False)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def applied(project: Project) -> Applied:
+    """The migrations of the application that production says it has."""
+    found = project.query("SELECT name FROM django_migrations WHERE app = 'lessons' ORDER BY name")
+    return tuple(name for (name,) in found)
+
+
+def tables(project: Project) -> Tables:
+    """Rows and checksum of the application's tables."""
+    return {name: found for name, found in project.fingerprint().items() if name.startswith("public.lessons_")}
+
+
+def wait_for(condition: Any, seconds: float = 20) -> bool:
+    """Whether something comes to hold."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

@@ -1,0 +1,102 @@
+"""The fault matrix: every command of every procedure, struck before it, while it runs, and after it.
+
+It is made of the procedures themselves, so a new step or command is in it without a word here. A *chain* strikes a run
+at its first place, looks, resumes it and strikes at the next place, and so on until the run is done. Which blow falls
+where is told by the place's hash; ``OPS_FAULTS=all`` deals every blow at every place.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ops.main import replan
+from tests.faults.oracle import Oracle
+from tests.faults.places import PHASES, available, blow_at, chosen, everything, places, takes_back
+from tests.faults.stage import Stage
+
+pytestmark = pytest.mark.slow
+KINDS = available() if everything() else ("",)
+LIMIT = 400
+
+
+@pytest.mark.parametrize("blow", KINDS)
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("name", chosen())
+def test_struck_everywhere_and_resumed_each_time(stage: Stage, name: str, phase: str, blow: str) -> None:
+    end = stage.end_of(name)
+    start = stage.kept[stage.start_of(name)]
+    stage.at(stage.start_of(name))
+    stage.forget()
+    oracle = Oracle(stage, start, end)
+    begin = stage.words(name)
+    words, struck = begin, set[str]()
+    for _ in range(LIMIT):
+        done, dealt = stage.struck(words, phase, blow=blow)
+        struck |= {place for place, _ in dealt}
+        if dealt:
+            oracle.look(done, phase, dealt)
+            stage.mend()
+        elif done.code or words == begin:
+            break
+        words = ["resume", "--confirm=shop"]
+        if done.code == 0:
+            # Some places are passed by: a cut is noticed only by the next step. They take another run.
+            oracle.over(end)
+            if places_left(oracle, phase, blow) <= struck:
+                break
+            stage.at(stage.start_of(name))
+            words = begin
+    oracle.told.append(f"--- at last: {done.code}\n{done.out}{done.err}")
+    oracle.expect(done.code == 0, f"it never came to its end, after {len(struck)} strikes")
+    oracle.over(end)
+    if phase != "during":
+        left = places_left(oracle, phase, blow) - struck
+        oracle.expect(not left, f"never struck: {sorted(left)}")
+    oracle.verdict()
+    print(f"{name}: {len(struck)} strikes {phase}")
+
+
+def places_left(oracle: Oracle, phase: str, blow: str) -> set[str]:
+    """All places of the last run's plan at which a blow falls."""
+    return {str(place) for place in places(replan(oracle.last())) if blow_at(place, phase, blow)}
+
+
+CASES = [(name, step) for name in chosen() for step in takes_back(name)]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(("name", "step"), CASES)
+def test_struck_on_the_way_back(stage: Stage, name: str, step: str, phase: str) -> None:
+    """Struck right after a step's last command, and then at every command of the way back."""
+    end = stage.end_of(name)
+    start = stage.kept[stage.start_of(name)]
+    stage.at(stage.start_of(name))
+    oracle = Oracle(stage, start, end)
+    stage.forget()
+    done, dealt = stage.struck(stage.words(name), "after", blow="kill", only=f"{step}/do/0")
+    if not dealt:
+        pytest.skip(f"{step} is not in this plan")
+    oracle.look(done, "after", dealt)
+    words = ["undo", "--confirm=shop"]
+    for _ in range(LIMIT):
+        done, dealt = stage.struck(words, phase, undo=True)
+        if not dealt:
+            break
+        oracle.look(done, phase, dealt)
+        stage.mend()
+        if done.code == 0:
+            break
+    oracle.told.append(f"--- at last: {done.code}\n{done.out}{done.err}")
+    if "can't be undone" in done.out:
+        oracle.expect("Try: inv rollback" in done.out, "no way out")
+        oracle.verdict()
+        return
+    oracle.expect(done.code == 0, "it never came to its end")
+    found = stage.facts()
+    wanted = {"applied": start.applied, "tables": start.tables, "frozen": start.frozen}
+    for what, value in wanted.items():
+        oracle.expect(getattr(found, what) == value, f"{what} after undo: {getattr(found, what)}, not {value}")
+    oracle.verdict()
+    print(json.dumps(sorted({*found.databases} - {*start.databases})))
