@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
 
 import psycopg
@@ -42,8 +42,10 @@ TRANSACTION = (
 )
 
 
-def client(url: str, kind: str, done: Event, answers: multiprocessing.SimpleQueue[list[float]]) -> None:
-    """One client: notes when it got an answer, until it is told to end."""
+def client(
+    url: str, kind: str, ready: Semaphore, done: Event, answers: multiprocessing.SimpleQueue[list[float]]
+) -> None:
+    """One client: notes when it got an answer, until it is told to end; says with the first one that it is ready."""
     seen: list[float] = []
     number = os.getpid()
     while not done.is_set():
@@ -54,6 +56,8 @@ def client(url: str, kind: str, done: Event, answers: multiprocessing.SimpleQueu
                     connection.execute(statement.encode(), {"n": number})
                 connection.commit()
                 seen.append(time.monotonic())
+                if len(seen) == 1:
+                    ready.release()
                 time.sleep(0.002)
                 if kind == KINDS[0]:
                     break
@@ -87,13 +91,16 @@ class Crowd:
 
     def __init__(self, url: str, each: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self.done = context.Event()
+        self.done, ready = context.Event(), context.Semaphore(0)
         self.members = []
         for kind in KINDS * each:
             answers = context.SimpleQueue()
-            process = context.Process(target=client, args=(url, kind, self.done, answers), daemon=True)
+            process = context.Process(target=client, args=(url, kind, ready, self.done, answers), daemon=True)
             process.start()
             self.members.append((kind, process, answers))
+        for _ in self.members:
+            if not ready.acquire(timeout=60):
+                raise OpsError("a client got no answer within 60 s")
 
     def end(self) -> list[tuple[str, list[float]]]:
         """When each got its answers."""
@@ -164,7 +171,7 @@ def bare(server: Server, env: dict[str, str], times: int) -> float:
     names = {"incoming": "other", "aside": "kept"}
     with pgbench(server, server.url("live")) as load:
         crowd = Crowd(server.url("live"), 2)
-        time.sleep(3)
+        time.sleep(1)
         for _ in range(times):
             begun = time.monotonic()
             variables = [word for name, value in names.items() for word in ("-v", f"{name}={value}")]
