@@ -22,7 +22,8 @@ from ops.plan import Plan, make_plan
 from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
 from ops.render import plan_text
-from ops.run import Runner, stands
+from ops.run import Runner
+from ops.standing import stands
 from ops.tools import TOOLS
 from ops.world import World, application
 
