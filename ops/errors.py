@@ -5,6 +5,7 @@
     │   └── InventoryError        2  … with file and line
     ├── Refused                   3  a gate did not hold; nothing was changed
     ├── StepFailed                4
+    │   └── Unreachable           4  … because server, disk or link was not there; asking again may do
     ├── DataDiffers               5  rows, values or links differ or would be lost
     └── Interrupted             130  Ctrl-C or a signal; the journal knows where
 
@@ -68,6 +69,10 @@ class Refused(OpsError):
 
 class StepFailed(OpsError):
     """A step's command failed, or its proof did not hold."""
+
+
+class Unreachable(StepFailed):
+    """A command could not be asked at all: the server, the disk or the link to it is not there, or full."""
 
 
 class DataDiffers(OpsError):

@@ -27,8 +27,9 @@ from ops.private import close_store
 from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
 from ops.render import plan_text
-from ops.run import Runner, stands
+from ops.run import Runner
 from ops.salvage.wanted import Asked
+from ops.standing import stands
 from ops.tools import TOOLS
 from ops.world import World, application, forget_libpq
 

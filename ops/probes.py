@@ -10,7 +10,7 @@ from typing import Any
 
 from ops import django
 from ops.command import Query, Shell
-from ops.errors import OpsError
+from ops.errors import OpsError, Unreachable
 from ops.expectations import Expectations, find, load
 from ops.inputs import AppInputs, Inputs
 from ops.postgres import json_lines, said_error
@@ -30,11 +30,11 @@ def identity(world: World, target: str) -> dict[str, Any]:
     """What ``identity.sql`` says of a target: system, server, database, size, databases, schema.
 
     Raises:
-        OpsError: the server can't be reached.
+        Unreachable: the server can't be reached.
     """
     done = world.run(Query("identity.sql", target))
     if done.exit:
-        raise OpsError(
+        raise Unreachable(
             f"{target}: the database does not answer: {said_error(done.err)}",
             grant(world, target, done.err) or "check its address and that it runs",
         )

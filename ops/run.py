@@ -18,15 +18,16 @@ import psycopg
 from ops import loss
 from ops.command import Command, Query, Shell, Tool, reveal, show
 from ops.django import applied_migrations, failed_migration
-from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed
+from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed, Unreachable
 from ops.explained import explained
 from ops.files import private_file, write_whole
 from ops.journal import Event, Journal, State, now
 from ops.mending import mend
-from ops.outside import database_error, disk_error
+from ops.outside import database_error, disk_error, said_by
 from ops.plan import Plan, PlannedCheck, PlannedStep
 from ops.postgres import PROGRAMS, said_error
 from ops.rights import grant
+from ops.standing import lower, stands
 from ops.tools import TOOLS
 from ops.transport import Completed
 from ops.watch import Line, watched
@@ -100,7 +101,10 @@ class Runner:
             error = self._fault(fault)
         stopped = isinstance(error, Interrupted)
         self._explained, hint = explained(self.world, self.plan, self.state, stopped=stopped)
-        self._outcome(error.outcome, error.exit_code, error.message, hint or error.hint or self.way_on(), error)
+        hint = hint or error.hint or self.way_on()
+        if isinstance(error, Unreachable) and "inv " not in hint:
+            hint = f"{hint}, then   {self.way_on()}"
+        self._outcome(error.outcome, error.exit_code, error.message, hint, error)
         error.shown = True
         raise error
 
@@ -165,10 +169,11 @@ class Runner:
     def _still_holds(self) -> None:
         """What users were promised while the run is on (a freeze) must hold when the run goes on."""
         done = [planned for planned in self.plan.steps if self.state.status.get(planned.name) == "done"]
-        ended = {planned.step.ends for planned in done}
+        # A step that was to end it and was interrupted may have: it is asked for its own proof.
+        ended = {planned.step.ends for planned in self.plan.steps if planned.name in self.state.touched}
         for planned in done:
             promise = planned.step.meanwhile
-            if promise and promise not in ended and planned.proof and (wrong := self._holds(planned.proof)):
+            if promise and promise not in ended and planned.proof and (wrong := self._answer(planned.proof)):
                 raise Refused(
                     f"{planned.inputs.target}: not so any more: {promise} ({wrong.message}); what was written since is "
                     "in no backup of this run, so going on is not safe",
@@ -240,6 +245,8 @@ class Runner:
             self.emit({"event": "fact", "name": planned.step.fact, "value": self._said})
         self.world.memo.clear()
         if planned.proof and (wrong := self._holds(planned.proof)):
+            if isinstance(wrong, Unreachable):
+                raise Unreachable(f"{wrong.message}, so it could not be proved that {planned.name} is done", wrong.hint)
             raise StepFailed(
                 f"{planned.inputs.target}: {planned.name} ended, but its proof does not hold "
                 f"({planned.proof.check.title.lower()}): {wrong.message}"
@@ -264,6 +271,8 @@ class Runner:
         if error := self._holds(gate):
             if error.outcome == "refused":
                 raise error
+            if isinstance(error, Unreachable):
+                raise Unreachable(f"{error.message}, so it could not be checked: {lower(gate.check.title)}", error.hint)
             hint = gate.check.hint
             raise Refused(
                 f"{planned.inputs.target}: {planned.step.title}: refused: {error.message}", error.hint or hint
@@ -277,6 +286,16 @@ class Runner:
         except OpsError as error:
             return error
         return None
+
+    def _answer(self, planned: PlannedCheck) -> OpsError | None:
+        """The same where not to know is no answer.
+
+        Raises:
+            Unreachable: it could not be asked.
+        """
+        if isinstance(error := self._holds(planned), Unreachable):
+            raise error
+        return error
 
     def execute(self, command: Command, key: str, line: Line = lambda _: None) -> str:
         """Run one command and return what it printed, or what a tool said; ``line`` is told each line.
@@ -317,7 +336,7 @@ class Runner:
             whole = applied_migrations(done.out)
             before = f"; applied before it: {', '.join(whole)}" if whole else ""
             mended = mend(command, run)
-            raise StepFailed(
+            raise said_by(command, done.exit, said)(
                 f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}{before}{mended}",
                 grant(self.world, command.target, done.err) if ours else "",
             )
@@ -386,7 +405,7 @@ class Runner:
             if not planned.step.final:
                 continue
             status = self.state.status[planned.name]
-            if status != "done" and planned.untouched and self._holds(planned.untouched) is None:
+            if status != "done" and planned.untouched and self._answer(planned.untouched) is None:
                 continue
             hint = planned.step.on_failure(planned.inputs) if planned.step.on_failure else ""
             raise Refused(f"{planned.inputs.target}: {planned.name} can't be undone: {planned.step.final}", hint)
@@ -401,30 +420,6 @@ class Runner:
     def way_on(self) -> str:
         """What to type where nothing better is known."""
         return f"inv resume --run={self.plan.inputs.run}   or   inv undo --run={self.plan.inputs.run}"
-
-
-def stands(plan: Plan, state: State) -> str:
-    """What a run has changed so far, for a person who was not there."""
-    touched = [p for p in plan.steps if p.name in state.touched and not p.step.reads]
-    if not touched:
-        return "nothing was changed"
-    done = [planned for planned in touched if state.status[planned.name] == "done"]
-    data = [planned for planned in touched if planned.step.data]
-    said = [p.step.data if p in done else f"{lower(p.step.title)} was begun, not finished" for p in data]
-    said = said or ["production's data are untouched"]
-    ended = {planned.step.ends for planned in done}
-    said += [
-        planned.step.meanwhile for planned in touched if planned.step.meanwhile and planned.step.meanwhile not in ended
-    ]
-    said += [f"not finished: {lower(p.step.title)}" for p in touched if p not in done and p not in data]
-    if done:
-        said.append(f"{len(done)} changing steps are done, the last: {lower(done[-1].step.title)}")
-    return "; ".join(said)
-
-
-def lower(title: str) -> str:
-    """A title within a sentence."""
-    return title[0].lower() + title[1:]
 
 
 def lock_wait(message: str) -> bool:

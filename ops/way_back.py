@@ -40,7 +40,8 @@ class Recovery(BaseModel):
 
 
 def note(file: Path, moment: str) -> str:
-    """Note that a moment is now; it takes the place of an earlier one of that name.
+    """Note that a moment is now. It takes the place of an earlier one of that name, and those after it are forgotten:
+    they belong to an attempt that was interrupted.
 
     Returns:
         how long it took since the moment before, in words.
@@ -50,9 +51,9 @@ def note(file: Path, moment: str) -> str:
     """
     if moment not in MOMENTS:
         raise UsageError(f"--moment={moment} is none of {', '.join(MOMENTS)}", f"--moment={MOMENTS[0]}")
-    noted = {**_noted(file), moment: time.time()}
-    write_whole(file, json.dumps(noted))
     number = MOMENTS.index(moment)
+    noted = {name: at for name, at in _noted(file).items() if name in MOMENTS[:number]} | {moment: time.time()}
+    write_whole(file, json.dumps(noted))
     begun = noted.get(MOMENTS[number - 1], noted[moment])
     return f"{moment} in {_seconds(noted[moment] - begun)}" if number % 2 else moment
 

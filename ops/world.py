@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import ops
 from ops.command import Query, Secret, Shell, fill, reveal
 from ops.embedded import ensure, path_env
-from ops.errors import OpsError, UsageError
+from ops.errors import Unreachable, UsageError
 from ops.files import write_whole
 from ops.inventory import Inventory, Target
 from ops.postgres import PROGRAMS, Tools, parts_of, service_file
@@ -190,7 +190,7 @@ class World:
         """A connection of our own, in autocommit.
 
         Raises:
-            OpsError: the server can't be reached; the message holds no password.
+            Unreachable: the server can't be reached; the message holds no password.
         """
         import psycopg
 
@@ -201,7 +201,7 @@ class World:
             return psycopg.connect(self.url(target), autocommit=True, **given)
         except psycopg.Error as error:
             said = self.redact(str(error)).strip().splitlines()[-1:]
-            raise OpsError(f"{target}: no connection: {''.join(said)}", "look at the database's host") from None
+            raise Unreachable(f"{target}: no connection: {''.join(said)}", "look at the database's host") from None
 
 
 def application(run: str) -> str:

@@ -55,5 +55,16 @@ def test_moments_are_noted_over_earlier_ones(tmp_path: Path) -> None:
     assert note(file, "restore-begun") == "restore-begun"
     assert note(file, "restored") == "restored in 0.0 s"
     assert json.loads(file.read_text())["restored"] > 200
+
+
+def test_what_an_interrupted_attempt_noted_later_is_forgotten(tmp_path: Path) -> None:
+    file = noted(tmp_path, DONE, "clients were away for 0.01 s")
+    note(file, "restore-begun")
+    assert measured(file) is None
+    assert json.loads(file.read_text()).keys() == {"restore-begun"}
+
+
+def test_a_moment_that_is_none_is_refused(tmp_path: Path) -> None:
+    file = noted(tmp_path, DONE)
     with pytest.raises(UsageError, match="is none of"):
         note(file, "lunch")
