@@ -79,10 +79,6 @@ def prepare(session: Session, found: Closure) -> None:
             f"ALTER TABLE {part.staged} ADD row_id bigint GENERATED ALWAYS AS IDENTITY, ADD hash bigint, "
             "ADD rest bigint, ADD fate text, ADD why text",
         )
-        run(session, f"CREATE INDEX ON {part.staged} (row_id)")
-        if part.keyed:
-            key = ", ".join(part.cells[name] for name in part.live.key)
-            run(session, f"CREATE INDEX ON {part.staged} ({key})")
     for edge in found.edges:
         run(session, f"CREATE TEMP TABLE l{edge.number} (row_id bigint) ON COMMIT DROP")
 
@@ -111,6 +107,7 @@ def decide(session: Session, found: Closure, new_keys: bool) -> None:
     """Give every staged row its fate, by what is live now."""
     for part in found.parts:
         _compare(session, part, found)
+        run(session, f"ANALYZE {part.staged}")
     for part in found.parts:
         if part.role == MAIN:
             run(session, f"UPDATE {part.staged} SET fate = 'insert' WHERE fate = 'missing'")

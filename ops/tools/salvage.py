@@ -234,6 +234,8 @@ def _session(world: World, target: str, run: str, database: str = "") -> Iterato
         try:
             session.execute(settings.encode())
             session.execute("SET search_path TO DEFAULT")
+            # The session's tables change while they are worked on, and a plan made for one row would take hours.
+            session.execute("SET enable_nestloop = off")
             session.execute("SET default_transaction_read_only = off")
             yield session
         except psycopg.Error as error:
