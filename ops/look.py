@@ -54,6 +54,12 @@ class Rows:
     recent: str = ""
 
 
+def settings() -> bytes:
+    """The settings of a fingerprint, for a whole session of our own rather than for a transaction of psql's."""
+    text = Path(SQL_FOLDER / "settings.sql").read_text()
+    return text.replace("SET LOCAL", "SET").replace("\\;", ";").encode()
+
+
 class Databases:
     """Implements ``verdict.Look`` over psycopg connections.
 
@@ -63,9 +69,8 @@ class Databases:
 
     def __init__(self, sides: dict[str, psycopg.Connection[Any]]) -> None:
         self.sides = sides
-        settings = Path(SQL_FOLDER / "settings.sql").read_text().replace("SET LOCAL", "SET").replace("\\;", ";")
         for connection in sides.values():
-            connection.execute(settings)
+            connection.execute(settings())
             connection.execute("SET default_transaction_read_only = on")
 
     def _row(self, side: str, text: str) -> tuple[Any, ...] | None:

@@ -12,6 +12,7 @@ import psycopg
 from ops import fingerprint
 from ops.errors import Refused, StepFailed
 from ops.files import write_whole
+from ops.look import settings
 from ops.probes import target_folder
 from ops.salvage import back, insert, mapping, stage, tell
 from ops.salvage.catalog import read_catalog
@@ -21,7 +22,7 @@ from ops.salvage.stage import Session
 from ops.salvage.tell import LEFT, REPORT, Report
 from ops.salvage.wanted import verdicts
 from ops.tools.registry import tool
-from ops.world import SQL_FOLDER, World, application
+from ops.world import World, application
 
 
 @tool
@@ -229,10 +230,9 @@ def _sessions(world: World, target: str, run: str, aside: str) -> Iterator[tuple
 @contextmanager
 def _session(world: World, target: str, run: str, database: str = "") -> Iterator[Session]:
     """A session in which every value has one text, and that may write where production is frozen for others."""
-    settings = (SQL_FOLDER / "settings.sql").read_text().replace("SET LOCAL", "SET")
     with world.connect(target, database, application_name=application(run)) as session:
         try:
-            session.execute(settings.encode())
+            session.execute(settings())
             session.execute("SET search_path TO DEFAULT")
             # The session's tables change while they are worked on, and a plan made for one row would take hours.
             session.execute("SET enable_nestloop = off")
