@@ -31,6 +31,18 @@ class Place:
     def __str__(self) -> str:
         return f"{self.step}/{self.role}/{self.index}"
 
+    @property
+    def key(self) -> str:
+        """What is struck once: in the selection a check counts once, whichever steps ask for it."""
+        whole = everything() or self.role in ("do", "undo")
+        return str(self) if whole else f"{self.role}/{self.index}"
+
+    @classmethod
+    def read(cls, text: str) -> Place:
+        """A place as it was written."""
+        step, role, index = text.split("/")
+        return cls(step, role, int(index))
+
 
 def everything() -> bool:
     """Whether the whole cross product is asked for, and not the selection that fits into a night's CI."""
@@ -46,7 +58,7 @@ def blow_at(place: Place, phase: str, only: str = "") -> str:
     """Which blow falls there: the one that is asked for, else one of all by the place's own hash; empty for none."""
     if phase == "during" and only and only not in DURING:
         return ""
-    number = zlib.crc32(f"{place} {phase}".encode())
+    number = zlib.crc32(f"{place.key} {phase}".encode())
     if not everything() and place.role not in ("do", "undo") and not _turn(place, phase):
         return ""
     kinds = DURING if phase == "during" else available()
@@ -55,7 +67,7 @@ def blow_at(place: Place, phase: str, only: str = "") -> str:
 
 def _turn(place: Place, phase: str) -> bool:
     """In the selection a check is struck once, before or after it."""
-    return phase == ("before", "after")[zlib.crc32(str(place).encode()) % 2]
+    return phase == ("before", "after")[zlib.crc32(place.key.encode()) % 2]
 
 
 def of_step(planned: PlannedStep) -> dict[str, tuple[Command, ...]]:

@@ -31,13 +31,14 @@ class Striker:
 
     def __init__(self, order: dict[str, Any]) -> None:
         self.order, self.log = order, Path(order["log"])
-        self.known = {tuple(json.loads(line)[:2]) for line in self.log.read_text().splitlines()}
+        dealt = [json.loads(line) for line in self.log.read_text().splitlines()]
+        self.known = {(Place.read(place).key, phase) for place, phase, _ in dealt}
         self.counting, self.dealt, self.armed = Counting(), False, ""
         self.run = ""
 
     def due(self, place: Place | None, phase: str) -> str:
         """The blow that falls now, noted in the log; empty for none."""
-        if place is None or self.dealt or phase != self.order["phase"] or (str(place), phase) in self.known:
+        if place is None or self.dealt or phase != self.order["phase"] or (place.key, phase) in self.known:
             return ""
         if self.order["only"] and self.order["only"] != str(place):
             return ""
@@ -47,6 +48,7 @@ class Striker:
         if blow:
             self.recover()
             self.dealt = blow not in SLOW
+            self.known.add((place.key, phase))
             with self.log.open("a") as file:
                 file.write(json.dumps([str(place), phase, blow]) + "\n")
         return blow

@@ -14,7 +14,7 @@ import pytest
 
 from ops.main import replan
 from tests.faults.oracle import Oracle
-from tests.faults.places import PHASES, available, blow_at, chosen, everything, places, takes_back
+from tests.faults.places import PHASES, Place, available, blow_at, chosen, everything, places, takes_back
 from tests.faults.stage import Stage
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def test_struck_everywhere_and_resumed_each_time(stage: Stage, name: str, phase:
     words, struck = begin, set[str]()
     for _ in range(LIMIT):
         done, dealt = stage.struck(words, phase, blow=blow)
-        struck |= {place for place, _ in dealt}
+        struck |= {Place.read(place).key for place, _ in dealt}
         if dealt:
             oracle.look(done, phase, dealt)
             stage.mend()
@@ -61,7 +61,7 @@ def test_struck_everywhere_and_resumed_each_time(stage: Stage, name: str, phase:
 
 def places_left(oracle: Oracle, phase: str, blow: str) -> set[str]:
     """All places of the last run's plan at which a blow falls."""
-    return {str(place) for place in places(replan(oracle.last())) if blow_at(place, phase, blow)}
+    return {place.key for place in places(replan(oracle.last())) if blow_at(place, phase, blow)}
 
 
 def _phases(step: str) -> tuple[str, ...]:
