@@ -133,6 +133,13 @@ class Project:
             cursor = c.execute(text.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def beside(self, what: str) -> list[str]:
+        """The databases ``<production>_<what>_<run>``: only this project's, since other tests use the server, too."""
+        stem = f"{self.production.rsplit('/', 1)[1]}_{what}_"
+        return [
+            str(name) for (name,) in self.query("SELECT datname FROM pg_database", "postgres") if name.startswith(stem)
+        ]
+
     def fingerprint(self) -> dict[str, tuple[int, str]]:
         """Rows and checksum of every production table, by the shipped SQL."""
         done = subprocess.run(

@@ -61,7 +61,7 @@ def test_after_the_incident_lessons_come_back_as_sessions_and_bookings_lead_to_t
     assert shop.query("SELECT session_id FROM lessons_booking WHERE id > 1000 ORDER BY id") == [(2001,), (2002,)]
     assert shop.query("SELECT name FROM lessons_teacher WHERE id = 1") == [("Herr 1",)]
     assert shop.query("SELECT nextval('lessons_session_id_seq')") == [(2003,)]
-    assert not shop.query("SELECT FROM pg_database WHERE datname LIKE '%\\_shop\\_salvage\\_%'", "postgres")
+    assert not shop.beside("salvage")
     found = report(shop, done)
     assert [(t["into"], t["back"], t["left"]) for t in found["tables"]] == [("public.lessons_session", 1000, [])]
     assert [(link["table"], link["back"]) for link in found["links"]] == [("public.lessons_booking", 1000)]
@@ -136,7 +136,7 @@ def test_the_plan_says_what_is_where_and_changes_nothing(project: Callable[..., 
     assert "1,000 rows in the backup, 2 live" in done.out
     assert "columns: id, teacher_id, title" in done.out
     assert shop.fingerprint() == before
-    assert not shop.query("SELECT FROM pg_database WHERE datname LIKE '%\\_shop\\_salvage\\_%'", "postgres")
+    assert not shop.beside("salvage")
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ def test_a_salvage_that_is_killed_can_be_ended_both_ways(project: Callable[..., 
     done = shop.inv(word, "--json", "--confirm=shop")
     assert done.code == 0, done.out + done.err
     assert shop.fingerprint() == (whole if word == "resume" else damaged)
-    assert not shop.query("SELECT FROM pg_database WHERE datname LIKE '%\\_shop\\_salvage\\_%'", "postgres")
+    assert not shop.beside("salvage")
 
 
 def test_a_salvage_killed_after_its_transaction_is_not_done_twice(project: Callable[..., Project]) -> None:
@@ -288,7 +288,7 @@ def test_a_value_that_the_live_type_does_not_know_is_told_in_one_line(project: C
     assert "nothing of it was kept" in done.outcome["reason"]
     assert shop.fingerprint() == now
     undo(shop)
-    assert not shop.query("SELECT FROM pg_database WHERE datname LIKE '%\\_shop\\_salvage\\_%'", "postgres")
+    assert not shop.beside("salvage")
 
 
 PAGE = {
