@@ -7,6 +7,7 @@ environment of the programs that need them. Every text that leaves passes ``reda
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import re
 import shutil
@@ -194,8 +195,10 @@ def application(run: str) -> str:
 
 def _sweep(folder: Path) -> None:
     pid = folder.name.removeprefix(_PREFIX).split("-")[0]
-    if pid.isdigit() and folder.stat().st_uid == os.geteuid() and not _alive(int(pid)):
-        shutil.rmtree(folder, ignore_errors=True)
+    # Another call that begins now sweeps, too.
+    with contextlib.suppress(FileNotFoundError):
+        if pid.isdigit() and folder.stat().st_uid == os.geteuid() and not _alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _alive(pid: int) -> bool:
