@@ -86,7 +86,14 @@ def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn
             procedure,
             options.target,
         )
+    _deaf()
     raise SystemExit(code)
+
+
+def _deaf() -> None:
+    """All is done and said: a signal that comes now would only print a traceback of Python's own end."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
 
 
 def _signals() -> None:

@@ -1,0 +1,49 @@
+"""What a killed call left in the temporary folder is swept by the next one, also when two begin at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from ops import world
+from ops.inventory import load
+from tests.projects import write_project
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    write_project(tmp_path / "project", "b", {})
+    return tmp_path
+
+
+def dead() -> int:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return ended.pid
+
+
+def test_two_that_sweep_at_once_do_not_stumble(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = place / "tmp" / f"generalprobe-{dead()}-abc"
+    left.mkdir()
+    alive = world._sweep
+
+    def other_first(folder: Path) -> None:
+        folder.rmdir()
+        alive(folder)
+
+    monkeypatch.setattr(world, "_sweep", other_first)
+    assert world.World(load(place / "project" / "inventory.yaml")).private.is_dir()
+    assert not left.exists()
+
+
+def test_what_a_dead_process_left_goes(place: Path) -> None:
+    left = place / "tmp" / f"generalprobe-{dead()}-abc"
+    left.mkdir()
+    assert world.World(load(place / "project" / "inventory.yaml")).private.is_dir()
+    assert not left.exists()
