@@ -76,7 +76,8 @@ def mistake(error: ParseError, words: list[str], names: list[str]) -> tuple[str,
     call = f"inv {task}" if task else "inv"
     if missing := re.search(r"did not receive required positional arguments: (.*)$", text):
         flags = [f"--{_flag(name)}={USUAL.get(name, name.upper())}" for name in re.findall(r"'([^']+)'", missing[1])]
-        return f"{call}: {', '.join(flag.split('=')[0] for flag in flags)} is missing", f"{call} {' '.join(flags)}"
+        are = "are" if len(flags) > 1 else "is"
+        return f"{call}: {', '.join(flag.split('=')[0] for flag in flags)} {are} missing", f"{call} {' '.join(flags)}"
     if "needed value" in text and (flag := re.search(r"<Argument: ([^\s>]+)", text)):
         return f"{call}: --{_flag(flag[1])} needs a value", f"{call} --{_flag(flag[1])}=VALUE"
     unknown = re.search(r"No idea what (['\"])(.*)\1 is!", text, re.DOTALL)

@@ -72,7 +72,7 @@ def test_any_command_line_that_invoke_refuses_has_a_line_and_a_way_out(task: str
     [
         (["relaese"], "there is no task 'relaese'", "inv release"),
         (["release", "--targt=x"], "inv release: there is no flag --targt", "inv release --target"),
-        (["rollback"], "inv rollback: --backup is missing", "inv rollback --backup=latest"),
+        (["salvage"], "inv salvage: --backup is missing", "inv salvage --backup=latest"),
         (["release", "--target"], "inv release: --target needs a value", "inv release --target=VALUE"),
         (["release", "--target=a", "--target=b"], "--target was given twice", "inv release --target=VALUE"),
         (["release", "extra"], "'extra' belongs to no flag", "inv --help release"),
