@@ -1,6 +1,7 @@
 # make demo    set everything up in .venv, and release the demo on an embedded PostgreSQL
 # make test    set everything up in .venv, and run the tests
 # make test-slow   the tests that take longer: whole releases of many shapes
+# make test-faults   runs that are struck in the middle: every command of every procedure
 # make lint    ruff and mypy
 # make bench   measured ratios, side by side
 # make lock    renew constraints.txt
@@ -11,7 +12,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: demo test test-slow lint bench lock clean setup
+.PHONY: demo test test-slow test-faults lint bench lock clean setup
 
 setup: .venv/ready
 
@@ -34,6 +35,9 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+test-faults: setup
+	$(BIN)/python -m pytest -m faults
 
 lint: setup
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from tests.faults.oracle import Oracle
 from tests.faults.places import PHASES, Place, available, blow_at, chosen, everything, places, takes_back
 from tests.faults.stage import Stage
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.faults
 KINDS = available() if everything() else ("",)
 LIMIT = 400
 # The ids of runs, as facts number them. What an undone swap had made live is kept, and documented.

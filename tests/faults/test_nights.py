@@ -23,7 +23,7 @@ from tests.conftest import Done, Project
 from tests.faults.oracle import Oracle
 from tests.faults.stage import MORE, Stage, applied, tables, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.faults
 
 
 def said(done: Done, code: int, *words: str) -> str:
