@@ -295,7 +295,7 @@ def test_a_delta_is_a_backup_that_restores_to_the_rows(project: Callable[..., Pr
     listed = shop.inv("backups")
     assert f"{delta} (delta of " in listed.out
     refused = shop.inv("rollback", f"--backup={delta}", "--json", "--confirm=shop")
-    assert refused.code == 3 and "is a delta" in refused.outcome["reason"], refused.out
+    assert refused.code == 2 and "not a whole database" in refused.outcome["reason"], refused.out
     folder = shop.folder / "backups/shop/backups" / delta
     gone = [json.loads(line) for line in (folder / "deleted.jsonl").read_text().splitlines()]
     assert sorted(line["key"] for line in gone if line["table"] == "public.gone") == ["1", "2", "3"]
