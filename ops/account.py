@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ops.delta import DELETED, INSERTED, UPDATED, Change, Counterpart, Since
 from ops.files import write_whole
-from ops.fingerprint import Fingerprint, Table
+from ops.fingerprint import Fingerprint, equal
 from ops.look import Databases
 from ops.loss import Loss, around, differences, every_change
 
@@ -78,7 +78,7 @@ def account(
     found = around(then, now, shown.backup)
     named = {table.table: folder / table.every_key for table in shown.tables}
     for number, pair in enumerate(pairs):
-        if same(then.tables.get(pair.name), pair.after):
+        if equal(then.tables.get(pair.name), pair.after):
             continue
         known = Named(every_change(named[pair.name]) if pair.name in named else iter(()))
         into = file.with_suffix("") / f"{number}.jsonl"
@@ -87,10 +87,3 @@ def account(
             found.tables.append(table)
     write_whole(file, found.model_dump_json(indent=1))
     return found
-
-
-def same(one: Table | None, two: Table | None) -> bool:
-    """Whether two fingerprints of a table are equal; none is equal to none."""
-    if one is None or two is None:
-        return one is two
-    return (one.rows, one.checksum, one.columns) == (two.rows, two.checksum, two.columns)

@@ -19,7 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from ops.errors import Refused
 from ops.expectations import Allowed
 from ops.files import write_whole
-from ops.fingerprint import Fingerprint, Table
+from ops.fingerprint import Fingerprint, Table, equal
 from ops.measures import Measured
 from ops.private import whole_id
 from ops.rows import Pair, Proof, Source
@@ -133,7 +133,7 @@ def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: 
     return Moved(
         table=found.table,
         to=to,
-        whole=found.verdict == "unchanged" and old is not None and _equal(old, after.tables.get(found.table)),
+        whole=found.verdict == "unchanged" and old is not None and equal(old, after.tables.get(found.table)),
         proofs=tuple(found.proofs),
         tolerated=found.tolerated,
         emptied=tuple(sorted(gone - allowed.columns.keys())),
@@ -146,11 +146,6 @@ def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: 
 def split_names(listed: str) -> tuple[str, ...]:
     """Tables' names as a verdict lists them, joined by a comma; one that is quoted may hold commas itself."""
     return tuple(name.strip() for name in re.findall(r'(?:[^",]|"(?:[^"]|"")*")+', listed))
-
-
-def _equal(old: Table, new: Table | None) -> bool:
-    """Whether two fingerprints are the same: what is read as another type has another one."""
-    return new is not None and (old.columns, old.rows, old.checksum) == (new.columns, new.rows, new.checksum)
 
 
 def _allowances(found: TableVerdict, old: Table, new: Table, allowed: Allowed) -> Iterator[Allowance]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ops.aligned import merged
 from ops.certificate import Moved
-from ops.fingerprint import Fingerprint, Table
+from ops.fingerprint import Fingerprint, Table, equal
 from ops.look import Databases, Rows, Written
 from ops.reading import Both, readings
 from ops.rows import Pair, Source
@@ -88,8 +88,7 @@ class Counterpart:
     @property
     def equal(self) -> bool:
         """Whether both fingerprints are the same, so that no row need be read."""
-        one, two = self.before, self.after
-        return bool(one and two and (one.rows, one.checksum, one.columns) == (two.rows, two.checksum, two.columns))
+        return equal(self.before, self.after)
 
     def only(self, side: str) -> list[str]:
         """The columns that only ``before`` or only ``after`` has."""

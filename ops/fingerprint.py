@@ -75,6 +75,13 @@ class Fingerprint:
         return [f"{why}: {listed(found)}" for why, found in sorted(names.items())]
 
 
+def equal(one: Table | None, two: Table | None) -> bool:
+    """Whether two tables hold the same: rows, content, columns and as what those are read; no table equals none."""
+    if one is None or two is None:
+        return one is two
+    return (one.rows, one.checksum, one.columns) == (two.rows, two.checksum, two.columns)
+
+
 def listed(names: list[str]) -> str:
     """The first three names, and how many more there are."""
     more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""

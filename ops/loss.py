@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from ops.delta import INSERTED, KINDS, UPDATED, Change, Counterpart, Since, as_text, changes
 from ops.errors import OpsError
 from ops.files import write_lines, write_whole
-from ops.fingerprint import Fingerprint, listed
+from ops.fingerprint import Fingerprint, equal, listed
 from ops.look import Databases
 from ops.rows import Pair, Source
 from ops.verdict import SAMPLES
@@ -107,7 +107,7 @@ class Loss(BaseModel):
     def counted(self) -> str:
         """The rows in a few words: ``3 rows inserted, 2 updated, 1 deleted``."""
         told = [(kind, self.total(kind)) for kind in KINDS if self.total(kind)]
-        words = [(_rows(n) if first else f"{n:,}") + f" {kind}" for first, (kind, n) in _firsts(told)]
+        words = [(f"{n:,}" if place else _rows(n)) + f" {kind}" for place, (kind, n) in enumerate(told)]
         return ", ".join(words)
 
     def sentences(self) -> list[str]:
@@ -149,10 +149,6 @@ class Loss(BaseModel):
 
 def _rows(number: int) -> str:
     return f"{number:,} row{'s' * (number != 1)}"
-
-
-def _firsts(found: list[tuple[str, int]]) -> Iterator[tuple[bool, tuple[str, int]]]:
-    yield from ((number == 0, one) for number, one in enumerate(found))
 
 
 def around(old: Fingerprint, new: Fingerprint, backup: str) -> Loss:
@@ -276,7 +272,7 @@ def glance(old: Fingerprint, new: Fingerprint, here: str = "live", there: str = 
         if was is None or now is None:
             table = was or now
             said.append(f"{name}: {_rows(table.rows if table else 0)}, only {there if was else here}")
-        elif (was.rows, was.checksum, was.columns) != (now.rows, now.checksum, now.columns):
+        elif not equal(was, now):
             said.append(f"{name}: {_rows(now.rows)} {here}, {was.rows:,} {there}")
     beside = around(old, new, "").sentences()
     return said + [sentence for sentence in beside if sentence != "the schema is another one" or not said]

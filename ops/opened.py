@@ -24,9 +24,9 @@ def exists(world: World, target: str, database: str) -> bool:
 def opened(world: World, target: str, database: str) -> Iterator[None]:
     """Let a kept database take sessions; afterwards it is closed, also where an interrupted look had left it open."""
     words = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
+    if not exists(world, target, database):
+        raise StepFailed(f"{target}: there is no database {database}", f"inv status --target={target}")
     with world.connect(target, "postgres") as server:
-        if not server.execute("SELECT FROM pg_database WHERE datname = %s", [database]).rowcount:
-            raise StepFailed(f"{target}: there is no database {database}", f"inv status --target={target}")
         server.execute(words.format(sql.Identifier(database), sql.SQL("true")))
     try:
         yield

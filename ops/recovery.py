@@ -24,7 +24,7 @@ from ops.backup import Manifest
 from ops.bind import some_tools
 from ops.command import quote
 from ops.errors import DIFFERS, DONE, Refused, UsageError
-from ops.fingerprint import Fingerprint
+from ops.fingerprint import Fingerprint, equal
 from ops.hazards import look_ahead
 from ops.main import Options, target_of, world_of
 from ops.operations import Application
@@ -280,8 +280,7 @@ def _aside(target: str, folder: Path) -> Way | None:
 def _differs(one: Fingerprint, two: Fingerprint, name: str) -> bool:
     if schema_and_name(name)[1] in OWN:
         return False
-    old, new = one.tables.get(name), two.tables[name]
-    return old is None or (old.rows, old.checksum, old.columns) != (new.rows, new.checksum, new.columns)
+    return not equal(one.tables.get(name), two.tables[name])
 
 
 def lines(found: Recovery) -> list[str]:

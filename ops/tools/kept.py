@@ -41,7 +41,7 @@ def differs_from_kept(world: World, *, target: str, live: str, kept: str) -> str
             there = one or two
             rows = there.rows if there else 0
             said.append(f"{name}: {rows:,} rows, only in the {'live' if one else 'kept'} database")
-        elif (one.rows, one.checksum, one.columns) != (two.rows, two.checksum, two.columns):
+        elif not fingerprint.equal(one, two):
             changed = ", with other content" if one.rows == two.rows else ""
             said.append(f"{name}: {one.rows:,} rows live, {two.rows:,} in the kept database{changed}")
     if not said:

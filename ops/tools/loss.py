@@ -10,7 +10,6 @@ import psycopg
 
 from ops import fingerprint, loss
 from ops.account import account as account_for
-from ops.account import same
 from ops.delta import Since, counterparts
 from ops.look import Databases
 from ops.loss import Loss
@@ -110,8 +109,9 @@ def loss_account(
         )
     lines = "\n  ".join(found.sentences())
     said = f"written between the preview and the swap, so not live now: {found.counted or 'no row'}\n  {lines}"
-    kept = [table.table for table in found.tables if same(saved.tables.get(table.table), now.tables.get(table.table))]
-    left = [table.table for table in found.tables if table.table not in kept]
+    names = [table.table for table in found.tables]
+    kept = [name for name in names if fingerprint.equal(saved.tables.get(name), now.tables.get(name))]
+    left = [name for name in names if name not in kept]
     if kept:
         said += f"\n  all of it in the safety backup, too: {fingerprint.listed(kept)}"
         said += f"\n    inv salvage --target={target} --backup={run}_safety --table={kept[0]}   brings it back"

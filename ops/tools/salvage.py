@@ -31,8 +31,7 @@ def same_tables(world: World, *, before: str, after: str, tables: str) -> str:
     one, two = (fingerprint.read(world.inventory.path(name)) for name in (before, after))
     names = [name for name, _ in read_pairs(tables)] if tables else list(one.tables)
     for name in names:
-        old, new = one.tables.get(name), two.tables.get(name)
-        if old is None or new is None or (old.rows, old.checksum, old.columns) != (new.rows, new.checksum, new.columns):
+        if name not in one.tables or not fingerprint.equal(one.tables[name], two.tables.get(name)):
             raise StepFailed(f"{after}: {name} is not what was dumped", "inv resume")
     return f"{len(names)} tables are equal"
 
