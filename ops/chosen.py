@@ -92,7 +92,7 @@ class _Asked:
 
     def wrong(self, what: str, near: Sequence[str] = (), hint: str = "") -> UsageError:
         """One line with the nearest ids, else the newest; what to type is the first of them."""
-        plain = [manifest.backup for manifest in reversed(self.known) if not _special(manifest.backup)]
+        plain = [manifest.backup for manifest in reversed(self.known) if not special(manifest.backup)]
         ids = list(near) or plain[:4]
         word = "nearest" if near else "newest"
         listed = f"; the {word} are: {', '.join(ids)}" if ids else "; there is none yet"
@@ -103,11 +103,11 @@ class _Asked:
 
     def newest(self, among: Sequence[Manifest], what: str) -> tuple[Manifest, str]:
         """The newest that is not special, and which newer ones were passed over."""
-        plain = [manifest for manifest in among if not _special(manifest.backup)]
+        plain = [manifest for manifest in among if not special(manifest.backup)]
         if not plain:
             raise self.wrong(f"there is no backup {what!r}")
         passed = [manifest.backup for manifest in among[among.index(plain[-1]) + 1 :]]
-        why = f"; {passed[-1]} is newer, but {SPECIAL[_special(passed[-1])]}: name it if you mean it" if passed else ""
+        why = f"; {passed[-1]} is newer, but {SPECIAL[special(passed[-1])]}: name it if you mean it" if passed else ""
         return plain[-1], why
 
     def at(self, text: str) -> tuple[Manifest, str]:
@@ -120,7 +120,7 @@ class _Asked:
         zoned = re.search(r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$", text[10:].strip(), re.IGNORECASE)
         what = f"{then:%Y-%m-%d %H:%M:%S} UTC" + ("" if zoned else " (no zone given: UTC)")
         earlier = [manifest for manifest in self.known if manifest.taken_at <= then]
-        plain = [manifest for manifest in self.known if not _special(manifest.backup)]
+        plain = [manifest for manifest in self.known if not special(manifest.backup)]
         if not any(manifest in earlier for manifest in plain):
             later = [manifest.backup for manifest in plain if manifest.taken_at > then]
             raise self.wrong(f"no backup was taken at or before {what}", later[:3])
@@ -175,7 +175,7 @@ class _Asked:
             self._refuse_delta(manifest.backup)
         theirs = manifest.server // 10000
         if theirs > major:
-            older = [m.backup for m in self.known if m.server // 10000 <= major and not _special(m.backup)]
+            older = [m.backup for m in self.known if m.server // 10000 <= major and not special(m.backup)]
             way = f"--backup={older[-1]}   or   " if older else ""
             raise UsageError(
                 f"{self.target}: backup {manifest.backup} is of PostgreSQL {theirs}; production's server is {major}"
@@ -184,7 +184,8 @@ class _Asked:
             )
 
 
-def _special(name: str) -> str:
+def special(name: str) -> str:
+    """The end of an id for which a backup is meant only where it is named (see ``SPECIAL``); empty for all others."""
     return next((end for end in SPECIAL if name.endswith(end)), "")
 
 

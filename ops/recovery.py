@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-from ops import backup, console, fingerprint, journal
+from ops import backup, chosen, console, fingerprint, journal
 from ops.backup import Manifest
 from ops.bind import some_tools
 from ops.command import quote
@@ -38,8 +38,6 @@ from ops.world import World
 
 # Django fills and empties these by itself, so that fewer rows say nothing.
 OWN = (*BOOKKEEPING, "django_session", "django_admin_log")
-# What a run of a way back, or of a salvage, kept of the state that it left: never what one wants to return to.
-KEPT = ("_safety", "_delta")
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ def _chosen(folder: Path, has: Sequence[str], backup_id: str) -> tuple[Manifest,
         if wrong := backup.damage(folder / "backups" / manifest.backup):
             raise Refused(f"{folder.name}: backup {manifest.backup} is damaged: {wrong[0]}", "inv recover")
         return manifest, ()
-    known = [one for one in backup.backups(folder) if not one.backup.endswith(KEPT)]
+    known = [one for one in backup.backups(folder) if not chosen.special(one.backup)]
     fits = [one for one in reversed(known) if set(one.migrations) <= set(has)]
     fits.sort(key=lambda one: set(one.migrations) == set(has))
     damaged: list[str] = []

@@ -35,14 +35,8 @@ class NotedRows(BaseModel):
     file: str
 
 
-class NotedLinks(BaseModel):
-    """Links that were set: the table, its key, the columns, and the file."""
-
-    table: str
-    key: tuple[str, ...]
-    columns: tuple[str, ...]
-    rows: int
-    file: str
+class NotedLinks(NotedRows):
+    """Links that were set: the columns are those of the link, and the file has their values in the hashes' place."""
 
 
 class Noted(BaseModel):
