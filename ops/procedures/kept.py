@@ -163,7 +163,8 @@ def carry_over(c: Inputs) -> Command:
 )
 def swap(c: Inputs) -> Command:
     """Closes the live database to new sessions, ends the old ones, and exchanges the names in one transaction.
-    Clients are away for milliseconds, whatever the size."""
+    Clients are away for milliseconds, whatever the size. If it is cut off by hand, run it again: production may be
+    closed until then, and it finishes what is left."""
     return Query("swap.sql", c.target, "postgres", {"live": c.database, "incoming": c.kept, "aside": c.replaced})
 
 
