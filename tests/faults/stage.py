@@ -37,9 +37,23 @@ COMES_AFTER: dict[str, tuple[str, ...]] = {
     "freeze": (),
     "unfreeze": ("freeze",),
 }
+COMES_AFTER |= {
+    "auto-rollback": ("failed",),
+    "rollback-to-replaced": ("release", "written", "rollback"),
+    "discard-replaced": ("release", "written", "rollback"),
+}
 AFTER_ELSE = ("release", "written")
-# What is typed where it is not what the procedure's own page says.
-TYPED: dict[str, str] = {}
+# What is typed where it is not what the procedure's own page says; `{kept}` is the database that a rollback replaced.
+TYPED = {
+    "rollback": "inv rollback --backup=latest --freeze --export",
+    # It begins by itself, in the call of a release that fails; what is left to type is the way on.
+    "auto-rollback": "inv resume",
+    "rollback-to-replaced": "inv rollback --to-replaced",
+    "discard-replaced": "inv discard-replaced {kept}",
+    "salvage": "inv salvage --backup=latest --table=lessons_booking",
+}
+# These remove something for good, so what is typed again is its name.
+CONFIRMED = {"discard-replaced": "{kept}"}
 
 MORE = """
 from django.db import migrations, models
@@ -97,7 +111,7 @@ class Stage:
         home.mkdir(parents=True)
         self.server = Server(home)
         self.server.start()
-        self.project_folder = self.folder / "project"
+        self.project_folder, self.broken = self.folder / "project", self.folder / "broken"
         self.store, self.space = self.project_folder / "backups", self.server.home / "space"
         self.project_folder.mkdir()
         self.store.mkdir(mode=0o700)
@@ -128,7 +142,8 @@ class Stage:
         production, test = self.server.url("shop"), self.server.url("shop_test")
         with self.connect("postgres") as c:
             c.execute(f"CREATE DATABASE shop{where}")
-        target: dict[str, object] = {"lock_timeout": 2.0, "retries": 1, "deploy": ["true"], "health": ["true"]}
+        target: dict[str, object] = {"lock_timeout": 2.0, "retries": 1, "health": ["true"], "keep_replaced": 0}
+        target["deploy"] = ["test", "!", "-e", str(self.broken)]
         projects.write_project(self.project_folder, "b", target)
         app = self.project_folder / "shop" / "lessons"
         for name, given in MIGRATIONS.items():
@@ -172,6 +187,8 @@ class Stage:
                 with self.connect() as c:
                     c.execute("INSERT INTO lessons_teacher (name) VALUES ('written since')")
                     c.execute("DELETE FROM lessons_booking WHERE id <= 5")
+            elif done[-1] == "failed":
+                self._fail_at_the_end()
             else:
                 ended = self.project.inv(*self.words(done[-1]))
                 assert ended.code == 0, ended.out + ended.err
@@ -179,15 +196,36 @@ class Stage:
         self._put_back(done)
         return self.project
 
+    def _fail_at_the_end(self) -> None:
+        """A release that failed when production was migrated, killed as it began to take that back."""
+        words = ["release", "--auto-rollback", "--confirm=shop"]
+        first = next(step.name for step, _ in PROCEDURES["auto-rollback"].entries)
+        self.forget()
+        self.broken.touch()
+        done, dealt = self.struck(words, "before", blow="kill", only=f"{first}/do/0")
+        self.broken.unlink()
+        assert dealt and done.code == -9, done.out + done.err
+
     def start_of(self, name: str) -> tuple[str, ...]:
         """What comes before a procedure."""
         return COMES_AFTER.get(name, AFTER_ELSE)
 
     def words(self, name: str) -> list[str]:
         """What one types for a procedure, without a terminal."""
-        words = shlex.split(TYPED.get(name, PROCEDURES[name].task))[1:]
+        words = shlex.split(self._filled(TYPED.get(name, PROCEDURES[name].task)))[1:]
         takes = {argument.name for argument in namespace[words[0]].get_arguments()}
-        return [*words, *(["--confirm=shop"] if "confirm" in takes else [])]
+        return [*words, *([self.confirm(name)] if "confirm" in takes else [])]
+
+    def confirm(self, name: str) -> str:
+        """What a person would type when asked, as a flag."""
+        return f"--confirm={self._filled(CONFIRMED.get(name, 'shop'))}"
+
+    def _filled(self, text: str) -> str:
+        if "{kept}" not in text:
+            return text
+        with self.connect("postgres") as c:
+            named = c.execute("SELECT datname FROM pg_database WHERE starts_with(datname, 'shop_replaced_')").fetchone()
+        return text.replace("{kept}", named[0] if named else "gone")
 
     def end_of(self, name: str) -> Facts:
         """What there is when a procedure went well from its start."""

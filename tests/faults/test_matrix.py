@@ -33,24 +33,25 @@ def test_struck_everywhere_and_resumed_each_time(stage: Stage, name: str, phase:
     stage.at(stage.start_of(name))
     stage.forget()
     oracle = Oracle(stage, start, end)
-    begin = stage.words(name)
-    words, struck = begin, set[str]()
+    # What a person types is known before the first blow: afterwards a database may be gone, and its name with it.
+    begin, confirm = stage.words(name), stage.confirm(name)
+    words, struck, fresh = begin, set[str](), True
     for _ in range(LIMIT):
         done, dealt = stage.struck(words, phase, blow=blow)
         struck |= {Place.read(place).key for place, _ in dealt}
         if dealt:
             oracle.look(done, phase, dealt)
             stage.mend()
-        elif done.code or words == begin:
+        elif done.code or fresh:
             break
-        words = ["resume", "--confirm=shop"]
+        words, fresh = ["resume", confirm], False
         if done.code == 0:
             # Some places are passed by: a cut is noticed only by the next step. They take another run.
             oracle.over(end)
             if places_left(oracle, phase, blow) <= struck:
                 break
             stage.at(stage.start_of(name))
-            words = begin
+            words, fresh = begin, True
     oracle.told.append(f"--- at last: {done.code}\n{done.out}{done.err}")
     oracle.expect(done.code == 0, f"it never came to its end, after {len(struck)} strikes")
     oracle.over(end)
@@ -81,11 +82,12 @@ def test_struck_on_the_way_back(stage: Stage, name: str, step: str, phase: str) 
     stage.at(stage.start_of(name))
     oracle = Oracle(stage, start, end)
     stage.forget()
+    confirm = stage.confirm(name)
     done, dealt = stage.struck(stage.words(name), "after", blow="kill", only=f"{step}/do/0")
     if not dealt:
         pytest.skip(f"{step} is not in this plan")
     oracle.look(done, "after", dealt)
-    words = ["undo", "--confirm=shop"]
+    words = ["undo", confirm]
     for _ in range(LIMIT):
         done, dealt = stage.struck(words, phase, undo=True)
         if not dealt:
