@@ -71,7 +71,7 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         raise UsageError(f"{target}: only folders are built as stores yet, not {entry.store}", "store: backups")
     world.url(target)
     sets = some_tools(world)
-    here = identity(world, target)
+    here, host = identity(world, target), world.host(target)
     given: dict[str, Any] = {
         "run": new_run(ids_in(target_folder(world, name) for name in world.inventory.production)),
         "target": target,
@@ -80,6 +80,7 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         "server": here["server"],
         "store": entry.store,
         "app": app_inputs(world, target),
+        "ssh": host.words if host else (),
         "checks": entry.checks,
         "deploy": entry.deploy or (),
         **health_inputs(entry),

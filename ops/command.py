@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 _PLACEHOLDER = re.compile("\ue000([A-Z_]+)\ue001")
@@ -59,15 +59,30 @@ Word = str | Fact
 
 
 @dataclass(frozen=True)
+class Host:
+    """A machine behind SSH.
+
+    Args:
+        target: the target whose host it is.
+        words: what reaches it from a shell: ``ssh``, its options, ``user@host``.
+    """
+
+    target: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Shell:
-    """A program and its words, run on the host of ``target``.
+    """A program and its words.
 
     Args:
         words: the program and its arguments.
-        target: the target whose host runs it and whose database ``psql`` means.
-        folder: where it runs, relative to the inventory's folder; that folder itself where empty.
+        target: the target whose database ``psql`` means.
+        folder: where it runs, relative to the inventory's folder (behind SSH to the user's home); that itself where
+            empty.
         env: what is added to the environment; a ``Secret`` travels only here.
-        output: a file (relative to the inventory's folder) that takes standard output whole.
+        output: a file here (relative to the inventory's folder) that takes standard output whole.
+        host: the machine that runs it; this one where None.
     """
 
     words: tuple[Word, ...]
@@ -75,6 +90,7 @@ class Shell:
     folder: str = ""
     env: Mapping[str, str | Secret | Fact] = field(default_factory=dict)
     output: str = ""
+    host: Host | None = None
 
 
 @dataclass(frozen=True)
@@ -167,13 +183,55 @@ def reveal(text: str) -> str:
 def show(command: Command) -> str:
     """The command as a person pastes it into a POSIX shell, in the inventory's folder."""
     shell = command if isinstance(command, Shell) else command.shell()
-    words = [f"{name}={_env_value(value)}" for name, value in shell.env.items()]
-    line = " ".join([*words, *(quote(word) for word in shell.words)])
-    if shell.folder:
-        # What begins with a dash would be an option, and `-` alone the folder before.
-        folder = f"./{shell.folder}" if shell.folder.startswith("-") else shell.folder
-        line = f"(cd {quote(folder)} && {line})"
+    if shell.host:
+        given = " ".join(f'"${name}"' for name in given_there(shell))
+        over = " ".join(quote(word) for word in shell.host.words)
+        line = f"printf '%s\\n' {given} | {over} {shlex.quote(line_there(shell))}"
+    else:
+        line = _line(shell)
+        if shell.folder:
+            line = f"(cd {quote(_folder(shell.folder))} && {line})"
     return f"{line} > {quote(shell.output)}" if shell.output else line
+
+
+def _line(shell: Shell, **more: str | Fact) -> str:
+    env = {**more, **shell.env}
+    words = [f"{name}={_env_value(value)}" for name, value in env.items()]
+    return " ".join([*words, *(quote(word) for word in shell.words)])
+
+
+def _folder(folder: str) -> str:
+    # What begins with a dash would be an option, and `-` alone the folder before.
+    return f"./{folder}" if folder.startswith("-") else folder
+
+
+# Under which name a run's sessions are known on the server.
+_APPLICATION = "PGAPPNAME"
+# What a command behind SSH says first, on standard error, so that it can be ended or found: its number there.
+SAYS_PROCESS = "generalprobe process"
+
+
+def given_there(shell: Shell) -> tuple[str, ...]:
+    """The variables that a command behind SSH reads from its standard input, a line each, before it begins.
+
+    Neither its words nor the environment that sshd lets through hold them: words can be seen by everybody there.
+    """
+    named = [_APPLICATION]
+    for word in (*shell.words, *shell.env.values()):
+        if isinstance(word, str):
+            named += _PLACEHOLDER.findall(word)
+        else:
+            named.append(word.variable if isinstance(word, Secret) else word.name)
+    return tuple(dict.fromkeys(named))
+
+
+def line_there(shell: Shell) -> str:
+    """What the shell behind SSH is given as one line; the page shows it, and the transport sends it."""
+    reads = [f"IFS= read -r {name}" for name in given_there(shell)]
+    folder = shell.folder.removeprefix("~/") if shell.folder != "~" else ""
+    enters = [f"cd {quote(_folder(folder))}"] if folder else []
+    line = _line(shell, PGAPPNAME=Fact(_APPLICATION), PGCONNECT_TIMEOUT="10", PYTHONUNBUFFERED="1")
+    return " && ".join([f'echo "{SAYS_PROCESS} $$" >&2', *reads, *enters, line])
 
 
 def _env_value(value: str | Secret | Fact) -> str:
@@ -201,4 +259,4 @@ def fill(shell: Shell, known: Mapping[str, str]) -> Shell:
         return known[word.name] if isinstance(word, Fact) else _PLACEHOLDER.sub(lambda m: known[m[1]], word)
 
     env = {name: v if isinstance(v, Secret) else value(v) for name, v in shell.env.items()}
-    return Shell(tuple(map(value, shell.words)), shell.target, shell.folder, env, shell.output)
+    return replace(shell, words=tuple(map(value, shell.words)), env=env)

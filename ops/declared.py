@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ops import expectations_draft
 from ops.errors import UsageError
-from ops.expectations import Declared, Expectations, declare, find, places
+from ops.expectations import Declared, Expectations, declare, find, names, places
 from ops.explain import explain
 from ops.probes import declarations, pending, probe
 from ops.verdict import Verdict
@@ -52,9 +52,8 @@ def refusal(
     drafted = expectations_draft.draft(declared.left, expectations, _pending(world, target))
     if not drafted:
         return message, hint
-    file = _file(world, target)
-    shown = os.path.relpath(file, world.inventory.folder)
-    if write:
+    file, shown = _file(world, target)
+    if write and file:
         expectations_draft.write(file, drafted)
         return message, f"{hint}. Or, if it is meant: fill in every `why` in {shown}, commit it, and inv release"
     more = f"\n# … and {len(drafted) - SHOWN} more" if len(drafted) > SHOWN else ""
@@ -62,9 +61,13 @@ def refusal(
     return f"{message}\nOnly if this is meant, declare it in {shown} (inv verify --write-expectations):\n{draft}", hint
 
 
-def _file(world: World, target: str) -> Path:
-    app = world.inventory.target(target).app
+def _file(world: World, target: str) -> tuple[Path | None, str]:
+    """The application's file, and how it is shown; no path where it is on a host behind SSH."""
+    app, host = world.inventory.target(target).app, world.host(target)
     if app is None:
         raise UsageError(f"{target} has no app", "app: {dir: ../shop, manage: [python, manage.py]}")
+    if host:
+        return None, f"{host.words[-1]}:{app.dir}/{names(app.manage)[-1]}"
     folder = world.inventory.path(app.dir)
-    return find(folder, app.manage) or places(folder, app.manage)[0]
+    file = find(folder, app.manage) or places(folder, app.manage)[0]
+    return file, os.path.relpath(file, world.inventory.folder)

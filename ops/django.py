@@ -38,7 +38,7 @@ def manage(c: Inputs, target: str, *words: str, options: str = "") -> Shell:
     env: dict[str, Any] = dict(c.app.env) | {c.app.database_env: Secret(target)}
     if options:
         env["PGOPTIONS"] = options
-    return Shell((*c.app.manage, *words), target, folder=c.app.folder, env=env)
+    return Shell((*c.app.manage, *words), target, folder=c.app.folder, env=env, host=c.host)
 
 
 def read_probe(output: str) -> dict[str, Any] | None:

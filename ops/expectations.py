@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -120,9 +120,13 @@ def places(app: Path, manage: Sequence[str]) -> list[Path]:
         app: ``app.dir``, absolute.
         manage: ``app.manage``.
     """
-    scripts = [word for word in manage if word.endswith(".py")]
-    folders = [app, *((app / script).parent for script in scripts[:1])]
-    return list(dict.fromkeys((folder / FILE).resolve() for folder in folders))
+    return list(dict.fromkeys((app / name).resolve() for name in names(manage)))
+
+
+def names(manage: Sequence[str]) -> list[str]:
+    """The same places as names in the application's folder, wherever that is."""
+    scripts = [PurePosixPath(word) for word in manage if word.endswith(".py")]
+    return list(dict.fromkeys([FILE, *(str(script.parent / FILE) for script in scripts[:1])]))
 
 
 def find(app: Path, manage: Sequence[str]) -> Path | None:

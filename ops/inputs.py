@@ -11,6 +11,8 @@ import re
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from ops.command import Host
+
 # A run's id: the moment and four letters; by hand the page's.
 RUN = r"\d{8}_\d{6}_[a-z0-9]{4}"
 
@@ -74,7 +76,7 @@ class Inputs(BaseModel):
     ``kept`` is the kept database that a run is about, ``kept_oid`` its number on the server; ``failed_run`` the release
     that is taken back by itself. ``frozen``: production is frozen before a rollback, or is to be for a promotion;
     ``freezes``: this rollback freezes it; ``export``: it keeps what differs as a backup of its own. Times are in
-    seconds, ``keep_replaced`` in days.
+    seconds, ``keep_replaced`` in days. ``ssh`` are the words that reach the target's host; empty where it is this one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -119,6 +121,7 @@ class Inputs(BaseModel):
     jobs: int = 2
     compress: str = "1"
     tools: str = ""
+    ssh: tuple[str, ...] = ()
 
     @field_validator("run", "backup", "certificate")
     @classmethod
@@ -127,6 +130,11 @@ class Inputs(BaseModel):
         if not re.fullmatch(r"[\w\ue000\ue001.-]*", value, re.ASCII) or ".." in value:
             raise ValueError("not an id")
         return value
+
+    @property
+    def host(self) -> Host | None:
+        """The machine behind SSH on which the application is; None where it is this one."""
+        return Host(self.target, self.ssh) if self.ssh else None
 
     @property
     def folder(self) -> str:

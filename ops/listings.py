@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 from typing import Any
 
 from ops import backup, console, frozen, kept
 from ops.bind import some_tools
-from ops.command import Query, Secret
+from ops.command import Query, Secret, quote
 from ops.errors import DONE, OpsError
+from ops.forward import HERE
 from ops.identity import server_of
 from ops.journal import State
 from ops.main import Options, every_run, status_lines, target_of, world_of
@@ -195,8 +197,30 @@ def environment(options: Options) -> int:
     if entry.test:
         values |= {"TEST_DATABASE": world.database(entry.test), Secret(entry.test).variable: world.url(entry.test)}
         values["TEST_SYSTEM"] = str(server_of(world, entry.test)["system"])
-    values["PGSERVICEFILE"] = str(world.keep_private() / "services")
+    ports = {one: _free_port() for one in (name, entry.test) if one and world.host(one)}
+    values["PGSERVICEFILE"] = str(world.keep_private(ports) / "services")
     values["PATH"] = os.pathsep.join([str(fit[0].folder), world.environ.get("PATH", os.defpath)])
     for key, value in values.items():
         print(f"export {key}={shlex.quote(value)}")
+    for line in _tunnels(world, ports):
+        print(line)
     return DONE
+
+
+def _free_port() -> int:
+    with socket.create_server((HERE, 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def _tunnels(world: World, ports: dict[str, int]) -> list[str]:
+    """The lines that open a tunnel to the database of each target behind SSH, and close them with the shell."""
+    opened, closed = [], []
+    for target, here in ports.items():
+        host = world.host(target)
+        assert host is not None
+        there, port = world.endpoint(target)
+        over = " ".join(map(quote, (*host.words[:-1], "-S", f"{world.private}/{target}.ssh")))
+        way, name = quote(f"{HERE}:{here}:{there}:{port}"), quote(host.words[-1])
+        opened.append(f"{over} -fNM -o ExitOnForwardFailure=yes -L {way} {name} < /dev/null > /dev/null")
+        closed.append(f"{over} -O exit {name} 2> /dev/null")
+    return [*opened, f"trap {quote('; '.join(closed))} EXIT"] if opened else []

@@ -31,7 +31,7 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
     entry = world.inventory.target(target)
     run = placeholder("RUN")
     needs_backup = procedure in ("rollback", "auto-rollback", "salvage", "promote", "migrate-test", "verify")
-    health = health_inputs(entry)
+    health, host = health_inputs(entry), world.host(target)
     return Inputs(
         run=run,
         target=target,
@@ -44,6 +44,7 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         test_system=placeholder("TEST_SYSTEM"),
         test_like=_like(world.inventory, target),
         app=app_inputs(world, target),
+        ssh=host.words if host else (),
         checks=entry.checks,
         deploy=entry.deploy or (),
         health=health.get("health", ()),
@@ -94,9 +95,19 @@ def variables(c: Inputs, procedure: str) -> list[str]:
         lines.append('export FAILED_RUN="${BACKUP%_last}"')
     if c.salvage:
         lines += SALVAGED
+    if c.ssh:
+        lines.append('export PGAPPNAME="generalprobe $RUN"')
     if c.deploy:
-        lines.append('export RELEASE="${RELEASE:-$(git rev-parse HEAD)}"')
+        lines.append(f'export RELEASE="${{RELEASE:-$({_head(c)})}}"')
     return lines
+
+
+def _head(c: Inputs) -> str:
+    """What says which commit the application is at."""
+    if not c.ssh:
+        return "git rev-parse HEAD"
+    folder = f"cd {quote(c.app.folder)} && " if c.app else ""
+    return " ".join(map(quote, (*c.ssh, f"{folder}git rev-parse HEAD")))
 
 
 def kept_variables(c: Inputs) -> list[str]:

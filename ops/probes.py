@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ops import django
-from ops.command import Query, Shell
+from ops.command import Host, Query, Shell
 from ops.errors import OpsError, Unreachable
-from ops.expectations import Expectations, find, load
+from ops.expectations import Expectations, find, load, names
+from ops.files import write_whole
 from ops.inputs import AppInputs, Inputs
+from ops.inventory import App
 from ops.postgres import json_lines, said_error
 from ops.rights import grant
 from ops.world import World
@@ -50,6 +52,14 @@ def app_inputs(world: World, target: str) -> AppInputs | None:
     return AppInputs(folder=app.dir, manage=app.manage, database_env=app.database_env, env=tuple(app.env.items()))
 
 
+def app_only(world: World, target: str) -> Inputs:
+    """Inputs that hold no more than how the target's application is called: for looks outside any run."""
+    host = world.host(target)
+    app = app_inputs(world, target)
+    words = host.words if host else ()
+    return Inputs(run="", target=target, database="", store="", backup="", app=app, ssh=words)
+
+
 def probe(world: World, target: str, database_of: str) -> dict[str, Any]:
     """Ask the application of ``target``, from inside, about the database of ``database_of``; read-only.
 
@@ -58,16 +68,22 @@ def probe(world: World, target: str, database_of: str) -> dict[str, Any]:
     """
     if (target, database_of) in world.memo:
         return world.memo[target, database_of]
-    c = Inputs(run="", target=target, database="", store="", backup="", app=app_inputs(world, target))
+    c = app_only(world, target)
     shell = django.manage(c, database_of, "shell", "-c", django.PROBE, options="-c default_transaction_read_only=on")
     done = world.run(shell)
     found = django.read_probe(done.out)
     if found is None:
         said = said_error(done.err or done.out) or f"exit code {done.exit}"
-        folder, words = (c.app.folder, " ".join(c.app.manage)) if c.app else ("", "")
-        raise OpsError(f"{target}: the application does not start: {said}", f"cd {folder} && {words} check")
+        raise OpsError(f"{target}: the application does not start: {said}", check_words(world, target))
     world.memo[target, database_of] = found
     return found
+
+
+def check_words(world: World, target: str) -> str:
+    """What a person types to see whether the target's application starts."""
+    app, host = world.inventory.target(target).app, world.host(target)
+    words = f"cd {app.dir} && {' '.join(app.manage)} check" if app else ""
+    return f"{' '.join(host.words)} '{words}'" if host else words
 
 
 def commit_of(world: World, target: str) -> str:
@@ -76,7 +92,7 @@ def commit_of(world: World, target: str) -> str:
     if app is None:
         return ""
     words = ("git", "describe", "--always", "--abbrev=40", "--match=", "--dirty")
-    done = world.run(Shell(words, "", folder=app.dir))
+    done = world.run(Shell(words, "", folder=app.dir, host=world.host(target)))
     return done.out.strip() if done.exit == 0 else ""
 
 
@@ -87,7 +103,7 @@ def changes_of(world: World, target: str) -> str:
         return ""
 
     def git(*words: str) -> str:
-        done = world.run(Shell(("git", *words), "", folder=app.dir))
+        done = world.run(Shell(("git", *words), "", folder=app.dir, host=world.host(target)))
         return done.out if done.exit == 0 else ""
 
     found = git("diff", "HEAD", "--no-ext-diff", "--no-color", "--", *CODE)
@@ -117,8 +133,26 @@ def declarations(world: World, target: str) -> Expectations:
     entry = world.inventory.target(target)
     if entry.app is None:
         return Expectations()
+    if host := world.host(target):
+        return _fetched(world, host, entry.app)
     path = find(world.inventory.path(entry.app.dir), entry.app.manage)
     return load(path, os.path.relpath(path, world.inventory.folder) if path else "")
+
+
+def _fetched(world: World, host: Host, app: App) -> Expectations:
+    """The declarations that lie beside an application on a host behind SSH."""
+    for name in names(app.manage):
+        # No file, and one that can't be read, are told apart.
+        if world.run(Shell(("test", "!", "-e", name), "", folder=app.dir, host=host)).exit == 0:
+            continue
+        copy = world.private / f"{host.target}.expect.yaml"
+        done = world.run(Shell(("cat", name), "", folder=app.dir, host=host))
+        shown = f"{host.words[-1]}:{app.dir}/{name}"
+        if done.exit:
+            raise OpsError(f"{host.target}: {shown}: {said_error(done.err)}", "a readable file, or none")
+        write_whole(copy, done.out)
+        return load(copy, shown)
+    return Expectations()
 
 
 def pending_digest(found: dict[str, Any]) -> str:

@@ -236,7 +236,8 @@ def _corrections(world: World, target: str, names: set[str]) -> list[str]:
     entry = world.inventory.target(target)
     assert entry.app is not None
     plan = Application.read(probe(world, target, target))
-    files = [_file(world, entry.app.dir, name) for name in sorted(names)]
+    here = world.host(target) is None
+    files = [_file(world, entry.app.dir, name) for name in sorted(names) if here]
     renames = []
     for operation in plan.operations:
         made = plan.successor(operation) if operation.acts_as == "DeleteModel" else None

@@ -20,10 +20,9 @@ import jinja2
 from ops import console, django, inside
 from ops.errors import DONE, OpsError, Refused, UsageError
 from ops.files import sync_folder
-from ops.inputs import Inputs
 from ops.main import Options, target_of, world_of
 from ops.postgres import said_error
-from ops.probes import app_inputs
+from ops.probes import app_only, check_words
 from ops.render import TEMPLATES
 from ops.world import World
 
@@ -69,17 +68,19 @@ def program(app: str, old: str, new: str, copy: bool) -> str:
 
 
 def _ask(world: World, target: str, app: str, old: str, new: str, copy: bool) -> dict[str, Any]:
-    found = app_inputs(world, target)
-    if found is None:
+    c = app_only(world, target)
+    if c.app is None:
         raise UsageError(f"{target} has no app in the inventory", "app: {dir: …, manage: [python, manage.py]}")
-    c = Inputs(run="", target=target, database="", store="", backup="", app=found)
+    if c.host:
+        raise UsageError(
+            f"{target}: its application is on {c.host.words[-1]}, and migrations are written where you commit them",
+            "the same with an inventory whose app: dir: is your checkout (ansible_connection: local)",
+        )
     done = world.run(django.manage(c, target, "shell", "-c", program(app, old, new, copy)))
     said = django.read_probe(done.out)
     if said is None:
         why = said_error(done.err or done.out) or f"exit code {done.exit}"
-        raise OpsError(
-            f"{target}: the application does not start: {why}", f"cd {found.folder} && {' '.join(found.manage)} check"
-        )
+        raise OpsError(f"{target}: the application does not start: {why}", check_words(world, target))
     if "cannot" in said:
         raise (UsageError if said["usage"] else Refused)(f"{target}: {said['cannot']}", said["hint"])
     return said

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -69,33 +69,63 @@ class Local:
         umask: int = -1,
     ) -> Completed:
         """See ``Transport``. A program that is not there ends with 127, a folder that is not there with 126."""
-        partial = output.with_name(f".{output.name}.partial") if output else None
         if not folder.is_dir():
             return Completed(126, "", f"there is no folder {folder}")
-        with contextlib.ExitStack() as stack:
-            out: int | IO[bytes] = subprocess.PIPE
-            if partial:
-                try:
-                    handle = private_file(partial, os.O_WRONLY | os.O_TRUNC)
-                except OSError as error:
-                    return Completed(126, "", f"{output}: {error.strerror}")
-                out = stack.enter_context(open(handle, "wb"))
+        try:
+            file = Output(output)
+        except OSError as error:
+            return Completed(126, "", f"{output}: {error.strerror}")
+        with file:
             try:
                 process = _start(
                     words,
                     cwd=folder,
                     env=dict(env),
                     stdin=subprocess.DEVNULL,
-                    stdout=out,
+                    stdout=file.handle or subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     start_new_session=True,
                     umask=umask,
                 )
             except OSError as error:
-                if partial:
-                    partial.unlink(missing_ok=True)
                 return Completed(127, "", f"{words[0]}: {error.strerror}")
-            return _finish(process, partial, output, on_line)
+            done = _finish(process, on_line)
+            file.succeeded = done.exit == 0
+        return done
+
+
+class Output:
+    """A file that takes what a program prints; it gets its name when the program succeeded. ``with`` ends it.
+
+    Args:
+        path: the file; None where what is printed goes nowhere else, and then ``handle`` is None.
+
+    Raises:
+        OSError: it can't be written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.partial = path.with_name(f".{path.name}.partial") if path else None
+        self.succeeded = False
+        self.handle: IO[bytes] | None = None
+        if self.partial:
+            self.handle = os.fdopen(private_file(self.partial, os.O_WRONLY | os.O_TRUNC), "wb")
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not (self.handle and self.partial and self.path):
+            return
+        with self.handle as handle:
+            if self.succeeded:
+                handle.flush()
+                os.fsync(handle.fileno())
+        if self.succeeded:
+            self.partial.replace(self.path)
+        else:
+            self.partial.unlink(missing_ok=True)
 
 
 def _start(words: Sequence[str], **given: Any) -> subprocess.Popen[bytes]:
@@ -118,12 +148,10 @@ def _start(words: Sequence[str], **given: Any) -> subprocess.Popen[bytes]:
     return process
 
 
-def _finish(
-    process: subprocess.Popen[bytes], partial: Path | None, output: Path | None, on_line: OnLine | None
-) -> Completed:
+def _finish(process: subprocess.Popen[bytes], on_line: OnLine | None) -> Completed:
     collected: list[list[str]] = [[], []]
     readers = [
-        threading.Thread(target=_read, args=(stream, lines, on_line), daemon=True)
+        threading.Thread(target=read_lines, args=(stream, lines, on_line), daemon=True)
         for stream, lines in zip((process.stdout, process.stderr), collected, strict=True)
         if stream
     ]
@@ -136,17 +164,11 @@ def _finish(
         raise
     for reader in readers:
         reader.join()
-    if partial and output:
-        if code == 0:
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            partial.replace(output)
-        else:
-            partial.unlink(missing_ok=True)
     return Completed(code, "".join(collected[0]), "".join(collected[1]))
 
 
-def _read(stream: IO[bytes], lines: list[str], on_line: OnLine | None) -> None:
+def read_lines(stream: Iterable[bytes], lines: list[str], on_line: OnLine | None) -> None:
+    """Collect the lines of a stream until it ends, telling each one to ``on_line``."""
     for raw in stream:
         line = raw.decode(errors="replace")
         lines.append(line)

@@ -15,15 +15,18 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 import ops
-from ops.command import Query, Secret, Shell, fill, reveal
+from ops.command import Host, Query, Secret, Shell, fill, given_there, line_there, reveal
 from ops.embedded import ensure, path_env
 from ops.errors import Unreachable, UsageError
 from ops.files import write_whole
+from ops.forward import HERE
 from ops.inventory import Inventory, Target
 from ops.postgres import PROGRAMS, Tools, parts_of, service_file
 from ops.private import secret_file
+from ops.ssh import Ssh, host_of
 from ops.transport import Completed, Local, OnLine
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ class World:
         # What the application said of itself, as long as nothing can have changed: among the gates of one step.
         self.memo: dict[tuple[str, str], dict[str, Any]] = {}
         self._urls: dict[str, str] = {}
+        self._wires: dict[tuple[str, ...], Ssh] = {}
         self._private: Path | None = None
 
     def url(self, target: str) -> str:
@@ -61,12 +65,80 @@ class World:
         """
         if target not in self._urls:
             self._urls[target] = self._resolve(self.inventory.target(target))
-            self._write_services()
+            try:
+                self._write_services()
+            except UsageError:
+                del self._urls[target]
+                raise
         return self._urls[target]
+
+    def host(self, target: str) -> Host | None:
+        """The machine behind SSH on which a target's commands run; None where that is this one."""
+        return host_of(target, self.inventory.target(target).connection)
+
+    def wire(self, host: Host) -> Ssh:
+        """The connection to a host; targets on the same one share it.
+
+        Raises:
+            UsageError: the inventory names another host by now than the run was planned with.
+        """
+        entry = self.inventory.target(host.target)
+        if (now := self.host(host.target)) is None or now.words != host.words:
+            said = f"planned over   {' '.join(host.words)}   and the inventory leads elsewhere by now"
+            raise UsageError(f"{host.target}: {said}", "inv undo, or the inventory as it was")
+        if host.words not in self._wires:
+            self._wires[host.words] = Ssh(host, entry.connection, self.inventory.folder)
+        return self._wires[host.words]
+
+    def address(self, target: str, ports: Mapping[str, int] | None = None) -> str:
+        """The connection URL of a target as this machine uses it: behind SSH through a tunnel; a secret.
+
+        Args:
+            ports: local ports that lead to the databases behind SSH; our own tunnels where None.
+        """
+        url, host = self.url(target), self.host(target)
+        if host is None:
+            return url
+        name, port = self.endpoint(target)
+        here = ports[target] if ports else self.wire(host).forward(name, port).port
+        # The certificate is still held against the server's own name.
+        from psycopg.conninfo import make_conninfo
+
+        return make_conninfo(**{**parts_of(url), "host": name, "hostaddr": HERE, "port": str(here)})
+
+    def endpoint(self, target: str) -> tuple[str, int]:
+        """Where a target's server is, as its host knows it.
+
+        Raises:
+            UsageError: a tunnel can't lead there.
+        """
+        parts = parts_of(self.url(target))
+        name = parts.get("hostaddr") or parts.get("host", "")
+        if not name or name.startswith(("/", "@")) or "," in name + parts.get("port", ""):
+            raise UsageError(
+                f"{target}: through SSH a database is reached by one host name and port; its address names "
+                f"{'several' if ',' in name else 'a socket, or none'}",
+                "postgresql://USER:PASSWORD@localhost:5432/DATABASE, as the host behind SSH reaches it",
+            )
+        return name, int(parts.get("port") or 5432)
+
+    def _address_from(self, target: str, host: Host | None) -> str:
+        """The connection URL of a target as an application on ``host`` uses it; a secret."""
+        there = self.host(target)
+        if (there and there.words) == (host and host.words):
+            return self.url(target)
+        if host is None:
+            return _as_url(parts_of(self.address(target)))
+        raise UsageError(
+            f"{host.target}: its application runs on {host.words[-1]}, which does not reach {target}'s database",
+            f"{target}: the same ansible_host as {host.target}, and a database address as that host knows it",
+        )
 
     def _resolve(self, target: Target) -> str:
         reference, where = target.database, f"{self.inventory.file.name}:{target.line}: {target.name}"
         if reference.kind == "embedded":
+            if target.connection.kind == "ssh":
+                raise UsageError(f"{where}: an embedded database is on this machine, not on {target.connection.host}")
             return ensure(self.inventory.folder, reference.value, target.seed)
         if reference.kind == "env":
             found = self.environ.get(reference.value, "")
@@ -124,10 +196,16 @@ class World:
         return self._private
 
     def _write_services(self) -> None:
-        write_whole(self.private / "services", service_file(self._urls))
+        write_whole(self.private / "services", service_file({name: self.address(name) for name in self._urls}))
 
-    def keep_private(self) -> Path:
-        """Leave the private folder to the shell that asked for it (``inv environment``)."""
+    def keep_private(self, ports: Mapping[str, int]) -> Path:
+        """Leave the private folder to the shell that asked for it (``inv environment``).
+
+        Args:
+            ports: for each target behind SSH the local port at which that shell has a tunnel to its database.
+        """
+        found = {name: self.address(name, ports) for name in self._urls}
+        write_whole(self.private / "services", service_file(found))
         folder = self.private.rename(Path(tempfile.mkdtemp(prefix="generalprobe.")) / "private")
         self._private = folder
         return folder
@@ -160,7 +238,7 @@ class World:
         # What a program prints is known at once: a migration that has ended, a person waiting.
         env["PYTHONUNBUFFERED"] = "1"
         for name, value in shell.env.items():
-            env[name] = self.url(value.target) if isinstance(value, Secret) else str(value)
+            env[name] = self._address_from(value.target, None) if isinstance(value, Secret) else str(value)
         return env
 
     def run(
@@ -176,15 +254,39 @@ class World:
         if shell.target:
             self.url(shell.target)
         shell = fill(shell, {"OPS_SQL": str(SQL_FOLDER), **(known or {})})
-        done = self.local.run(
-            [str(word) for word in shell.words],
-            folder=self.inventory.path(shell.folder or "."),
-            env=self.environment(shell, run),
-            output=self.inventory.path(shell.output) if shell.output else None,
-            on_line=(lambda line: on_line(self.redact(line))) if on_line else None,
-            umask=0o077 if shell.words[0] in PRIVATE else -1,
-        )
-        return Completed(done.exit, self.redact(done.out), self.redact(done.err))
+        output = self.inventory.path(shell.output) if shell.output else None
+        heard: OnLine | None = (lambda line: on_line(self.redact(line))) if on_line else None
+        if shell.host:
+            given = self._given(shell, shell.host, run)
+            done = self.wire(shell.host).run(line_there(shell), given, output=output, on_line=heard)
+        else:
+            done = self.local.run(
+                [str(word) for word in shell.words],
+                folder=self.inventory.path(shell.folder or "."),
+                env=self.environment(shell, run),
+                output=output,
+                on_line=heard,
+                umask=0o077 if shell.words[0] in PRIVATE else -1,
+            )
+        lost = self._refused(shell.target) if done.exit and shell.target and not shell.host else ""
+        err = f"error: {lost}\n{done.err}" if lost else done.err
+        return Completed(done.exit, self.redact(done.out), self.redact(err))
+
+    def _given(self, shell: Shell, host: Host, run: str) -> str:
+        """What a command behind SSH reads first: the values of its variables, a line each."""
+        values = {"PGAPPNAME": application(run)}
+        for value in shell.env.values():
+            if isinstance(value, Secret):
+                values[value.variable] = self._address_from(value.target, host)
+        return "".join(f"{values[name]}\n" for name in given_there(shell))
+
+    def _refused(self, target: str) -> str:
+        """Why a database behind SSH was not reached: the client itself only sees a connection that was closed."""
+        if (host := self.host(target)) is None:
+            return ""
+        name, port = self.endpoint(target)
+        said = self.wire(host).forward(name, port).refused
+        return f"{host.words[-1]} does not reach {name}:{port}: {said}" if said else ""
 
     def connect(self, target: str, database: str = "", **options: Any) -> psycopg.Connection[Any]:
         """A connection of our own, in autocommit.
@@ -198,15 +300,25 @@ class World:
         if database:
             given["dbname"] = database
         try:
-            return psycopg.connect(self.url(target), autocommit=True, **given)
+            return psycopg.connect(self.address(target), autocommit=True, **given)
         except psycopg.Error as error:
             said = self.redact(str(error)).strip().splitlines()[-1:]
-            raise Unreachable(f"{target}: no connection: {''.join(said)}", "look at the database's host") from None
+            why = self._refused(target) or "".join(said)
+            raise Unreachable(f"{target}: no connection: {why}", "look at the database's host") from None
 
 
 def application(run: str) -> str:
     """The name under which a run's sessions are known on the server."""
     return f"generalprobe {run}".strip()
+
+
+def _as_url(parts: Mapping[str, str]) -> str:
+    """libpq's keywords as a URL that applications read; a secret."""
+    user, password, name = (quote(parts.get(key, ""), safe="") for key in ("user", "password", "dbname"))
+    first = ("user", "password", "dbname", "host", "hostaddr", "port")
+    more = urlencode({key: value for key, value in parts.items() if key not in first})
+    where = f"postgresql://{user}:{password}@{parts['hostaddr']}:{parts['port']}/{name}"
+    return f"{where}?{more}" if more else where
 
 
 def _steers(name: str) -> bool:

@@ -15,9 +15,8 @@ from ops.hazards import content, loss, narrow, order, shape
 from ops.hazards.locks import lint
 from ops.hazards.production import Production
 from ops.hazards.rule import RULES, Hazard, judge, ordered
-from ops.inputs import Inputs
 from ops.operations import Application
-from ops.probes import app_inputs, probe
+from ops.probes import app_only, probe
 from ops.world import World
 
 __all__ = ["RULES", "Foresight", "Hazard", "content", "look_ahead", "loss", "narrow", "order", "shape"]
@@ -61,7 +60,7 @@ def look_ahead(world: World, target: str) -> Foresight:
 
 def _sql(world: World, target: str) -> list[dict[str, Any]]:
     """The SQL of the pending migrations, as the application's own Django writes it; nothing of it is run."""
-    c = Inputs(run="", target=target, database="", store="", backup="", app=app_inputs(world, target))
+    c = app_only(world, target)
     options = "-c default_transaction_read_only=on"
     done = world.run(django.manage(c, target, "shell", "-c", django.SQL, options=options))
     found = django.read_probe(done.out)

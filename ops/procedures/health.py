@@ -14,7 +14,7 @@ def folder_of(c: Inputs) -> str:
 
 def deploy_words(c: Inputs) -> Command:
     """The inventory's deploy command, told which commit to deploy."""
-    return Shell(c.deploy, c.target, folder=folder_of(c), env={"RELEASE": c.release})
+    return Shell(c.deploy, c.target, folder=folder_of(c), env={"RELEASE": c.release}, host=c.host)
 
 
 @check("The application is healthy", "look at the application's log, then inv resume")
@@ -26,7 +26,7 @@ def is_healthy(c: Inputs) -> list[Command]:
         times = {"timeout": f"{asked.timeout:g}", "every": f"{asked.every:g}"}
         return [Tool("check-health", {"target": c.target, **what, **where, **times})]
     if c.health:
-        return [Shell(c.health, c.target, folder=folder_of(c))]
+        return [Shell(c.health, c.target, folder=folder_of(c), host=c.host)]
     return [Query("check_frozen.sql", c.target, parameters={"wanted": "on" if c.frozen else "off"})]
 
 

@@ -96,7 +96,7 @@ def _answer(url: str, wanted: int, patience: float) -> str:
 
 def _exit(world: World, words: list[str], target: str, folder: str) -> str:
     """What is wrong with a command's end; empty where it exited with 0."""
-    done = world.run(Shell(tuple(words), target, folder=folder))
+    done = world.run(Shell(tuple(words), target, folder=folder, host=world.host(target)))
     if done.exit == 0:
         return ""
     said = said_error(done.err) or said_error(done.out)
