@@ -193,7 +193,7 @@ class Ssh:
             return False
         with contextlib.suppress(paramiko.SSHException, OSError, EOFError, KeyboardInterrupt):
             session = program.channel.transport.open_session(timeout=PATIENCE)
-            session.exec_command(f"kill -{name} -- -{program.process} 2>&1")
+            session.exec_command(f"kill -s {name} -- -{program.process} 2>&1")
             session.settimeout(PATIENCE)
             session.recv(_BLOCK)
             return True

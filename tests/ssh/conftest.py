@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -185,15 +186,24 @@ class Within:
         self.thread.join(5)
 
 
+async def _pump(reader: Any, writer: Any) -> None:
+    with contextlib.suppress(OSError, asyncssh.Error):
+        while block := await reader.read(1 << 16):
+            writer.write(block)
+            await writer.drain()
+    if isinstance(writer, asyncio.StreamWriter):
+        writer.close()
+
+
 async def _process(process: Any) -> None:
     pipe = asyncio.subprocess.PIPE
     started = await asyncio.create_subprocess_exec(
         "/bin/sh", "-c", process.command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
     )
-    await process.redirect(stdin=started.stdin, stdout=started.stdout, stderr=started.stderr)
+    feed = asyncio.ensure_future(_pump(process.stdin, started.stdin))
+    await asyncio.gather(_pump(started.stdout, process.stdout), _pump(started.stderr, process.stderr))
     code = await started.wait()
-    await process.stdout.drain()
-    await process.stderr.drain()
+    feed.cancel()
     if code < 0:
         process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
     else:
