@@ -67,6 +67,18 @@ def closes(window: Window, moment: datetime) -> datetime:
     return moment + HORIZON
 
 
+def opens(window: Window, moment: datetime) -> datetime:
+    """The first moment after ``moment`` at which the window opens.
+
+    A wall clock that leaves an opening out leaves that night out, unless the window is open behind the gap.
+    """
+    zone, start = ZoneInfo(window.zone), time.fromisoformat(window.hours[:5])
+    first = moment.astimezone(zone).date()
+    days = (first + timedelta(days=day) for day in range(16))
+    walls = (datetime.combine(day, start, zone).astimezone(UTC) for day in days)
+    return next(wall for wall in walls if wall > moment and window.contains(wall))
+
+
 def _ends(window: Window, moment: datetime) -> Iterator[datetime]:
     zone, end = ZoneInfo(window.zone), time.fromisoformat(window.hours[6:])
     first = moment.astimezone(zone).date() - timedelta(days=1)
