@@ -13,8 +13,8 @@ from ops.probes import commit_of, declarations
 from ops.tools.rehearsal import check_app
 from ops.window import closes, opens
 
-# A path is looked at, a bare name is looked for on PATH; the program is never run.
-PROGRAM = 'case "$1" in */*) test -f "$1" && test -x "$1" ;; *) command -v "$1" ;; esac >/dev/null'
+# A path is looked at, a bare name is looked for on PATH; the program is never run. 3: it is there, not executable.
+PROGRAM = 'case "$1" in */*) test -f "$1" && { test -x "$1" || exit 3; } ;; *) command -v "$1" ;; esac >/dev/null'
 NONE = "no app in the inventory: backup and rollback only"
 
 
@@ -83,8 +83,11 @@ def programs(subject: Subject) -> Finding:
     found = {what: words[0] for what, words in wanted.items() if words}
     for what, program in found.items():
         shell = Shell(("sh", "-c", PROGRAM, "sh", program), subject.target, folder=entry.app.dir)
-        if subject.world.run(shell).exit:
-            there = os.path.join(entry.app.dir, program) if "/" in program else program
-            place = "is not there, or not executable" if "/" in program else "is not on PATH"
-            return fail(f"{what}: {there} {place}", f"{what}: [{program}]   in {subject.world.inventory.file.name}")
+        code = subject.world.run(shell).exit
+        there = os.path.normpath(os.path.join(entry.app.dir, program)) if "/" in program else program
+        if code == 3:
+            return fail(f"{what}: {there} is not executable", f"chmod +x {quote(there)}")
+        if code:
+            place = "is not there" if "/" in program else "is not on PATH"
+            return fail(f"{what}: {there} {place}", f"correct `{what}:` in {subject.world.inventory.file.name}")
     return ok(", ".join(f"{what}: {program}" for what, program in found.items()))

@@ -33,7 +33,7 @@ PRODUCTION = (
     _check("leftovers", kept.leftovers, "server", "tools"),
     _check("run", kept.run, "store"),
     _check("programs", application.programs, "address"),
-    _check("app", application.starts, "server", "pooler", "tools", "programs"),
+    _check("app", application.starts, "server", "pooler", "tools"),
     _check("migrations", application.migrations, "app"),
     _check("declarations", application.declared),
     _check("commit", application.commit, "address"),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ops import probes
 from ops.bind import some_tools
-from ops.command import Query
+from ops.command import Query, quote
 from ops.doctor.session import Session, session
 from ops.errors import OpsError
 from ops.identity import server_of
@@ -163,3 +163,6 @@ def examine(check: Check, subject: Subject, before: dict[str, Finding]) -> Findi
         return check.look(subject)
     except OpsError as error:
         return fail(error.message.removeprefix(f"{subject.target}: "), error.hint)
+    except OSError as error:
+        where = quote(str(error.filename or "."))
+        return fail(f"{where}: {error.strerror}", f"ls -ld {where}")

@@ -7,6 +7,7 @@ from collections import Counter
 from ops.console import Console
 from ops.doctor.catalog import PRODUCTION, SHARED, TEST
 from ops.doctor.check import Check, Finding, Subject, examine
+from ops.doctor.may import count, some
 from ops.doctor.reach import inventory
 from ops.errors import DONE, FAILED, UsageError
 from ops.journal import now
@@ -62,10 +63,10 @@ class Report:
         self.close()
         counts: Counter[str] = Counter(found.status for _, _, found in self.found)
         failed, warned = self.named("fail"), self.named("warn")
-        said = [f"{_checks(len(failed))} failed: {', '.join(failed)}"] if failed else []
-        said += [f"{len(warned)} to look at: {', '.join(warned)}"] if warned else []
+        said = [f"{count(len(failed), 'check')} failed: {some(failed, 8)}"] if failed else []
+        said += [f"{len(warned)} to look at: {some(warned, 8)}"] if warned else []
         said += [f"{counts['skip']} could not be looked at"] if counts["skip"] else []
-        said += [f"{counts['ok']} are right"]
+        said += [f"{count(counts['ok'], 'check')} right"]
         first = next((found.hint for _, _, found in self.found if found.status == "fail"), "")
         self.screen.show(
             {
@@ -83,10 +84,6 @@ class Report:
             }
         )
         return FAILED if failed else DONE
-
-
-def _checks(number: int) -> str:
-    return f"{number} check" if number == 1 else f"{number} checks"
 
 
 def show(options: Options) -> int:

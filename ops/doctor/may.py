@@ -17,6 +17,11 @@ def some(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + more
 
 
+def count(number: int, what: str) -> str:
+    """A number of things."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def reading(subject: Subject) -> Finding:
     """Whether the role may read everything: what it may not read is an error of a backup, never left out."""
     found = subject.rights
@@ -28,7 +33,7 @@ def reading(subject: Subject) -> Finding:
         words = f"policies hide rows of {some(found['hidden'])} from {found['role']}"
         return fail(words, f"ALTER ROLE {role} BYPASSRLS{DOCS}")
     if found["large"]:
-        words = f"{found['role']} may not read {found['large']:,} large objects"
+        words = f"{found['role']} may not read {count(found['large'], 'large object')}"
         return fail(words, f"GRANT SELECT ON LARGE OBJECT … TO {role}{DOCS}")
     return ok(f"{found['role']} may read every table, sequence and large object")
 
@@ -45,12 +50,23 @@ def changing(subject: Subject) -> Finding:
     if not found["creates"]:
         lacks.append(("may not create databases", f"ALTER ROLE {role} CREATEDB"))
     if found["foreign"]:
-        owners = some(found["foreign"])
-        lacks.append((f"may not change tables of {owners}", f"GRANT {identifier(found['foreign'][0])} TO {role}"))
+        way = _member(found["foreign"], role) or f"ALTER TABLE … OWNER TO {role}"
+        lacks.append((f"may not change tables of {some(list(found['foreign']))}", way))
     if lacks:
         words = " and ".join(said for said, _ in lacks)
         return fail(f"{found['role']} {words}: no release, and no way back", "; ".join(way for _, way in lacks) + DOCS)
     return ok(f"{found['role']} may freeze, migrate, swap and create databases")
+
+
+def _member(roles: dict[str, bool], role: str) -> str:
+    """What makes a role a member of others; empty where one is a superuser, whose rights nobody should be given so.
+
+    Args:
+        roles: name to whether it is a superuser.
+    """
+    if any(roles.values()):
+        return ""
+    return "; ".join(f"GRANT {identifier(name)} TO {role}" for name in list(roles)[:3])
 
 
 def sessions(subject: Subject) -> Finding:
@@ -60,9 +76,10 @@ def sessions(subject: Subject) -> Finding:
         words = f"a prepared transaction is in the way of every swap: {some(found['prepared'])}"
         return fail(words, "COMMIT PREPARED or ROLLBACK PREPARED it")
     if found["strangers"]:
-        ways = "; ".join(f"GRANT {identifier(name)} TO {identifier(found['role'])}" for name in found["strangers"][:3])
-        words = f"connected, and not {found['role']}'s to end: {some(found['strangers'])}; freeze and swap stop at them"
-        return warn(words, ways + DOCS)
+        who = some(list(found["strangers"]))
+        words = f"connected, and not {found['role']}'s to end: {who}; freeze and swap stop at them"
+        way = _member(found["strangers"], identifier(found["role"]))
+        return warn(words, way + DOCS if way else f"end the sessions of {who} before a release or a rollback")
     return ok("none that a freeze or a swap could not end")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ops.command import quote
 from ops.doctor.check import Finding, Subject, fail, ok, warn
+from ops.doctor.session import Session
 from ops.embedded import Server
 from ops.errors import Unreachable, UsageError
 from ops.inventory import Inventory
@@ -77,7 +78,7 @@ def _made(subject: Subject) -> None:
         row = connection.execute(
             "SELECT FROM pg_database WHERE datname = %s", [subject.entry.database.value]
         ).fetchone()
-    if row is None and not subject.is_test:
+    if row is None and subject.entry.seed:
         raise UsageError(f"{subject.reference}: that database was not made yet", hint.replace("starts", "makes"))
 
 
@@ -87,14 +88,24 @@ def server(subject: Subject) -> Finding:
         found = subject.session
     except Unreachable as error:
         return fail(*_unreachable(subject, error.message.removeprefix(f"{subject.target}: ")))
+    return answered(found, subject.reference)
+
+
+def answered(found: Session, reference: str) -> Finding:
+    """What a connection that stands means.
+
+    Args:
+        found: the connection.
+        reference: how the inventory names the address.
+    """
     said = f"PostgreSQL {found.version.split(' ')[0]}, connected in {found.seconds * 1000:,.0f} ms"
     if found.standby:
-        return fail(f"{said}: a standby, which takes no writes", f"let {subject.reference} lead to the primary")
+        return fail(f"{said}: a standby, which takes no writes", f"let {reference} lead to the primary")
     if found.local:
         return ok(f"{said}, on this machine")
     if not found.tls:
         words = f"{said}, without TLS: passwords and rows cross the network in clear text"
-        return warn(words, f"add ?sslmode=require to the address in {subject.reference}")
+        return warn(words, f"add ?sslmode=require to the address in {reference}")
     return ok(f"{said}, {found.tls}")
 
 

@@ -46,6 +46,17 @@ def session(world: World, target: str, database: str = "") -> Session:
     Raises:
         Unreachable: there is no connection.
     """
+    import psycopg
+
+    try:
+        return _looked(world, target, database)
+    except psycopg.Error as error:
+        # Who answers need not be the server: a pooler takes the connection, and then finds nobody behind it.
+        said = world.redact(str(error)).strip().splitlines()[:1]
+        raise Unreachable(f"{target}: no connection: {''.join(said)}", "look at the database's host") from None
+
+
+def _looked(world: World, target: str, database: str) -> Session:
     started = time.monotonic()
     with world.connect(target, database) as connection:
         seconds = time.monotonic() - started

@@ -31,10 +31,12 @@ SELECT json_build_object(
     'hidden', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM relations
                WHERE relkind <> 'S' AND has_table_privilege(oid, 'SELECT') AND row_security_active(oid)),
     'large', :large::int,
-    'foreign', (SELECT coalesce(json_agg(DISTINCT pg_get_userbyid(relowner)), '[]') FROM relations
-                WHERE NOT pg_has_role(relowner, 'MEMBER')),
-    'strangers', (SELECT coalesce(json_agg(DISTINCT usename), '[]') FROM pg_stat_activity
-                  WHERE datname = :'live' AND usesysid IS NOT NULL AND NOT pg_has_role(usesysid, 'MEMBER')),
+    -- Whether these are superusers: of such a role nobody should be made a member.
+    'foreign', (SELECT coalesce(json_object_agg(o.rolname, o.rolsuper), '{}') FROM pg_roles o
+                WHERE o.oid IN (SELECT relowner FROM relations) AND NOT pg_has_role(o.oid, 'MEMBER')),
+    'strangers', (SELECT coalesce(json_object_agg(o.rolname, o.rolsuper), '{}') FROM pg_roles o
+                  WHERE o.oid IN (SELECT usesysid FROM pg_stat_activity WHERE datname = :'live')
+                    AND NOT pg_has_role(o.oid, 'MEMBER')),
     'prepared', (SELECT coalesce(json_agg(gid), '[]') FROM pg_prepared_xacts WHERE database = :'live'),
     'extensions', (SELECT coalesce(json_agg(extname ORDER BY extname), '[]') FROM pg_extension WHERE extname <> 'plpgsql'),
     'offered', (SELECT coalesce(json_object_agg(v.name, v.able), '{}') FROM (
