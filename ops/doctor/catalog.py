@@ -22,6 +22,7 @@ _REACH = (
 PRODUCTION = (
     *_REACH,
     _check("tools", reach.tools),
+    _check("tools-fit", reach.fitting, "server", "tools"),
     _check("reading", may.reading, "server", "tools"),
     _check("changing", may.changing, "server", "tools"),
     _check("sessions", may.sessions, "server", "tools"),

@@ -34,7 +34,8 @@ def reading(subject: Subject) -> Finding:
         return fail(words, f"ALTER ROLE {role} BYPASSRLS{DOCS}")
     if found["large"]:
         words = f"{found['role']} may not read {count(found['large'], 'large object')}"
-        return fail(words, f"GRANT SELECT ON LARGE OBJECT … TO {role}{DOCS}")
+        named = ", ".join(str(number) for number in found["first"]) + (", …" if found["large"] > 3 else "")
+        return fail(words, f"GRANT SELECT ON LARGE OBJECT {named} TO {role}{DOCS}")
     return ok(f"{found['role']} may read every table, sequence and large object")
 
 

@@ -105,7 +105,7 @@ def answered(found: Session, reference: str) -> Finding:
         return ok(f"{said}, on this machine")
     if not found.tls:
         words = f"{said}, without TLS: passwords and rows cross the network in clear text"
-        return warn(words, f"add ?sslmode=require to the address in {reference}")
+        return warn(words, f"put sslmode=require into the address in {reference}")
     return ok(f"{said}, {found.tls}")
 
 
@@ -113,7 +113,7 @@ def _unreachable(subject: Subject, said: str) -> tuple[str, str]:
     """What the server said, and what to do about it."""
     parts = parts_of(subject.world.url(subject.target))
     where = f"{parts.get('host') or 'the local socket'}:{parts.get('port') or '5432'}"
-    said = f"no connection to {where}: {re.split(r'(?:failed|FATAL|error): +', said)[-1]}"
+    said = f"no connection to {where}: {re.split(r'(?:failed|FATAL|error|no connection): +', said)[-1]}"
     if "password authentication failed" in said or "no password supplied" in said:
         return said, f"correct user and password in {subject.reference}"
     if "not currently accepting connections" in said:
@@ -174,15 +174,17 @@ def compared(ahead: float, doubt: float) -> Finding:
 
 
 def tools(subject: Subject) -> Finding:
-    """Whether there are programs that read this server and write to the test server."""
-    found, name = subject.tools, subject.entry.test
-    source, there = _major(subject), _major(subject.of(name)) if name else 0
-    if not source:
-        listed = ", ".join(str(tools.major) for tools in found)
-        return ok(f"psql, pg_dump and pg_restore {listed} are here; whether they fit, only the server can tell")
-    taken = choose(found, source, there or source, subject.target)
-    missing = "" if there or not name else f"; whether they fit {name} is not known: it does not answer"
-    return ok(f"psql, pg_dump and pg_restore {taken.major} in {taken.folder}{missing}")
+    """Whether there are psql, pg_dump and pg_restore at all, of any version."""
+    return ok(f"psql, pg_dump and pg_restore of {', '.join(str(found.major) for found in subject.tools)}")
+
+
+def fitting(subject: Subject) -> Finding:
+    """Whether some of them read this server and write to the test server, by their versions."""
+    name, source = subject.entry.test, subject.session.major
+    there = _major(subject.of(name)) if name else source
+    taken = choose(subject.tools, source, there or source, subject.target)
+    missing = "" if there else f"; whether they fit {name} is not known: it does not answer"
+    return ok(f"{taken.major}, in {taken.folder}{missing}")
 
 
 def _major(subject: Subject) -> int:

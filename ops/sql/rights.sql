@@ -5,9 +5,10 @@ BEGIN READ ONLY;
 \ir settings.sql
 SELECT current_setting('server_version_num')::int >= 180000 AS newer \gset
 \if :newer
-SELECT count(*) AS large FROM pg_largeobject_metadata WHERE NOT has_largeobject_privilege(oid, 'SELECT') \gset
+SELECT count(*) AS large, coalesce(to_json((array_agg(oid::int8 ORDER BY oid))[1:3]), '[]') AS first FROM pg_largeobject_metadata
+WHERE NOT has_largeobject_privilege(oid, 'SELECT') \gset
 \else
-SELECT count(*) AS large FROM pg_largeobject_metadata m
+SELECT count(*) AS large, coalesce(to_json((array_agg(oid::int8 ORDER BY oid))[1:3]), '[]') AS first FROM pg_largeobject_metadata m
 WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND NOT pg_has_role(lomowner, 'USAGE')
   AND NOT EXISTS (SELECT FROM aclexplode(m.lomacl) g WHERE g.privilege_type = 'SELECT'
                   AND (g.grantee = 0 OR CASE WHEN g.grantee <> 0 THEN pg_has_role(g.grantee, 'USAGE') END)) \gset
@@ -30,7 +31,7 @@ SELECT json_build_object(
                    OR NOT CASE relkind WHEN 'S' THEN has_sequence_privilege(oid, 'SELECT') ELSE has_table_privilege(oid, 'SELECT') END),
     'hidden', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM relations
                WHERE relkind <> 'S' AND has_table_privilege(oid, 'SELECT') AND row_security_active(oid)),
-    'large', :large::int,
+    'large', :large::int, 'first', :'first'::json,
     -- Whether these are superusers: of such a role nobody should be made a member.
     'foreign', (SELECT coalesce(json_object_agg(o.rolname, o.rolsuper), '{}') FROM pg_roles o
                 WHERE o.oid IN (SELECT relowner FROM relations) AND NOT pg_has_role(o.oid, 'MEMBER')),

@@ -130,6 +130,10 @@ def test_without_a_store_none_is_made(project: Make) -> None:
     assert "\nshop\n  ok    address " in text.out and "\nshop-test\n" in text.out
     assert "  warn  backups       there is none\n                      Try: inv backup --target=shop\n" in text.out
     assert "1 to look at: shop backups" in text.out.splitlines()[-1]
+    inventory(shop, database="embedded:shop", seed=["false"])
+    address = ("fail", "the embedded server does not run", "inv status --target=shop")
+    found(shop, {"shop address": address, "shop backups": ("warn", "there is none", "inv backup")})
+    assert sorted(path.name for path in shop.folder.iterdir()) == ["inventory.yaml", "shop", "tasks.py"]
 
 
 def test_usage(project: Make) -> None:
@@ -229,7 +233,7 @@ def test_a_store_that_is_full_or_read_only(good: Project) -> None:
 
 
 def test_what_is_wrong_with_a_server(good: Project, server: Server, make_database: Callable[..., str]) -> None:
-    shop, production, test = good, good.production, good.test
+    shop, production = good, good.production
     database = production.rsplit("/", 1)[1]
 
     shop.env |= {
@@ -282,7 +286,6 @@ def test_what_is_wrong_with_a_server(good: Project, server: Server, make_databas
     shop.env["TEST_DATABASE_URL"] = make_database("elses")
     done = found(shop, {"shop-test other": ("warn", "no clone of shop", "is needed")})
     assert told(done, "ok")["shop leftovers"]["said"].startswith(f"1 beside {database}, ")
-    assert test
 
 
 @pytest.fixture
@@ -321,7 +324,11 @@ def test_a_right_that_is_missing(weak: tuple[Project, Callable[[str], None]]) ->
         found(
             shop,
             {
-                "shop reading": ("fail", "may not read 1 large object", "GRANT SELECT ON LARGE OBJECT"),
+                "shop reading": (
+                    "fail",
+                    "may not read 1 large object",
+                    f'GRANT SELECT ON LARGE OBJECT 4711 TO "{role}"',
+                ),
                 "shop sessions": (
                     "warn",
                     f"connected, and not {role}'s to end: postgres",
