@@ -156,7 +156,7 @@ def test_what_is_wrong_on_this_machine(good: Project) -> None:
     kept = manifest.read_text()
 
     taken = (datetime.now(UTC) - timedelta(hours=40)).isoformat()
-    manifest.write_text(json.dumps(json.loads(kept) | {"taken_at": taken}))
+    manifest.write_text(json.dumps(json.loads(kept) | {"taken_at": taken, "system": "1"}))
     file.chmod(0o666)
     (backups / "shop").chmod(0o755)
     program.chmod(0o644)
@@ -168,6 +168,7 @@ def test_what_is_wrong_on_this_machine(good: Project) -> None:
             "inventory": ("fail", "can be written by everybody", f"chmod o-w {file}"),
             "shop store": ("warn", "can be read by others", f"chmod -R go-rwx {backups}/shop"),
             "shop backups": ("warn", "older than 26 h", "inv backup --target=shop"),
+            "shop same-server": ("warn", "on another server than", "env:DATABASE_URL"),
             "shop programs": ("fail", "deploy: shop/deploy.sh is not executable", "chmod +x shop/deploy.sh"),
             "shop declarations": ("fail", "migrations.expect.yaml", ""),
             "shop commit": ("warn", "changes that are not committed", "git -C shop status"),
@@ -284,7 +285,14 @@ def test_what_is_wrong_with_a_server(good: Project, server: Server, make_databas
     # The test database is one that somebody may need.
     inventory(shop, health=["true"])
     shop.env["TEST_DATABASE_URL"] = make_database("elses")
-    done = found(shop, {"shop-test other": ("warn", "no clone of shop", "is needed")})
+    shop.query("INSERT INTO django_migrations (app, name, applied) VALUES ('lessons', '0009_newer', now())")
+    done = found(
+        shop,
+        {
+            "shop migrations": ("fail", "unknown to this release: lessons.0009_newer", "check out a release"),
+            "shop-test other": ("warn", "no clone of shop", "is needed"),
+        },
+    )
     assert told(done, "ok")["shop leftovers"]["said"].startswith(f"1 beside {database}, ")
 
 
