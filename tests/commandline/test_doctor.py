@@ -327,7 +327,7 @@ def test_a_right_that_is_missing(weak: tuple[Project, Callable[[str], None]]) ->
     shop, execute = weak
     role = f"weak_{shop.production.rsplit('/', 1)[1]}"
     found(shop, {})
-    execute("SELECT lo_create(4711)")
+    execute("SELECT lo_create(4711); CREATE EXTENSION citext; CREATE EXTENSION pageinspect")
     with psycopg.connect(shop.production):
         found(
             shop,
@@ -342,9 +342,10 @@ def test_a_right_that_is_missing(weak: tuple[Project, Callable[[str], None]]) ->
                     f"connected, and not {role}'s to end: postgres",
                     "end the sessions of postgres",
                 ),
+                "shop-test extensions": ("fail", "only a superuser may create pageinspect", "on the test server"),
             },
         )
-    execute("SELECT lo_unlink(4711); ALTER TABLE lessons_booking ENABLE ROW LEVEL SECURITY")
+    execute("DROP EXTENSION pageinspect; SELECT lo_unlink(4711); ALTER TABLE lessons_booking ENABLE ROW LEVEL SECURITY")
     execute("ALTER TABLE lessons_booking FORCE ROW LEVEL SECURITY")
     policies = "policies hide rows of public.lessons_booking"
     found(shop, {"shop reading": ("fail", policies, f'ALTER ROLE "{role}" BYPASSRLS')})
