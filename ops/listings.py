@@ -127,20 +127,21 @@ def _present(world: World, name: str) -> dict[str, Any]:
             "kept": kept.kept(world, name, here["database"]),
         }
         told = {one.name for one in found["kept"]}
-        found["aside"] = [db for db in _aside(here["databases"], here["database"]) if db not in told]
+        found["aside"] = [db for db in aside(here["databases"], here["database"]) if db not in told]
         if test:
             world.url(test)
             done = world.run(Query("identity.sql", test, "postgres"))
             there: Any = json_lines(done.out)[0]["databases"] if done.exit == 0 else {}
             found["test"] = there.get(world.database(test), "") or "not a clone"
-            found["aside"] += [db for db in _aside(there, world.database(test)) if db not in found["aside"]]
+            found["aside"] += [db for db in aside(there, world.database(test)) if db not in found["aside"]]
         return found
     except OpsError as error:
         closed = "not currently accepting connections" in error.message
         return {"unreachable": error.message + (f"; it is {CLOSED}" if closed else "")}
 
 
-def _aside(databases: dict[str, str], database: str) -> list[str]:
+def aside(databases: dict[str, str], database: str) -> list[str]:
+    """The databases on a server that runs have left beside one, by their names."""
     return sorted(
         db
         for db in databases

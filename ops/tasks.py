@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from invoke.collection import Collection
 from invoke.tasks import task
 
+from ops.doctor.task import doctor
 from ops.tool_tasks import end, tool_tasks
 from ops.typed import watch
 
@@ -392,6 +393,7 @@ namespace = Collection(
     freeze,
     unfreeze,
     plan,
+    operation(doctor),
     hazards,
     backups,
     runs,

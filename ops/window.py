@@ -67,6 +67,28 @@ def closes(window: Window, moment: datetime) -> datetime:
     return moment + HORIZON
 
 
+def opens(window: Window, moment: datetime) -> datetime:
+    """The first moment after ``moment``, which does not lie in the window, at which it opens.
+
+    A wall clock that is put forward over the opening time opens the window there and then.
+
+    Raises:
+        ValueError: the window never opens within a month.
+    """
+    zone, start = ZoneInfo(window.zone), time.fromisoformat(window.hours[:5])
+    first = moment.astimezone(zone).date() - timedelta(days=1)
+    for day in range(33):
+        walls = [datetime.combine(first + timedelta(days=day), start, zone).replace(fold=fold) for fold in (0, 1)]
+        found = {wall.astimezone(UTC) for wall in walls}
+        if len(found) > 1:
+            # The clock is put forward over that time, or back.
+            found |= {shift for shift in _shifts(zone, min(found)) if shift <= max(found)}
+        for candidate in sorted(found):
+            if candidate > moment and window.contains(candidate):
+                return candidate
+    raise ValueError("the window does not open")
+
+
 def _ends(window: Window, moment: datetime) -> Iterator[datetime]:
     zone, end = ZoneInfo(window.zone), time.fromisoformat(window.hours[6:])
     first = moment.astimezone(zone).date() - timedelta(days=1)

@@ -302,7 +302,9 @@ class World:
         try:
             return psycopg.connect(self.address(target), autocommit=True, **given)
         except psycopg.Error as error:
-            said = self.redact(str(error)).strip().splitlines()[-1:]
+            # What stands on a line of its own below is libpq's advice.
+            lines = [line for line in self.redact(str(error)).splitlines() if not line.startswith("\t")]
+            said = [line.strip() for line in lines if line.strip()][-1:]
             why = self._refused(target) or "".join(said)
             raise Unreachable(f"{target}: no connection: {why}", "look at the database's host") from None
 

@@ -106,7 +106,8 @@ def test_ctrl_c_ends_the_program_there_with_all_it_started(login: Login, tmp_pat
 def test_a_program_that_ignores_ctrl_c_is_ended_harder(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.ssh.GRACE", (0.5, 0.5))
     ssh = login.ssh()
-    one = Shell((sys.executable, "-c", "import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(60)"), "", host=HOST)
+    deaf = "import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(60)"
+    one = Shell((sys.executable, "-c", deaf), "", host=HOST)
     started = time.monotonic()
     interrupted(ssh, line_there(one), answers(one), 1)
     assert time.monotonic() - started < 10

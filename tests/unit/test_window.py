@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ops.inventory import DAYS, Window
-from ops.window import FACTOR, Needed, closes, last_start, needed, objection, said
+from ops.window import FACTOR, Needed, closes, last_start, needed, objection, opens, said
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Havana", "Australia/Lord_Howe", "Asia/Kathmandu",
          "Pacific/Apia", "Africa/Cairo", "America/Santiago")  # fmt: skip
@@ -90,6 +90,17 @@ def test_outside_it_there_is_no_end() -> None:
 def test_closing_times(hours: str, zone: str, moment: str, end: str) -> None:
     window = Window(days=DAYS, hours=hours, zone=zone)
     assert closes(window, datetime.fromisoformat(moment)) == datetime.fromisoformat(end)
+
+
+@settings(suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
+@given(WINDOWS, MOMENTS, st.floats(0, 1))
+def test_it_opens_as_soon_as_it_is_open(window: Window, naive: datetime, part: float) -> None:
+    moment = naive.replace(tzinfo=UTC)
+    assume(not window.contains(moment))
+    start = opens(window, moment)
+    assert start > moment and window.contains(start)
+    assert not window.contains(start - timedelta(seconds=1))
+    assert not window.contains(moment + (start - moment - timedelta(seconds=1)) * part)
 
 
 def test_the_words() -> None:

@@ -1,0 +1,191 @@
+"""Checks of what is kept: the store and its room, the newest backup, left-over databases, runs, a frozen production."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ops import backup, frozen, journal
+from ops import kept as databases
+from ops.command import quote
+from ops.doctor.check import Finding, Subject, fail, ok, warn
+from ops.errors import OpsError
+from ops.listings import aside
+from ops.main import replan
+from ops.private import OTHERS, PARTS, inside
+from ops.probes import target_folder
+from ops.standing import stands
+
+# A backup a day, with two hours for the day on which it took longer.
+STALE = 26
+# A release writes up to two backups, and a rollback one more.
+ROOM = 3
+
+
+def store(subject: Subject) -> Finding:
+    """Whether backups and runs can be written, and nobody else reads them."""
+    place = subject.entry.store
+    if "://" in place:
+        return fail(f"only folders are built as stores yet, not {place}", "store: backups")
+    path = subject.world.inventory.path(place)
+    if not path.exists():
+        there = _nearest(path)
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            return fail(f"{path} can't be made: {there} is not to be written to", f"ls -ld {quote(str(there))}")
+        return ok(f"{path} is not there yet: the first run makes it, 0700")
+    folder = path / subject.target
+    for part in (folder, *(folder / name for name in PARTS)):
+        if part.is_symlink() and not inside(part, path):
+            return fail(f"{part}: a link that leads out of the store", f"rm {quote(str(part))}")
+    for part in (path, folder, folder / "backups", folder / "runs"):
+        if part.exists() and (said := _unwritable(part)):
+            return fail(f"{part}: {said}", f"ls -ld {quote(str(part))}; df {quote(str(part))}")
+    return _open_to(path, folder) or ok(f"{path} can be written, by nobody else")
+
+
+def _nearest(path: Path) -> Path:
+    return next(part for part in path.parents if part.exists())
+
+
+def _unwritable(folder: Path) -> str:
+    """Why nothing can be written to a folder; empty where it can. The file that is tried has no name, and ends here."""
+    if not folder.is_dir():
+        return "it is not a folder"
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+    except OSError as error:
+        return (error.strerror or "nothing can be written").lower()
+    return ""
+
+
+def _open_to(path: Path, folder: Path) -> Finding | None:
+    """Who else may write to the store, or read what is kept of the target. The next run would close it."""
+    if (about := path.stat()).st_mode & 0o022 and not about.st_mode & stat.S_ISVTX:
+        return warn(f"{path} can be written by others", f"chmod go-w {quote(str(path))}")
+    for part in (folder, *(folder / name for name in PARTS)):
+        if not part.exists():
+            continue
+        about = part.stat()
+        if about.st_uid not in (0, os.geteuid()):
+            return fail(f"{part} belongs to somebody else", f"chown -R {os.geteuid()} {quote(str(part))}")
+        if about.st_mode & OTHERS:
+            return warn(f"{part} can be read by others", f"chmod -R go-rwx {quote(str(folder))}")
+    return None
+
+
+def space(subject: Subject) -> Finding:
+    """Whether the disk of the store has room for the night's backups. Of the server's own disk nothing can be seen."""
+    path = subject.world.inventory.path(subject.entry.store)
+    free = shutil.disk_usage(path if path.exists() else _nearest(path)).free
+    size = int(subject.identity["size"])
+    known = [one.size for one in backup.backups(target_folder(subject.world, subject.target)) if not one.delta_of]
+    one = known[-1] if known else size
+    what = "a backup takes about {}, as the last one" if known else "a backup takes at most {}, as the database does"
+    said = f"{amount(free)} free; {what.format(amount(one))}"
+    hint = f"make room: du -sh {quote(str(path))}/*/backups/*"
+    if free < one:
+        return fail(said, hint)
+    if free < one * ROOM:
+        return warn(f"{said}; a release and a rollback write up to {ROOM}", hint)
+    return ok(said)
+
+
+def amount(size: float) -> str:
+    """Bytes as a person says them."""
+    for unit, length in (("GB", 1e9), ("MB", 1e6)):
+        if size >= length:
+            return f"{size / length:,.1f} {unit}"
+    return f"{size / 1e3:,.0f} kB"
+
+
+def backups(subject: Subject) -> Finding:
+    """Whether there is a whole backup of the last day, of the database that is live."""
+    folder, hint = target_folder(subject.world, subject.target), f"inv backup --target={subject.target}"
+    try:
+        newest = backup.find(folder, "latest")
+    except OpsError:
+        return warn("there is none", hint)
+    said = f"{newest.backup}, {backup.age(newest.taken_at)} old, {sum(newest.rows.values()):,} rows"
+    place = backup.folder_of(folder, newest.backup)
+    for name, (_, size) in newest.files.items():
+        path = place / name
+        if not path.is_file() or path.stat().st_size != size:
+            return fail(f"{said}: its file {name} is not what was written", hint)
+    hours = (datetime.now(UTC) - newest.taken_at).total_seconds() / 3600
+    if hours > STALE:
+        return warn(f"{said}: older than {STALE} h", hint)
+    return ok(said)
+
+
+def same_server(subject: Subject) -> Finding:
+    """Whether the newest backup is of the server that is live: else the address was changed, by purpose or not."""
+    try:
+        newest = backup.find(target_folder(subject.world, subject.target), "latest")
+    except OpsError:
+        return ok("no backup yet to compare it with")
+    here = subject.identity
+    if (newest.system, newest.database) != (here["system"], here["database"]):
+        words = f"the newest backup is of {newest.database} on another server than {here['database']} is on"
+        if newest.system == here["system"]:
+            words = f"the newest backup is of {newest.database}, and the address leads to {here['database']}"
+        return warn(words, f"look at {subject.reference}; where it is meant, inv backup --target={subject.target}")
+    return ok("as in the newest backup")
+
+
+def leftovers(subject: Subject) -> Finding:
+    """What runs have left beside the database, how much that is, and what may go."""
+    live = subject.world.database(subject.target)
+    sizes: dict[str, int] = subject.rights["sizes"] or {}
+    names = aside(subject.identity["databases"], live)
+    if not names:
+        return ok("none")
+    total = amount(sum(sizes.get(name, 0) for name in names))
+    said = f"{len(names)} beside {live}, {total}"
+    if subject.is_test:
+        return ok(f"{said}: {', '.join(names)}")
+    known = {one.name: one for one in databases.kept(subject.world, subject.target, live)}
+    days, now = subject.entry.keep_replaced, datetime.now(UTC)
+    old = [one for one in known.values() if one.what in databases.ONCE_LIVE and not one.unfinished]
+    old = [one for one in old if one.may_go(days) <= now]
+    if old:
+        words = f"{said}; kept longer than {days:g} days: {', '.join(one.name for one in old)}"
+        return warn(words, f"inv discard-replaced {quote(old[0].name)} --target={subject.target}   if nobody needs it")
+    lost = [name for name in names if name not in known or known[name].what not in databases.ONCE_LIVE]
+    if lost:
+        return warn(f"{said}; never live: {', '.join(lost)}", f"inv status --target={subject.target}")
+    return ok(f"{said}: {', '.join(names)}")
+
+
+def run(subject: Subject) -> Finding:
+    """Whether the last run has ended: what it left begun would stand in tonight's way."""
+    known = journal.runs(target_folder(subject.world, subject.target))
+    if not known:
+        return ok("none yet")
+    last = known[-1]
+    outcome = str(last.outcome["outcome"]) if last.outcome else "interrupted, or still running"
+    said = f"{last.procedure} {last.run}: " + ("taken back" if last.undone else outcome)
+    if last.finished:
+        return ok(said)
+    try:
+        left = stands(replan(last), last)
+    except OpsError as error:
+        return warn(f"{said}; {error.message}", error.hint)
+    if left == "nothing was changed":
+        return ok(f"{said}; nothing was changed")
+    return warn(f"{said}; {left}", f"inv status --target={subject.target}   says how it goes on")
+
+
+def writes(subject: Subject) -> Finding:
+    """Whether production takes writes."""
+    here = subject.identity
+    if here["read_only"] != "on":
+        return ok(f"{here['database']} takes writes")
+    since = frozen.since(journal.runs(target_folder(subject.world, subject.target)))
+    words = f"{here['database']} is FROZEN (read-only) {since or '(by no run in this store)'}"
+    return fail(words, f"inv status --target={subject.target}   or   inv unfreeze --target={subject.target}")

@@ -1,0 +1,197 @@
+"""Checks of the way to a database: the inventory, the address, the server, what stands between, the clock."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+import stat
+from pathlib import Path
+
+from ops.command import quote
+from ops.doctor.check import Finding, Subject, fail, ok, warn
+from ops.doctor.session import Session
+from ops.embedded import Server
+from ops.errors import Unreachable, UsageError
+from ops.inventory import Inventory
+from ops.postgres import choose, parts_of
+
+# From how many seconds on two clocks differ too much, and far too much.
+CLOCKS = (2.0, 60.0)
+
+
+def inventory(found: Inventory) -> Finding:
+    """Whether others may write to the file, or replace it: it says which programs are run here, and on what.
+
+    Args:
+        found: the inventory that was read.
+    """
+    for path in (found.file.absolute(), found.folder):
+        if words := _open_to(path):
+            return words
+    production = len(found.production)
+    return ok(f"{found.file.name}: {production} in production, {len(found.targets) - production} for tests")
+
+
+def _open_to(path: Path) -> Finding | None:
+    about = path.stat()
+    sticky = path.is_dir() and about.st_mode & stat.S_ISVTX
+    if about.st_mode & stat.S_IWOTH and not sticky:
+        return fail(
+            f"{path} can be written by everybody, and it says what is run here", f"chmod o-w {quote(str(path))}"
+        )
+    if about.st_uid not in (0, os.geteuid()):
+        return warn(f"{path} belongs to somebody else", f"ls -ld {quote(str(path))}")
+    if about.st_mode & stat.S_IWGRP and not sticky and not _only_mine(about):
+        return warn(f"{path} can be written by its group", f"chmod g-w {quote(str(path))}")
+    return None
+
+
+def _only_mine(about: os.stat_result) -> bool:
+    """Whether the group is the owner's own, as many systems give everybody one."""
+    try:
+        group, owner = grp.getgrgid(about.st_gid), pwd.getpwuid(about.st_uid)
+    except KeyError:
+        return False
+    return group.gr_name == owner.pw_name and not set(group.gr_mem) - {owner.pw_name}
+
+
+def address(subject: Subject) -> Finding:
+    """Whether the reference leads to an address, and the file with it is nobody else's."""
+    if subject.entry.database.kind == "embedded":
+        _made(subject)
+    parts = parts_of(subject.world.url(subject.target))
+    host, port = parts.get("host") or parts.get("hostaddr") or "the local socket", parts.get("port") or "5432"
+    user = f" as {parts['user']}" if parts.get("user") else ""
+    return ok(f"{subject.reference} leads to {parts['dbname']} at {host}:{port}{user}")
+
+
+def _made(subject: Subject) -> None:
+    """An embedded server is started, and its database made and filled, by whoever asks for the address: not here."""
+    import psycopg
+
+    server, hint = Server(subject.world.inventory.folder), f"inv status --target={subject.production}   starts it"
+    if not server.running():
+        raise UsageError(f"{subject.reference}: the embedded server does not run", hint)
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT FROM pg_database WHERE datname = %s", [subject.entry.database.value]
+        ).fetchone()
+    if row is None and subject.entry.seed:
+        raise UsageError(f"{subject.reference}: that database was not made yet", hint.replace("starts", "makes"))
+
+
+def server(subject: Subject) -> Finding:
+    """Whether the server answers this role, is no standby, and is not spoken to in clear text over a network."""
+    try:
+        found = subject.session
+    except Unreachable as error:
+        return fail(*_unreachable(subject, error.message.removeprefix(f"{subject.target}: ")))
+    return answered(found, subject.reference)
+
+
+def answered(found: Session, reference: str) -> Finding:
+    """What a connection that stands means.
+
+    Args:
+        found: the connection.
+        reference: how the inventory names the address.
+    """
+    said = f"PostgreSQL {found.version.split(' ')[0]}, connected in {found.seconds * 1000:,.0f} ms"
+    if found.standby:
+        return fail(f"{said}: a standby, which takes no writes", f"let {reference} lead to the primary")
+    if found.local:
+        return ok(f"{said}, on this machine")
+    if not found.tls:
+        words = f"{said}, without TLS: passwords and rows cross the network in clear text"
+        return warn(words, f"put sslmode=require into the address in {reference}")
+    return ok(f"{said}, {found.tls}")
+
+
+def _unreachable(subject: Subject, said: str) -> tuple[str, str]:
+    """What the server said, and what to do about it."""
+    parts = parts_of(subject.world.url(subject.target))
+    where = f"{parts.get('host') or 'the local socket'}:{parts.get('port') or '5432'}"
+    said = f"no connection to {where}: {re.split(r'(?:failed|FATAL|error|no connection): +', said)[-1]}"
+    if "password authentication failed" in said or "no password supplied" in said:
+        return said, f"correct user and password in {subject.reference}"
+    if "not currently accepting connections" in said:
+        return f"{said}: an exchange of databases was cut off", f"inv status --target={subject.production}"
+    if "does not exist" in said:
+        return said, f"correct the address in {subject.reference}"
+    if "pg_hba.conf" in said:
+        return said, f"let {subject.reference} say sslmode=require, or let pg_hba.conf allow this machine"
+    if "too many" in said or "remaining connection slots" in said:
+        return said, "end sessions that nobody needs, or raise max_connections"
+    return said, f"check host and port in {subject.reference}, and that the server runs"
+
+
+def pooler(subject: Subject) -> Finding:
+    """Whether the server itself answers. Behind a pooler that lends a session for a transaction only, the run lock
+    guards nothing, a setting is forgotten or meets somebody else, and migrations run without their lock_timeout."""
+    found = subject.session
+    if not found.between:
+        return ok("none in between: the server itself answers")
+    if found.shares:
+        words = "a pooler answers, and gives several clients one session: locks and settings do not hold"
+        return fail(words, way_around(subject))
+    if not found.told:
+        words = (
+            "a pooler answers, and drops what a session is told at its start: lock_timeout and read-only do not hold"
+        )
+        return fail(words, way_around(subject))
+    return warn("a pooler answers; each client seems to have a session of its own", way_around(subject))
+
+
+def way_around(subject: Subject) -> str:
+    """What the direct address probably is, by the words that are usual in one that leads to a pooler."""
+    parts = parts_of(subject.world.url(subject.target))
+    host, port = parts.get("host", ""), parts.get("port", "5432")
+    if "-pooler." in host:
+        return f"let {subject.reference} lead to the server itself: the same host without -pooler"
+    there = "" if port == "5432" else " (as a rule port 5432)"
+    return f"let {subject.reference} lead to the server itself{there}; the application may keep the pooler"
+
+
+def clock(subject: Subject) -> Finding:
+    """Whether this machine and the server have the same time: ages, windows and expiries are reckoned with both."""
+    return compared(subject.session.ahead, subject.session.doubt)
+
+
+def compared(ahead: float, doubt: float) -> Finding:
+    """What a difference of clocks means.
+
+    Args:
+        ahead: how many seconds the server's is before this machine's.
+        doubt: how far that may be off: half of the time that asking took.
+    """
+    apart = max(abs(ahead) - doubt, 0)
+    if apart <= CLOCKS[0]:
+        return ok(f"as here, to {max(abs(ahead) + doubt, 0.001):.3f} s")
+    words = f"the server's is {apart:,.0f} s {'before' if ahead > 0 else 'behind'} this machine's"
+    return (warn if apart <= CLOCKS[1] else fail)(words, "timedatectl   here and there: the clock must be synchronized")
+
+
+def tools(subject: Subject) -> Finding:
+    """Whether there are psql, pg_dump and pg_restore at all, of any version."""
+    return ok(f"psql, pg_dump and pg_restore of {', '.join(str(found.major) for found in subject.tools)}")
+
+
+def fitting(subject: Subject) -> Finding:
+    """Whether some of them read this server and write to the test server, by their versions."""
+    name, source = subject.entry.test, subject.session.major
+    there = _major(subject.of(name)) if name else source
+    taken = choose(subject.tools, source, there or source, subject.target)
+    missing = "" if there else f"; whether they fit {name} is not known: it does not answer"
+    return ok(f"{taken.major}, in {taken.folder}{missing}")
+
+
+def _major(subject: Subject) -> int:
+    """The server's major version; 0 where it does not answer, which is told where it belongs."""
+    try:
+        if subject.entry.database.kind == "embedded":
+            _made(subject)
+        return subject.session.major
+    except (Unreachable, UsageError):
+        return 0
