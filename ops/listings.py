@@ -215,13 +215,15 @@ def _free_port() -> int:
 
 def _tunnels(world: World, ports: dict[str, int]) -> list[str]:
     """The lines that open a tunnel to the database of each target behind SSH, and close them with the shell."""
-    opened, closed = [], []
+    # Beside the private folder, which a page's last block removes.
+    opened, closed, folder = [], [], world.private.parent
     for target, here in ports.items():
         host = world.host(target)
         assert host is not None
         there, port = world.endpoint(target)
-        over = " ".join(map(quote, (*host.words[:-1], "-S", f"{world.private}/{target}.ssh")))
+        over = " ".join(map(quote, (*host.words[:-1], "-S", str(folder / f"{target}.ssh"))))
         way, name = quote(f"{HERE}:{here}:{there}:{port}"), quote(host.words[-1])
         opened.append(f"{over} -fNM -o ExitOnForwardFailure=yes -L {way} {name} < /dev/null > /dev/null")
         closed.append(f"{over} -O exit {name} 2> /dev/null")
-    return [*opened, f"trap {quote('; '.join(closed))} EXIT"] if opened else []
+    ends = "; ".join([*closed, f"rmdir {quote(str(folder))} 2> /dev/null || true"])
+    return [*opened, f"trap {quote(ends)} EXIT"] if opened else []

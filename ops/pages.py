@@ -95,8 +95,6 @@ def variables(c: Inputs, procedure: str) -> list[str]:
         lines.append('export FAILED_RUN="${BACKUP%_last}"')
     if c.salvage:
         lines += SALVAGED
-    if c.ssh:
-        lines.append('export PGAPPNAME="generalprobe $RUN"')
     if c.deploy:
         lines.append(f'export RELEASE="${{RELEASE:-$({_head(c)})}}"')
     return lines
@@ -107,7 +105,8 @@ def _head(c: Inputs) -> str:
     if not c.ssh:
         return "git rev-parse HEAD"
     folder = f"cd {quote(c.app.folder)} && " if c.app else ""
-    return " ".join(map(quote, (*c.ssh, f"{folder}git rev-parse HEAD")))
+    # Else it would take what is pasted next for its own input.
+    return " ".join(map(quote, (*c.ssh, f"{folder}git rev-parse HEAD"))) + " < /dev/null"
 
 
 def kept_variables(c: Inputs) -> list[str]:

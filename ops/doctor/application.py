@@ -78,11 +78,11 @@ def programs(subject: Subject) -> Finding:
     entry = subject.entry
     if entry.app is None:
         return ok(NONE)
-    health = entry.health.command if entry.health else None
+    health, host = entry.health.command if entry.health else None, subject.world.host(subject.target)
     wanted = {"manage": entry.app.manage, "deploy": entry.deploy, "health": health}
     found = {what: words[0] for what, words in wanted.items() if words}
     for what, program in found.items():
-        shell = Shell(("sh", "-c", PROGRAM, "sh", program), subject.target, folder=entry.app.dir)
+        shell = Shell(("sh", "-c", PROGRAM, "sh", program), "", folder=entry.app.dir, host=host)
         code = subject.world.run(shell).exit
         there = os.path.normpath(os.path.join(entry.app.dir, program)) if "/" in program else program
         if code == 3:

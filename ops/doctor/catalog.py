@@ -13,7 +13,8 @@ def _check(name: str, look: Look, *after: str) -> Check:
 
 # Of the way to a database; for production and for its test target.
 _REACH = (
-    _check("address", reach.address),
+    _check("host", reach.host),
+    _check("address", reach.address, "host"),
     _check("server", reach.server, "address"),
     _check("pooler", reach.pooler, "server"),
     _check("clock", reach.clock, "server"),
@@ -36,7 +37,7 @@ PRODUCTION = (
     _check("programs", application.programs, "address"),
     _check("app", application.starts, "server", "pooler", "tools"),
     _check("migrations", application.migrations, "app"),
-    _check("declarations", application.declared),
+    _check("declarations", application.declared, "host"),
     _check("commit", application.commit, "address"),
     _check("window", application.window),
 )

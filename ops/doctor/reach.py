@@ -7,15 +7,17 @@ import os
 import pwd
 import re
 import stat
+import time
+from dataclasses import replace
 from pathlib import Path
 
-from ops.command import quote
+from ops.command import Shell, quote
 from ops.doctor.check import Finding, Subject, fail, ok, warn
 from ops.doctor.session import Session
 from ops.embedded import Server
 from ops.errors import Unreachable, UsageError
 from ops.inventory import Inventory
-from ops.postgres import choose, parts_of
+from ops.postgres import choose, parts_of, said_error
 
 # From how many seconds on two clocks differ too much, and far too much.
 CLOCKS = (2.0, 60.0)
@@ -57,6 +59,18 @@ def _only_mine(about: os.stat_result) -> bool:
     return group.gr_name == owner.pw_name and not set(group.gr_mem) - {owner.pw_name}
 
 
+def host(subject: Subject) -> Finding:
+    """Whether the machine behind SSH is the one that is known, lets us in, and runs what it is told."""
+    found = subject.world.host(subject.target)
+    if found is None:
+        return ok("this machine")
+    started = time.monotonic()
+    done = subject.world.run(Shell(("uname", "-sn"), "", host=found))
+    if done.exit:
+        return fail(f"{found.words[-1]}: {said_error(done.err) or done.exit}", f"{' '.join(found.words)} uname -sn")
+    return ok(f"{' '.join(found.words)}: {done.out.strip()}, in {(time.monotonic() - started) * 1000:,.0f} ms")
+
+
 def address(subject: Subject) -> Finding:
     """Whether the reference leads to an address, and the file with it is nobody else's."""
     if subject.entry.database.kind == "embedded":
@@ -88,6 +102,8 @@ def server(subject: Subject) -> Finding:
         found = subject.session
     except Unreachable as error:
         return fail(*_unreachable(subject, error.message.removeprefix(f"{subject.target}: ")))
+    if host := subject.world.host(subject.target):
+        found = replace(found, local=False, tls=found.tls or f"through SSH by {host.words[-1]}")
     return answered(found, subject.reference)
 
 
