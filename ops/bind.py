@@ -83,6 +83,7 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         "ssh": host.words if host else (),
         "checks": entry.checks,
         "deploy": entry.deploy or (),
+        **railway_inputs(world, entry),
         **health_inputs(entry),
         "lock_timeout": entry.lock_timeout,
         "retries": entry.retries,
@@ -206,6 +207,13 @@ def _app(world: World, entry: Target) -> dict[str, Any]:
         "release": commit.removesuffix("-dirty"),
         "frozen": freeze,
     }
+
+
+def railway_inputs(world: World, entry: Target) -> dict[str, Any]:
+    """Where the target is on Railway, by IDs, and how it is deployed there; nothing where it is not."""
+    if entry.railway is None:
+        return {}
+    return {"railway": str(world.railway(entry.name).app), "railway_deploy": entry.railway.deploy or ""}
 
 
 def health_inputs(entry: Target) -> dict[str, Any]:

@@ -77,6 +77,7 @@ class Inputs(BaseModel):
     that is taken back by itself. ``frozen``: production is frozen before a rollback, or is to be for a promotion;
     ``freezes``: this rollback freezes it; ``export``: it keeps what differs as a backup of its own. Times are in
     seconds, ``keep_replaced`` in days. ``ssh`` are the words that reach the target's host; empty where it is this one.
+    ``railway`` is ``project/environment/service`` by IDs, ``railway_deploy`` how the application is deployed there.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -122,6 +123,8 @@ class Inputs(BaseModel):
     compress: str = "1"
     tools: str = ""
     ssh: tuple[str, ...] = ()
+    railway: str = ""
+    railway_deploy: str = ""
 
     @field_validator("run", "backup", "certificate")
     @classmethod
@@ -130,6 +133,11 @@ class Inputs(BaseModel):
         if not re.fullmatch(r"[\w\ue000\ue001.-]*", value, re.ASCII) or ".." in value:
             raise ValueError("not an id")
         return value
+
+    @property
+    def deploys(self) -> bool:
+        """Whether the application is deployed by us."""
+        return bool(self.deploy or self.railway_deploy)
 
     @property
     def host(self) -> Host | None:

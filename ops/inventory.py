@@ -161,6 +161,21 @@ class Connection(Frozen):
     )
 
 
+class Railway(Frozen):
+    """Where on Railway a target is: names or IDs. ``service`` is the application's, ``deploy`` how it is deployed."""
+
+    project: Word
+    environment: Word
+    service: Word | None = None
+    deploy: Literal["up", "redeploy"] | None = None
+
+    @model_validator(mode="after")
+    def _deploys_a_service(self) -> Railway:
+        if self.deploy and not self.service:
+            raise bad("deploy needs the service that is deployed", "service: web")
+        return self
+
+
 class Target(Frozen):
     """One deployment: an application, its database, the host that reaches it. ``line`` is its line in the file."""
 
@@ -170,6 +185,9 @@ class Target(Frozen):
     connection: Connection = Connection()
     store: Annotated[Word, AfterValidator(store_name), Field(examples=["s3://bucket/prefix"])] = "backups"
     database: Annotated[Reference, Field(examples=["env:DATABASE_URL"])]
+    railway: Annotated[
+        Railway | None, Field(examples=["{project: ID, environment: production}"], validate_default=True)
+    ] = None
     app: Annotated[App | None, Field(examples=["{dir: ../shop, manage: [python, manage.py]}"])] = None
     checks: Annotated[tuple[Words, ...], Field(examples=["[[check_lessons_data]]"])] = ()
     test: Annotated[str | None, Field(examples=["lessons-test"])] = None
@@ -183,6 +201,14 @@ class Target(Frozen):
     lock_timeout: Annotated[Amount, Field(examples=["5"])] = 5.0
     retries: Annotated[Count, Field(examples=["5"])] = 5
     certificate_hours: Annotated[Amount, Field(examples=["24"])] = 24.0
+
+    @field_validator("railway")
+    @classmethod
+    def _is_told(cls, value: object, info: ValidationInfo) -> object:
+        database = info.data.get("database")
+        if value is None and database is not None and database.kind == "railway":
+            raise bad("says where the service of `database` is", "railway: {project: ID, environment: production}")
+        return value
 
     @field_validator("seed")
     @classmethod
@@ -198,7 +224,13 @@ KEYS = tuple(key for key in Target.model_fields if key not in DERIVED)
 ANSIBLE = {str(field.validation_alias): name for name, field in Connection.model_fields.items()}
 EXAMPLES = {key: (Target.model_fields[key].examples or [""])[0] for key in KEYS}
 EXAMPLES |= {key: (Connection.model_fields[name].examples or [""])[0] for key, name in ANSIBLE.items()}
-NESTED: Mapping[str, type[BaseModel]] = {"app": App, "window": Window, "keep": Keep, "health": HealthCheck}
+NESTED: Mapping[str, type[BaseModel]] = {
+    "app": App,
+    "railway": Railway,
+    "window": Window,
+    "keep": Keep,
+    "health": HealthCheck,
+}
 OLD_ALIASES = {f"ansible_ssh_{name}": f"ansible_{name}" for name in ("host", "user", "port")}
 PRODUCTION_ONLY = ("checks", "test", "freeze", "window", "keep", "keep_replaced", "deploy")
 
@@ -342,7 +374,12 @@ class _Loader:
         seen: dict[tuple[str, str], str] = {}
         for name, target in self.targets.items():
             kind, value = target.database.kind, target.database.value
-            key = (kind, os.path.abspath(self.folder / value) if kind == "file" else value)
+            on = (
+                f"{target.railway.project}/{target.railway.environment}/"
+                if target.railway and kind == "railway"
+                else ""
+            )
+            key = (kind, os.path.abspath(self.folder / value) if kind == "file" else on + value)
             other = seen.setdefault(key, name)
             if other != name and "production" in (self.kinds[name], self.kinds[other]):
                 message = f"{name}: has the same database as {other}"

@@ -8,7 +8,7 @@ import socket
 from typing import Any
 
 from ops import backup, console, frozen, kept
-from ops.bind import some_tools
+from ops.bind import railway_inputs, some_tools
 from ops.command import Query, Secret, quote
 from ops.errors import DONE, OpsError
 from ops.forward import HERE
@@ -198,6 +198,8 @@ def environment(options: Options) -> int:
     if entry.test:
         values |= {"TEST_DATABASE": world.database(entry.test), Secret(entry.test).variable: world.url(entry.test)}
         values["TEST_SYSTEM"] = str(server_of(world, entry.test)["system"])
+    if entry.railway:
+        values["RAILWAY"] = railway_inputs(world, entry)["railway"]
     ports = {one: _free_port() for one in (name, entry.test) if one and world.host(one)}
     values["PGSERVICEFILE"] = str(world.keep_private(ports) / "services")
     values["PATH"] = os.pathsep.join([str(fit[0].folder), world.environ.get("PATH", os.defpath)])

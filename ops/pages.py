@@ -47,6 +47,8 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         ssh=host.words if host else (),
         checks=entry.checks,
         deploy=entry.deploy or (),
+        railway=placeholder("RAILWAY") if entry.railway else "",
+        railway_deploy=(entry.railway.deploy or "") if entry.railway else "",
         health=health.get("health", ()),
         asked_health=health.get("asked_health"),
         kept=placeholder("KEPT"),
@@ -95,7 +97,7 @@ def variables(c: Inputs, procedure: str) -> list[str]:
         lines.append('export FAILED_RUN="${BACKUP%_last}"')
     if c.salvage:
         lines += SALVAGED
-    if c.deploy:
+    if c.deploys:
         lines.append(f'export RELEASE="${{RELEASE:-$({_head(c)})}}"')
     return lines
 

@@ -60,8 +60,11 @@ TOOLS = {
     ),
     "check-health": (
         "Ask a web address, or run a command, until it answers as wanted or the time is up.",
-        "target url command folder status timeout every",
+        "target url? command? folder? status? timeout? every?",
     ),
+    "check-railway": ("Say whether a target's place on Railway is the one planned for.", "target place"),
+    "railway-deploy": ("Deploy on Railway, and wait until it is live.", "target release? back? timeout? every?"),
+    "check-deployed": ("Say whether Railway's newest deployment is live.", "target release?"),
     "check-kept": ("Say which run kept a database.", "target name"),
     "check-discard": ("Say whether a kept database may be discarded.", "target name"),
     "differs-from-kept": ("Say what differs between the live database and a kept one.", "target live kept"),
@@ -95,6 +98,12 @@ def tool_tasks() -> Collection:
     return Collection("tool", *(_task(name, text, options.split()) for name, (text, options) in TOOLS.items()))
 
 
+def _option(word: str) -> inspect.Parameter:
+    """One option; what ends with a question mark may be left out."""
+    default = "" if word.endswith("?") else inspect.Parameter.empty
+    return inspect.Parameter(word.rstrip("?"), inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+
+
 def _task(name: str, text: str, options: list[str]) -> Task[Any]:
     def body(c: Any, inventory: str = "", **arguments: str) -> None:
         def work(found: Options) -> int:
@@ -105,7 +114,7 @@ def _task(name: str, text: str, options: list[str]) -> Task[Any]:
         end(name, c, work, inventory=inventory)
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    words = [inspect.Parameter(word, kind) for word in ("c", *options)]
+    words = [inspect.Parameter("c", kind), *(_option(word) for word in options)]
     body.__signature__ = inspect.Signature([*words, inspect.Parameter("inventory", kind, default="")])  # type: ignore[attr-defined]
     body.__doc__ = text
     made: Task[Any] = task(name=name)(body)

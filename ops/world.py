@@ -18,14 +18,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import ops
+from ops import on_railway
 from ops.command import Host, Query, Secret, Shell, fill, given_there, line_there, reveal
 from ops.embedded import ensure, path_env
 from ops.errors import Unreachable, UsageError
 from ops.files import write_whole
 from ops.forward import HERE
 from ops.inventory import Inventory, Target
+from ops.on_railway import OnRailway
 from ops.postgres import PROGRAMS, Tools, parts_of, service_file
 from ops.private import secret_file
+from ops.railway import ENV, both_tokens
 from ops.ssh import Ssh, host_of
 from ops.transport import Completed, Local, OnLine
 
@@ -54,6 +57,7 @@ class World:
         # What the application said of itself, as long as nothing can have changed: among the gates of one step.
         self.memo: dict[tuple[str, str], dict[str, Any]] = {}
         self._urls: dict[str, str] = {}
+        self._railway: dict[str, OnRailway] = {}
         self._wires: dict[tuple[str, ...], Ssh] = {}
         self._private: Path | None = None
 
@@ -146,10 +150,32 @@ class World:
         elif reference.kind == "file":
             found, hint = self._first_line(target, reference.value), f"a connection URL in {reference.value}, chmod 600"
         else:
-            raise UsageError(f"{where}: {reference.kind}: references are not built yet", "database: env:DATABASE_URL")
+            found = self.railway(target.name).url(here=target.connection.kind == "local")
+            hint = f"a connection URL in {reference}"
         if not found:
             raise UsageError(f"{where}: database: {reference} is empty or not there", hint)
         return self._checked(found, f"{where}: database: {reference}", hint)
+
+    def railway(self, target: str) -> OnRailway:
+        """A target's place on Railway, asked on its host.
+
+        Raises:
+            UsageError: the inventory does not say where that is.
+        """
+        if target not in self._railway:
+            entry, host = self.inventory.target(target), self.host(target)
+            where = f"{self.inventory.file.name}:{entry.line}: {target}"
+
+            def run(words: tuple[str, ...], folder: str) -> Completed:
+                if host:
+                    shell = Shell(words, "", folder=folder, env=ENV, host=host)
+                    return self.wire(host).run(line_there(shell), self._given(shell, host, ""))
+                place = self.inventory.path(folder or ".")
+                return self.local.run(words, folder=place, env=on_railway.environ(self.environ))
+
+            both = host is None and both_tokens(self.environ)
+            self._railway[target] = on_railway.OnRailway(entry, where, run, both)
+        return self._railway[target]
 
     def _first_line(self, target: Target, name: str) -> str:
         path = self.inventory.path(name)

@@ -19,16 +19,24 @@ backup = Procedure(
 
 
 @check("The database is the one that was planned for", "inv plan")
-def is_production(c: Inputs) -> Command:
+def is_production(c: Inputs) -> list[Command]:
     """A wrong variable in the environment would dump, or change, another database."""
-    return Query("check_identity.sql", c.target, parameters={"system": c.system, "database": c.database})
+    return [
+        *same_place(c),
+        Query("check_identity.sql", c.target, parameters={"system": c.system, "database": c.database}),
+    ]
+
+
+def same_place(c: Inputs) -> list[Command]:
+    """On Railway the same project, environment and service by their IDs: names can be given away."""
+    return [Tool("check-railway", {"target": c.target, "place": c.railway})] if c.railway else []
 
 
 @check("The server is the one that was planned for", "inv status")
-def is_production_server(c: Inputs) -> Command:
+def is_production_server(c: Inputs) -> list[Command]:
     """Asked on another database of the server: the live one may be closed by a swap that was interrupted."""
     given = {"system": c.system, "database": c.database}
-    return Query("check_identity.sql", c.target, "postgres", given)
+    return [*same_place(c), Query("check_identity.sql", c.target, "postgres", given)]
 
 
 @check("pg_dump came to its end, and the dump can be read", "inv resume")

@@ -12,14 +12,25 @@ def folder_of(c: Inputs) -> str:
     return c.app.folder if c.app else ""
 
 
-def deploy_words(c: Inputs) -> Command:
-    """The inventory's deploy command, told which commit to deploy."""
+def deploy_words(c: Inputs, back: bool = False) -> Command:
+    """The inventory's deploy command, told which commit to deploy; or Railway's, whose status is waited for.
+
+    Args:
+        back: to an earlier release.
+    """
+    if c.railway_deploy:
+        return Tool("railway-deploy", {"target": c.target, "release": c.release, **({"back": "yes"} if back else {})})
     return Shell(c.deploy, c.target, folder=folder_of(c), env={"RELEASE": c.release}, host=c.host)
 
 
 @check("The application is healthy", "look at the application's log, then inv resume")
 def is_healthy(c: Inputs) -> list[Command]:
     """A deploy command can end with 0 and leave an application that does not start."""
+    on = [Tool("check-deployed", {"target": c.target, "release": c.release})] if c.railway_deploy else []
+    return [*on, *_healthy(c)]
+
+
+def _healthy(c: Inputs) -> list[Command]:
     if asked := c.asked_health:
         what = {"url": asked.url, "status": str(asked.status)} if asked.url else {"command": _words(asked.command)}
         where = {"folder": folder_of(c)} if asked.command else {}

@@ -173,12 +173,12 @@ def swap(c: Inputs) -> Command:
     proof=is_healthy,
     stays="Deploy the other release again by your own deploy command after `inv undo`.",
     again=True,
-    when=lambda c: bool(c.deploy) and bool(c.release),
+    when=lambda c: c.deploys and bool(c.release),
     only="Only where the inventory has a `deploy` command, and the safety backup of the run that replaced it a commit.",
 )
 def deploy(c: Inputs) -> Command:
     """The code that was there when the database was replaced, by the manifest of that run's safety backup."""
-    return deploy_words(c)
+    return deploy_words(c, back=True)
 
 
 @discard.step(

@@ -228,7 +228,7 @@ def checks(c: Inputs) -> list[Command]:
     stays="The former release is deployed again by `inv rollback`, together with its data.",
     again=True,
     on_failure=rollback_hint,
-    when=lambda c: bool(c.deploy),
+    when=lambda c: c.deploys,
     only="Only where the inventory has a `deploy` command.",
 )
 def deploy(c: Inputs) -> Command:

@@ -219,12 +219,12 @@ def account(c: Inputs) -> Command:
     proof=is_healthy_again,
     stays="Deploy the other release again by your own deploy command after `inv undo`.",
     again=True,
-    when=lambda c: bool(c.deploy) and bool(c.release),
+    when=lambda c: c.deploys and bool(c.release),
     only="Only where the inventory has a `deploy` command and the manifest a commit.",
 )
 def deploy(c: Inputs) -> Command:
     """The old schema needs the old code."""
-    return deploy_words(c)
+    return deploy_words(c, back=True)
 
 
 @rollback.step(

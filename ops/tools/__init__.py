@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from ops.tools import backups, delta, failed, hazards, health, kept, loss, measured, promotion, rehearsal, salvage
+from ops.tools import (
+    backups,
+    delta,
+    failed,
+    hazards,
+    health,
+    kept,
+    loss,
+    measured,
+    promotion,
+    railway,
+    rehearsal,
+    salvage,
+)
 from ops.tools.registry import TOOLS, WATCHES
 
 __all__ = [
@@ -17,6 +30,7 @@ __all__ = [
     "loss",
     "measured",
     "promotion",
+    "railway",
     "rehearsal",
     "salvage",
 ]

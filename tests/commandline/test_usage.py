@@ -81,5 +81,11 @@ def test_a_server_that_does_not_answer_is_one_line(project: Callable[..., Projec
 
 
 def test_every_tool_is_a_task_with_the_same_options() -> None:
-    takes = {name: list(inspect.signature(tool).parameters)[1:] for name, tool in TOOLS.items()}
+    def option(one: inspect.Parameter) -> str:
+        return one.name if one.default is one.empty else f"{one.name}?"
+
+    takes = {
+        name: [option(one) for one in list(inspect.signature(tool).parameters.values())[1:]]
+        for name, tool in TOOLS.items()
+    }
     assert {name: options.split() for name, (_, options) in tool_tasks.TOOLS.items()} == takes

@@ -31,4 +31,10 @@ def test_ansible_reads_it(path: Path) -> None:
 
 
 def test_there_are_some() -> None:
-    assert {path.stem for path in EXAMPLES} >= {"local", "ssh"}
+    assert [path.stem for path in EXAMPLES] == [
+        "local",
+        "railway-bastion",
+        "railway-laptop",
+        "railway-test-project",
+        "ssh",
+    ]

@@ -48,6 +48,7 @@ all:
           ansible_connection: ssh
           lock_timeout: 0.5
           database: railway:Postgres/DATABASE_URL
+          railway: {project: shop, environment: staging}
     test:
       hosts:
         shop-test: {database: "embedded:shop_test", seed: [python, seed.py]}

@@ -1,0 +1,202 @@
+"""One target's place on Railway, asked through the CLI: its IDs, its variables, its deployments.
+
+The CLI runs where the target's commands run. What it prints of variables goes nowhere but into the address.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+from ops import railway
+from ops.errors import Refused, StepFailed, Unreachable, UsageError
+from ops.inventory import Railway, Target
+from ops.postgres import parts_of
+from ops.railway import Deployment, Place, Unknown
+from ops.transport import Completed
+
+Run = Callable[[tuple[str, ...], str], Completed]
+NAMED = ("RAILWAY_PROJECT_ID", "RAILWAY_ENVIRONMENT_ID", "RAILWAY_SERVICE_ID", "RAILWAY_DEPLOYMENT_ID")
+LOCAL = ("localhost", "127.0.0.1", "::1")
+# Seconds until a deployment that was asked for has to be on the list.
+APPEARS = 60.0
+
+
+def environ(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which the CLI is called: what a surrounding Railway container says of itself is not meant."""
+    return {name: value for name, value in given.items() if name not in NAMED} | railway.ENV
+
+
+class OnRailway:
+    """Asks the CLI about one target.
+
+    Args:
+        target: its entry in the inventory.
+        where: file and line, for messages.
+        run: runs words in a folder (the application's, or the inventory's where empty), on the target's host.
+        both: whether both kinds of token are set, here.
+    """
+
+    def __init__(self, target: Target, where: str, run: Run, both: bool = False) -> None:
+        if target.railway is None:
+            raise UsageError(f"{where}: `railway` is missing", "railway: {project: ID, environment: production}")
+        self.target, self.where, self._run = target, where, run
+        self.named: Railway = target.railway
+        self.both = both
+
+    def ask(self, words: tuple[str, ...], folder: str = "") -> str:
+        """What a call of the CLI prints.
+
+        Raises:
+            Unreachable: it did not end with 0; what that means, and what to type.
+        """
+        if self.both:
+            raise UsageError(
+                f"{self.where}: both {' and '.join(railway.TOKENS)} are set, and which one counts is not agreed",
+                f"unset {railway.TOKENS[1]}   or the other one",
+            )
+        done = self._run(words, folder)
+        if done.exit:
+            said = done.err if done.err.strip() else done.out
+            meant, hint = railway.meaning(said, done.exit)
+            raise Unreachable(f"{self.target.name}: {' '.join(words[:3])}: {meant}", hint)
+        return done.out
+
+    @cached_property
+    def _status(self) -> str:
+        return self.ask(railway.status_words(self.named.project, self.named.environment))
+
+    def place(self, service: str) -> Place:
+        """The IDs of one of the project's services.
+
+        Raises:
+            UsageError: there is no such service or environment.
+        """
+        try:
+            return railway.place_in(self._status, self.named.environment, service)
+        except Unknown as error:
+            raise UsageError(f"{self.where}: {error}", "correct `railway:` or `database:` there") from None
+        except (ValueError, KeyError, TypeError):
+            raise self._strange("status") from None
+
+    @cached_property
+    def app(self) -> Place:
+        """The application's service; where none is named, the database's."""
+        return self.place(self.named.service or self.target.database.value.split("/")[0])
+
+    def still(self, planned: str) -> None:
+        """Compare the place with the one that a run was planned for.
+
+        Raises:
+            Refused: it is another one.
+        """
+        if str(self.app) != planned:
+            raise Refused(
+                f"{self.target.name}: leads to {self.app} on Railway, and the run was planned for {planned}; "
+                "nothing was changed",
+                "the inventory as it was, or a new run",
+            )
+
+    def url(self, here: bool) -> str:
+        """The address that ``railway:SERVICE/VARIABLE`` leads to; a secret.
+
+        Args:
+            here: the commands run on this machine, which is not in Railway's private network.
+
+        Raises:
+            UsageError: there is no such variable, or it leads where only Railway's containers get.
+        """
+        service, _, name = self.target.database.value.partition("/")
+        said = self.ask(railway.variable_words(self.place(service)))
+        try:
+            found = railway.variables(said)
+        except ValueError:
+            raise self._strange("variable list") from None
+        if name not in found:
+            like = ", ".join(sorted(one for one in found if one.endswith("URL"))) or "no URL"
+            raise UsageError(f"{self.where}: {service} has no variable {name}; there is {like}", "database: railway:…")
+        value = found[railway.unpooled(name, found)]
+        host = _host(value)
+        if here and host.endswith(railway.PRIVATE):
+            raise UsageError(
+                f"{self.where}: {name} leads to {host}, which only Railway's own containers reach",
+                f"database: railway:{service}/DATABASE_PUBLIC_URL   (the service needs a TCP proxy)",
+            )
+        if host and host not in LOCAL and not host.endswith(railway.PRIVATE) and "sslmode=" not in value:
+            # Its certificate is its own, for `localhost`: more than `require` can't be had.
+            value += ("&" if "?" in value else "?") + "sslmode=require"
+        return value
+
+    def deployments(self) -> list[Deployment]:
+        """The application's deployments, the newest first."""
+        try:
+            return railway.deployments(self.ask(railway.deployment_words(self.app)))
+        except (ValueError, KeyError, TypeError):
+            raise self._strange("deployment list") from None
+
+    def deploy(self, how: str, folder: str, patience: float, pause: float) -> Deployment:
+        """Deploy, and wait until the list says that it is live.
+
+        Raises:
+            StepFailed: it failed, or was not live in time.
+        """
+        return self._deployed(railway.deploy_words(self.app, how), folder, patience, pause)
+
+    def go_back(self, commit: str, patience: float, pause: float) -> Deployment | None:
+        """Make the newest deployment of an earlier commit live again; None where that commit is live already.
+
+        Raises:
+            StepFailed: there is none on the list, or it was not live in time.
+        """
+        known = self.deployments()
+        live = next((one for one in known if one.status == railway.LIVE), None)
+        if live and live.commit == commit:
+            return None
+        fit = [one for one in known if one.commit == commit and one.status in (railway.LIVE, "REMOVED", "SLEEPING")]
+        if not fit:
+            raise StepFailed(
+                f"{self.target.name}: none of Railway's last {len(known)} deployments is of commit {commit[:12]}",
+                "deploy that commit (git checkout, railway up), and then   inv resume",
+            )
+        return self._deployed(railway.back_words(fit[0].id), "", patience, pause)
+
+    def _deployed(self, words: tuple[str, ...], folder: str, patience: float, pause: float) -> Deployment:
+        before = {one.id for one in self.deployments()}
+        failed: Unreachable | None = None
+        try:
+            self.ask(words, folder)
+        except Unreachable as error:
+            failed = error
+        deadline, started = time.monotonic() + patience, time.monotonic()
+        while True:
+            new = next((one for one in self.deployments() if one.id not in before), None)
+            if new and new.status == railway.LIVE:
+                return new
+            if new and new.status in railway.ENDED:
+                raise StepFailed(f"{self.target.name}: deployment {new.id} is {new.status}{self._log(new.id)}")
+            if new is None and (failed or time.monotonic() - started > min(APPEARS, patience)):
+                why = failed.message if failed else f"{self.target.name}: {' '.join(words[:2])} said it was done"
+                raise StepFailed(f"{why}; no deployment was begun", failed.hint if failed else "railway status")
+            if time.monotonic() > deadline:
+                what = f"deployment {new.id} is still {new.status}" if new else "no deployment was begun"
+                hint = "railway logs, and then   inv resume"
+                raise StepFailed(f"{self.target.name}: after {patience:g} s {what}", hint)
+            time.sleep(pause)
+
+    def _strange(self, what: str) -> Unreachable:
+        return Unreachable(f"{self.target.name}: railway {what}: not what the CLI is known to print", "railway upgrade")
+
+    def _log(self, deployment: str) -> str:
+        try:
+            lines = self.ask(railway.log_words(self.app, deployment)).strip().splitlines()
+        except Unreachable as error:
+            return f" (its log: {error.message})"
+        return "; its log ends: " + " / ".join(lines[-3:]) if lines else ""
+
+
+def _host(value: str) -> str:
+    try:
+        return parts_of(value).get("host", "")
+    except ValueError:
+        return ""

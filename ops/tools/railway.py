@@ -1,0 +1,46 @@
+"""What is done with Railway itself: whether the target is still the one planned for, and its deployments."""
+
+from __future__ import annotations
+
+from ops.errors import StepFailed
+from ops.tools.registry import tool
+from ops.world import World
+
+# Seconds: until a deployment has to be live, and between two looks.
+PATIENCE, PAUSE = 900, 5
+
+
+@tool
+def check_railway(world: World, *, target: str, place: str) -> str:
+    """Say whether the inventory still leads to the project, environment and service that a run was planned for."""
+    world.railway(target).still(place)
+    return f"{place} as planned"
+
+
+@tool
+def railway_deploy(
+    world: World, *, target: str, release: str = "", back: str = "", timeout: str = "", every: str = ""
+) -> str:
+    """Deploy the application, or (``back``) an earlier commit of it, and wait until Railway says that it is live."""
+    patience, pause = float(timeout or PATIENCE), float(every or PAUSE)
+    on, entry = world.railway(target), world.inventory.target(target)
+    if back:
+        found = on.go_back(release, patience, pause)
+        if found is None:
+            return f"commit {release[:12]} is live already"
+    else:
+        how = entry.railway.deploy if entry.railway else None
+        found = on.deploy(how or "redeploy", entry.app.dir if entry.app else "", patience, pause)
+    return f"deployment {found.id} is live" + (f", of commit {found.commit[:12]}" if found.commit else "")
+
+
+@tool
+def check_deployed(world: World, *, target: str, release: str = "") -> str:
+    """Say whether the newest deployment is live, and of the wanted commit where Railway knows it."""
+    known = world.railway(target).deployments()
+    if not known or known[0].status != "SUCCESS":
+        what = f"deployment {known[0].id} is {known[0].status}" if known else "there is no deployment"
+        raise StepFailed(f"{target}: {what}", "railway logs")
+    if known[0].commit and release and known[0].commit != release:
+        raise StepFailed(f"{target}: what is live is of commit {known[0].commit[:12]}, not of {release[:12]}")
+    return f"deployment {known[0].id} is live"

@@ -1,0 +1,182 @@
+"""Whole procedures on the fake Railway, and with each of its faults: nothing is called done that is not."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from tests.commandline.test_pages import content, paste
+from tests.railway.conftest import Rail
+
+Make = Callable[..., Rail]
+
+
+def commit(rail: Rail) -> str:
+    """Commit the application as it is; Railway's newest source is that commit."""
+    folder = rail.project.folder
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+    for words in (("init", "-q"), ("add", "shop"), (*who, "commit", "-qm", "release")):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True).stdout.strip()
+    rail.change(head=head)
+    return head
+
+
+@pytest.mark.slow
+def test_release_and_rollback_deploy_and_go_back(rail: Make) -> None:
+    on = rail("c")
+    shop, head = on.project, commit(on)
+    before = {name: found for name, found in _tables(on).items()}
+    backup = shop.inv("backup", "--json")
+    assert backup.code == 0, backup.out + backup.err
+    done = shop.inv("release", "--confirm=shop")
+    assert done.code == 0, done.out + done.err
+    assert on.live() == head
+    done = shop.inv("rollback", "--backup=latest", "--confirm=shop")
+    assert done.code == 0, done.out + done.err
+    assert _tables(on) == before
+    assert "secretword" not in done.out + done.err
+    for words, env in on.calls:
+        assert env == {"CI": "true", "RAILWAY_NO_AUTO_UPDATE": "1", "RAILWAY_NO_TELEMETRY": "1"}
+        if words[0] not in ("status", "api"):
+            given = dict(zip(words, words[1:], strict=False))
+            assert (given["--project"], given["--service"][:4]) == ("prj-1", "svc-")
+            assert given["--environment"].startswith("env-")
+
+
+@pytest.mark.slow
+def test_release_and_rollback_by_hand_equal_the_engine(rail: Make) -> None:
+    on = rail("c")
+    shop, head = on.project, commit(on)
+    before = shop.fingerprint()
+    assert shop.inv("release", "--confirm=shop").code == 0
+    by_engine = content(shop)
+    assert shop.inv("rollback", "--backup=latest", "--confirm=shop").code == 0
+    assert shop.inv("runbooks").code == 0
+    assert "inv tool.railway-deploy --target=shop" in (shop.folder / "runbooks/release.md").read_text()
+    done = paste(shop, "release")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert content(shop) == by_engine
+    deployed = [d for d in on.state["deployments"] if d["meta"].get("commitHash") == head]
+    assert len(deployed) == 2 and on.live() == head
+    backup = sorted(path.name for path in (shop.folder / "backups/shop/backups").glob("*_hand_last"))[-1]
+    done = paste(shop, "rollback", BACKUP=backup)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert shop.fingerprint() == before
+
+
+def _tables(on: Rail) -> dict[str, tuple[int, str]]:
+    return on.project.fingerprint()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("does-nothing", "no deployment was begun"),
+        ("failed-deployment", "is FAILED; its log ends: building / migrating / boom: no module named shop"),
+        ("slow-deployment", "is still"),
+    ],
+)
+def test_a_deployment_that_is_not_live_is_never_called_done(rail: Make, fault: str, said: str) -> None:
+    on = rail("c")
+    shop = on.project
+    commit(on)
+    on.change(faults=[fault])
+    done = shop.inv("tool.railway-deploy", "--target=shop", "--timeout=2", "--every=0.1")
+    assert done.code == 4 and said in done.out + done.err, done.out + done.err
+    assert "Traceback" not in done.out + done.err
+    on.change(faults=[])
+
+
+@pytest.mark.parametrize(
+    ("fault", "env", "said"),
+    [
+        ("rate-limit", {}, "takes no more questions for now"),
+        ("offline", {}, "Railway's API does not answer"),
+        ("", {"RAILWAY_API_TOKEN": ""}, "the token is not allowed"),
+        ("", {"RAILWAY_API_TOKEN": "old"}, "the token is not allowed"),
+        ("", {"RAILWAY_API_TOKEN": None}, "no token is at hand"),
+        ("", {"RAILWAY_API_TOKEN": None, "RAILWAY_TOKEN": "old"}, "the token is not valid, or has expired"),
+        ("", {"RAILWAY_TOKEN": "token-p"}, "both RAILWAY_TOKEN and RAILWAY_API_TOKEN are set"),
+        ("", {"PATH": None}, "the railway CLI is not installed"),
+    ],
+)
+def test_what_is_wrong_with_a_token_is_said_in_a_line(
+    rail: Make, fault: str, env: dict[str, str | None], said: str
+) -> None:
+    on = rail("b")
+    on.change(faults=[fault])
+    path = on.project.env["PATH"].split(":", 1)[1]
+    for name, value in env.items():
+        if value is None:
+            on.project.env.pop(name)
+        else:
+            on.project.env[name] = value
+    on.project.env.setdefault("PATH", path)
+    done = on.project.inv("backup")
+    assert done.code in (2, 4), done.out + done.err
+    assert said in done.out + done.err and "Try: " in done.out + done.err
+    assert "Traceback" not in done.out + done.err
+    assert not (on.project.folder / "backups/shop/backups").exists()
+
+
+def test_a_project_token_suffices_for_its_own_environment_only(rail: Make) -> None:
+    on = rail("b")
+    del on.project.env["RAILWAY_API_TOKEN"]
+    on.project.env["RAILWAY_TOKEN"] = "token-p"
+    done = on.project.inv("backup")
+    assert done.code == 0, done.out + done.err
+    done = on.project.inv("clone-prod-to-test")
+    assert done.code == 4 and "no such environment, or the token does not reach it" in done.out + done.err
+
+
+def test_the_private_address_is_refused_from_here(rail: Make) -> None:
+    on = rail("b")
+    file = on.project.folder / "inventory.yaml"
+    file.write_text(file.read_text().replace("DATABASE_PUBLIC_URL", "DATABASE_URL"))
+    done = on.project.inv("backup")
+    assert done.code == 2, done.out + done.err
+    assert "only Railway's own containers reach" in done.out and "DATABASE_PUBLIC_URL" in done.out
+    assert "secretword" not in done.out + done.err
+
+
+def test_names_that_are_not_there(rail: Make) -> None:
+    on = rail("b")
+    file = on.project.folder / "inventory.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("Postgres/DATABASE_PUBLIC_URL", "Postgres/DATABASE_PUBLC_URL"))
+    done = on.project.inv("backup")
+    assert done.code == 2 and "there is DATABASE_PUBLIC_URL, DATABASE_URL" in done.out, done.out
+    file.write_text(text.replace("railway:Postgres/", "railway:Postgrs/"))
+    done = on.project.inv("backup")
+    assert done.code == 2 and "no services named 'Postgrs'; there are Postgres, web" in done.out, done.out
+
+
+def test_the_pooled_address_gives_way_to_the_direct_one(rail: Make) -> None:
+    on = rail("b")
+    found = on.state["variables"]
+    direct = found["env-p"]["svc-db"]["DATABASE_PUBLIC_URL"]
+    found["env-p"]["svc-db"] |= {
+        "DATABASE_PUBLIC_URL": "postgresql://postgres:secretword@127.0.0.1:1/pooled",
+        "DATABASE_PUBLIC_UNPOOLED_URL": direct,
+    }
+    on.change(variables=found)
+    done = on.project.inv("backup")
+    assert done.code == 0, done.out + done.err
+
+
+def test_another_project_behind_the_same_name_is_refused_on_resume(rail: Make) -> None:
+    on = rail("c")
+    shop = on.project
+    (shop.folder / "shop/lessons/management/commands/check_lessons_data.py").write_text("raise SystemExit(1)\n")
+    done = shop.inv("release", "--confirm=shop")
+    assert done.code == 4, done.out + done.err
+    environments = [{"id": "env-other", "name": "production"}, {"id": "env-t", "name": "staging"}]
+    variables = on.state["variables"]
+    on.change(environments=environments, variables=variables | {"env-other": variables["env-p"]})
+    done = shop.inv("resume", "--confirm=shop")
+    assert done.code == 3, done.out + done.err
+    assert "leads to prj-1/env-other/svc-web on Railway, and the run was planned for prj-1/env-p/svc-web" in done.out
