@@ -13,9 +13,10 @@ import zlib
 import pytest
 
 from ops.main import replan
+from tests.conftest import Done
 from tests.faults.oracle import Oracle
 from tests.faults.places import PHASES, Place, available, blow_at, chosen, everything, places, takes_back
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, tables
 
 pytestmark = pytest.mark.faults
 KINDS = available() if everything() else ("",)
@@ -67,6 +68,22 @@ def places_left(oracle: Oracle, phase: str, blow: str) -> set[str]:
     return {place.key for place in places(replan(oracle.last())) if blow_at(place, phase, blow)}
 
 
+def led_on(oracle: Oracle, refused: Done, confirm: str) -> None:
+    """What a refused undo says to type: to finish it, or to go back to the backup. It is typed."""
+    hint = re.search(r"^Try: inv ((?:rollback|resume) .*)$", refused.out, re.M)
+    oracle.expect(hint, "no way out")
+    if not hint:
+        return
+    done = oracle.stage.project.inv(*hint[1].split(), confirm)
+    oracle.told.append(f"--- {hint[0]}: {done.code}\n{done.out}{done.err}")
+    oracle.expect(done.code == 0, "the way out is none")
+    if hint[1].startswith("resume"):
+        oracle.over(oracle.end)
+    else:
+        oracle.production()
+        oracle.expect(tables(oracle.stage.project) == oracle.start.tables, "not as it was before")
+
+
 def _phases(step: str) -> tuple[str, ...]:
     return PHASES if everything() else (PHASES[zlib.crc32(step.encode()) % len(PHASES)],)
 
@@ -98,7 +115,7 @@ def test_struck_on_the_way_back(stage: Stage, name: str, step: str, phase: str) 
             break
     oracle.told.append(f"--- at last: {done.code}\n{done.out}{done.err}")
     if "can't be undone" in done.out:
-        oracle.expect("Try: inv rollback" in done.out, "no way out")
+        led_on(oracle, done, confirm)
         oracle.verdict()
         return
     oracle.expect(done.code == 0, "it never came to its end")
