@@ -315,6 +315,7 @@ class Stage:
         path = os.pathsep.join([str(Path(__file__).parent / "hook"), str(ROOT)])
         plain = self.project.env
         self.project.env = plain | {"PYTHONPATH": path, "OPS_STRIKE": str(self.folder / "order")}
+        self.project.env["OPS_FAULTS"] = os.environ.get("OPS_FAULTS", "")
         try:
             done = self.project.inv(*words)
         finally:
