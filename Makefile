@@ -1,7 +1,8 @@
 # make demo    set everything up in .venv, and release the demo on an embedded PostgreSQL
 # make test    set everything up in .venv, and run the tests
 # make test-slow   the tests that take longer: whole releases of many shapes
-# make test-faults   runs that are struck in the middle: every command of every procedure
+# make test-faults   runs that are struck in the middle: every command of every procedure, one blow at each place;
+#                    OPS_FAULTS=1/3: at a third of the places; OPS_FAULTS=all: every blow at every place (hours)
 # make lint    ruff and mypy
 # make bench   measured ratios, side by side
 # make lock    renew constraints.txt

@@ -407,8 +407,13 @@ class Runner:
             status = self.state.status[planned.name]
             if status != "done" and planned.untouched and self._answer(planned.untouched) is None:
                 continue
-            hint = planned.step.on_failure(planned.inputs) if planned.step.on_failure else ""
+            hint = planned.step.on_failure(planned.inputs) if planned.step.on_failure else self._past_final()
             raise Refused(f"{planned.inputs.target}: {planned.name} can't be undone: {planned.step.final}", hint)
+
+    def _past_final(self) -> str:
+        """What to type where nothing can be taken back: finish it, or see which backups there are."""
+        c = self.plan.inputs
+        return f"inv backups --target={c.target}" if self.state.finished else f"inv resume --run={c.run}"
 
     _explained = ""
 

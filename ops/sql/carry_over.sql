@@ -1,5 +1,6 @@
 -- Makes owner, grants, connection limit, settings and comment of one database those of another: they do not follow a name.
 -- What the other one does not have is taken away. A mark of this tool stays, and the comment of people stands below it.
+-- Where there is no database of that name, nothing is done: an undo comes here also where a swap was cut off before it.
 -- Variables: source, name.
 SELECT set_config('generalprobe.source', :'source', false), set_config('generalprobe.name', :'name', false) \g /dev/null
 -- Settings of a role in a database are that role's: what only an administrator may write is told before anything is.
@@ -24,7 +25,7 @@ BEGIN
                                           ELSE quote_literal(substr(setting, strpos(setting, '=') + 1)) END, 'RESET ALL'), '; ')
     INTO wanted FROM differing d JOIN pg_roles r ON r.oid = d.setrole JOIN pg_roles me ON me.rolname = current_user
     LEFT JOIN unnest(d.setconfig) AS setting ON true
-    WHERE NOT me.rolsuper AND r.oid <> me.oid
+    WHERE NOT me.rolsuper AND r.oid <> me.oid AND EXISTS (SELECT FROM pg_database WHERE datname = name)
       AND (r.rolsuper OR NOT me.rolcreaterole
            OR current_setting('server_version_num')::int >= 160000 AND NOT pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION'));
     IF wanted IS NOT NULL THEN
@@ -69,7 +70,7 @@ FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.
      LATERAL (SELECT c.name, c.raw, (SELECT string_agg(quote_ident(part), '.') FROM unnest(string_to_array(c.name, '.')) part)
                      AS quoted, c.name IN ('search_path', 'temp_tablespaces', 'local_preload_libraries',
                                            'session_preload_libraries') AS list) p
-WHERE d.datname = :'source' AND NOT EXISTS (
+WHERE d.datname = :'source' AND EXISTS (SELECT FROM pg_database WHERE datname = :'name') AND NOT EXISTS (
     SELECT FROM pg_db_role_setting o JOIN pg_database i ON i.oid = o.setdatabase
     WHERE i.datname = :'name' AND o.setrole = s.setrole AND setting = ANY (o.setconfig)) \gexec
 RESET search_path;

@@ -65,6 +65,20 @@ def test_what_only_an_administrator_may_set_is_said_as_he_types_it(
     assert carry(client, role, source, name) == ""
 
 
+def test_where_the_other_one_is_not_there_nothing_is_done(
+    role: str, other_role: str, client: Client, two: tuple[str, str]
+) -> None:
+    """As after a swap that was cut off before its renames, on a production that is frozen."""
+    source, _ = two
+    client.ask(
+        f"ALTER DATABASE {source} SET default_transaction_read_only = on;"
+        f"ALTER ROLE {quoted(other_role)} IN DATABASE {source} SET work_mem = '5MB'"
+    )
+    client.must("carry_over.sql", source=source, name="carry_nowhere")
+    done = client.run("carry_over.sql", source=source, name="carry_nowhere", env=as_role(role))
+    assert done.returncode == 0, done.stderr
+
+
 def test_another_owner_is_carried_by_a_superuser(role: str, client: Client, two: tuple[str, str]) -> None:
     source, name = two
     client.ask(f"ALTER DATABASE {source} OWNER TO postgres")

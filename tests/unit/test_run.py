@@ -415,6 +415,23 @@ def test_undo_refuses_after_a_final_step_that_is_done(bench: Bench) -> None:
     assert (caught.value.hint, bench.log) == ("inv rollback", ["a", "b", "c"])
 
 
+def test_a_refused_undo_says_what_leads_on_also_where_the_step_does_not(bench: Bench) -> None:
+    steps = step("a", undo=None, final="What is sent is sent."), fails("b")
+    with pytest.raises(StepFailed):
+        bench.go(*steps)
+    with pytest.raises(Refused, match="can't be undone") as caught:
+        bench.undo(*steps)
+    assert caught.value.hint == f"inv resume --run={INPUTS.run}"
+
+
+def test_a_refused_undo_of_a_run_that_is_done_names_the_backups(bench: Bench) -> None:
+    steps = (step("a", undo=None, final="What is sent is sent."),)
+    bench.go(*steps)
+    with pytest.raises(Refused, match="can't be undone") as caught:
+        bench.undo(*steps)
+    assert caught.value.hint == "inv backups --target=shop"
+
+
 def test_undo_refuses_after_a_final_step_that_is_done_even_if_it_seems_untouched(bench: Bench) -> None:
     steps = step("a"), step("b", untouched=exists("a"), **FINAL)
     bench.go(*steps)
