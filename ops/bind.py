@@ -213,7 +213,14 @@ def railway_inputs(world: World, entry: Target) -> dict[str, Any]:
     """Where the target is on Railway, by IDs, and how it is deployed there; nothing where it is not."""
     if entry.railway is None:
         return {}
-    return {"railway": str(world.railway(entry.name).app), "railway_deploy": entry.railway.deploy or ""}
+    return {"railway": str(world.railway(entry.name).app), **railway_wishes(entry)}
+
+
+def railway_wishes(entry: Target) -> dict[str, Any]:
+    """What the inventory wants of Railway, without asking it."""
+    if entry.railway is None:
+        return {}
+    return {"railway_deploy": entry.railway.deploy or "", "railway_backups": entry.railway.backups}
 
 
 def health_inputs(entry: Target) -> dict[str, Any]:

@@ -77,7 +77,8 @@ class Inputs(BaseModel):
     that is taken back by itself. ``frozen``: production is frozen before a rollback, or is to be for a promotion;
     ``freezes``: this rollback freezes it; ``export``: it keeps what differs as a backup of its own. Times are in
     seconds, ``keep_replaced`` in days. ``ssh`` are the words that reach the target's host; empty where it is this one.
-    ``railway`` is ``project/environment/service`` by IDs, ``railway_deploy`` how the application is deployed there.
+    ``railway`` is ``project/environment/service`` by IDs, ``railway_deploy`` how the application is deployed there,
+    ``railway_backups`` asks for Railway's own backups, too.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -125,6 +126,7 @@ class Inputs(BaseModel):
     ssh: tuple[str, ...] = ()
     railway: str = ""
     railway_deploy: str = ""
+    railway_backups: bool = False
 
     @field_validator("run", "backup", "certificate")
     @classmethod

@@ -162,12 +162,16 @@ class Connection(Frozen):
 
 
 class Railway(Frozen):
-    """Where on Railway a target is: names or IDs. ``service`` is the application's, ``deploy`` how it is deployed."""
+    """Where on Railway a target is: names or IDs. ``service`` is the application's, ``deploy`` how it is deployed.
+
+    ``backups``: each of our backups is followed by one of Railway's own, of the whole volume.
+    """
 
     project: Word
     environment: Word
     service: Word | None = None
     deploy: Literal["up", "redeploy"] | None = None
+    backups: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
     def _deploys_a_service(self) -> Railway:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+from dataclasses import asdict
 from typing import Any
 
 from ops import backup, console, frozen, kept
@@ -17,6 +18,7 @@ from ops.journal import State
 from ops.main import Options, every_run, status_lines, target_of, world_of
 from ops.postgres import json_lines
 from ops.probes import identity, target_folder
+from ops.railway import VolumeBackup
 from ops.world import SQL_FOLDER, World
 
 CLOSED = "CLOSED to everybody: an exchange of databases was cut off; resuming or undoing that run opens it"
@@ -27,9 +29,11 @@ def _names(world: World, options: Options) -> list[str]:
 
 
 def backups(options: Options) -> int:
-    """List every backup with its age, size and rows."""
+    """List every backup with its age, size and rows, and Railway's own ones beside them."""
     world = world_of(options)
-    rows, data = [], []
+    rows: list[list[str]] = []
+    data: list[dict[str, Any]] = []
+    notes: list[str] = []
     for name in _names(world, options):
         for manifest in backup.backups(target_folder(world, name)):
             count = sum(manifest.rows.values())
@@ -55,8 +59,26 @@ def backups(options: Options) -> int:
                     **({"delta_of": manifest.delta_of} if manifest.delta_of else {}),
                 }
             )
-    console.Console(options.json).table("backups", ["target", "backup", "age", "size", "rows", "commit"], rows, data)
+        if entry := world.inventory.target(name).railway:
+            more, said = _volume_backups(world, name) if entry.backups else ([], "")
+            rows += [
+                [name, f"{one.name} (Railway's, {one.id})", "", f"{one.megabytes:,.1f} MB", "", ""] for one in more
+            ]
+            data += [{"event": "railway-backup", "target": name, **asdict(one)} for one in more]
+            notes += [said] if said else []
+    screen = console.Console(options.json)
+    screen.table("backups", ["target", "backup", "age", "size", "rows", "commit"], rows, data)
+    for note in notes:
+        screen.text(note)
     return DONE
+
+
+def _volume_backups(world: World, target: str) -> tuple[list[VolumeBackup], str]:
+    """Railway's own backups, or why none are listed."""
+    try:
+        return world.railway(target).volume_backups(), ""
+    except OpsError as error:
+        return [], f"{error.message}; the list holds ours only" + (f"; Try: {error.hint}" if error.hint else "")
 
 
 def runs(options: Options) -> int:

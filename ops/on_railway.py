@@ -13,7 +13,7 @@ from ops import railway
 from ops.errors import Refused, StepFailed, Unreachable, UsageError
 from ops.inventory import Railway, Target
 from ops.postgres import parts_of
-from ops.railway import Deployment, Place, Unknown
+from ops.railway import Deployment, Place, Unknown, VolumeBackup
 from ops.transport import Completed
 
 Run = Callable[[tuple[str, ...], str], Completed]
@@ -26,6 +26,10 @@ APPEARS = 60.0
 def environ(given: Mapping[str, str]) -> dict[str, str]:
     """The environment in which the CLI is called: what a surrounding Railway container says of itself is not meant."""
     return {name: value for name, value in given.items() if name not in NAMED} | railway.ENV
+
+
+class NotInPlan(Unreachable):
+    """What was asked for is not part of Railway's plan."""
 
 
 class OnRailway:
@@ -59,6 +63,8 @@ class OnRailway:
         done = self._run(words, folder)
         if done.exit:
             said = done.err if done.err.strip() else done.out
+            if railway.not_in_plan(done.out + done.err):
+                raise NotInPlan(f"{self.target.name}: Railway's plan, or the token, does not include its own backups")
             meant, hint = railway.meaning(said, done.exit)
             raise Unreachable(f"{self.target.name}: {' '.join(words[:3])}: {meant}", hint)
         return done.out
@@ -84,6 +90,47 @@ class OnRailway:
     def app(self) -> Place:
         """The application's service; where none is named, the database's."""
         return self.place(self.named.service or self.target.database.value.split("/")[0])
+
+    @cached_property
+    def database(self) -> Place:
+        """The database's service; the one of ``railway: service`` where the address is found elsewhere."""
+        reference = self.target.database
+        named = reference.value.split("/")[0] if reference.kind == "railway" else self.named.service
+        return self.place(named or "Postgres")
+
+    def volume_backups(self) -> list[VolumeBackup]:
+        """Railway's own backups of the database's volume, the newest first.
+
+        Raises:
+            NotInPlan: there are none to be had.
+        """
+        try:
+            return railway.volume_backups(self.ask(railway.backup_list_words(self.database)))
+        except (ValueError, KeyError, TypeError):
+            raise self._strange("postgres pitr backup list") from None
+
+    def back_up(self, name: str, patience: float, pause: float) -> VolumeBackup:
+        """Ask for a backup of the volume, and wait until it is on the list.
+
+        Raises:
+            NotInPlan: there are none to be had.
+            StepFailed: it was not on the list in time, whatever the CLI said.
+        """
+        found = self._named(name)
+        if found is None:
+            self.ask(railway.backup_words(self.database, name))
+        deadline = time.monotonic() + patience
+        while (found := found or self._named(name)) is None:
+            if time.monotonic() > deadline:
+                raise StepFailed(
+                    f"{self.target.name}: after {patience:g} s Railway lists no backup {name}",
+                    "railway postgres pitr backup list, and then   inv resume",
+                )
+            time.sleep(pause)
+        return found
+
+    def _named(self, name: str) -> VolumeBackup | None:
+        return next((one for one in self.volume_backups() if one.name == name), None)
 
     def still(self, planned: str) -> None:
         """Compare the place with the one that a run was planned for.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ops import console, render
-from ops.bind import health_inputs
+from ops.bind import health_inputs, railway_wishes
 from ops.command import placeholder, quote
 from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
@@ -48,7 +48,7 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         checks=entry.checks,
         deploy=entry.deploy or (),
         railway=placeholder("RAILWAY") if entry.railway else "",
-        railway_deploy=(entry.railway.deploy or "") if entry.railway else "",
+        **railway_wishes(entry),
         health=health.get("health", ()),
         asked_health=health.get("asked_health"),
         kept=placeholder("KEPT"),

@@ -80,6 +80,52 @@ def log_words(place: Place, deployment: str) -> tuple[str, ...]:
     return ("railway", "logs", deployment, *place.words(), "--deployment", "-n", "20")
 
 
+def backup_words(place: Place, name: str) -> tuple[str, ...]:
+    """What begins a backup of the database's volume, and does not wait for it (5.33 and later)."""
+    return ("railway", "postgres", "pitr", "backup", "create", *place.words(), "--name", name, "--json")
+
+
+def backup_list_words(place: Place) -> tuple[str, ...]:
+    """What lists the backups of the database's volume."""
+    return ("railway", "postgres", "pitr", "backup", "list", *place.words(), "--json")
+
+
+@dataclass(frozen=True)
+class VolumeBackup:
+    """One of Railway's own backups: of the whole volume, on Railway, restored in place with downtime."""
+
+    id: str
+    name: str
+    created: str
+    expires: str
+    megabytes: float
+
+
+def volume_backups(said: str) -> list[VolumeBackup]:
+    """The backups, the newest first, from what ``backup_list_words`` prints.
+
+    Raises:
+        ValueError: this is no list of backups.
+    """
+    found = _list(said)
+    newest = sorted(found, key=lambda one: str(one.get("createdAt", "")), reverse=True)
+    return [
+        VolumeBackup(
+            str(one["id"]),
+            str(one.get("name") or ""),
+            str(one.get("createdAt") or ""),
+            str(one.get("expiresAt") or ""),
+            float(one.get("usedMB") or one.get("referencedMB") or 0),
+        )
+        for one in newest
+    ]
+
+
+def not_in_plan(said: str) -> bool:
+    """Whether a refusal means that the plan does not include it; to log in again does not help."""
+    return "OAUTH_INSUFFICIENT_GRANT" in said or "You do not have access to this resource" in said
+
+
 def place_in(said: str, environment: str, service: str) -> Place:
     """The IDs of an environment and a service, by their names or IDs, from what ``status_words`` prints.
 
@@ -131,13 +177,18 @@ def deployments(said: str) -> list[Deployment]:
     Raises:
         ValueError: this is no list of deployments.
     """
-    found = json.loads(said)
-    if not isinstance(found, list):
-        raise ValueError("no list of deployments")
+    found = _list(said)
     newest = sorted(found, key=lambda one: str(one.get("createdAt", "")), reverse=True)
     return [
         Deployment(str(d["id"]), str(d["status"]), str((d.get("meta") or {}).get("commitHash") or "")) for d in newest
     ]
+
+
+def _list(said: str) -> list[dict[str, Any]]:
+    found = json.loads(said)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ValueError("not what the CLI prints")
+    return found
 
 
 def _object(said: str) -> dict[str, Any]:

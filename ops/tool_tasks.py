@@ -64,6 +64,8 @@ TOOLS = {
     ),
     "check-railway": ("Say whether a target's place on Railway is the one planned for.", "target place"),
     "railway-deploy": ("Deploy on Railway, and wait until it is live.", "target release? back? timeout? every?"),
+    "railway-backup": ("Ask Railway for a backup of its own, too.", "target name timeout? every?"),
+    "check-railway-backup": ("Say whether Railway lists a backup of its own.", "target name"),
     "check-deployed": ("Say whether Railway's newest deployment is live.", "target release?"),
     "check-kept": ("Say which run kept a database.", "target name"),
     "check-discard": ("Say whether a kept database may be discarded.", "target name"),

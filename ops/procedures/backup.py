@@ -95,3 +95,24 @@ def seal(c: Inputs) -> Command:
     """Writes the sha256 of every file, the versions, the applied migrations and the application's commit into the
     manifest, last of all, and gives the folder its name."""
     return Tool("seal", {"target": c.target, "backup_id": c.backup, "run": c.run})
+
+
+@check("Railway lists its own backup, where its plan has any", "inv resume")
+def railway_lists_it(c: Inputs) -> Command:
+    """What the CLI says when it is asked for one is no proof."""
+    return Tool("check-railway-backup", {"target": c.target, "name": c.backup})
+
+
+@backup.step(
+    "Ask Railway for a backup of its own, too",
+    proof=railway_lists_it,
+    stays="One more of Railway's own backups; Railway removes it in its own time.",
+    again=True,
+    when=lambda c: c.railway_backups,
+    only="Only where the inventory has `railway: {backups: true}`.",
+)
+def railway(c: Inputs) -> Command:
+    """A second net, of the whole volume, on the same platform: deleting the volume deletes it. To restore it takes the
+    service down and replaces all that was written since, in place; the dump is restored beside what is live, so take
+    that first."""
+    return Tool("railway-backup", {"target": c.target, "name": c.backup})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ops.errors import StepFailed
+from ops.on_railway import NotInPlan
 from ops.tools.registry import tool
 from ops.world import World
 
@@ -32,6 +33,28 @@ def railway_deploy(
         how = entry.railway.deploy if entry.railway else None
         found = on.deploy(how or "redeploy", entry.app.dir if entry.app else "", patience, pause)
     return f"deployment {found.id} is live" + (f", of commit {found.commit[:12]}" if found.commit else "")
+
+
+@tool
+def railway_backup(world: World, *, target: str, name: str, timeout: str = "", every: str = "") -> str:
+    """Ask Railway for a backup of its own, and wait until it lists it; say so where the plan has none."""
+    try:
+        found = world.railway(target).back_up(name, float(timeout or PATIENCE), float(every or PAUSE))
+    except NotInPlan as error:
+        return f"{error.message}; the dump stands alone"
+    return f"Railway has {found.name} ({found.id}) as well, until {found.expires or 'it is removed'}"
+
+
+@tool
+def check_railway_backup(world: World, *, target: str, name: str) -> str:
+    """Say whether Railway lists a backup of this name; where the plan has none, nothing is missing."""
+    try:
+        known = world.railway(target).volume_backups()
+    except NotInPlan as error:
+        return f"{error.message}; the dump stands alone"
+    if not any(one.name == name for one in known):
+        raise StepFailed(f"{target}: Railway lists no backup {name}", "inv resume")
+    return f"Railway lists {name}"
 
 
 @tool

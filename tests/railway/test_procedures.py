@@ -180,3 +180,39 @@ def test_another_project_behind_the_same_name_is_refused_on_resume(rail: Make) -
     done = shop.inv("resume", "--confirm=shop")
     assert done.code == 3, done.out + done.err
     assert "leads to prj-1/env-other/svc-web on Railway, and the run was planned for prj-1/env-p/svc-web" in done.out
+
+
+def with_backups(rail: Make) -> Rail:
+    """A project that wants Railway's own backups, too."""
+    on = rail("b")
+    file = on.project.folder / "inventory.yaml"
+    file.write_text(file.read_text().replace("deploy: redeploy", "deploy: redeploy\n            backups: true"))
+    return on
+
+
+def test_railways_own_backup_comes_after_ours_and_both_are_listed(rail: Make) -> None:
+    on = with_backups(rail)
+    done = on.project.inv("backup")
+    assert done.code == 0, done.out + done.err
+    name = on.state["backups"][0]["name"]
+    assert f"Railway has {name} (bak-1) as well" in done.out
+    listed = on.project.inv("backups")
+    assert f"{name} (Railway's, bak-1)" in listed.out and listed.out.count(name) == 2, listed.out
+    kinds = [event["event"] for event in on.project.inv("backups", "--json").events]
+    assert kinds == ["backup", "railway-backup"]
+
+
+def test_a_plan_without_backups_is_said_and_the_dump_stands_alone(rail: Make) -> None:
+    on = with_backups(rail)
+    on.change(faults=["plan-gate"])
+    done = on.project.inv("backup")
+    assert done.code == 0, done.out + done.err
+    assert "does not include its own backups; the dump stands alone" in done.out
+    assert "the list holds ours only" in on.project.inv("backups").out
+
+
+def test_a_backup_that_railway_does_not_list_is_none(rail: Make) -> None:
+    on = with_backups(rail)
+    on.change(faults=["does-nothing"])
+    done = on.project.inv("tool.railway-backup", "--target=shop", "--name=x", "--timeout=1", "--every=0.1")
+    assert done.code == 4 and "after 1 s Railway lists no backup x" in done.out + done.err, done.out + done.err
