@@ -3,6 +3,7 @@
 # make test-slow   the tests that take longer: whole releases of many shapes
 # make test-faults   runs that are struck in the middle: every command of every procedure, one blow at each place;
 #                    OPS_FAULTS=1/3: at a third of the places; OPS_FAULTS=all: every blow at every place (hours)
+# make railway-contract   the flags that are used, held against an installed railway CLI
 # make lint    ruff and mypy
 # make bench   measured ratios, side by side
 # make lock    renew constraints.txt
@@ -13,7 +14,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: demo test test-slow test-faults lint bench lock clean setup
+.PHONY: demo test test-slow test-faults railway-contract lint bench lock clean setup
 
 setup: .venv/ready
 
@@ -39,6 +40,9 @@ test-slow: setup
 
 test-faults: setup
 	$(BIN)/python -m pytest -m faults
+
+railway-contract: setup
+	$(BIN)/python -m tests.railway.contract
 
 lint: setup
 	$(BIN)/ruff check .

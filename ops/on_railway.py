@@ -5,6 +5,7 @@ The CLI runs where the target's commands run. What it prints of variables goes n
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -68,6 +69,11 @@ class OnRailway:
             meant, hint = railway.meaning(said, done.exit)
             raise Unreachable(f"{self.target.name}: {' '.join(words[:3])}: {meant}", hint)
         return done.out
+
+    def version(self) -> tuple[int, ...]:
+        """The CLI's version."""
+        found = re.search(r"(\d+)\.(\d+)\.(\d+)", self.ask(("railway", "--version")))
+        return tuple(map(int, found.groups())) if found else (0, 0, 0)
 
     @cached_property
     def _status(self) -> str:

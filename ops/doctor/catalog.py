@@ -14,7 +14,8 @@ def _check(name: str, look: Look, *after: str) -> Check:
 # Of the way to a database; for production and for its test target.
 _REACH = (
     _check("host", reach.host),
-    _check("address", reach.address, "host"),
+    _check("railway", reach.railway, "host"),
+    _check("address", reach.address, "host", "railway"),
     _check("server", reach.server, "address"),
     _check("pooler", reach.pooler, "server"),
     _check("clock", reach.clock, "server"),

@@ -17,10 +17,13 @@ from ops.doctor.session import Session
 from ops.embedded import Server
 from ops.errors import Unreachable, UsageError
 from ops.inventory import Inventory
+from ops.on_railway import NotInPlan
 from ops.postgres import choose, parts_of, said_error
 
 # From how many seconds on two clocks differ too much, and far too much.
 CLOCKS = (2.0, 60.0)
+# Railway's CLI: the first release whose `api` calls what the way back needs.
+OLDEST = (5, 28, 0)
 
 
 def inventory(found: Inventory) -> Finding:
@@ -69,6 +72,29 @@ def host(subject: Subject) -> Finding:
     if done.exit:
         return fail(f"{found.words[-1]}: {said_error(done.err) or done.exit}", f"{' '.join(found.words)} uname -sn")
     return ok(f"{' '.join(found.words)}: {done.out.strip()}, in {(time.monotonic() - started) * 1000:,.0f} ms")
+
+
+def railway(subject: Subject) -> Finding:
+    """Whether Railway's CLI is there with a token that reaches the place, and what Railway itself can do for us."""
+    entry = subject.entry
+    if entry.railway is None:
+        return ok("not there")
+    on = subject.world.railway(subject.target)
+    version = on.version()
+    said = [f"CLI {'.'.join(map(str, version))}", str(on.app)]
+    if version < OLDEST:
+        return fail(f"{said[0]}: too old to go back to an earlier deployment", "railway upgrade")
+    if entry.railway.deploy:
+        newest = on.deployments()[:1]
+        said.append(f"newest deployment {newest[0].status}" if newest else "no deployment")
+    if entry.railway.backups:
+        try:
+            said.append(f"{len(on.volume_backups())} backups of its own")
+        except NotInPlan as error:
+            return warn(
+                f"{', '.join(said)}; {error.message.split(': ', 1)[1]}", "remove `backups: true` from `railway:`"
+            )
+    return ok(", ".join(said))
 
 
 def address(subject: Subject) -> Finding:

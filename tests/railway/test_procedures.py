@@ -216,3 +216,14 @@ def test_a_backup_that_railway_does_not_list_is_none(rail: Make) -> None:
     on.change(faults=["does-nothing"])
     done = on.project.inv("tool.railway-backup", "--target=shop", "--name=x", "--timeout=1", "--every=0.1")
     assert done.code == 4 and "after 1 s Railway lists no backup x" in done.out + done.err, done.out + done.err
+
+
+def test_doctor_says_what_railway_can_do(rail: Make) -> None:
+    on = with_backups(rail)
+    done = on.project.inv("doctor")
+    assert "CLI 5.43.1, prj-1/env-p/svc-web, newest deployment SUCCESS, 0 backups of its own" in done.out, done.out
+    on.change(faults=["plan-gate"])
+    assert "warn  railway" in (done := on.project.inv("doctor")).out and "does not include its own backups" in done.out
+    on.project.env["RAILWAY_API_TOKEN"] = "old"
+    done = on.project.inv("doctor")
+    assert done.code == 4 and "FAIL  railway" in done.out and "the token is not allowed" in done.out, done.out

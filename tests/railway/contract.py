@@ -1,0 +1,63 @@
+"""Hold the flags that the builders use against an installed CLI's own ``--help``; it asks nothing of Railway."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+from ops import railway
+from ops.railway import Place
+
+PLACE = Place("project", "environment", "service")
+CALLS = (
+    railway.status_words("project", "environment"),
+    railway.variable_words(PLACE),
+    railway.deployment_words(PLACE),
+    railway.deploy_words(PLACE, "up"),
+    railway.deploy_words(PLACE, "redeploy"),
+    railway.back_words("id"),
+    railway.log_words(PLACE, "id"),
+    railway.backup_words(PLACE, "name"),
+    railway.backup_list_words(PLACE),
+)
+# Words of a call that are its command, as far as the first flag or value.
+COMMANDS = {
+    "status",
+    "variable",
+    "list",
+    "deployment",
+    "up",
+    "redeploy",
+    "api",
+    "logs",
+    "postgres",
+    "pitr",
+    "backup",
+    "create",
+}
+
+
+def missing(words: tuple[str, ...]) -> list[str]:
+    """The flags of a call that its command's help does not name."""
+    command = [word for word in words[1:] if word in COMMANDS]
+    said = subprocess.run(["railway", *command, "--help"], capture_output=True, text=True)
+    if said.returncode:
+        return [f"there is no such command: {said.stderr.strip()}"]
+    return [word for word in words if word.startswith("-") and word not in said.stdout]
+
+
+def main() -> int:
+    """Say which flags are not there; 1 where any is."""
+    if shutil.which("railway") is None:
+        print("railway-contract: skipped, the railway CLI is not installed (npm install -g @railway/cli)")
+        return 0
+    wrong = {" ".join(words[:5]): found for words in CALLS if (found := missing(words))}
+    for call, flags in wrong.items():
+        print(f"{call}: {', '.join(flags)}")
+    print(f"railway-contract: {len(CALLS) - len(wrong)} of {len(CALLS)} calls are as this CLI takes them")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
