@@ -219,3 +219,18 @@ def test_an_application_here_with_a_database_behind_ssh(there: Callable[..., Pro
     file.write_text(yaml.safe_dump(found))
     done = shop.inv("release", "--confirm=shop")
     assert done.code == 0, done.out + done.err
+
+
+def test_what_the_application_declares_there_is_read_there(there: Callable[..., Project], tmp_path: Path) -> None:
+    shop = there("a")
+    file = tmp_path / "there/shop/migrations.expect.yaml"
+    file.write_text("lessons.0002_session:\n  - tabel: lessons_lesson\n")
+    done = shop.inv("release", "--confirm=shop")
+    assert done.code == 2, done.out + done.err
+    assert f"@127.0.0.1:{file}:2" in done.out + done.err, done.out
+    file.unlink()
+    shop.inv("clone-prod-to-test")
+    shop.inv("migrate-test")
+    done = shop.inv("verify", "--write-expectations")
+    assert done.code == 5 and f":{file.parent}/{file.name}" in done.out, done.out
+    assert not file.exists() and "lessons.0002_session:" in done.out
