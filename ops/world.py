@@ -21,7 +21,7 @@ import ops
 from ops import on_railway
 from ops.command import Host, Query, Secret, Shell, fill, given_there, line_there, reveal
 from ops.embedded import ensure, path_env
-from ops.errors import Unreachable, UsageError
+from ops.errors import OpsError, Unreachable, UsageError
 from ops.files import write_whole
 from ops.forward import HERE
 from ops.inventory import Inventory, Target
@@ -71,7 +71,8 @@ class World:
             self._urls[target] = self._resolve(self.inventory.target(target))
             try:
                 self._write_services()
-            except UsageError:
+            except OpsError:
+                # Else what is wrong with this one would be said of every other target.
                 del self._urls[target]
                 raise
         return self._urls[target]

@@ -234,3 +234,20 @@ def test_what_the_application_declares_there_is_read_there(there: Callable[..., 
     done = shop.inv("verify", "--write-expectations")
     assert done.code == 5 and f":{file.parent}/{file.name}" in done.out, done.out
     assert not file.exists() and "lessons.0002_session:" in done.out
+
+
+def test_a_host_that_is_away_does_not_stand_in_the_way_of_others(there: Callable[..., Project]) -> None:
+    shop = there("b")
+    file = shop.folder / "inventory.yaml"
+    found = yaml.safe_load(file.read_text())
+    hosts = found["all"]["children"]["production"]["hosts"]
+    hosts["away"] = hosts["shop"] | {"ansible_host": "away.invalid", "database": "env:AWAY_URL"}
+    hosts["shop"], hosts["away"] = hosts.pop("shop"), hosts.pop("away")
+    found["all"]["children"]["production"]["hosts"] = {"away": hosts["away"], "shop": hosts["shop"]}
+    file.write_text(yaml.safe_dump(found, sort_keys=False))
+    shop.env["AWAY_URL"] = "postgresql://nobody:nothing@localhost/away"
+    done = shop.inv("doctor")
+    assert done.code == 4 and re.search(r"FAIL +host +deploy@|FAIL +host +\S+@away.invalid", done.out), done.out
+    assert re.search(r"ok +server +PostgreSQL .* through SSH by", done.out), done.out
+    done = shop.inv("status")
+    assert "takes writes" in done.out, done.out + done.err
