@@ -127,7 +127,7 @@ def test_without_a_store_none_is_made(project: Make) -> None:
     shop = project("b")
     text = shop.inv("doctor", "--target=shop")
     assert text.code == 0 and not (shop.folder / "backups").exists()
-    assert "\nshop\n  ok    address " in text.out and "\nshop-test\n" in text.out
+    assert "\nshop\n  ok    host " in text.out and "\nshop-test\n" in text.out
     assert "  warn  backups       there is none\n                      Try: inv backup --target=shop\n" in text.out
     assert "1 to look at: shop backups" in text.out.splitlines()[-1]
     inventory(shop, database="embedded:shop", seed=["false"])
