@@ -5,6 +5,7 @@ The CLI runs where the target's commands run. What it prints of variables goes n
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -63,8 +64,9 @@ class OnRailway:
             )
         done = self._run(words, folder)
         if done.exit:
-            said = done.err if done.err.strip() else done.out
-            if railway.not_in_plan(done.out + done.err):
+            # `api` tells the reason in the answer's body, and only their number beside it.
+            said = done.out if done.out.strip().startswith("{") else done.err or done.out
+            if railway.not_in_plan(words, done.out + done.err):
                 raise NotInPlan(f"{self.target.name}: Railway's plan, or the token, does not include its own backups")
             meant, hint = railway.meaning(said, done.exit)
             raise Unreachable(f"{self.target.name}: {' '.join(words[:3])}: {meant}", hint)
@@ -126,7 +128,11 @@ class OnRailway:
         if found is None:
             self.ask(railway.backup_words(self.database, name))
         deadline = time.monotonic() + patience
-        while (found := found or self._named(name)) is None:
+        while found is None:
+            with contextlib.suppress(Unreachable):
+                found = self._named(name)
+            if found:
+                break
             if time.monotonic() > deadline:
                 raise StepFailed(
                     f"{self.target.name}: after {patience:g} s Railway lists no backup {name}",
@@ -171,12 +177,17 @@ class OnRailway:
             raise UsageError(f"{self.where}: {service} has no variable {name}; there is {like}", "database: railway:…")
         value = found[railway.unpooled(name, found)]
         host = _host(value)
+        if not host:
+            raise UsageError(
+                f"{self.where}: {name} of {service} names no host, so it would lead to whatever database is here",
+                "give the service a TCP proxy (Railway: the service's Settings, Networking)",
+            )
         if here and host.endswith(railway.PRIVATE):
             raise UsageError(
                 f"{self.where}: {name} leads to {host}, which only Railway's own containers reach",
                 f"database: railway:{service}/DATABASE_PUBLIC_URL   (the service needs a TCP proxy)",
             )
-        if host and host not in LOCAL and not host.endswith(railway.PRIVATE) and "sslmode=" not in value:
+        if host not in LOCAL and not host.endswith(railway.PRIVATE) and "sslmode=" not in value:
             # Its certificate is its own, for `localhost`: more than `require` can't be had.
             value += ("&" if "?" in value else "?") + "sslmode=require"
         return value
@@ -203,10 +214,10 @@ class OnRailway:
             StepFailed: there is none on the list, or it was not live in time.
         """
         known = self.deployments()
-        live = next((one for one in known if one.status == railway.LIVE), None)
+        live = next((one for one in known if one.status in railway.LIVE), None)
         if live and live.commit == commit:
             return None
-        fit = [one for one in known if one.commit == commit and one.status in (railway.LIVE, "REMOVED", "SLEEPING")]
+        fit = [one for one in known if one.commit == commit and one.status in (*railway.LIVE, "REMOVED")]
         if not fit:
             raise StepFailed(
                 f"{self.target.name}: none of Railway's last {len(known)} deployments is of commit {commit[:12]}",
@@ -222,12 +233,15 @@ class OnRailway:
         except Unreachable as error:
             failed = error
         deadline, started = time.monotonic() + patience, time.monotonic()
+        new: Deployment | None = None
         while True:
-            new = next((one for one in self.deployments() if one.id not in before), None)
-            if new and new.status == railway.LIVE:
+            # One look that fails says nothing of the deployment, which goes on.
+            with contextlib.suppress(Unreachable):
+                new = next((one for one in self.deployments() if one.id not in before), None)
+            if new and new.status in railway.LIVE:
                 return new
             if new and new.status in railway.ENDED:
-                raise StepFailed(f"{self.target.name}: deployment {new.id} is {new.status}{self._log(new.id)}")
+                raise StepFailed(f"{self.target.name}: deployment {new.id} is {new.status}{self._log(new)}")
             if new is None and (failed or time.monotonic() - started > min(APPEARS, patience)):
                 why = failed.message if failed else f"{self.target.name}: {' '.join(words[:2])} said it was done"
                 raise StepFailed(f"{why}; no deployment was begun", failed.hint if failed else "railway status")
@@ -240,9 +254,10 @@ class OnRailway:
     def _strange(self, what: str) -> Unreachable:
         return Unreachable(f"{self.target.name}: railway {what}: not what the CLI is known to print", "railway upgrade")
 
-    def _log(self, deployment: str) -> str:
+    def _log(self, deployment: Deployment) -> str:
+        words = railway.log_words(self.app, deployment.id, build=deployment.status == "FAILED")
         try:
-            lines = self.ask(railway.log_words(self.app, deployment)).strip().splitlines()
+            lines = self.ask(words).strip().splitlines()
         except Unreachable as error:
             return f" (its log: {error.message})"
         return "; its log ends: " + " / ".join(lines[-3:]) if lines else ""

@@ -6,6 +6,7 @@ without a terminal. An exit code is never taken as proof: what was changed is lo
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ ENV = {"CI": "true", "RAILWAY_NO_AUTO_UPDATE": "1", "RAILWAY_NO_TELEMETRY": "1"}
 TOKENS = ("RAILWAY_TOKEN", "RAILWAY_API_TOKEN")
 PRIVATE = ".railway.internal"
 # A deployment's ends, and what it passes through. Another word is waited for, until the time is up.
-LIVE, ENDED = "SUCCESS", ("FAILED", "CRASHED", "REMOVED", "REMOVING", "SKIPPED", "NEEDS_APPROVAL")
+LIVE, ENDED = ("SUCCESS", "SLEEPING"), ("FAILED", "CRASHED", "REMOVED", "REMOVING", "SKIPPED", "NEEDS_APPROVAL")
 UNPOOLED = {"DATABASE_URL": "DATABASE_UNPOOLED_URL", "DATABASE_PUBLIC_URL": "DATABASE_PUBLIC_UNPOOLED_URL"}
 
 
@@ -75,9 +76,9 @@ def back_words(deployment: str) -> tuple[str, ...]:
     return ("railway", "api", query, "--var", f"id={deployment}", "--compact")
 
 
-def log_words(place: Place, deployment: str) -> tuple[str, ...]:
-    """What shows the end of a deployment's log."""
-    return ("railway", "logs", deployment, *place.words(), "--deployment", "-n", "20")
+def log_words(place: Place, deployment: str, build: bool) -> tuple[str, ...]:
+    """What shows the end of a deployment's log: of its build, or of what ran then."""
+    return ("railway", "logs", deployment, *place.words(), "--build" if build else "--deployment", "-n", "20")
 
 
 def backup_words(place: Place, name: str) -> tuple[str, ...]:
@@ -121,9 +122,13 @@ def volume_backups(said: str) -> list[VolumeBackup]:
     ]
 
 
-def not_in_plan(said: str) -> bool:
-    """Whether a refusal means that the plan does not include it; to log in again does not help."""
-    return "OAUTH_INSUFFICIENT_GRANT" in said or "You do not have access to this resource" in said
+def not_in_plan(words: tuple[str, ...], said: str) -> bool:
+    """Whether a refusal means that the plan, or the token, does not include backups; to log in again does not help.
+
+    A login is told so as a missing grant, a token as unauthorized, also where it may read all else.
+    """
+    told = ("OAUTH_INSUFFICIENT_GRANT", "You do not have access to this resource", "UNAUTHORIZED", "Unauthorized")
+    return words[1] == "postgres" and any(one in said for one in told)
 
 
 def place_in(said: str, environment: str, service: str) -> Place:
@@ -220,6 +225,7 @@ _SAID = (
         "a new token: Railway, the project's Settings, Tokens",
     ),
     ("Not signed in", "no token is at hand", "export RAILWAY_TOKEN=… (project token) or RAILWAY_API_TOKEN=…"),
+    ("RATELIMITED", "Railway's API takes no more questions for now", "the same in a few minutes"),
     ("ratelimited", "Railway's API takes no more questions for now", "the same in a few minutes"),
     ("You do not have access to this resource", "Railway's plan, or the token, does not include this", ""),
     (
@@ -227,8 +233,8 @@ _SAID = (
         "there is no such project, or the token does not reach it",
         "railway: project: the project's ID",
     ),
-    ("Environment ", "there is no such environment, or the token does not reach it", "railway: environment: its ID"),
-    ("Service ", "there is no such service, or the token does not reach it", "railway: service: its ID"),
+    ('Environment "', "there is no such environment, or the token does not reach it", "railway: environment: its ID"),
+    ('Service "', "there is no such service, or the token does not reach it", "railway: service: its ID"),
     ("Failed to fetch", "Railway's API does not answer", "https://status.railway.com, and then the same again"),
 )
 
@@ -242,8 +248,10 @@ def meaning(said: str, exit_code: int) -> tuple[str, str]:
     if exit_code == 127:
         return "the railway CLI is not installed there", "npm install -g @railway/cli"
     text = said
-    if said.strip().startswith("{"):
-        text = str(_object(said).get("error", said))
+    with contextlib.suppress(ValueError):
+        found = _object(said)
+        errors = [str(one.get("message")) for one in found.get("errors") or [] if isinstance(one, dict)]
+        text = " ".join([str(found.get("code") or ""), str(found.get("error") or ""), *errors]).strip() or said
     for words, meant, hint in _SAID:
         if words in text:
             return meant, hint

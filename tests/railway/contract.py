@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ CALLS = (
     railway.deploy_words(PLACE, "up"),
     railway.deploy_words(PLACE, "redeploy"),
     railway.back_words("id"),
-    railway.log_words(PLACE, "id"),
+    railway.log_words(PLACE, "id", build=True),
     railway.backup_words(PLACE, "name"),
     railway.backup_list_words(PLACE),
 )
@@ -44,7 +45,12 @@ def missing(words: tuple[str, ...]) -> list[str]:
     said = subprocess.run(["railway", *command, "--help"], capture_output=True, text=True)
     if said.returncode:
         return [f"there is no such command: {said.stderr.strip()}"]
-    return [word for word in words if word.startswith("-") and word not in said.stdout]
+    return [word for word in words if word.startswith("-") and not named(word, said.stdout)]
+
+
+def named(flag: str, text: str) -> bool:
+    """Whether a help text names a flag as a word of its own."""
+    return re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", text) is not None
 
 
 def main() -> int:

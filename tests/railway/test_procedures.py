@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ops.railway import meaning
 from tests.commandline.test_pages import content, paste
 from tests.railway.conftest import Rail
 
@@ -227,3 +228,29 @@ def test_doctor_says_what_railway_can_do(rail: Make) -> None:
     on.project.env["RAILWAY_API_TOKEN"] = "old"
     done = on.project.inv("doctor")
     assert done.code == 4 and "FAIL  railway" in done.out and "the token is not allowed" in done.out, done.out
+
+
+def test_an_address_without_a_host_never_means_this_machine(rail: Make) -> None:
+    on = rail("b")
+    variables = on.state["variables"]
+    variables["env-p"]["svc-db"]["DATABASE_PUBLIC_URL"] = "postgresql://postgres:secretword@:/railway"
+    on.change(variables=variables)
+    done = on.project.inv("backup")
+    assert done.code == 2 and "names no host" in done.out and "TCP proxy" in done.out, done.out + done.err
+    assert "secretword" not in done.out + done.err
+
+
+def test_a_look_that_fails_does_not_end_the_wait(rail: Make) -> None:
+    on = rail("b")
+    on.change(faults=["flaky-list"])
+    done = on.project.inv("tool.railway-deploy", "--target=shop", "--timeout=20", "--every=0.1")
+    assert done.code == 0 and "is live" in done.out, done.out + done.err
+    assert on.state["asked"] > 1
+
+
+def test_what_the_cli_says_is_understood() -> None:
+    assert meaning("503 Service Unavailable", 1)[0] == "503 Service Unavailable"
+    assert "no such service" in meaning('Service "web" not found.', 1)[0]
+    limited = meaning('{"error":"Failed to create a backup","code":"RATELIMITED"}', 1)[0]
+    assert "no more questions" in limited
+    assert meaning('{"errors":[{"message":"Deployment not found"}]}', 1)[0] == "Deployment not found"
