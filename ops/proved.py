@@ -1,0 +1,54 @@
+"""Which backups were restored and proved, when, and how long that took: derived from the journals, recorded nowhere else.
+
+A step that restores a backup is done when the restored database's fingerprint equals the manifest's, so a journal in
+which it is done is the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ops.journal import State
+
+# The steps that restore the whole of ``inputs.backup`` and prove it by fingerprint.
+RESTORES = ("clone.restore", "rollback.restore", "drill.restore")
+
+
+@dataclass(frozen=True)
+class Proved:
+    """A restore that was proved: of which backup, when, by which run of which procedure, and its seconds."""
+
+    backup: str
+    at: datetime
+    run: str
+    procedure: str
+    seconds: float
+
+
+def proved(states: Iterable[State]) -> dict[str, Proved]:
+    """The last proved restore of each backup, by the backup's id.
+
+    Args:
+        states: the runs of one target, as ``journal.runs`` gives them.
+    """
+    found: dict[str, Proved] = {}
+    for state in states:
+        inputs = state.header.get("inputs")
+        backup = str(inputs.get("backup") or "") if isinstance(inputs, dict) else ""
+        for step in RESTORES:
+            at = _moment(state.times.get(step, ""))
+            if backup and at and state.status.get(step) == "done":
+                one = Proved(backup, at, state.run, state.procedure, state.seconds.get(step, 0))
+                if backup not in found or found[backup].at < at:
+                    found[backup] = one
+    return found
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
