@@ -1,4 +1,4 @@
-"""Which backups were restored and proved, when, and how long that took: derived from the journals, recorded nowhere else.
+"""Which backups were restored and proved, when, and in which time: derived from the journals, recorded nowhere else.
 
 A step that restores a backup is done when the restored database's fingerprint equals the manifest's, so a journal in
 which it is done is the record.
