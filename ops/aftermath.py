@@ -102,7 +102,7 @@ def _told(
         **more,
     }
     with contextlib.suppress(OpsError, OSError):
-        log = Journal(world.inventory.path(c.run_folder))
+        log = Journal(world.inventory.path(c.run_folder), world.sender(c.target, c.run))
         undone = journal.read(log.folder).undone
         log.append(event | ({"undone": True} if undone else {}))
         log.close()

@@ -67,8 +67,6 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
     entry = world.inventory.target(target)
     if entry.kind != "production":
         raise UsageError(f"{target} is a test target", f"--target={' or '.join(world.inventory.production)}")
-    if entry.store.startswith("s3://"):
-        raise UsageError(f"{target}: only folders are built as stores yet, not {entry.store}", "store: backups")
     world.url(target)
     sets = some_tools(world)
     here, host = identity(world, target), world.host(target)
@@ -78,7 +76,8 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         "database": here["database"],
         "system": here["system"],
         "server": here["server"],
-        "store": entry.store,
+        "store": entry.folder,
+        "remote": entry.remote,
         "app": app_inputs(world, target),
         "ssh": host.words if host else (),
         "checks": entry.checks,

@@ -24,7 +24,7 @@ def check_places(world: World, c: Inputs) -> None:
         OpsError: a server does not answer.
     """
     folder = world.inventory.path(c.run_folder)
-    store = world.inventory.path(f"{world.inventory.target(c.target).store}/{c.target}/runs/{c.run}")
+    store = world.inventory.path(f"{world.inventory.target(c.target).folder}/{c.target}/runs/{c.run}")
     if folder != store:
         raise Refused(
             f"{c.target}: run {c.run} was planned with the store {c.store}, and the inventory has another one now; "

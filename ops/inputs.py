@@ -78,7 +78,8 @@ class Inputs(BaseModel):
     ``freezes``: this rollback freezes it; ``export``: it keeps what differs as a backup of its own. Times are in
     seconds, ``keep_replaced`` in days. ``ssh`` are the words that reach the target's host; empty where it is this one.
     ``railway`` is ``project/environment/service`` by IDs, ``railway_deploy`` how the application is deployed there,
-    ``railway_backups`` asks for Railway's own backups, too.
+    ``railway_backups`` asks for Railway's own backups, too. ``remote`` is the object store of which ``store`` is the
+    working copy; empty where the store is a folder.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -89,6 +90,7 @@ class Inputs(BaseModel):
     system: str = ""
     server: str = ""
     store: str
+    remote: str = ""
     backup: str
     test: str = ""
     test_database: str = ""

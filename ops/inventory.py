@@ -34,6 +34,7 @@ from ops.inventory_words import (
     Word,
     Words,
     bad,
+    store_folder,
     store_name,
 )
 from ops.inventory_yaml import Kind, Node, Tree, meant, nearest, read, shown, translated, wording
@@ -164,7 +165,8 @@ class Connection(Frozen):
 class Railway(Frozen):
     """Where on Railway a target is: names or IDs. ``service`` is the application's, ``deploy`` how it is deployed.
 
-    ``backups``: each of our backups is followed by one of Railway's own, of the whole volume.
+    ``backups``: each of our backups is followed by one of Railway's own, of the whole volume; ``schedule``: Railway
+    makes them by itself; None leaves that as it is there.
     """
 
     project: Word
@@ -172,6 +174,7 @@ class Railway(Frozen):
     service: Word | None = None
     deploy: Literal["up", "redeploy"] | None = None
     backups: Annotated[bool, Field(strict=True)] = False
+    schedule: tuple[Literal["daily", "weekly", "monthly"], ...] | None = None
 
     @model_validator(mode="after")
     def _deploys_a_service(self) -> Railway:
@@ -205,6 +208,16 @@ class Target(Frozen):
     lock_timeout: Annotated[Amount, Field(examples=["5"])] = 5.0
     retries: Annotated[Count, Field(examples=["5"])] = 5
     certificate_hours: Annotated[Amount, Field(examples=["24"])] = 24.0
+
+    @property
+    def folder(self) -> str:
+        """The folder of the store, or of an object store's working copy."""
+        return store_folder(self.store)
+
+    @property
+    def remote(self) -> str:
+        """The object store's address; empty where the store is a folder."""
+        return self.store if "://" in self.store else ""
 
     @field_validator("railway")
     @classmethod

@@ -35,12 +35,18 @@ def _word(value: str) -> str:
 
 def store_name(value: str) -> str:
     """A folder, or an object store's address without a password."""
-    bucket = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s@]*)?"
-    if "://" in value and not re.fullmatch(bucket, value):
-        raise bad("should be a folder or s3://bucket/prefix, without a password")
+    bucket = r"(?:s3|gs|az)://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s@]*)?|file:///[^\s@]+"
+    if "://" in value and (not re.fullmatch(bucket, value) or ".." in value):
+        raise bad("should be a folder, or s3://, gs:// or az://bucket/prefix, or file:///folder, without a password")
     # It leads into commands: `~` is opened here, a dash would be an option, and psql takes a bar for a program.
     value = os.path.expanduser(value)
     return f"./{value}" if value.startswith(("-", "|", "~", "\\")) else value
+
+
+def store_folder(store: str) -> str:
+    """The folder of a store: itself, or where an object store's working copy is, beside the inventory."""
+    kind, found, rest = store.partition("://")
+    return f".store/{kind}/{rest.strip('/')}" if found else store
 
 
 Word = Annotated[str, AfterValidator(_word)]

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,10 +85,15 @@ class State:
 
 
 class Journal:
-    """One run's journal, open for appending and locked against a second process."""
+    """One run's journal, open for appending and locked against a second process.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = make_folder(folder)
+    Args:
+        folder: the run's folder.
+        send: what sends the run's files to where others see them; called after each event.
+    """
+
+    def __init__(self, folder: Path, send: Callable[[], None] = lambda: None) -> None:
+        self.folder, self._send = make_folder(folder), send
         self.path = folder / "journal.jsonl"
         new = not self.path.exists()
         handle = private_file(self.path, os.O_RDWR | os.O_APPEND)
@@ -108,10 +114,17 @@ class Journal:
         return not content or content.endswith(b"\n")
 
     def append(self, event: Event) -> None:
-        """Write one event and wait until it is on the disk."""
+        """Write one event and wait until it is on the disk.
+
+        Raises:
+            Refused: the run was gone on with on another machine; said once, and not asked again.
+        """
         self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+        send, self._send = self._send, lambda: None
+        send()
+        self._send = send
 
     def close(self) -> None:
         """Let go of the lock."""

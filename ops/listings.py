@@ -16,9 +16,10 @@ from ops.forward import HERE
 from ops.identity import server_of
 from ops.journal import State
 from ops.main import Options, every_run, status_lines, target_of, world_of
+from ops.on_volume import OnVolume
 from ops.postgres import json_lines
 from ops.probes import identity, target_folder
-from ops.railway import VolumeBackup
+from ops.volume import VolumeBackup
 from ops.world import SQL_FOLDER, World
 
 CLOSED = "CLOSED to everybody: an exchange of databases was cut off; resuming or undoing that run opens it"
@@ -76,7 +77,7 @@ def backups(options: Options) -> int:
 def _volume_backups(world: World, target: str) -> tuple[list[VolumeBackup], str]:
     """Railway's own backups, or why none are listed."""
     try:
-        return world.railway(target).volume_backups(), ""
+        return OnVolume(world.railway(target)).backups(), ""
     except OpsError as error:
         return [], f"{error.message}; the list holds ours only" + (f"; Try: {error.hint}" if error.hint else "")
 

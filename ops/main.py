@@ -125,9 +125,7 @@ def close_stores(world: World, *targets: str) -> None:
         UsageError: a part of it is somebody else's, or leads elsewhere.
     """
     for target in targets or world.inventory.production:
-        store = world.inventory.target(target).store
-        if "://" not in store:
-            close_store(world.inventory.path(store), target)
+        close_store(world.inventory.path(world.inventory.target(target).folder), target)
 
 
 def target_of(world: World, options: Options) -> str:
@@ -212,7 +210,7 @@ def _work(
     undo: bool = False,
 ) -> int:
     c = plan.inputs
-    log = journal.Journal(world.inventory.path(c.run_folder))
+    log = journal.Journal(world.inventory.path(c.run_folder), world.sender(c.target, c.run))
     header = _header(plan, reason)
     runner = Runner(world, plan, log, state or journal.State(header), screen.show, confirmation.ask, held)
     try:

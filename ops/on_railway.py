@@ -15,7 +15,7 @@ from ops import railway
 from ops.errors import Refused, StepFailed, Unreachable, UsageError
 from ops.inventory import Railway, Target
 from ops.postgres import parts_of
-from ops.railway import Deployment, Place, Unknown, VolumeBackup
+from ops.railway import Deployment, Place, Unknown
 from ops.transport import Completed
 
 Run = Callable[[tuple[str, ...], str], Completed]
@@ -30,8 +30,12 @@ def environ(given: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in given.items() if name not in NAMED} | railway.ENV
 
 
-class NotInPlan(Unreachable):
-    """What was asked for is not part of Railway's plan."""
+class CallFailed(Unreachable):
+    """A call of the CLI did not end well; ``said`` is all that it printed."""
+
+    def __init__(self, message: str, hint: str, said: str) -> None:
+        super().__init__(message, hint)
+        self.said = said
 
 
 class OnRailway:
@@ -55,7 +59,7 @@ class OnRailway:
         """What a call of the CLI prints.
 
         Raises:
-            Unreachable: it did not end with 0; what that means, and what to type.
+            CallFailed: it did not end with 0; what that means, and what to type.
         """
         if self.both:
             raise UsageError(
@@ -66,19 +70,20 @@ class OnRailway:
         if done.exit:
             # `api` tells the reason in the answer's body, and only their number beside it.
             said = done.out if done.out.strip().startswith("{") else done.err or done.out
-            if railway.not_in_plan(words, done.out + done.err):
-                raise NotInPlan(f"{self.target.name}: Railway's plan, or the token, does not include its own backups")
             meant, hint = railway.meaning(said, done.exit)
-            raise Unreachable(f"{self.target.name}: {' '.join(words[:3])}: {meant}", hint)
+            call = " ".join(words[: 2 if words[1] == "api" else 3])
+            raise CallFailed(f"{self.target.name}: {call}: {meant}", hint, done.out + done.err)
         return done.out
 
+    @cached_property
     def version(self) -> tuple[int, ...]:
         """The CLI's version."""
         found = re.search(r"(\d+)\.(\d+)\.(\d+)", self.ask(("railway", "--version")))
         return tuple(map(int, found.groups())) if found else (0, 0, 0)
 
     @cached_property
-    def _status(self) -> str:
+    def status(self) -> str:
+        """What the CLI prints of the project, with all its IDs."""
         return self.ask(railway.status_words(self.named.project, self.named.environment))
 
     def place(self, service: str) -> Place:
@@ -88,11 +93,11 @@ class OnRailway:
             UsageError: there is no such service or environment.
         """
         try:
-            return railway.place_in(self._status, self.named.environment, service)
+            return railway.place_in(self.status, self.named.environment, service)
         except Unknown as error:
             raise UsageError(f"{self.where}: {error}", "correct `railway:` or `database:` there") from None
         except (ValueError, KeyError, TypeError):
-            raise self._strange("status") from None
+            raise self.strange("status") from None
 
     @cached_property
     def app(self) -> Place:
@@ -105,44 +110,6 @@ class OnRailway:
         reference = self.target.database
         named = reference.value.split("/")[0] if reference.kind == "railway" else self.named.service
         return self.place(named or "Postgres")
-
-    def volume_backups(self) -> list[VolumeBackup]:
-        """Railway's own backups of the database's volume, the newest first.
-
-        Raises:
-            NotInPlan: there are none to be had.
-        """
-        try:
-            return railway.volume_backups(self.ask(railway.backup_list_words(self.database)))
-        except (ValueError, KeyError, TypeError):
-            raise self._strange("postgres pitr backup list") from None
-
-    def back_up(self, name: str, patience: float, pause: float) -> VolumeBackup:
-        """Ask for a backup of the volume, and wait until it is on the list.
-
-        Raises:
-            NotInPlan: there are none to be had.
-            StepFailed: it was not on the list in time, whatever the CLI said.
-        """
-        found = self._named(name)
-        if found is None:
-            self.ask(railway.backup_words(self.database, name))
-        deadline = time.monotonic() + patience
-        while found is None:
-            with contextlib.suppress(Unreachable):
-                found = self._named(name)
-            if found:
-                break
-            if time.monotonic() > deadline:
-                raise StepFailed(
-                    f"{self.target.name}: after {patience:g} s Railway lists no backup {name}",
-                    "railway postgres pitr backup list, and then   inv resume",
-                )
-            time.sleep(pause)
-        return found
-
-    def _named(self, name: str) -> VolumeBackup | None:
-        return next((one for one in self.volume_backups() if one.name == name), None)
 
     def still(self, planned: str) -> None:
         """Compare the place with the one that a run was planned for.
@@ -171,7 +138,7 @@ class OnRailway:
         try:
             found = railway.variables(said)
         except ValueError:
-            raise self._strange("variable list") from None
+            raise self.strange("variable list") from None
         if name not in found:
             like = ", ".join(sorted(one for one in found if one.endswith("URL"))) or "no URL"
             raise UsageError(f"{self.where}: {service} has no variable {name}; there is {like}", "database: railway:…")
@@ -197,7 +164,7 @@ class OnRailway:
         try:
             return railway.deployments(self.ask(railway.deployment_words(self.app)))
         except (ValueError, KeyError, TypeError):
-            raise self._strange("deployment list") from None
+            raise self.strange("deployment list") from None
 
     def deploy(self, how: str, folder: str, patience: float, pause: float) -> Deployment:
         """Deploy, and wait until the list says that it is live.
@@ -251,7 +218,8 @@ class OnRailway:
                 raise StepFailed(f"{self.target.name}: after {patience:g} s {what}", hint)
             time.sleep(pause)
 
-    def _strange(self, what: str) -> Unreachable:
+    def strange(self, what: str) -> Unreachable:
+        """What to say where the CLI printed something else than it is known to."""
         return Unreachable(f"{self.target.name}: railway {what}: not what the CLI is known to print", "railway upgrade")
 
     def _log(self, deployment: Deployment) -> str:

@@ -24,8 +24,10 @@ CODE = ("*.py", "*.sql")
 
 
 def target_folder(world: World, target: str) -> Path:
-    """A target's folder in the store."""
-    return world.inventory.path(world.inventory.target(target).store) / target
+    """A target's folder in the store; an object store's working copy, as new as the store is."""
+    if copy := world.working_copy(target):
+        copy.follow()
+    return world.inventory.path(world.inventory.target(target).folder) / target
 
 
 def identity(world: World, target: str) -> dict[str, Any]:

@@ -81,56 +81,6 @@ def log_words(place: Place, deployment: str, build: bool) -> tuple[str, ...]:
     return ("railway", "logs", deployment, *place.words(), "--build" if build else "--deployment", "-n", "20")
 
 
-def backup_words(place: Place, name: str) -> tuple[str, ...]:
-    """What begins a backup of the database's volume, and does not wait for it (5.33 and later)."""
-    return ("railway", "postgres", "pitr", "backup", "create", *place.words(), "--name", name, "--json")
-
-
-def backup_list_words(place: Place) -> tuple[str, ...]:
-    """What lists the backups of the database's volume."""
-    return ("railway", "postgres", "pitr", "backup", "list", *place.words(), "--json")
-
-
-@dataclass(frozen=True)
-class VolumeBackup:
-    """One of Railway's own backups: of the whole volume, on Railway, restored in place with downtime."""
-
-    id: str
-    name: str
-    created: str
-    expires: str
-    megabytes: float
-
-
-def volume_backups(said: str) -> list[VolumeBackup]:
-    """The backups, the newest first, from what ``backup_list_words`` prints.
-
-    Raises:
-        ValueError: this is no list of backups.
-    """
-    found = _list(said)
-    newest = sorted(found, key=lambda one: str(one.get("createdAt", "")), reverse=True)
-    return [
-        VolumeBackup(
-            str(one["id"]),
-            str(one.get("name") or ""),
-            str(one.get("createdAt") or ""),
-            str(one.get("expiresAt") or ""),
-            float(one.get("usedMB") or one.get("referencedMB") or 0),
-        )
-        for one in newest
-    ]
-
-
-def not_in_plan(words: tuple[str, ...], said: str) -> bool:
-    """Whether a refusal means that the plan, or the token, does not include backups; to log in again does not help.
-
-    A login is told so as a missing grant, a token as unauthorized, also where it may read all else.
-    """
-    told = ("OAUTH_INSUFFICIENT_GRANT", "You do not have access to this resource", "UNAUTHORIZED", "Unauthorized")
-    return words[1] == "postgres" and any(one in said for one in told)
-
-
 def place_in(said: str, environment: str, service: str) -> Place:
     """The IDs of an environment and a service, by their names or IDs, from what ``status_words`` prints.
 

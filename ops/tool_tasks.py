@@ -18,6 +18,8 @@ SALVAGE = "target backup_id run aside tables related linked new_keys values repo
 # What each tool does, and its options; a test holds them against ops.tools.
 TOOLS = {
     "seal": ("Write the manifest of a finished dump and give it its name.", "target backup_id run"),
+    "store-backup": ("Send a backup to the object store.", "target backup_id"),
+    "check-stored": ("Say whether the object store has every file of a backup.", "target backup_id deep?"),
     "check-backup": ("Compare every file of a backup with its manifest.", "target backup_id"),
     "same-fingerprint": ("Compare two fingerprints.", "before after"),
     "loss-glance": ("Say in which tables a database differs from a backup.", "before after"),
@@ -66,6 +68,8 @@ TOOLS = {
     "railway-deploy": ("Deploy on Railway, and wait until it is live.", "target release? back? timeout? every?"),
     "railway-backup": ("Ask Railway for a backup of its own, too.", "target name timeout? every?"),
     "check-railway-backup": ("Say whether Railway lists a backup of its own.", "target name"),
+    "railway-lock": ("Keep Railway's own backup of a name for good.", "target name"),
+    "railway-schedule": ("Set Railway's automatic backups.", "target kinds?"),
     "check-deployed": ("Say whether Railway's newest deployment is live.", "target release?"),
     "check-kept": ("Say which run kept a database.", "target name"),
     "check-discard": ("Say whether a kept database may be discarded.", "target name"),

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -30,7 +30,10 @@ from ops.postgres import PROGRAMS, Tools, parts_of, service_file
 from ops.private import secret_file
 from ops.railway import ENV, both_tokens
 from ops.ssh import Ssh, host_of
+from ops.store import Store
+from ops.stored import StoredBackup
 from ops.transport import Completed, Local, OnLine
+from ops.working_copy import WorkingCopy
 
 if TYPE_CHECKING:
     import psycopg
@@ -59,6 +62,7 @@ class World:
         self._urls: dict[str, str] = {}
         self._railway: dict[str, OnRailway] = {}
         self._wires: dict[tuple[str, ...], Ssh] = {}
+        self._copies: dict[str, WorkingCopy] = {}
         self._private: Path | None = None
 
     def url(self, target: str) -> str:
@@ -156,6 +160,24 @@ class World:
         if not found:
             raise UsageError(f"{where}: database: {reference} is empty or not there", hint)
         return self._checked(found, f"{where}: database: {reference}", hint)
+
+    def working_copy(self, target: str) -> WorkingCopy | None:
+        """The folder that follows a target's part of an object store; None where the store is a folder itself."""
+        entry = self.inventory.target(target)
+        if entry.remote and target not in self._copies:
+            folder = self.inventory.path(entry.folder) / target
+            self._copies[target] = WorkingCopy(Store(entry.remote, self.environ), target, folder)
+        return self._copies.get(target)
+
+    def sender(self, target: str, run: str) -> Callable[[], None]:
+        """What sends a run's files into a target's object store; does nothing where the store is a folder."""
+        copy = self.working_copy(target)
+        return (lambda: copy.push(run)) if copy else (lambda: None)
+
+    def stored(self, target: str, backup: str) -> StoredBackup | None:
+        """One backup in a target's object store; None where the store is a folder."""
+        copy = self.working_copy(target)
+        return StoredBackup(copy.store, target, copy.folder, backup) if copy else None
 
     def railway(self, target: str) -> OnRailway:
         """A target's place on Railway, asked on its host.

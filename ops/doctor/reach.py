@@ -17,7 +17,7 @@ from ops.doctor.session import Session
 from ops.embedded import Server
 from ops.errors import Unreachable, UsageError
 from ops.inventory import Inventory
-from ops.on_railway import NotInPlan
+from ops.on_volume import NotInPlan, OnVolume
 from ops.postgres import choose, parts_of, said_error
 
 # From how many seconds on two clocks differ too much, and far too much.
@@ -80,7 +80,7 @@ def railway(subject: Subject) -> Finding:
     if entry.railway is None:
         return ok("not there")
     on = subject.world.railway(subject.target)
-    version = on.version()
+    version = on.version
     said = [f"CLI {'.'.join(map(str, version))}", str(on.app)]
     if version < OLDEST:
         return fail(f"{said[0]}: too old to go back to an earlier deployment", "railway upgrade")
@@ -89,7 +89,7 @@ def railway(subject: Subject) -> Finding:
         said.append(f"newest deployment {newest[0].status}" if newest else "no deployment")
     if entry.railway.backups:
         try:
-            said.append(f"{len(on.volume_backups())} backups of its own")
+            said.append(f"{len(OnVolume(on).backups())} backups of its own")
         except NotInPlan as error:
             return warn(
                 f"{', '.join(said)}; {error.message.split(': ', 1)[1]}", "remove `backups: true` from `railway:`"

@@ -97,6 +97,32 @@ def seal(c: Inputs) -> Command:
     return Tool("seal", {"target": c.target, "backup_id": c.backup, "run": c.run})
 
 
+@check("Every file of the backup is in the store, the manifest last", "inv resume")
+def is_stored(c: Inputs) -> Command:
+    """What was sent only in part is no backup."""
+    return Tool("check-stored", {"target": c.target, "backup_id": c.backup})
+
+
+in_store = Procedure("backup", "Put a backup into the store", "Part of every backup.", "")
+
+
+@in_store.step(
+    "Put it into the store",
+    proof=is_stored,
+    stays="A finished backup harms nobody and stays; old ones are removed by retention only.",
+    again=True,
+    when=lambda c: bool(c.remote),
+    only="Only where the store is an object store.",
+)
+def store(c: Inputs) -> Command:
+    """Sends every file of it, several pieces at once, and its manifest last. What is there already is not sent again.
+    The copy here stays, for a quick way back."""
+    return Tool("store-backup", {"target": c.target, "backup_id": c.backup})
+
+
+backup.include(in_store)
+
+
 @check("Railway lists its own backup, where its plan has any", "inv resume")
 def railway_lists_it(c: Inputs) -> Command:
     """What the CLI says when it is asked for one is no proof."""

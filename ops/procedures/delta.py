@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.command import Command, Query, Shell, Tool, conninfo
 from ops.inputs import Inputs
-from ops.procedures.backup import backup_is_whole, dump_reads, is_production_server
+from ops.procedures.backup import backup_is_whole, dump_reads, in_store, is_production_server
 from ops.step import Check, Procedure, check, commands
 
 delta = Procedure(
@@ -112,3 +112,6 @@ def seal(c: Inputs) -> Command:
 def drop(c: Inputs) -> Command:
     """It carries this run's mark; nothing else is dropped."""
     return drop_delta(c)
+
+
+delta.include(in_store, inputs=exported, prefix="delta-")

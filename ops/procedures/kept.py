@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
-from ops.procedures.backup import backup, is_production, is_production_server
+from ops.procedures.backup import backup, in_store, is_production, is_production_server
 from ops.procedures.health import deploy_words, is_healthy
-from ops.procedures.rollback import safety
+from ops.procedures.rollback import kept_safety, safety
 from ops.procedures.swapped import replaced_back
 from ops.step import Procedure, check
 
@@ -179,6 +179,9 @@ def swap(c: Inputs) -> Command:
 def deploy(c: Inputs) -> Command:
     """The code that was there when the database was replaced, by the manifest of that run's safety backup."""
     return deploy_words(c, back=True)
+
+
+to_replaced.include(in_store, inputs=kept_safety, prefix="safety-", label="Safety backup: ")
 
 
 @discard.step(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ops.command import Command, Query, Tool
 from ops.django import manage
 from ops.inputs import Inputs
-from ops.procedures.backup import backup, backup_is_whole, is_production
+from ops.procedures.backup import backup, backup_is_whole, in_store, is_production
 from ops.procedures.health import deploy_words, is_healthy
 from ops.procedures.migrate import certificate_holds
 from ops.step import Procedure, check
@@ -15,8 +15,13 @@ IF_FROZEN = "Only where production is frozen: when a migration does more than ad
 
 
 def last(c: Inputs) -> Inputs:
-    """The inputs of the last backup, taken while production is frozen."""
-    return c.model_copy(update={"backup": f"{c.run}_last"})
+    """The inputs of the last backup, taken while production is frozen. It goes into an object store at the end."""
+    return c.model_copy(update={"backup": f"{c.run}_last", "remote": ""})
+
+
+def kept_last(c: Inputs) -> Inputs:
+    """The same when it goes into the store."""
+    return last(c).model_copy(update={"remote": c.remote})
 
 
 def rollback_hint(c: Inputs) -> str:
@@ -249,3 +254,13 @@ def deploy(c: Inputs) -> Command:
 def unfreeze(c: Inputs) -> Command:
     """The release is through."""
     return unfreeze_now(c)
+
+
+promote.include(
+    in_store,
+    inputs=kept_last,
+    when=lambda c: c.frozen,
+    prefix="last-",
+    label="Last backup: ",
+    only="Only where production is frozen, and the store is an object store.",
+)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
-from ops.procedures.backup import backup, backup_is_whole, is_production, is_production_server, restore_words
+from ops.procedures.backup import backup, backup_is_whole, in_store, is_production, is_production_server, restore_words
 from ops.procedures.delta import delta, shown
 from ops.procedures.health import deploy_words, is_healthy
 from ops.procedures.promote import FROZEN, freeze_now, is_frozen, takes_writes, unfreeze_now
@@ -34,8 +34,13 @@ rollback = Procedure(
 
 
 def safety(c: Inputs) -> Inputs:
-    """The inputs of the safety backup."""
-    return c.model_copy(update={"backup": f"{c.run}_safety"})
+    """The inputs of the safety backup. It goes into an object store last, when nobody waits for it any more."""
+    return c.model_copy(update={"backup": f"{c.run}_safety", "remote": ""})
+
+
+def kept_safety(c: Inputs) -> Inputs:
+    """The same when it goes into the store."""
+    return safety(c).model_copy(update={"remote": c.remote})
 
 
 def shown_state(c: Inputs) -> str:
@@ -242,4 +247,5 @@ def unfreeze(c: Inputs) -> Command:
     return unfreeze_now(c)
 
 
+rollback.include(in_store, inputs=kept_safety, prefix="safety-", label="Safety backup: ")
 rollback.include(delta, when=lambda c: c.export, label="Delta: ", only="Only with `--export`.")

@@ -6,7 +6,7 @@ import json
 
 from ops.command import Command, Query, Shell, Tool, conninfo
 from ops.inputs import Inputs, SalvageInputs
-from ops.procedures.backup import backup, backup_is_whole, is_production
+from ops.procedures.backup import backup, backup_is_whole, in_store, is_production
 from ops.salvage.names import join, schema_and_name
 from ops.step import Procedure, check
 
@@ -33,8 +33,13 @@ def wanted(c: Inputs) -> SalvageInputs:
 
 
 def safety(c: Inputs) -> Inputs:
-    """The inputs of the safety backup."""
-    return c.model_copy(update={"backup": f"{c.run}_safety"})
+    """The inputs of the safety backup. It goes into an object store last, when nobody waits for it any more."""
+    return c.model_copy(update={"backup": f"{c.run}_safety", "remote": ""})
+
+
+def kept_safety(c: Inputs) -> Inputs:
+    """The same when it goes into the store."""
+    return safety(c).model_copy(update={"remote": c.remote})
 
 
 def options(c: Inputs) -> dict[str, str]:
@@ -153,3 +158,6 @@ def bring(c: Inputs) -> Command:
 def drop(c: Inputs) -> Command:
     """It carries this run's mark; nothing else is dropped."""
     return drop_aside(c)
+
+
+salvage.include(in_store, inputs=kept_safety, prefix="safety-", label="Safety backup: ")

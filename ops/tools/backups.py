@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from ops import backup, fingerprint
 from ops.errors import StepFailed
+from ops.private import whole_id
 from ops.probes import commit_of, identity, target_folder
 from ops.tools.registry import tool
 from ops.world import World
@@ -50,9 +51,34 @@ def sealed(world: World, target: str, backup_id: str, run: str, delta_of: str = 
 
 
 @tool
+def store_backup(world: World, *, target: str, backup_id: str) -> str:
+    """Send a backup to the object store, the manifest last; what is there already is not sent again."""
+    backup.folder_of(target_folder(world, target), backup_id)
+    stored = world.stored(target, backup_id)
+    if stored is None:
+        return f"{backup_id}: the store is this folder"
+    return f"{stored.put() / 1e6:,.1f} MB sent to {stored.store.url}"
+
+
+@tool
+def check_stored(world: World, *, target: str, backup_id: str, deep: str = "") -> str:
+    """Say whether the object store has every file of a backup, by its list; ``deep``: by reading all of it."""
+    stored = world.stored(target, whole_id(backup_id, "backup's id", "inv backups"))
+    if stored is None:
+        return check_backup(world, target=target, backup_id=backup_id)
+    manifest = stored.check(deep=bool(deep))
+    return f"{backup_id}: {len(manifest.files)} files, {manifest.size / 1e6:,.1f} MB are in {stored.store.url}"
+
+
+@tool
 def check_backup(world: World, *, target: str, backup_id: str) -> str:
-    """Read every file of a backup and compare its sha256 with the manifest."""
+    """Read every file of a backup and compare its sha256 with the manifest.
+
+    What of it is only in the object store, or damaged here, is fetched first.
+    """
     folder = backup.folder_of(target_folder(world, target), backup_id)
+    if (stored := world.stored(target, backup_id)) and backup.damage(folder):
+        stored.fetch()
     if wrong := backup.damage(folder):
         raise StepFailed(f"{target}: backup {backup_id} is damaged: {'; '.join(wrong[:3])}", "inv backups")
     return f"{backup_id}: every file is what was written"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ops.errors import StepFailed
-from ops.on_railway import NotInPlan
+from ops.errors import StepFailed, UsageError
+from ops.on_volume import NotInPlan, OnVolume
 from ops.railway import LIVE
 from ops.tools.registry import tool
+from ops.volume import KINDS
 from ops.world import World
 
 # Seconds: until a deployment has to be live, and between two looks.
@@ -40,7 +41,7 @@ def railway_deploy(
 def railway_backup(world: World, *, target: str, name: str, timeout: str = "", every: str = "") -> str:
     """Ask Railway for a backup of its own, and wait until it lists it; say so where the plan has none."""
     try:
-        found = world.railway(target).back_up(name, float(timeout or PATIENCE), float(every or PAUSE))
+        found = OnVolume(world.railway(target)).back_up(name, float(timeout or PATIENCE), float(every or PAUSE))
     except NotInPlan as error:
         return f"{error.message}; the dump stands alone"
     return f"Railway has {found.name} ({found.id}) as well, until {found.expires or 'it is removed'}"
@@ -50,12 +51,39 @@ def railway_backup(world: World, *, target: str, name: str, timeout: str = "", e
 def check_railway_backup(world: World, *, target: str, name: str) -> str:
     """Say whether Railway lists a backup of this name; where the plan has none, nothing is missing."""
     try:
-        known = world.railway(target).volume_backups()
+        known = OnVolume(world.railway(target)).backups()
     except NotInPlan as error:
         return f"{error.message}; the dump stands alone"
     if not any(one.name == name for one in known):
         raise StepFailed(f"{target}: Railway lists no backup {name}", "inv resume")
     return f"Railway lists {name}"
+
+
+@tool
+def railway_lock(world: World, *, target: str, name: str) -> str:
+    """Keep Railway's own backup of this name for good."""
+    found = OnVolume(world.railway(target)).lock(name)
+    if found is None:
+        return f"Railway has no backup {name}; the dump stands alone"
+    return f"Railway keeps {name} ({found.id}) until somebody removes it"
+
+
+@tool
+def railway_schedule(world: World, *, target: str, kinds: str = "") -> str:
+    """Make Railway's automatic backups these; none of them where it is empty. Backups that are there stay.
+
+    Args:
+        kinds: of ``daily``, ``weekly`` and ``monthly``, with commas between.
+    """
+    asked = set(filter(None, kinds.split(",")))
+    wanted = tuple(kind for kind in KINDS if kind in asked)
+    if unknown := asked - set(KINDS):
+        raise UsageError(f"{target}: Railway knows no {', '.join(sorted(unknown))} backup", "--kinds=daily,weekly")
+    try:
+        OnVolume(world.railway(target)).set_schedule(wanted)
+    except NotInPlan as error:
+        return f"{error.message}; the dump stands alone"
+    return f"Railway's automatic backups: {', '.join(wanted) or 'none'}"
 
 
 @tool

@@ -44,13 +44,21 @@ class Rail:
         return next(str(d["meta"]["commitHash"]) for d in self.state["deployments"] if d["status"] == "SUCCESS")
 
 
+def edges(*nodes: dict[str, str]) -> dict[str, Any]:
+    """Nodes as GraphQL lists them."""
+    return {"edges": [{"node": node} for node in nodes]}
+
+
 def state(production: str, test: str, head: str) -> dict[str, Any]:
     """What the fake knows at first."""
     private = "postgresql://postgres:secretword@postgres.railway.internal:5432/railway"
     return {
         "id": "prj-1",
         "name": "shop",
-        "environments": [{"id": "env-p", "name": "production"}, {"id": "env-t", "name": "staging"}],
+        "environments": [
+            {"id": one, "name": name, "volumeInstances": edges({"id": f"vi-{one}", "serviceId": "svc-db"})}
+            for one, name in (("env-p", "production"), ("env-t", "staging"))
+        ],
         "services": [{"id": "svc-db", "name": "Postgres"}, {"id": "svc-web", "name": "web"}],
         "variables": {
             "env-p": {"svc-db": {"DATABASE_URL": private, "DATABASE_PUBLIC_URL": production}},

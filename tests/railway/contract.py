@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from ops import railway
+from ops import railway, volume
 from ops.railway import Place
 
 PLACE = Place("project", "environment", "service")
@@ -19,8 +19,9 @@ CALLS = (
     railway.deploy_words(PLACE, "redeploy"),
     railway.back_words("id"),
     railway.log_words(PLACE, "id", build=True),
-    railway.backup_words(PLACE, "name"),
-    railway.backup_list_words(PLACE),
+    *(call.cli(PLACE) for call in (volume.listing(), volume.creation("name"), volume.locking("id"))),
+    *(call.cli(PLACE) for call in (volume.schedule_listing(), volume.scheduling(volume.KINDS), volume.scheduling(()))),
+    volume.locking("id").api("instance"),
 )
 # Words of a call that are its command, as far as the first flag or value.
 COMMANDS = {
@@ -36,6 +37,9 @@ COMMANDS = {
     "pitr",
     "backup",
     "create",
+    "lock",
+    "schedule",
+    "set",
 }
 
 
@@ -45,7 +49,8 @@ def missing(words: tuple[str, ...]) -> list[str]:
     said = subprocess.run(["railway", *command, "--help"], capture_output=True, text=True)
     if said.returncode:
         return [f"there is no such command: {said.stderr.strip()}"]
-    return [word for word in words if word.startswith("-") and not named(word, said.stdout)]
+    flags = [word.split("=")[0] for word in words if word.startswith("-")]
+    return [flag for flag in flags if not named(flag, said.stdout)]
 
 
 def named(flag: str, text: str) -> bool:

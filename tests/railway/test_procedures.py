@@ -219,6 +219,44 @@ def test_a_backup_that_railway_does_not_list_is_none(rail: Make) -> None:
     assert done.code == 4 and "after 1 s Railway lists no backup x" in done.out + done.err, done.out + done.err
 
 
+VERSIONS = pytest.mark.parametrize("version", ["5.43.1", "5.30.2"])
+
+
+@VERSIONS
+def test_backups_locks_and_schedules_by_commands_and_by_the_api(rail: Make, version: str) -> None:
+    on = with_backups(rail)
+    on.change(version=version)
+    made = on.project.inv("tool.railway-backup", "--target=shop", "--name=b1", "--every=0.1")
+    assert made.code == 0 and "Railway has b1 (bak-1) as well, until 2099" in made.out, made.out + made.err
+    kept = on.project.inv("tool.railway-lock", "--target=shop", "--name=b1")
+    assert kept.code == 0 and "keeps b1 (bak-1) until somebody removes it" in kept.out, kept.out + kept.err
+    assert on.state["backups"][0]["expiresAt"] is None
+    assert "Railway has no backup b9" in on.project.inv("tool.railway-lock", "--target=shop", "--name=b9").out
+    done = on.project.inv("tool.railway-schedule", "--target=shop", "--kinds=weekly,daily")
+    assert done.code == 0 and "automatic backups: daily, weekly" in done.out, done.out + done.err
+    assert on.state["schedules"] == {"env-p": ["DAILY", "WEEKLY"]}
+    assert on.project.inv("tool.railway-schedule", "--target=shop").code == 0
+    assert on.state["schedules"] == {"env-p": []}
+    asked = {words[0] for words, _ in on.calls}
+    assert ("api" in asked) == (version == "5.30.2") and ("postgres" in asked) == (version == "5.43.1")
+
+
+@VERSIONS
+def test_a_lock_or_schedule_that_does_nothing_is_not_called_done(rail: Make, version: str) -> None:
+    on = with_backups(rail)
+    on.change(version=version)
+    assert on.project.inv("tool.railway-backup", "--target=shop", "--name=b1", "--every=0.1").code == 0
+    on.change(faults=["does-nothing"])
+    done = on.project.inv("tool.railway-lock", "--target=shop", "--name=b1")
+    assert done.code == 4 and "b1 still expires" in done.out + done.err, done.out + done.err
+    done = on.project.inv("tool.railway-schedule", "--target=shop", "--kinds=daily")
+    assert done.code == 4 and "are none, and were to be daily" in done.out + done.err, done.out + done.err
+    assert on.project.inv("tool.railway-schedule", "--target=shop", "--kinds=hourly").code == 2
+    on.change(faults=["plan-gate"])
+    done = on.project.inv("tool.railway-schedule", "--target=shop", "--kinds=daily")
+    assert done.code == 0 and "the dump stands alone" in done.out, done.out + done.err
+
+
 def test_doctor_says_what_railway_can_do(rail: Make) -> None:
     on = with_backups(rail)
     done = on.project.inv("doctor")

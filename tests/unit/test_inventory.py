@@ -405,7 +405,7 @@ REFUSALS = {
     "tagged": (one("health: !vault x"), "`health` should be a list", 7, "health: ["),
     "store": (
         "all:\n  vars:\n    store: gs://x\n  children:\n    test: {hosts: {a: {database: env:A}}}",
-        "a: `store` should be a folder or s3://",
+        "a: `store` should be a folder, or s3://",
         3,
         "store: s3://bucket",
     ),

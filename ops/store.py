@@ -1,0 +1,214 @@
+"""An object store that keeps backups and runs: S3 and what speaks like it, Google's, Azure's, or a mounted folder.
+
+One library, obstore, reaches all of them. Who we are there comes from the environment, as its own variables say
+(``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION``, ``AWS_ENDPOINT_URL``, …), never from the inventory.
+Keys are ``TARGET/backups/ID/…``, ``TARGET/runs/ID/…`` and so on, as in a folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops.errors import Refused, Unreachable
+from ops.files import make_folder, sync_folder
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+# Pieces that are sent and fetched at once, and their bytes: what is in memory at a time.
+AT_ONCE, PIECE = 4, 8 << 20
+# S3 takes 10,000 parts of an object.
+PARTS = 9_000
+# Seconds for one request, and for its repetition: of a piece, and of a small file that somebody waits for.
+PATIENT, QUICK = (300, 60), (10, 5)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One object as the store lists it; ``tag`` changes with its content."""
+
+    size: int
+    tag: str
+    at: datetime
+
+
+class Changed(Refused):
+    """Somebody else wrote the object meanwhile."""
+
+
+class Store:
+    """One store's address, as ``store:`` of the inventory has it.
+
+    Args:
+        url: ``s3://bucket/prefix``, ``gs://…``, ``az://…`` or ``file:///folder``.
+        environ: where an endpoint is looked up; the library reads the rest from the process's own.
+    """
+
+    def __init__(self, url: str, environ: Mapping[str, str] = os.environ) -> None:
+        self.url = url
+        self._plain = any(environ.get(name, "").startswith("http://") for name in ENDPOINTS)
+        self._made: dict[tuple[int, int], ObjectStore] = {}
+
+    def listed(self, prefix: str) -> dict[str, Kept]:
+        """Every object below a prefix, by its key; nothing is downloaded.
+
+        Raises:
+            Unreachable: the store does not answer, or does not let us.
+        """
+        with self._said(prefix):
+            batches = self._obs.list(self._store(QUICK), prefix or None)
+            return {
+                str(one["path"]): Kept(one["size"], one["e_tag"] or "", one["last_modified"])
+                for batch in batches
+                for one in batch
+            }
+
+    def put(self, key: str, path: Path) -> str:
+        """Send a file whole: in pieces, several at once; no part of it is seen before the last one is there.
+
+        Returns:
+            its tag.
+        """
+        piece = max(PIECE, -(-path.stat().st_size // PARTS))
+        with self._said(key):
+            done = self._obs.put(self._store(PATIENT), key, path, chunk_size=piece, max_concurrency=AT_ONCE)
+        return done["e_tag"] or ""
+
+    def swap(self, key: str, content: bytes, tag: str) -> str:
+        """Write a small object only where it is still the one that is known.
+
+        Args:
+            tag: its tag when it was read or written last; empty where there was none.
+
+        Returns:
+            its new tag.
+
+        Raises:
+            Changed: it is another one by now.
+        """
+        errors = self._obs.exceptions
+        with self._said(key):
+            try:
+                mode: Any = {"e_tag": tag} if tag else "create"
+                done = self._obs.put(self._store(QUICK), key, content, mode=mode)
+            except (errors.AlreadyExistsError, errors.PreconditionError):
+                raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile") from None
+            except (errors.NotSupportedError, NotImplementedError):
+                if self._tag(key) != tag:
+                    raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile") from None
+                done = self._obs.put(self._store(QUICK), key, content)
+        return done["e_tag"] or self._tag(key)
+
+    def _tag(self, key: str) -> str:
+        try:
+            return self._obs.head(self._store(QUICK), key)["e_tag"] or ""
+        except FileNotFoundError:
+            return ""
+
+    def read(self, key: str) -> tuple[bytes, str]:
+        """A small object and its tag.
+
+        Raises:
+            Unreachable: it is not there, or the store does not answer.
+        """
+        with self._said(key):
+            found = self._obs.get(self._store(QUICK), key)
+            return bytes(found.bytes()), found.meta["e_tag"] or ""
+
+    def get(self, key: str, path: Path, size: int) -> None:
+        """Fetch an object into a file that appears whole: under a temporary name, in pieces, several at once."""
+        make_folder(path.parent)
+        part = path.with_name(f".{path.name}.part")
+        with self._said(key):
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            try:
+                with ThreadPoolExecutor(AT_ONCE) as pool:
+                    starts = range(0, size, PIECE)
+                    list(pool.map(lambda start: os.pwrite(handle, self._piece(key, start, size), start), starts))
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        part.replace(path)
+        sync_folder(path.parent)
+
+    def sha256(self, key: str, size: int) -> str:
+        """An object's sha256 in hex, read in pieces."""
+        digest = hashlib.sha256()
+        with self._said(key), ThreadPoolExecutor(AT_ONCE) as pool:
+            for content in pool.map(lambda start: self._piece(key, start, size), range(0, size, PIECE)):
+                digest.update(content)
+        return digest.hexdigest()
+
+    def _piece(self, key: str, start: int, size: int) -> bytes:
+        return bytes(self._obs.get_range(self._store(PATIENT), key, start=start, end=min(start + PIECE, size)))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects, one after the other; one that is gone already is no error."""
+        for key in keys:
+            with self._said(key), contextlib.suppress(FileNotFoundError):
+                self._obs.delete(self._store(QUICK), key)
+
+    @property
+    def _obs(self) -> Any:
+        import obstore
+
+        return obstore
+
+    def _store(self, patience: tuple[int, int]) -> ObjectStore:
+        if patience not in self._made:
+            from obstore.store import from_url
+
+            seconds, again = patience
+            client: ClientConfig = {"timeout": f"{seconds}s", "connect_timeout": "5s", "allow_http": self._plain}
+            retry: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=again)}
+            options: dict[str, Any] = {"client_options": client, "retry_config": retry}
+            if self.url.startswith("s3:"):
+                # The server compares what arrives with what was sent.
+                options["config"] = {"checksum_algorithm": "sha256"}
+            self._made[patience] = from_url(self.url, **({"mkdir": True} if self.url[:5] == "file:" else options))
+        return self._made[patience]
+
+    @contextlib.contextmanager
+    def _said(self, key: str) -> Iterator[None]:
+        """The library's errors, whose texts run over many lines, as one."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise Unreachable(f"{self.url}/{key}: is not in the store", "inv backups") from None
+        except OSError:
+            raise
+        except self._obs.exceptions.BaseError as error:
+            raise Unreachable(f"{self.url}: {_meaning(str(error))}", "look at the store and its access") from None
+
+
+ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT")
+_SAID = (
+    ("NoSuchBucket", "there is no such bucket"),
+    ("AccessDenied", "access is denied to this key"),
+    ("InvalidAccessKeyId", "the access key is not known there"),
+    ("SignatureDoesNotMatch", "the secret of the access key is not the right one"),
+    ("RequestTimeTooSkewed", "this machine's clock is wrong"),
+    ("ExpiredToken", "the access token has expired"),
+    ("403 Forbidden", "access is denied"),
+    ("169.254.169.254", "there is no access key in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"),
+    ("SlowDown", "it takes no more for now"),
+    ("No space left", "it is full"),
+    ("error sending request", "it does not answer"),
+    ("error trying to connect", "it does not answer"),
+    ("timed out", "it does not answer in time"),
+)
+
+
+def _meaning(said: str) -> str:
+    for word, meant in _SAID:
+        if word in said:
+            return meant
+    return said.split("\n")[0][:300]

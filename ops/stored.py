@@ -1,0 +1,95 @@
+"""A target's backups in an object store: sent whole with the manifest last, listed, proved, fetched, removed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ops.backup import Manifest, read_manifest
+from ops.errors import StepFailed
+from ops.files import sha256
+from ops.store import Kept, Store
+
+# What leads into a folder here, and never out of it.
+SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+MANIFEST = "manifest.json"
+
+
+def listed(store: Store, target: str, below: str = "") -> dict[str, Kept]:
+    """What the store has of a target, by its name in the target's folder; a name that leads out of it is passed over.
+
+    Args:
+        below: as far as a slash, ``backups/ID/``; all of it where empty.
+    """
+    start = f"{target}/"
+    found = store.listed(start + below)
+    names = {key.removeprefix(start): kept for key, kept in found.items() if key.startswith(start)}
+    return {name: kept for name, kept in names.items() if SAFE.fullmatch(name)}
+
+
+class StoredBackup:
+    """One backup in a store.
+
+    Args:
+        store: the store.
+        target: the target's name.
+        folder: the target's folder here.
+        backup: the backup's id.
+    """
+
+    def __init__(self, store: Store, target: str, folder: Path, backup: str) -> None:
+        self.store, self.target, self.id = store, target, backup
+        self.folder, self.below = folder / "backups" / backup, f"backups/{backup}/"
+
+    def put(self) -> int:
+        """Send it, the manifest last; what is there already is not sent again. Gives the bytes that were sent."""
+        manifest, there, sent = read_manifest(self.folder), self._listed(), 0
+        for name, (_, size) in manifest.files.items():
+            if name not in there or there[name].size != size:
+                self.store.put(self._key(name), self.folder / name)
+                sent += size
+        self.store.put(self._key(MANIFEST), self.folder / MANIFEST)
+        return sent
+
+    def check(self, *, deep: bool = False) -> Manifest:
+        """Say whether all of it is there: by the store's list, or (``deep``) by reading it.
+
+        Raises:
+            StepFailed: it is not; what is missing or other than it was written.
+        """
+        there, hint = self._listed(), f"inv tool.store-backup --target={self.target} --backup-id={self.id}"
+        where = f"{self.target}: {self.store.url}: backup {self.id}"
+        if MANIFEST not in there:
+            raise StepFailed(f"{where}: no manifest is there, so it is not a backup", hint)
+        try:
+            manifest = Manifest.model_validate_json(self.store.read(self._key(MANIFEST))[0])
+        except ValueError:
+            raise StepFailed(f"{where}: its manifest is damaged", hint) from None
+        for name, (digest, size) in manifest.files.items():
+            if name not in there:
+                raise StepFailed(f"{where}: {name} is missing", hint)
+            if there[name].size != size or (deep and self.store.sha256(self._key(name), size) != digest):
+                raise StepFailed(f"{where}: {name} is not what was written", hint)
+        return manifest
+
+    def fetch(self) -> int:
+        """Fetch what of it is not here, or not as it was written. Gives the bytes that were fetched."""
+        fetched = 0
+        for name, (digest, size) in read_manifest(self.folder).files.items():
+            path = self.folder / name
+            if not path.is_file() or path.stat().st_size != size or sha256(path) != digest:
+                self.store.get(self._key(name), path, size)
+                fetched += size
+        return fetched
+
+    def remove(self) -> None:
+        """Take it out of the store: its manifest first, so that it is none from then on."""
+        names = sorted(self._listed(), key=lambda name: name != MANIFEST)
+        self.store.delete(self._key(name) for name in names)
+
+    def _key(self, name: str) -> str:
+        return f"{self.target}/{self.below}{name}"
+
+    def _listed(self) -> dict[str, Kept]:
+        found = listed(self.store, self.target, self.below)
+        return {name.removeprefix(self.below): kept for name, kept in found.items()}

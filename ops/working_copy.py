@@ -1,0 +1,207 @@
+"""The folder here that follows one target's part of an object store.
+
+Every task reads and writes that folder, as if it were the store. What is small (runs, certificates, rehearsals, the
+manifests and fingerprints of backups) is fetched before a task begins and sent after each step of a run, so that a
+second engineer on another machine sees it, resumes it, undoes it. Dumps are sent by a step of their own, and fetched
+when they are to be restored. Nothing that is here is removed because it is not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ops.errors import OpsError, Refused, Unreachable
+from ops.files import write_whole
+from ops.store import AT_ONCE, Changed, Kept, Store
+from ops.stored import MANIFEST, SAFE, listed
+
+# What is known of the objects: beside a run's journal for its own files, else in the target's folder.
+STATE, JOURNAL = ".store.json", "journal.jsonl"
+# What of a backup is wanted without its dump.
+LIGHT = (MANIFEST, "fingerprint.jsonl")
+# Seconds for which a store that did not answer is not asked again.
+REST = 15.0
+
+# An object's tag, and the size and time of the file that it was sent from or fetched into.
+Known = tuple[str, int, int]
+
+
+class WorkingCopy:
+    """One target's part of a store, and the folder that follows it.
+
+    Args:
+        store: the store.
+        target: the target's name; the first part of its keys.
+        folder: the target's folder here.
+        say: tells a person what could not be done; on standard error unless told otherwise.
+    """
+
+    def __init__(self, store: Store, target: str, folder: Path, say: Callable[[str], None] | None = None) -> None:
+        self.store, self.target, self.folder, self.say = store, target, folder, say or _say
+        self._away_until = 0.0
+        self._followed = False
+
+    def follow(self) -> None:
+        """Fetch what is new there and send what is new here, once in a process.
+
+        A store that does not answer is told, and what is here is used. A run that another process here works on is
+        its own business.
+        """
+        if self._followed:
+            return
+        self._followed = True
+        try:
+            there = listed(self.store, self.target)
+            groups = {"", *map(_group, there), *(f"runs/{path.name}" for path in (self.folder / "runs").glob("*"))}
+            for group in sorted(groups):
+                self._follow(group, {name: kept for name, kept in there.items() if _group(name) == group})
+        except Unreachable as error:
+            self._away(error, "what is known here is used")
+
+    def push(self, run: str) -> None:
+        """Send what is new of a run, and of what belongs to none, the journal last.
+
+        A store that does not answer is told once, and asked again later.
+
+        Args:
+            run: its id; this process holds its journal.
+
+        Raises:
+            Refused: the run was gone on with on another machine.
+        """
+        if time.monotonic() < self._away_until:
+            return
+        try:
+            for group in ("", f"runs/{run}"):
+                with _noted(self.folder / group / STATE) as known:
+                    self._send_new(group, known)
+        except Unreachable as error:
+            self._away(error, f"the run goes on, and is only in {self.folder} for now")
+
+    def _follow(self, group: str, there: dict[str, Kept]) -> None:
+        with _held(self.folder / group / JOURNAL if group else None) as free:
+            if not free:
+                return
+            with _noted(self.folder / group / STATE) as known:
+                wanted = [name for name in there if _is_light(name, there) and self._is_news(name, there[name], known)]
+                with ThreadPoolExecutor(AT_ONCE) as pool:
+                    list(pool.map(lambda name: self._fetch(name, there[name], known), wanted))
+                self._send_new(group, known)
+
+    def _is_news(self, name: str, kept: Kept, known: dict[str, Known]) -> bool:
+        return name not in known or known[name][0] != kept.tag or not (self.folder / name).is_file()
+
+    def _fetch(self, name: str, kept: Kept, known: dict[str, Known]) -> None:
+        path = self.folder / name
+        if path.is_file() and self._is_new(name, known):
+            content, tag = self.store.read(f"{self.target}/{name}")
+            if content != path.read_bytes():
+                aside = path.with_name(f".{path.name}.{time.time_ns()}.diverged")
+                path.replace(aside)
+                self.say(f"{self.target}: {name} was written here and on another machine; ours is kept as {aside.name}")
+                write_whole(path, content)
+            known[name] = (tag, *_about(path))
+            return
+        self.store.get(f"{self.target}/{name}", path, kept.size)
+        known[name] = (kept.tag, *_about(path))
+
+    def _send_new(self, group: str, known: dict[str, Known]) -> None:
+        new = [name for name in self._names(group) if self._is_new(name, known)]
+        for name in sorted(new, key=lambda name: name.endswith(JOURNAL)):
+            path, key = self.folder / name, f"{self.target}/{name}"
+            about = _about(path)
+            tag = self._swap(path, key, known) if name.endswith(JOURNAL) else self.store.put(key, path)
+            known[name] = (tag, *about)
+
+    def _swap(self, path: Path, key: str, known: dict[str, Known]) -> str:
+        tag = known.get(key.removeprefix(f"{self.target}/"), ("",))[0]
+        try:
+            return self.store.swap(key, path.read_bytes(), tag)
+        except Changed:
+            raise Refused(
+                f"{self.target}: run {path.parent.name} was gone on with on another machine, by what the store says",
+                f"inv status --target={self.target}",
+            ) from None
+
+    def _names(self, group: str) -> Iterator[str]:
+        """What is sent step by step: all of one run, or all but runs and backups; no hidden files."""
+        tops = [self.folder / group] if group else self.folder.glob("[!.]*")
+        for top in sorted(tops):
+            if top.is_dir() and (group or top.name not in ("runs", "backups")):
+                for path in sorted(top.rglob("*")):
+                    name = path.relative_to(self.folder).as_posix()
+                    if path.is_file() and not path.is_symlink() and SAFE.fullmatch(name):
+                        yield name
+
+    def _is_new(self, name: str, known: dict[str, Known]) -> bool:
+        return name not in known or known[name][1:] != _about(self.folder / name)
+
+    def _away(self, error: OpsError, meanwhile: str) -> None:
+        if not self._away_until:
+            self.say(f"{error.message}; {meanwhile}")
+        self._away_until = time.monotonic() + REST
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _group(name: str) -> str:
+    """``runs/ID`` for a run's files, which only the holder of its journal may touch; else nothing."""
+    parts = name.split("/")
+    return "/".join(parts[:2]) if parts[0] == "runs" and len(parts) > 2 else ""
+
+
+def _about(path: Path) -> tuple[int, int]:
+    about = path.stat()
+    return about.st_size, about.st_mtime_ns
+
+
+def _is_light(name: str, there: Iterable[str]) -> bool:
+    """Whether a file is fetched before it is asked for. A backup without its manifest is none."""
+    kind, *rest = name.split("/")
+    if kind != "backups":
+        return bool(rest)
+    return len(rest) == 2 and rest[1] in LIGHT and f"backups/{rest[0]}/{MANIFEST}" in there
+
+
+@contextlib.contextmanager
+def _held(journal: Path | None) -> Iterator[bool]:
+    """Whether no other process here works on a run; none begins to meanwhile."""
+    try:
+        handle = os.open(journal, os.O_RDWR) if journal else -1
+    except OSError:
+        handle = -1
+    try:
+        if handle >= 0:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def _noted(path: Path) -> Iterator[dict[str, Known]]:
+    """What is known of the objects, and written back whole where it changed, also after an error."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        known = {str(name): (str(tag), int(size), int(at)) for name, (tag, size, at) in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        known = {}
+    before = dict(known)
+    try:
+        yield known
+    finally:
+        if known != before:
+            write_whole(path, json.dumps(known))
