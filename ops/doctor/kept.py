@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ops.main import replan
 from ops.private import OTHERS, PARTS, inside
 from ops.probes import target_folder
 from ops.standing import stands
+from ops.stored import listed
 
 # A backup a day, with two hours for the day on which it took longer.
 STALE = 26
@@ -28,15 +30,22 @@ ROOM = 3
 
 def store(subject: Subject) -> Finding:
     """Whether backups and runs can be written, and nobody else reads them."""
-    place = subject.entry.store
-    if "://" in place:
-        return fail(f"only folders are built as stores yet, not {place}", "store: backups")
-    path = subject.world.inventory.path(place)
+    path = subject.world.inventory.path(subject.entry.folder)
+    copy = subject.world.working_copy(subject.target)
+    if copy:
+        started = time.monotonic()
+        found = len(listed(copy.store, subject.target))
+        said = f"{copy.store.url} lists {found:,} objects in {(time.monotonic() - started) * 1000:,.0f} ms"
+        return _folder(subject, path, f"{said}; its working copy {path}")
+    return _folder(subject, path, str(path))
+
+
+def _folder(subject: Subject, path: Path, said: str) -> Finding:
     if not path.exists():
         there = _nearest(path)
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
             return fail(f"{path} can't be made: {there} is not to be written to", f"ls -ld {quote(str(there))}")
-        return ok(f"{path} is not there yet: the first run makes it, 0700")
+        return ok(f"{said} is not there yet: the first run makes it, 0700")
     folder = path / subject.target
     for part in (folder, *(folder / name for name in PARTS)):
         if part.is_symlink() and not inside(part, path):
@@ -44,7 +53,7 @@ def store(subject: Subject) -> Finding:
     for part in (path, folder, folder / "backups", folder / "runs"):
         if part.exists() and (said := _unwritable(part)):
             return fail(f"{part}: {said}", f"ls -ld {quote(str(part))}; df {quote(str(part))}")
-    return _open_to(path, folder) or ok(f"{path} can be written, by nobody else")
+    return _open_to(path, folder) or ok(f"{said} can be written, by nobody else")
 
 
 def _nearest(path: Path) -> Path:
@@ -81,7 +90,7 @@ def _open_to(path: Path, folder: Path) -> Finding | None:
 
 def space(subject: Subject) -> Finding:
     """Whether the disk of the store has room for the night's backups. Of the server's own disk nothing can be seen."""
-    path = subject.world.inventory.path(subject.entry.store)
+    path = subject.world.inventory.path(subject.entry.folder)
     free = shutil.disk_usage(path if path.exists() else _nearest(path)).free
     size = int(subject.identity["size"])
     known = [one.size for one in backup.backups(target_folder(subject.world, subject.target)) if not one.delta_of]

@@ -1,0 +1,130 @@
+"""A real S3 protocol server in the tests' own process, and projects that keep what they have there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+from ops.store import Store
+from tests.conftest import Project
+
+KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "storesecret", "AWS_REGION": "us-east-1"}
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of the server."""
+    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@dataclass
+class Line:
+    """A line to the server that can be cut: it passes bytes on, until there were ``limit`` of them, or it is cut."""
+
+    port: int
+    there: int
+    limit: int = -1
+    cut: bool = False
+    passed: int = 0
+    sockets: list[socket.socket] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def sever(self) -> None:
+        """Cut it, and what is under way."""
+        self.cut = True
+        for one in self.sockets:
+            one.close()
+
+    def carry(self, source: socket.socket, to: socket.socket, counts: bool) -> None:
+        try:
+            while not self.cut and (content := source.recv(65536)):
+                self.passed += len(content) if counts else 0
+                if 0 <= self.limit < self.passed:
+                    self.sever()
+                    return
+                to.sendall(content)
+        except OSError:
+            pass
+        finally:
+            for one in (source, to):
+                one.close()
+
+
+@pytest.fixture
+def line(s3: str) -> Iterator[Line]:
+    """A line to the server; what is sent over it is counted."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    found = Line(listener.getsockname()[1], int(s3.rsplit(":", 1)[1]))
+
+    def accept() -> None:
+        while True:
+            try:
+                here, _ = listener.accept()
+            except OSError:
+                return
+            if found.cut:
+                here.close()
+                continue
+            there = socket.create_connection(("127.0.0.1", found.there))
+            found.sockets += [here, there]
+            for pair in ((here, there, True), (there, here, False)):
+                threading.Thread(target=found.carry, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield found
+    listener.close()
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch, line: Line) -> Line:
+    """This process reaches the server over the line."""
+    for name, value in (KEYS | {"AWS_ENDPOINT_URL": line.url}).items():
+        monkeypatch.setenv(name, value)
+    return line
+
+
+@pytest.fixture
+def bucket(s3: str) -> str:
+    """A new bucket's name."""
+    import boto3
+
+    name = f"b{uuid.uuid4().hex[:12]}"
+    given = {"aws_access_key_id": "tests", "aws_secret_access_key": "x", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=s3, **given).create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture(params=["s3", "file"])
+def store(request: pytest.FixtureRequest, at: Line, bucket: str, tmp_path: Path) -> Store:
+    """Each kind of store that can be had here."""
+    return Store(f"s3://{bucket}/kept" if request.param == "s3" else f"file://{tmp_path}/kept")
+
+
+@pytest.fixture
+def shop(project: Callable[..., Project], at: Line, bucket: str) -> Project:
+    """A project whose store is a bucket."""
+    made = project("b", store=f"s3://{bucket}/kept")
+    made.env |= KEYS | {"AWS_ENDPOINT_URL": at.url}
+    return made
+
+
+def elsewhere(shop: Project, folder: Path) -> Project:
+    """The same project on another machine: its inventory and application, and nothing of what was kept."""
+    shutil.copytree(shop.folder, folder, ignore=shutil.ignore_patterns(".store", "__pycache__"), symlinks=True)
+    return Project(folder, shop.production, shop.test, dict(shop.env) | {"PWD": os.fspath(folder)})
