@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
+from ops.age import DUMP
 from ops.errors import OpsError, UsageError
 from ops.files import sha256, sync_folder, write_whole
 from ops.private import inside, whole_id
@@ -47,6 +48,11 @@ class Manifest(BaseModel):
         if any(name.startswith("/") or "\0" in name or {"", ".", ".."} & set(name.split("/")) for name in files):
             raise ValueError("a file's name leads out of the backup")
         return files
+
+    @property
+    def sealed(self) -> bool:
+        """Whether its dump is encrypted."""
+        return DUMP in self.files
 
     @property
     def size(self) -> int:

@@ -78,6 +78,7 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         "server": here["server"],
         "store": entry.folder,
         "remote": entry.remote,
+        **encryption(entry),
         "app": app_inputs(world, target),
         "ssh": host.words if host else (),
         "checks": entry.checks,
@@ -109,7 +110,7 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
     if procedure in ("rollback", "auto-rollback", "salvage"):
         folder = target_folder(world, target)
         choice = chosen.choose(folder, wanted.backup, journal.runs(folder), major, delta=procedure == "salvage")
-        given |= {"backup": choice.manifest.backup, "chosen": choice.said}
+        given |= {"backup": choice.manifest.backup, "chosen": choice.said, "sealed": choice.manifest.sealed}
         major = max(major, choice.manifest.server // 10000)
         if procedure == "salvage":
             given["salvage"] = bound(world, target, choice.manifest, wanted.salvage)
@@ -120,6 +121,13 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         raise UsageError(f"{target}: either --backup or --to-replaced, not both", "inv rollback --help")
     if procedure in ("rollback-to-replaced", "discard-replaced"):
         given |= _kept(world, entry, procedure, here["database"], wanted.kept)
+    if procedure in ("migrate-test", "verify"):
+        known = backup.backups(target_folder(world, target))
+        given["sealed"] = any(one.sealed for one in known if one.backup == given["backup"])
+    if given.get("sealed") and procedure not in ("backup", "freeze", "unfreeze", "discard-replaced", "promote"):
+        can_open(world, entry)
+    elif entry.encrypt and not world.opener(target):
+        given["identity"] = ""
     world.tools = choose(sets, major, there, target)
     given["compress"], given["tools"] = world.tools.compression(), str(world.tools.major)
     given.pop("marker", None)
@@ -213,6 +221,33 @@ def railway_inputs(world: World, entry: Target) -> dict[str, Any]:
     if entry.railway is None:
         return {}
     return {"railway": str(world.railway(entry.name).app), **railway_wishes(entry)}
+
+
+def encryption(entry: Target) -> dict[str, Any]:
+    """To whom new backups are encrypted, and where the secret key is; nothing where they are not."""
+    if entry.encrypt is None:
+        return {}
+    return {
+        "recipients": entry.encrypt.recipients,
+        "identity": entry.encrypt.identity or "",
+        "sealed": True,
+    }
+
+
+def can_open(world: World, entry: Target) -> None:
+    """Make sure that the secret key is at hand before anything is begun that needs it.
+
+    Raises:
+        UsageError: it is not.
+    """
+    reference = entry.encrypt.identity if entry.encrypt else None
+    if not reference:
+        raise UsageError(
+            f"{world.inventory.file.name}:{entry.line}: {entry.name}: the backup is encrypted, and no identity that "
+            "opens it is named",
+            "encrypt: {recipients: [age1…], identity: file:PATH}   or   identity: env:NAME",
+        )
+    world.age_identity(reference)
 
 
 def railway_wishes(entry: Target) -> dict[str, Any]:

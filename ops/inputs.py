@@ -79,7 +79,8 @@ class Inputs(BaseModel):
     seconds, ``keep_replaced`` in days. ``ssh`` are the words that reach the target's host; empty where it is this one.
     ``railway`` is ``project/environment/service`` by IDs, ``railway_deploy`` how the application is deployed there,
     ``railway_backups`` asks for Railway's own backups, too. ``remote`` is the object store of which ``store`` is the
-    working copy; empty where the store is a folder.
+    working copy; empty where the store is a folder. New dumps are encrypted to ``recipients``; ``sealed``: the backup
+    that is restored is encrypted, and ``identity`` (``env:NAME``, ``file:PATH``) opens it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -91,6 +92,9 @@ class Inputs(BaseModel):
     server: str = ""
     store: str
     remote: str = ""
+    recipients: tuple[str, ...] = ()
+    sealed: bool = False
+    identity: str = ""
     backup: str
     test: str = ""
     test_database: str = ""

@@ -20,11 +20,13 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, Validati
 from ops.errors import InventoryError
 from ops.inventory_words import (
     DAYS,
+    ENCRYPT,
     ENV_NAME,
     Account,
     Amount,
     Count,
     Day,
+    Encrypt,
     EnvName,
     Frozen,
     Health,
@@ -200,6 +202,7 @@ class Target(Frozen):
     test: Annotated[str | None, Field(examples=["lessons-test"])] = None
     freeze: Annotated[Literal["always", "never", "auto"], Field(examples=["auto"])] = "auto"
     window: Annotated[Window | None, Field(examples=['{days: [tue, wed], hours: "02:00-05:00", zone: UTC}'])] = None
+    encrypt: Annotated[Encrypt | None, Field(examples=[ENCRYPT])] = None
     keep: Annotated[Keep, Field(examples=["{daily: 7, weekly: 4, monthly: 6}"])] = Keep()
     deploy: Annotated[Words | None, Field(examples=["[./deploy.sh, --now]"])] = None
     health: Annotated[Health | None, Field(examples=["[curl, -fsS, https://shop.example.com/health]"])] = None
@@ -247,6 +250,7 @@ NESTED: Mapping[str, type[BaseModel]] = {
     "window": Window,
     "keep": Keep,
     "health": HealthCheck,
+    "encrypt": Encrypt,
 }
 OLD_ALIASES = {f"ansible_ssh_{name}": f"ansible_{name}" for name in ("host", "user", "port")}
 PRODUCTION_ONLY = ("checks", "test", "freeze", "window", "keep", "keep_replaced", "deploy")

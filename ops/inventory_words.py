@@ -67,6 +67,17 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True)
 
 
+# The public key of nobody.
+ENCRYPT = "{recipients: [age176yzrxwhg876ysclvfrn7lh02axfnqknuxq3p8dh6r4zerz0v40qm4y7ph]}"
+
+
+class Encrypt(Frozen):
+    """To whom new backups are encrypted, by age, and where the secret key is that opens them, for a restore."""
+
+    recipients: Annotated[tuple[Annotated[str, Field(pattern="^age1[a-z0-9]{58}$")], ...], Field(min_length=1)]
+    identity: Annotated[str, Field(pattern=rf"^(env:{ENV_NAME}|file:\S(.*\S)?)$")] | None = None
+
+
 def _address(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#]+\S*", value):
         raise bad("should be a web address", "health: {url: https://shop.example.com/health}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -215,6 +216,7 @@ def environment(options: Options) -> int:
         "DATABASE": here["database"],
         "SYSTEM": here["system"],
         "OPS_SQL": str(SQL_FOLDER),
+        "OPS_PYTHON": sys.executable,
         "COMPRESS": fit[0].compression(),
         Secret(name).variable: world.url(name),
     }

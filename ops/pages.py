@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ops import console, render
-from ops.bind import health_inputs, railway_wishes
+from ops.bind import encryption, health_inputs, railway_wishes
 from ops.command import placeholder, quote
 from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
@@ -39,6 +39,7 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         system=placeholder("SYSTEM"),
         store=entry.folder,
         remote=entry.remote,
+        **encryption(entry),
         backup=placeholder("BACKUP") if needs_backup else run,
         test=entry.test or "",
         test_database=placeholder("TEST_DATABASE"),

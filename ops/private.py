@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
+import shutil
 import stat
+import tempfile
 from pathlib import Path
 
 from ops.command import quote
@@ -14,6 +17,7 @@ from ops.errors import UsageError
 # What a target's folder in the store holds.
 PARTS = ("backups", "runs", "certificates", "rehearsals")
 OTHERS = 0o077
+_PREFIX = "generalprobe-"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
@@ -91,3 +95,30 @@ def secret_file(path: Path, what: str) -> None:
         raise UsageError(f"{what}: {path} belongs to somebody else", f"chown {os.geteuid()} {quote(str(path))}")
     if about.st_mode & OTHERS:
         raise UsageError(f"{what}: {path} can be read by others", f"chmod 600 {quote(str(path))}")
+
+
+def private_folder() -> Path:
+    """A new 0700 folder that ends with this process; what killed processes left is swept."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        _sweep(left)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _sweep(folder: Path) -> None:
+    pid = folder.name.removeprefix(_PREFIX).split("-")[0]
+    # Another process may sweep at the same time, and another user's link may lead nowhere.
+    with contextlib.suppress(OSError, ValueError, OverflowError):
+        if pid.isdigit() and folder.lstat().st_uid == os.geteuid() and not _alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

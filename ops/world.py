@@ -6,11 +6,10 @@ environment of the programs that need them. Every text that leaves passes ``reda
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import re
-import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import ops
-from ops import on_railway
+from ops import age, on_railway
 from ops.command import Host, Query, Secret, Shell, fill, given_there, line_there, reveal
 from ops.embedded import ensure, path_env
 from ops.errors import OpsError, Unreachable, UsageError
@@ -27,7 +26,7 @@ from ops.forward import HERE
 from ops.inventory import Inventory, Target
 from ops.on_railway import OnRailway
 from ops.postgres import PROGRAMS, Tools, parts_of, service_file
-from ops.private import secret_file
+from ops.private import private_folder, secret_file
 from ops.railway import ENV, both_tokens
 from ops.ssh import Ssh, host_of
 from ops.store import Store
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     import psycopg
 
 SQL_FOLDER = Path(ops.__file__).parent / "sql"
-_PREFIX = "generalprobe-"
 # What these write is our own, and private; what the application and its deploy command write is not ours to close.
 PRIVATE = (*PROGRAMS, "install")
 
@@ -179,6 +177,22 @@ class World:
         copy = self.working_copy(target)
         return StoredBackup(copy.store, target, copy.folder, backup) if copy else None
 
+    def age_identity(self, reference: str) -> list[Any]:
+        """The secret keys that a reference of the inventory leads to.
+
+        Raises:
+            UsageError: nothing is there that is one.
+        """
+        kind, _, value = reference.partition(":")
+        return age.identity(f"file:{self.inventory.path(value)}" if kind == "file" else reference)
+
+    def opener(self, target: str) -> list[Any]:
+        """The secret keys that open a target's backups, where they are at hand; a backup is made without."""
+        encrypt = self.inventory.target(target).encrypt
+        with contextlib.suppress(UsageError):
+            return self.age_identity(encrypt.identity) if encrypt and encrypt.identity else []
+        return []
+
     def railway(self, target: str) -> OnRailway:
         """A target's place on Railway, asked on its host.
 
@@ -238,10 +252,7 @@ class World:
     def private(self) -> Path:
         """A 0700 folder that ends with this process; what a killed process left is swept."""
         if self._private is None:
-            for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-                _sweep(left)
-            self._private = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
-            atexit.register(shutil.rmtree, self._private, ignore_errors=True)
+            self._private = private_folder()
         return self._private
 
     def _write_services(self) -> None:
@@ -284,6 +295,7 @@ class World:
         if self._urls:
             env["PGSERVICEFILE"] = str(self.private / "services")
         env |= {"PGAPPNAME": application(run), "PGCONNECT_TIMEOUT": "10", "OPS_SQL": str(SQL_FOLDER)}
+        env["OPS_PYTHON"] = sys.executable
         # What a program prints is known at once: a migration that has ended, a person waiting.
         env["PYTHONUNBUFFERED"] = "1"
         for name, value in shell.env.items():
@@ -381,21 +393,3 @@ def forget_libpq() -> None:
     """Our own connections ask libpq, too, and it reads this process's environment."""
     for name in filter(_steers, list(os.environ)):
         del os.environ[name]
-
-
-def _sweep(folder: Path) -> None:
-    pid = folder.name.removeprefix(_PREFIX).split("-")[0]
-    # Another process may sweep at the same time, and another user's link may lead nowhere.
-    with contextlib.suppress(OSError, ValueError, OverflowError):
-        if pid.isdigit() and folder.lstat().st_uid == os.geteuid() and not _alive(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.doctor import application, kept, may, reach
+from ops.doctor import application, kept, may, reach, sealed
 from ops.doctor.check import Check, Look
 
 
@@ -32,6 +32,7 @@ PRODUCTION = (
     _check("store", kept.store),
     _check("space", kept.space, "server", "tools", "store"),
     _check("backups", kept.backups, "store"),
+    _check("encryption", sealed.encryption, "store"),
     _check("same-server", kept.same_server, "server", "tools", "store"),
     _check("leftovers", kept.leftovers, "server", "tools"),
     _check("run", kept.run, "store"),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from ops.age import DUMP
 from ops.command import Command, Query, Shell, Tool, conninfo
 from ops.inputs import Inputs
 from ops.step import Procedure, check
+
+# Opens the first word with the identity that the second one names, and gives it to the rest.
+OPENED = 'f="$1" i="$2"; shift 2; "$OPS_PYTHON" -m ops.age open "$i" < "$f" | "$@"'
 
 backup = Procedure(
     "backup",
@@ -39,12 +43,24 @@ def is_production_server(c: Inputs) -> list[Command]:
     return [*same_place(c), Query("check_identity.sql", c.target, "postgres", given)]
 
 
+def made(c: Inputs) -> Inputs:
+    """The inputs of whoever restores a backup that this run makes."""
+    return c.model_copy(update={"sealed": bool(c.recipients)})
+
+
+def encrypted(c: Inputs) -> dict[str, str]:
+    """What tells the dump to whom it is encrypted; nothing where it is not."""
+    return {"recipients": " ".join(c.recipients)} if c.recipients else {}
+
+
 @check("pg_dump came to its end, and the dump can be read", "inv resume")
 def dump_reads(c: Inputs) -> list[Command]:
     """pg_dump can end early, and what it leaves may still be listed: `dumped` is written when it came to its end."""
+    words = from_dump(made(c), "pg_restore", "--list", folder=c.partial)
+    listed = Shell(words, c.target, output=f"{c.partial}/list.txt")
     return [
         Shell(("test", "-f", f"{c.partial}/dumped"), c.target),
-        Shell(("pg_restore", "--list", f"{c.partial}/dump"), c.target, output=f"{c.partial}/list.txt"),
+        *([listed] if c.identity or not c.recipients else []),
         Shell(("grep", "-q", '"complete" : true', f"{c.partial}/fingerprint.jsonl"), c.target),
     ]
 
@@ -57,8 +73,24 @@ def restore_words(c: Inputs, target: str, database: str, *, owned: bool = True) 
     """
     bare = () if owned else ("--no-owner", "--no-privileges")
     where = f"--dbname=service={target} dbname={conninfo(database)}"
-    dump = f"{c.backup_folder}/dump"
-    return ("pg_restore", f"--jobs={c.jobs}", "--exit-on-error", *bare, "--no-password", where, dump)
+    return from_dump(c, "pg_restore", *jobs(c), "--exit-on-error", *bare, "--no-password", where)
+
+
+def jobs(c: Inputs) -> tuple[str, ...]:
+    """How many at once restore; what comes as one stream can't be read at several places."""
+    return () if c.sealed else (f"--jobs={c.jobs}",)
+
+
+def from_dump(c: Inputs, *words: str, folder: str = "") -> tuple[str, ...]:
+    """The words that give the backup's dump to a program: its path, or where it is encrypted what is opened on the way.
+
+    Args:
+        folder: where the backup is; its own place unless told otherwise.
+    """
+    place = folder or c.backup_folder
+    if not c.sealed:
+        return (*words, f"{place}/dump")
+    return ("sh", "-c", OPENED, "open", f"{place}/{DUMP}", c.identity, *words)
 
 
 @check("Every file of the backup has the sha256 of its manifest", "inv backup")
@@ -77,7 +109,7 @@ def backup_is_whole(c: Inputs) -> Command:
 def dump(c: Inputs) -> list[Command]:
     """Exports a snapshot, dumps it in parallel and takes the fingerprint of every table from that same snapshot
     meanwhile, so that a restored copy can be compared with it to the last bit."""
-    given = {"service": c.target, "folder": c.partial, "jobs": str(c.jobs), "compress": c.compress}
+    given = {"service": c.target, "folder": c.partial, "jobs": str(c.jobs), "compress": c.compress} | encrypted(c)
     return [
         Shell(("rm", "-rf", c.partial), c.target),
         Shell(("install", "-d", "-m", "700", c.folder, f"{c.folder}/backups", c.partial), c.target),

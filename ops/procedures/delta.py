@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from ops.command import Command, Query, Shell, Tool, conninfo
 from ops.inputs import Inputs
-from ops.procedures.backup import backup_is_whole, dump_reads, in_store, is_production_server
+from ops.procedures.backup import (
+    backup_is_whole,
+    dump_reads,
+    encrypted,
+    from_dump,
+    in_store,
+    is_production_server,
+    made,
+)
 from ops.step import Check, Procedure, check, commands
 
 delta = Procedure(
@@ -60,12 +68,12 @@ def fill(c: Inputs) -> list[Command]:
     """Into a database with the tables of the safety backup, and without its rows, indexes and triggers."""
     created = {"name": c.delta, "like": c.database, "marker": c.delta_marker, "run": c.run}
     where = f"--dbname=service={c.target} dbname={conninfo(c.delta)}"
-    dump = f"{c.folder}/backups/{c.run}_safety/dump"
+    words = ("pg_restore", "--exit-on-error", "--section=pre-data", "--no-password", where)
     rows = {"target": c.target, "database": c.delta, "source": c.replaced, "before": c.fingerprint}
     files = {"after": f"{c.run_folder}/replaced.jsonl", "report": f"{c.run_folder}/delta.json"}
     return [
         Query("create_database.sql", c.target, "postgres", created),
-        Shell(("pg_restore", "--exit-on-error", "--section=pre-data", "--no-password", where, dump), c.target),
+        Shell(from_dump(made(c), *words, folder=f"{c.folder}/backups/{c.run}_safety"), c.target),
         Tool("fill-delta", rows | files | named(c)),
     ]
 
@@ -81,7 +89,7 @@ def dump(c: Inputs) -> list[Command]:
     """Like any backup. The keys of the rows that were deleted stand beside it, in `deleted.jsonl`."""
     folder = exported(c).partial
     service = f"{c.target} dbname={conninfo(c.delta)}"
-    given = {"service": service, "folder": folder, "jobs": str(c.jobs), "compress": c.compress}
+    given = {"service": service, "folder": folder, "jobs": str(c.jobs), "compress": c.compress} | encrypted(c)
     return [
         Shell(("rm", "-rf", folder), c.target),
         Shell(("install", "-d", "-m", "700", c.folder, f"{c.folder}/backups", folder), c.target),

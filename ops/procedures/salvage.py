@@ -6,7 +6,7 @@ import json
 
 from ops.command import Command, Query, Shell, Tool, conninfo
 from ops.inputs import Inputs, SalvageInputs
-from ops.procedures.backup import backup, backup_is_whole, in_store, is_production
+from ops.procedures.backup import backup, backup_is_whole, from_dump, in_store, is_production, jobs
 from ops.salvage.names import join, schema_and_name
 from ops.step import Procedure, check
 
@@ -111,7 +111,6 @@ def restore(c: Inputs) -> list[Command]:
     where = f"--dbname=service={c.target} dbname={conninfo(c.aside)}"
     bare = ("--no-owner", "--no-privileges", "--no-comments", "--no-publications", "--no-subscriptions")
     words = ("pg_restore", "--exit-on-error", *bare, "--no-security-labels", "--no-password", where)
-    dump = f"{c.backup_folder}/dump"
     found = wanted(c).sources
     rows: list[tuple[str, ...]] = [
         ("--section=data", f"--schema={schema}", f"--table={name}")
@@ -119,8 +118,8 @@ def restore(c: Inputs) -> list[Command]:
     ]
     return [
         Query("create_database.sql", c.target, "postgres", created),
-        Shell((*words, "--section=pre-data", dump), c.target),
-        *(Shell((*words, *one, dump), c.target) for one in rows or [("--section=data", f"--jobs={c.jobs}")]),
+        Shell(from_dump(c, *words, "--section=pre-data"), c.target),
+        *(Shell(from_dump(c, *words, *one), c.target) for one in rows or [("--section=data", *jobs(c))]),
     ]
 
 

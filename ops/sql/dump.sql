@@ -1,5 +1,11 @@
 -- Dumps the database and takes its fingerprint in one exported snapshot, side by side.
--- Variables: service, folder (new and empty), jobs, compress. pg_dump is the one on PATH.
+-- Variables: service, folder (new and empty), jobs, compress, and where the dump is to be encrypted recipients, age's
+-- public keys with blanks between. pg_dump is the one on PATH.
+\if :{?recipients}
+\else
+\set recipients ''
+\endif
+\setenv RECIPIENTS :recipients
 \setenv SERVICE :service
 \setenv FOLDER :folder
 \setenv JOBS :jobs
@@ -11,7 +17,12 @@ SELECT pg_export_snapshot() AS snapshot \gset
 \setenv SNAPSHOT :snapshot
 \o :fingerprint
 \ir sequences.sql
+\if `test -z "$RECIPIENTS" && echo true || echo false`
 \! (pg_dump --dbname="service=$SERVICE" --format=directory --jobs="$JOBS" --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password --file="$FOLDER/dump"; echo $? > "$FOLDER/exit") & echo $! > "$FOLDER/pid"
+\else
+-- One stream, in which nothing readable touches a disk; it ends with 0 where pg_dump and the encryption did.
+\! (umask 077; { pg_dump --dbname="service=$SERVICE" --format=custom --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password || : > "$FOLDER/failed"; } | "$OPS_PYTHON" -m ops.age seal $RECIPIENTS > "$FOLDER/dump.age" && test ! -e "$FOLDER/failed"; echo $? > "$FOLDER/exit") & echo $! > "$FOLDER/pid"
+\endif
 \ir tables.sql
 \o
 \! until [ -f "$FOLDER/exit" ] || ! kill -0 "$(cat "$FOLDER/pid")" 2>/dev/null; do sleep 0.02; done

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from ops import backup, fingerprint
+from ops import age, backup, fingerprint
 from ops.errors import StepFailed
 from ops.private import whole_id
 from ops.probes import commit_of, identity, target_folder
@@ -81,6 +81,10 @@ def check_backup(world: World, *, target: str, backup_id: str) -> str:
         stored.fetch()
     if wrong := backup.damage(folder):
         raise StepFailed(f"{target}: backup {backup_id} is damaged: {'; '.join(wrong[:3])}", "inv backups")
+    keys = world.opener(target) if backup.read_manifest(folder).sealed else []
+    if keys and not age.opens(folder / age.DUMP, keys):
+        said = f"{target}: the identity at hand does not open backup {backup_id}"
+        raise StepFailed(said, "encrypt: {identity: …} in the inventory, the one of those recipients")
     return f"{backup_id}: every file is what was written"
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ops import world
+from ops import private
 from ops.inventory import load
+from ops.world import World
 from tests.projects import write_project
 
 
@@ -31,19 +32,19 @@ def dead() -> int:
 def test_two_that_sweep_at_once_do_not_stumble(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = place / "tmp" / f"generalprobe-{dead()}-abc"
     left.mkdir()
-    alive = world._sweep
+    alive = private._sweep
 
     def other_first(folder: Path) -> None:
         folder.rmdir()
         alive(folder)
 
-    monkeypatch.setattr(world, "_sweep", other_first)
-    assert world.World(load(place / "project" / "inventory.yaml")).private.is_dir()
+    monkeypatch.setattr(private, "_sweep", other_first)
+    assert World(load(place / "project" / "inventory.yaml")).private.is_dir()
     assert not left.exists()
 
 
 def test_what_a_dead_process_left_goes(place: Path) -> None:
     left = place / "tmp" / f"generalprobe-{dead()}-abc"
     left.mkdir()
-    assert world.World(load(place / "project" / "inventory.yaml")).private.is_dir()
+    assert World(load(place / "project" / "inventory.yaml")).private.is_dir()
     assert not left.exists()
