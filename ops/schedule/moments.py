@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 # What every cron knows. `L`, `W`, `#`, seconds and names like @daily are some crons' own.
 FIELD = re.compile(r"(?:\*|\w+)(?:-\w+)?(?:/\d+)?(?:,(?:\*|\w+)(?:-\w+)?(?:/\d+)?)*")
 NAMES = re.compile(r"[a-z]+", re.IGNORECASE)
-WORDS = "jan feb mar apr may jun jul aug sep oct nov dec sun mon tue wed thu fri sat".split()
+DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 EXAMPLE = "30 2 * * *"
 
 
@@ -26,7 +27,7 @@ def mistake(at: str) -> str:
     if len(fields) != 5 or not all(fields):
         return "should have five fields, one blank between them: minute hour day month weekday"
     words = (word for field in fields for word in NAMES.findall(field))
-    if not all(map(FIELD.fullmatch, fields)) or not all(word.lower() in WORDS for word in words):
+    if not all(map(FIELD.fullmatch, fields)) or not all(word.lower() in DAYS + MONTHS for word in words):
         return "has a field that not every cron knows: numbers, names of months and days, and * , - / only"
     try:
         next(CronSim(at, datetime(2024, 1, 1, tzinfo=UTC)))
