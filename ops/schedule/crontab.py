@@ -11,7 +11,9 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from ops.command import quote
 from ops.errors import Refused, StepFailed, UsageError
@@ -22,6 +24,8 @@ EVERY = f"*/{int(TICK.total_seconds() // 60)} * * * *"
 LONGEST = 990
 # Where the line before ours had no end, we gave it one: it is a part of the block.
 OPEN = b" (the line before had no end)"
+# Since 3.0pl1-149 (bug 585552) Debian's `crontab -l` shows a carriage return and a backspace as these two characters.
+SPELLED = (b"\\r", b"\\b")
 NONE = re.compile(rb"no crontab for |can't open '[^'/]*': No such file", re.IGNORECASE)
 
 
@@ -124,7 +128,7 @@ def listed() -> bytes:
     """
     done = _call("-l")
     if done.returncode == 0:
-        return done.stdout
+        return _raw(done.stdout) if any(word in done.stdout for word in SPELLED) else done.stdout
     if NONE.search(done.stderr):
         return b""
     raise UsageError(f"crontab -l: {_said(done)}", "look at /etc/cron.allow, or schedule: {with: systemd}")
@@ -148,9 +152,18 @@ def change(edit: Callable[[bytes], bytes]) -> None:
         raise StepFailed("crontab holds something else than was written; somebody edits it, too", "crontab -l")
 
 
-def _call(*words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def _raw(shown: bytes) -> bytes:
+    """The crontab as an editor gets it: of what is shown nobody can tell whether `\\r` stands there or is meant."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "crontab")
+        # It calls the editor through a shell, with the file as the last word; what is not changed is not written.
+        done = _call("-e", VISUAL=f"cat > {quote(str(copy))} --")
+        return copy.read_bytes() if done.returncode == 0 and copy.exists() else shown
+
+
+def _call(*words: str, given: bytes = b"", **more: str) -> subprocess.CompletedProcess[bytes]:
     # In C it says `no crontab for` in English. Debian's shows the header that it writes itself where this is `N`.
-    env = {**os.environ, "LC_ALL": "C", "CRONTAB_NOHEADER": "Y"}
+    env = {**os.environ, "LC_ALL": "C", "CRONTAB_NOHEADER": "Y", **more}
     try:
         return subprocess.run(["crontab", *words], input=given, env=env, capture_output=True)
     except OSError:
