@@ -7,8 +7,8 @@ from pathlib import Path
 
 # Each answer is that of crontab.c of Debian's cron 3.0pl1-162: `list_cmd` and `delete_cmd` (no crontab for), `main`
 # (not allowed), `replace_cmd` (the newline, then the fields by `load_entry`); exit 1 for every error (ERROR_EXIT).
-# `-l` spells \r and \b out since 3.0pl1-149 (protect-list.patch); `-e` calls `sh -c "$VISUAL FILE"` with the text as it is
-# and writes nothing where that did not change it (`edit_cmd`).
+# `-l` spells \r and \b out since 3.0pl1-149 (protect-list.patch); `-e` calls `sh -c "$VISUAL FILE"` with the text as it
+# is, and writes nothing where that did not change it (`edit_cmd`).
 # The header that it writes into its file is not listed again (CRONTAB_NOHEADER), so none is kept here.
 CRONTAB = """#!{python}
 import os, pathlib, re, subprocess, sys

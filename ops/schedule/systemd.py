@@ -77,7 +77,7 @@ Description=Generalprobe: {about}
 [Service]
 Type=oneshot
 WorkingDirectory={installed.folder.replace("%", "%%")}
-ExecStart={" ".join(map(_word, words))}
+ExecStart={_word(words[0])} {" ".join(_word(word.replace("$", "$$")) for word in words[1:])}
 UMask=0077
 """
         elapses = "\n".join(f"OnCalendar={one}" for one in calendar(at, installed.zone))
@@ -97,8 +97,9 @@ WantedBy=timers.target
 
 
 def _word(word: str) -> str:
-    """A word of ExecStart: in quotes backslashes escape, and per cent and dollar signs are doubled."""
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    """A word of ExecStart: in quotes backslashes escape; a per cent sign is doubled, and so is a dollar sign of all words
+    but the program itself."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
 
