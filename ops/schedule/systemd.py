@@ -97,8 +97,7 @@ WantedBy=timers.target
 
 
 def _word(word: str) -> str:
-    """A word of ExecStart: in quotes backslashes escape; a per cent sign is doubled, and so is a dollar sign of all words
-    but the program itself."""
+    """A word of ExecStart, in quotes. In all but the program's own, a dollar sign has to be doubled."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
