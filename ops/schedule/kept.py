@@ -130,10 +130,15 @@ def due(installed: Installed, folder: Path, task: str, now: datetime) -> datetim
 
     What was missed, since the machine was down or an earlier one still ran, is due once, however often it was missed.
     """
-    at = last(installed.tasks[task], installed.zone, now)
     before = outcome(folder, task)
     if before and before.cut_off and before.tries < TRIES and installed.by == "cron":
-        return min(at, moment(before.begun))
+        return min(last(installed.tasks[task], installed.zone, now), moment(before.begun))
+    return _missed(installed, folder, task, now)
+
+
+def _missed(installed: Installed, folder: Path, task: str, now: datetime) -> datetime | None:
+    """The last moment of a task, where it was not begun since."""
+    at, before = last(installed.tasks[task], installed.zone, now), outcome(folder, task)
     known = [moment(installed.since[task])] if task in installed.since else []
     known += [moment(before.begun)] if before else []
     # A clock that was set back must not keep a task waiting for as long.
@@ -179,5 +184,7 @@ def due_next(installed: Installed, folder: Path, task: str, now: datetime) -> da
 
 def overdue(installed: Installed, folder: Path, task: str, now: datetime) -> datetime | None:
     """Since when a task should have begun, and nothing began it."""
-    at = due(installed, folder, task, now)
+    # One that runs looks like one that was cut off; it is late when its next moment has passed.
+    runs_now = runs(folder, task)
+    at = _missed(installed, folder, task, now) if runs_now else due(installed, folder, task, now)
     return at if at and now - at > PATIENCE + timedelta(seconds=installed.jitter) else None

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from ops.console import Console
 from ops.errors import DIFFERS, DONE, FAILED, UsageError
-from ops.files import make_folder
+from ops.files import make_folder, write_whole
 from ops.journal import now
 from ops.main import Options, close_stores, target_of, world_of
 from ops.schedule import crontab, kept, systemd
@@ -148,7 +148,7 @@ def _install(world: World, screen: Console, found: Standing, place: systemd.Plac
         if former is None:
             file.unlink(missing_ok=True)
         else:
-            file.write_bytes(former)
+            write_whole(file, former)
         raise
     _take_out(found, place, block=not cron, units=cron)
     if found.installed and found.installed.inventory != wanted.inventory:

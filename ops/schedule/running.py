@@ -58,12 +58,11 @@ def scheduled(file: Path, task: str) -> int:
         return _in_turn(installed, file, task, lock, only_due=False)
 
 
-def all_due(file: Path, pause: float | None = None) -> int:
+def all_due(file: Path) -> int:
     """Run what is due, one after the other; what runs already, or is not due, is passed over without a word.
 
     Args:
         file: what was installed.
-        pause: seconds to wait before each; by chance, up to the jitter, where None.
 
     Returns:
         the exit code of the first that did not end well, else 0.
@@ -74,7 +73,7 @@ def all_due(file: Path, pause: float | None = None) -> int:
     for task, _ in sorted(((task, at) for task, at in found.items() if at), key=lambda pair: pair[1]):
         with _alone(file.parent, task) as lock:
             if lock is not None:
-                time.sleep(random.uniform(0, installed.jitter) if pause is None else pause)
+                time.sleep(random.uniform(0, installed.jitter))
                 worst = worst or _in_turn(installed, file, task, lock, only_due=True)
     return worst
 

@@ -132,11 +132,13 @@ def stand(world: World, target: str, place: systemd.Place | None = None) -> Stan
     except OpsError as error:
         differs.append(error.message)
     wanted = wish(world, target, installed)
+    by_cron = "cron" in {one.by for one in (wanted, installed) if one}
     if crontab.there():
         try:
             block = crontab.find(crontab.listed(), crontab.mark(target, inventory))[1]
         except OpsError as error:
-            differs.append(error.message)
+            # Where somebody may not use cron and does not want to, nothing is wrong.
+            differs += [error.message] if by_cron else []
     units = (place or systemd.Place()).found(target, inventory)
     found = Standing(target, inventory, folder, wanted, installed, block, units, differs, [])
     differs += _against_wish(found)
@@ -186,13 +188,14 @@ def _called(found: Standing, installed: Installed) -> list[str]:
 
 
 def _overdue(found: Standing, installed: Installed) -> list[str]:
-    now = datetime.now(UTC)
-    late = {task: kept.overdue(installed, found.folder, task, now) for task in installed.tasks}
-    return [
-        f"{task}: was due {kept.stamp(at)}, and {installed.by} has not begun it"
-        for task, at in late.items()
-        if at and not kept.runs(found.folder, task)
-    ]
+    told, now = [], datetime.now(UTC)
+    for task in installed.tasks:
+        if at := kept.overdue(installed, found.folder, task, now):
+            why = f"{installed.by} has not begun it"
+            if kept.runs(found.folder, task):
+                why = "an earlier one still runs, or waits for another task"
+            told.append(f"{task}: was due {kept.stamp(at)}, and {why}")
+    return told
 
 
 def _failed(found: Standing, installed: Installed) -> list[str]:

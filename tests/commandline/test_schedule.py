@@ -117,6 +117,11 @@ def dumping(cron: Cron) -> bool:
     return bool(list((cron.shop.folder / "backups/shop/backups").glob("*.partial")))
 
 
+def doctor(shop: Project) -> dict[str, Any]:
+    """What the doctor says of the schedule."""
+    return next(one for one in shop.inv("doctor", "--json").events if one.get("check") == "schedule")
+
+
 def test_installed_shown_and_removed(cron: Cron) -> None:
     shop = cron.shop
     cron.crontab.write_bytes(MINE + b"\n")
@@ -128,8 +133,10 @@ def test_installed_shown_and_removed(cron: Cron) -> None:
     plan = shop.inv("schedule", "--install", "--plan")
     assert plan.code == 0 and "*/5 * * * * cd " in plan.out, plan.out + plan.err
     assert cron.crontab.read_bytes() == MINE + b"\n" and not cron.kept.exists()
+    assert doctor(shop)["status"] == "warn" and "nothing is installed yet" in doctor(shop)["said"]
 
     done = cron.install()
+    assert doctor(shop)["said"] == "with cron: backup"
     assert "1 tasks with cron; next backup, " in done.out
     written = cron.crontab.read_bytes()
     assert written.startswith(MINE + b"\n# BEGIN Generalprobe shop ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -176,6 +177,19 @@ def test_overdue_is_what_nobody_began(tmp_path: Path) -> None:
     assert overdue(NIGHT + 14 * MINUTE) is None
     assert overdue(NIGHT + 16 * MINUTE) == NIGHT
     assert overdue(NIGHT + 16 * MINUTE, jitter=300) is None
+
+
+def test_one_that_hangs_is_overdue_when_its_next_moment_has_passed(tmp_path: Path) -> None:
+    one, night = of(NIGHT - MINUTE), NIGHT + timedelta(days=1)
+    kept.note(tmp_path, "backup", Outcome(kept.stamp(NIGHT)))
+    with open(tmp_path / "backup.lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert kept.runs(tmp_path, "backup")
+        assert kept.overdue(one, tmp_path, "backup", night - MINUTE) is None
+        assert kept.overdue(one, tmp_path, "backup", night + 16 * MINUTE) == night
+        one.write(tmp_path / kept.FILE)
+        assert not kept.anything_due(tmp_path / kept.FILE)
+    assert not kept.runs(tmp_path, "backup") and kept.anything_due(tmp_path / kept.FILE)
 
 
 BROKEN = ["", "{", "[]", '{"target": 1}', '{"begun": "x"}', "\0", "null", '{"begun": "2026-01-01"}']
