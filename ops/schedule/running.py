@@ -21,7 +21,7 @@ from pathlib import Path
 from ops.command import quote
 from ops.errors import DONE, FAILED, INTERRUPTED, OpsError, UsageError
 from ops.files import private_file
-from ops.schedule.kept import Installed, Outcome, due, note, outcome, read, stamp, tries
+from ops.schedule.kept import Installed, Outcome, due, note, outcome, read, runs, stamp, tries
 from ops.schedule.variables import variables
 from ops.schedule.wanted import TASKS
 from ops.transport import end
@@ -30,6 +30,7 @@ from ops.transport import end
 LONGEST = 1_000_000
 LAST_LINES = 40
 ASIDE = ("check-backups",)
+TURN = "turn"
 # Somebody who only looks whether a task runs holds its lock for a moment.
 LOOKS = 5
 
@@ -69,8 +70,10 @@ def all_due(file: Path) -> int:
     """
     installed, worst = read(file), DONE
     moment = datetime.now(UTC)
-    found = {task: due(installed, file.parent, task, moment) for task in installed.tasks}
-    for task, _ in sorted(((task, at) for task, at in found.items() if at), key=lambda pair: pair[1]):
+    found = {task: at for task in installed.tasks if (at := due(installed, file.parent, task, moment))}
+    # What waits for nobody is not to stand behind one that has to wait.
+    busy = runs(file.parent, TURN)
+    for task in sorted(found, key=lambda task: (busy and task not in ASIDE, found[task])):
         with _alone(file.parent, task) as lock:
             if lock is not None:
                 time.sleep(random.uniform(0, installed.jitter))
@@ -100,7 +103,7 @@ def _taken(handle: int) -> bool:
 def _in_turn(installed: Installed, file: Path, task: str, lock: int, only_due: bool) -> int:
     """Wait until no other task of this target runs, look again whether it is due, and run it."""
     folder, locks = file.parent, [lock]
-    turn = private_file(folder / "turn.lock", os.O_RDWR)
+    turn = private_file(folder / f"{TURN}.lock", os.O_RDWR)
     try:
         if task not in ASIDE:
             fcntl.flock(turn, fcntl.LOCK_EX)

@@ -274,6 +274,74 @@ def test_a_reboot_in_the_middle_is_caught_up(cron: Cron, blocked: psycopg.Connec
     assert cron.outcome() == cron.outcome() | {"exit": 0, "tries": 2}
 
 
+# A project's own tasks.py, in which what restores and prunes only says how it was called.
+TASKS = """
+from invoke import Collection, task
+from ops.tasks import namespace as all_of_them
+def told(name):
+    @task(name=name)
+    def body(c, target, inventory, confirm=""):
+        print(name, target, inventory, confirm)
+    return body
+ours = [all_of_them.tasks[name] for name in ("schedule", "scheduled", "backup")]
+namespace = Collection(*ours, *map(told, ("drill", "check-backups", "prune-backups")))
+"""
+
+
+def test_what_uses_backups_waits_its_turn_and_what_checks_them_does_not(
+    cron: Cron, blocked: psycopg.Connection[Any]
+) -> None:
+    (cron.shop.folder / "tasks.py").write_text(TASKS)
+    late = {"drill": "40 2 * * *", "prune-backups": "50 2 * * *", "check-backups": "55 2 * * *"}
+    cron.schedule(**NIGHTLY, **late, environment="environment")
+    cron.install()
+    for task in (*NIGHTLY, *late):
+        cron.days_pass(task=task)
+    first = cron.start()
+    wait_for(lambda: dumping(cron))
+    second = cron.start()
+    third = cron.start()
+    wait_for(lambda: (cron.kept / "check-backups.json").exists() and cron.outcome("check-backups")["exit"] == 0)
+    assert not any((cron.kept / f"{task}.json").exists() for task in ("drill", "prune-backups"))
+    blocked.rollback()
+    for process in (first, second, third):
+        assert process.communicate(timeout=60) == ("", "") and process.returncode == 0
+    assert cron.backups() == 1
+    begun = [cron.outcome(task)["begun"] for task in ("drill", "prune-backups")]
+    assert min(begun) >= cron.outcome()["ended"]
+    inventory = cron.shop.folder / "inventory.yaml"
+    assert (cron.kept / "drill.log").read_text().splitlines()[1] == f"drill shop {inventory} "
+    assert (cron.kept / "prune-backups.log").read_text().splitlines()[1] == f"prune-backups shop {inventory} shop"
+    assert cron.tick() == Done(0, "", "")
+    assert cron.shown()[0] == 0
+
+
+def test_a_log_begins_anew_when_it_is_long(cron: Cron) -> None:
+    (cron.shop.folder / "tasks.py").write_text(TASKS)
+    cron.schedule(drill="0 3 * * *", environment="environment")
+    cron.install()
+    log = cron.kept / "drill.log"
+    log.write_text("x" * 1_000_001)
+    cron.days_pass(task="drill")
+    assert cron.tick() == Done(0, "", "")
+    assert log.stat().st_size < 1000 and log.stat().st_mode & 0o777 == 0o600
+    assert log.with_name("drill.log.1").stat().st_size == 1_000_001
+
+
+def test_the_jitter_is_waited_for_before_a_task_is_begun(cron: Cron) -> None:
+    (cron.shop.folder / "tasks.py").write_text(TASKS)
+    cron.schedule(drill="0 3 * * *", environment="environment", jitter=3600)
+    cron.install()
+    cron.days_pass(task="drill")
+    process = cron.start()
+    wait_for(lambda: cron.shown()[1]["running"])
+    time.sleep(1)
+    assert process.poll() is None and not (cron.kept / "drill.json").exists()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 130
+    assert not (cron.kept / "drill.json").exists(), "it was not begun, so it is still due"
+
+
 def test_what_can_never_work_is_not_installed(cron: Cron, tmp_path: Path) -> None:
     shop = cron.shop
     paths = [shop.folder / "environment", shop.folder / "tasks.py"]
