@@ -155,7 +155,8 @@ def _install(world: World, screen: Console, found: Standing, place: systemd.Plac
         _take_out_former(found.installed, place)
     comes = {task: kept.due_next(wanted, found.folder, task, datetime.now(UTC)) for task in wanted.tasks}
     first = min(comes, key=lambda task: comes[task])
-    said = f"{len(comes)} tasks with {wanted.by}; next {first}, {_local(comes[first], wanted.zone)} {wanted.zone}"
+    many = "1 task" if len(comes) == 1 else f"{len(comes)} tasks"
+    said = f"{many} with {wanted.by}; next {first}, {_local(comes[first], wanted.zone)} {wanted.zone}"
     if cron and not _daemon():
         screen.text(f"{found.target}: no cron daemon runs here, so nothing calls it: systemctl enable --now cron")
     screen.show(_outcome("done", found.target, said, f"inv schedule --target={found.target}", stands="installed"))

@@ -219,4 +219,3 @@ def strangers(world: World) -> list[str]:
     except OpsError:
         return []
     return [name for name in (one.decode(errors="replace") for one in names) if name not in world.inventory.targets]
-

@@ -20,8 +20,9 @@ HELP = {
 }
 
 
+# The order of the arguments gives `-i` to the inventory, as everywhere: it must not install.
 def schedule(  # type: ignore[no-untyped-def]
-    c, install=False, remove=False, target="", json=False, plan=False, inventory=""
+    c, target="", inventory="", json=False, plan=False, install=False, remove=False
 ):
     """Show, install or remove the automatic runs of our tasks; exits 5 where not all is as wanted.
 
@@ -38,7 +39,7 @@ def schedule(  # type: ignore[no-untyped-def]
     end("schedule", c, work, target=target, json=json, plan=plan, inventory=inventory)
 
 
-def scheduled(c, due=False, look=False, task="", file="", target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
+def scheduled(c, target="", inventory="", json=False, due=False, look=False, task="", file=""):  # type: ignore[no-untyped-def]
     """What cron and systemd call: run what is due, or one task, never two of a kind at once; with a log and an outcome.
 
     Example: inv scheduled --task=backup --target=lessons

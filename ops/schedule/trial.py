@@ -18,7 +18,7 @@ from ops.schedule.running import environment
 from ops.schedule.variables import variables
 from ops.world import World
 
-# These restore into the test database.
+# These restore: a clone into the test database, and a drill beside it where there is one.
 RESTORE = ("clone-prod-to-test", "drill")
 
 
@@ -70,6 +70,8 @@ def look(file: Path) -> int:
 
 def _entries(world: World, installed: Installed) -> list[Target]:
     entry = world.inventory.target(installed.target)
+    if entry.test is None and "clone-prod-to-test" not in installed.tasks:
+        return [entry]
     return [entry, world.inventory.test_of(entry)] if set(RESTORE) & set(installed.tasks) else [entry]
 
 

@@ -137,7 +137,7 @@ def test_installed_shown_and_removed(cron: Cron) -> None:
 
     done = cron.install()
     assert doctor(shop)["said"] == "with cron: backup"
-    assert "1 tasks with cron; next backup, " in done.out
+    assert "1 task with cron; next backup, " in done.out
     written = cron.crontab.read_bytes()
     assert written.startswith(MINE + b"\n# BEGIN Generalprobe shop ")
     assert cron.kept.stat().st_mode & 0o777 == 0o700
@@ -412,6 +412,8 @@ def test_asked_in_another_way(cron: Cron) -> None:
         done = shop.inv(*words)
         text = done.out + done.err
         assert (done.code, said in text, hint in text, "Traceback" in text) == (code, True, True, False), (words, done)
+    for task in ("schedule", "scheduled"):
+        assert "-i STRING, --inventory=STRING" in shop.inv(task, "--help").out
     cron.install()
     done = shop.inv("scheduled", "--task=drill")
     assert done.code == 2 and "'drill' is not installed; there are backup" in done.err
