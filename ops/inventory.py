@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -35,11 +35,14 @@ from ops.inventory_words import (
     Text,
     Word,
     Words,
+    Zone,
     bad,
+    keys_of,
     store_folder,
     store_name,
 )
 from ops.inventory_yaml import Kind, Node, Tree, meant, nearest, read, shown, translated, wording
+from ops.schedule.wanted import Schedule
 
 FILE = "inventory.yaml"
 VARIABLE = "OPS_INVENTORY"
@@ -109,23 +112,13 @@ class Window(Frozen):
 
     days: Annotated[tuple[Day, ...], Field(min_length=1)]
     hours: str
-    zone: str = "UTC"
+    zone: Zone = "UTC"
 
     @field_validator("hours")
     @classmethod
     def _two_times(cls, value: str) -> str:
         if not re.fullmatch(f"{CLOCK}-{CLOCK}", value) or value[:5] == value[6:]:
             raise bad("should be two different times, HH:MM-HH:MM")
-        return value
-
-    @field_validator("zone")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            guess = nearest(value, available_timezones())
-            raise bad("is not a time zone that is known here", f"zone: {guess or 'Europe/Berlin'}") from None
         return value
 
     def contains(self, moment: datetime) -> bool:
@@ -203,6 +196,7 @@ class Target(Frozen):
     freeze: Annotated[Literal["always", "never", "auto"], Field(examples=["auto"])] = "auto"
     window: Annotated[Window | None, Field(examples=['{days: [tue, wed], hours: "02:00-05:00", zone: UTC}'])] = None
     encrypt: Annotated[Encrypt | None, Field(examples=[ENCRYPT])] = None
+    schedule: Annotated[Schedule | None, Field(examples=['{backup: "30 2 * * *"}'])] = None
     keep: Annotated[Keep, Field(examples=["{daily: 7, weekly: 4, monthly: 6}"])] = Keep()
     deploy: Annotated[Words | None, Field(examples=["[./deploy.sh, --now]"])] = None
     health: Annotated[Health | None, Field(examples=["[curl, -fsS, https://shop.example.com/health]"])] = None
@@ -248,12 +242,13 @@ NESTED: Mapping[str, type[BaseModel]] = {
     "app": App,
     "railway": Railway,
     "window": Window,
+    "schedule": Schedule,
     "keep": Keep,
     "health": HealthCheck,
     "encrypt": Encrypt,
 }
 OLD_ALIASES = {f"ansible_ssh_{name}": f"ansible_{name}" for name in ("host", "user", "port")}
-PRODUCTION_ONLY = ("checks", "test", "freeze", "window", "keep", "keep_replaced", "deploy")
+PRODUCTION_ONLY = ("checks", "test", "freeze", "window", "schedule", "keep", "keep_replaced", "deploy")
 
 
 class Inventory(Frozen):
@@ -418,4 +413,4 @@ class _Loader:
 def _hint(path: Sequence[str | int], kind: str) -> str:
     """What to write instead of what pydantic refused: the nearest key, or the key's example."""
     key = str(path[0])
-    return meant(str(path[-1]), NESTED[key].model_fields) if kind == "extra_forbidden" else f"{key}: {EXAMPLES[key]}"
+    return meant(str(path[-1]), keys_of(NESTED[key])) if kind == "extra_forbidden" else f"{key}: {EXAMPLES[key]}"

@@ -6,10 +6,13 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, WrapValidator, model_validator
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import PydanticCustomError
+
+from ops.inventory_yaml import nearest
 
 ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
@@ -33,6 +36,15 @@ def _word(value: str) -> str:
     return _text(value)
 
 
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        guess = nearest(value, available_timezones())
+        raise bad("is not a time zone that is known here", f"zone: {guess or 'Europe/Berlin'}") from None
+    return value
+
+
 def store_name(value: str) -> str:
     """A folder, or an object store's address without a password."""
     bucket = r"(?:s3|gs|az)://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s@]*)?|file:///[^\s@]+"
@@ -51,6 +63,7 @@ def store_folder(store: str) -> str:
 
 Word = Annotated[str, AfterValidator(_word)]
 Text = Annotated[str, AfterValidator(_text)]
+Zone = Annotated[str, AfterValidator(_zone)]
 Words = Annotated[tuple[Word, ...], Field(min_length=1)]
 EnvName = Annotated[str, Field(pattern=f"^{ENV_NAME}$")]
 Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:\[][A-Za-z0-9_.:%@\[\]-]*$")]
@@ -76,6 +89,11 @@ class Encrypt(Frozen):
 
     recipients: Annotated[tuple[Annotated[str, Field(pattern="^age1[a-z0-9]{58}$")], ...], Field(min_length=1)]
     identity: Annotated[str, Field(pattern=rf"^(env:{ENV_NAME}|file:\S(.*\S)?)$")] | None = None
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """The keys of a mapping as they are written in the inventory."""
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _address(value: str) -> str:

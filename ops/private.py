@@ -15,7 +15,7 @@ from ops.command import quote
 from ops.errors import UsageError
 
 # What a target's folder in the store holds.
-PARTS = ("backups", "runs", "certificates", "rehearsals")
+PARTS = ("backups", "runs", "certificates", "rehearsals", "schedules")
 OTHERS = 0o077
 _PREFIX = "generalprobe-"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")

@@ -15,6 +15,8 @@ from invoke.collection import Collection
 from invoke.tasks import task
 
 from ops.doctor.task import doctor
+from ops.schedule.task import HELP as SCHEDULE
+from ops.schedule.task import schedule, scheduled
 from ops.tool_tasks import end, tool_tasks
 from ops.typed import watch
 
@@ -48,6 +50,7 @@ HELP = {
     "new_keys": "a row whose key another row has by now comes back under a new one; links to it follow",
     "set": "COLUMN=VALUE for a column that the backup does not have; may be repeated",
     "copy": "a new table, filled and checked before the old one goes, in place of RenameModel",
+    **SCHEDULE,
 }
 
 
@@ -403,6 +406,8 @@ namespace = Collection(
     runbooks,
     environment,
     scaffold_rename,
+    operation(schedule),
+    operation(scheduled),
 )
 namespace.add_collection(tool_tasks())
 watch(namespace)

@@ -25,6 +25,8 @@ from ops.stored import MANIFEST, SAFE, listed
 
 # What is known of the objects: beside a run's journal for its own files, else in the target's folder.
 STATE, JOURNAL = ".store.json", "journal.jsonl"
+# What belongs to this machine, or goes there by a step of its own.
+OURS = ("backups", "runs", "schedules")
 # What of a backup is wanted without its dump.
 LIGHT = (MANIFEST, "fingerprint.jsonl")
 # Seconds for which a store that did not answer is not asked again.
@@ -135,7 +137,7 @@ class WorkingCopy:
         """What is sent step by step: all of one run, or all but runs and backups; no hidden files."""
         tops = [self.folder / group] if group else self.folder.glob("[!.]*")
         for top in sorted(tops):
-            if top.is_dir() and (group or top.name not in ("runs", "backups")):
+            if top.is_dir() and (group or top.name not in OURS):
                 for path in sorted(top.rglob("*")):
                     name = path.relative_to(self.folder).as_posix()
                     if path.is_file() and not path.is_symlink() and SAFE.fullmatch(name):
@@ -169,7 +171,7 @@ def _is_light(name: str, there: Iterable[str]) -> bool:
     """Whether a file is fetched before it is asked for. A backup without its manifest is none."""
     kind, *rest = name.split("/")
     if kind != "backups":
-        return bool(rest)
+        return bool(rest) and kind != "schedules"
     return len(rest) == 2 and rest[1] in LIGHT and f"backups/{rest[0]}/{MANIFEST}" in there
 
 

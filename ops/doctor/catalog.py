@@ -36,6 +36,7 @@ PRODUCTION = (
     _check("same-server", kept.same_server, "server", "tools", "store"),
     _check("leftovers", kept.leftovers, "server", "tools"),
     _check("run", kept.run, "store"),
+    _check("schedule", kept.schedule, "store"),
     _check("programs", application.programs, "address"),
     _check("app", application.starts, "server", "pooler", "tools"),
     _check("migrations", application.migrations, "app"),

@@ -19,6 +19,7 @@ from ops.listings import aside
 from ops.main import replan
 from ops.private import OTHERS, PARTS, inside
 from ops.probes import target_folder
+from ops.schedule.standing import stand
 from ops.standing import stands
 from ops.stored import listed
 
@@ -198,3 +199,16 @@ def writes(subject: Subject) -> Finding:
     since = frozen.since(journal.runs(target_folder(subject.world, subject.target)))
     words = f"{here['database']} is FROZEN (read-only) {since or '(by no run in this store)'}"
     return fail(words, f"inv status --target={subject.target}   or   inv unfreeze --target={subject.target}")
+
+
+def schedule(subject: Subject) -> Finding:
+    """Whether what the inventory wants to run by itself is installed here, is begun in time, and ended well."""
+    found = stand(subject.world, subject.target)
+    if found.differs:
+        word = "--install" if found.wanted else "--remove"
+        return warn("; ".join(found.differs), f"inv schedule --target={subject.target}   or   inv schedule {word}")
+    if found.failed:
+        return warn("; ".join(found.failed), f"inv status --target={subject.target}")
+    if found.installed is None:
+        return ok("nothing runs by itself")
+    return ok(f"with {found.installed.by}: {', '.join(found.installed.tasks)}")
