@@ -195,8 +195,9 @@ class OnRailway:
     def _deployed(self, words: tuple[str, ...], folder: str, patience: float, pause: float) -> Deployment:
         before = {one.id for one in self.deployments()}
         failed: Unreachable | None = None
+        named = ""
         try:
-            self.ask(words, folder)
+            named = railway.begun(self.ask(words, folder))
         except Unreachable as error:
             failed = error
         deadline, started = time.monotonic() + patience, time.monotonic()
@@ -204,11 +205,14 @@ class OnRailway:
         while True:
             # One look that fails says nothing of the deployment, which goes on.
             with contextlib.suppress(Unreachable):
-                new = next((one for one in self.deployments() if one.id not in before), None)
+                # Somebody's push at the same moment is another one.
+                fit = [one for one in self.deployments() if one.id not in before and named in ("", one.id)]
+                new = fit[0] if fit else None
             if new and new.status in railway.LIVE:
                 return new
             if new and new.status in railway.ENDED:
-                raise StepFailed(f"{self.target.name}: deployment {new.id} is {new.status}{self._log(new)}")
+                why = self._superseded(new) or self._log(new)
+                raise StepFailed(f"{self.target.name}: deployment {new.id} is {new.status}{why}")
             if new is None and (failed or time.monotonic() - started > min(APPEARS, patience)):
                 why = failed.message if failed else f"{self.target.name}: {' '.join(words[:2])} said it was done"
                 raise StepFailed(f"{why}; no deployment was begun", failed.hint if failed else "railway status")
@@ -221,6 +225,12 @@ class OnRailway:
     def strange(self, what: str) -> Unreachable:
         """What to say where the CLI printed something else than it is known to."""
         return Unreachable(f"{self.target.name}: railway {what}: not what the CLI is known to print", "railway upgrade")
+
+    def _superseded(self, ours: Deployment) -> str:
+        """Which deployment took the place of ours, where one did."""
+        known = self.deployments() if ours.status in ("REMOVED", "REMOVING") else []
+        live = next((one for one in known if one.status in railway.LIVE), None)
+        return f"; {live.id}, of commit {live.commit[:12] or 'unknown'}, took its place" if live else ""
 
     def _log(self, deployment: Deployment) -> str:
         words = railway.log_words(self.app, deployment.id, build=deployment.status == "FAILED")

@@ -70,6 +70,15 @@ def deploy_words(place: Place, how: str) -> tuple[str, ...]:
     return ("railway", "redeploy", *place.words(), "--from-source", "--json", "-y")
 
 
+def begun(said: str) -> str:
+    """The ID of the deployment that a call says it began; empty where it names none."""
+    try:
+        found = _object(said)
+    except ValueError:
+        return ""
+    return str(found.get("deploymentId") or found.get("id") or "")
+
+
 def back_words(deployment: str) -> tuple[str, ...]:
     """What makes an earlier deployment live again; the CLI has no command of its own for it."""
     query = "mutation($id: String!) { deploymentRollback(id: $id) }"

@@ -18,6 +18,8 @@ from ops.schedule import crontab, kept, systemd
 from ops.schedule.kept import Installed
 from ops.schedule.standing import Standing, file_of, stand, strangers
 from ops.schedule.trial import try_out
+from ops.schedule.volumes import Volumes, volumes
+from ops.schedule.volumes import install as set_kinds
 from ops.world import World
 
 DAEMONS = {"cron", "crond", "fcron", "dcron", "busybox"}
@@ -53,6 +55,11 @@ def _show(screen: Console, world: World, all_found: list[Standing]) -> int:
         wrong += [f"{found.target}: {said}" for said in found.differs]
         failed += [f"{found.target}: {said}" for said in found.failed]
         hints += [_way_out(found)] if found.differs else []
+        if railway := volumes(world, found.target):
+            rows.append(railway.row)
+            data.append(railway.event)
+            wrong += [railway.differs] if railway.differs else []
+            hints += [f"inv schedule --install --target={found.target}"] if railway.differs else []
     for name in strangers(world):
         wrong.append(f"{name}: the crontab has lines of it, and {world.inventory.file.name} has no such target")
         hints.append(f"crontab -e   and remove what stands between # BEGIN and # END Generalprobe {name}")
@@ -123,6 +130,9 @@ def _outcome(outcome: str, target: str, reason: str, hint: str, code: int = DONE
 
 def _install(world: World, screen: Console, found: Standing, place: systemd.Place, plan: bool) -> int:
     wanted, file = found.wanted, file_of(found.folder)
+    railway = volumes(world, found.target)
+    if wanted is None and railway:
+        return _only_railway(world, screen, railway, plan)
     if wanted is None:
         entry = world.inventory.target(found.target)
         where = f"{world.inventory.file.name}:{entry.line}: {found.target}"
@@ -130,11 +140,14 @@ def _install(world: World, screen: Console, found: Standing, place: systemd.Plac
     cron = wanted.by == "cron"
     made = {"crontab": crontab.block(wanted, str(file)).decode()} if cron else systemd.units(wanted, str(file))
     if plan:
+        _say_railway(screen, railway)
         _say_plan(screen, found, {name if cron else str(place.folder / name): text for name, text in made.items()})
         return DONE
     close_stores(world, found.target)
     make_folder(found.folder)
     _tried(world, wanted, found.folder / "trial.json")
+    if railway:
+        set_kinds(world, railway)
     former = file.read_bytes() if file.exists() else None
     # Before anything calls it.
     wanted.write(file)
@@ -161,6 +174,22 @@ def _install(world: World, screen: Console, found: Standing, place: systemd.Plac
         screen.text(f"{found.target}: no cron daemon runs here, so nothing calls it: systemctl enable --now cron")
     screen.show(_outcome("done", found.target, said, f"inv schedule --target={found.target}", stands="installed"))
     return DONE
+
+
+def _only_railway(world: World, screen: Console, railway: Volumes, plan: bool) -> int:
+    """Nothing is to run here, and Railway is to make backups by itself."""
+    if plan:
+        _say_railway(screen, railway)
+    else:
+        set_kinds(world, railway)
+    said, stands = f"Railway's automatic backups: {', '.join(railway.wanted) or 'none'}", "" if plan else "installed"
+    screen.show(_outcome("done", railway.target, said, f"inv schedule --target={railway.target}", stands=stands))
+    return DONE
+
+
+def _say_railway(screen: Console, railway: Volumes | None) -> None:
+    if railway and railway.differs:
+        screen.text(f"{railway.differs}; they would be set")
 
 
 def _tried(world: World, wanted: Installed, file: Path) -> None:

@@ -286,6 +286,17 @@ def test_a_look_that_fails_does_not_end_the_wait(rail: Make) -> None:
     assert on.state["asked"] > 1
 
 
+@pytest.mark.parametrize("how", ["up", "redeploy"])
+def test_a_push_at_the_same_moment_is_not_taken_for_ours(rail: Make, how: str) -> None:
+    on = rail("b")
+    file = on.project.folder / "inventory.yaml"
+    file.write_text(file.read_text().replace("deploy: redeploy", f"deploy: {how}"))
+    on.change(faults=["somebody-pushes"])
+    done = on.project.inv("tool.railway-deploy", "--target=shop", "--timeout=20", "--every=0.1")
+    assert done.code == 4, done.out + done.err
+    assert "deployment dep-2 is REMOVED; dep-3, of commit ffffffffffff, took its place" in done.out, done.out
+
+
 def test_what_the_cli_says_is_understood() -> None:
     assert meaning("503 Service Unavailable", 1)[0] == "503 Service Unavailable"
     assert "no such service" in meaning('Service "web" not found.', 1)[0]
