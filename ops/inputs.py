@@ -80,7 +80,8 @@ class Inputs(BaseModel):
     ``railway`` is ``project/environment/service`` by IDs, ``railway_deploy`` how the application is deployed there,
     ``railway_backups`` asks for Railway's own backups, too. ``remote`` is the object store of which ``store`` is the
     working copy; empty where the store is a folder. New dumps are encrypted to ``recipients``; ``sealed``: the backup
-    that is restored is encrypted, and ``identity`` (``env:NAME``, ``file:PATH``) opens it.
+    that is restored is encrypted, and ``identity`` (``env:NAME``, ``file:PATH``) opens it. ``apart``: production is not
+    asked for anything.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -95,6 +96,7 @@ class Inputs(BaseModel):
     recipients: tuple[str, ...] = ()
     sealed: bool = False
     identity: str = ""
+    apart: bool = False
     backup: str
     test: str = ""
     test_database: str = ""
@@ -231,6 +233,16 @@ class Inputs(BaseModel):
     def delta_marker(self) -> str:
         """Its comment."""
         return f"generalprobe delta of {self.target}, run {self.run}"
+
+    @property
+    def drilled(self) -> str:
+        """A backup, restored on the test server to see that it can be."""
+        return named(self.test_database, "drill", self.run)
+
+    @property
+    def drill_marker(self) -> str:
+        """Its comment; it never becomes the test database."""
+        return f"generalprobe drill of {self.target}, run {self.run}"
 
     @property
     def aside(self) -> str:

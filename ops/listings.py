@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from ops import backup, console, frozen, kept
+from ops import backup, console, frozen, journal, kept, proved
 from ops.bind import railway_inputs, some_tools
 from ops.command import Query, Secret, quote
 from ops.errors import DONE, OpsError
@@ -37,6 +37,8 @@ def backups(options: Options) -> int:
     data: list[dict[str, Any]] = []
     notes: list[str] = []
     for name in _names(world, options):
+        states = journal.runs(target_folder(world, name))
+        done, bad = proved.proved(states), proved.failed(states)
         for manifest in backup.backups(target_folder(world, name)):
             count = sum(manifest.rows.values())
             rows.append(
@@ -46,6 +48,7 @@ def backups(options: Options) -> int:
                     backup.age(manifest.taken_at),
                     f"{manifest.size / 1e6:,.1f} MB",
                     f"{count:,}",
+                    proved.told(manifest.backup, done, bad),
                     manifest.commit[:12],
                 ]
             )
@@ -58,18 +61,20 @@ def backups(options: Options) -> int:
                     "taken_at": manifest.taken_at.isoformat(),
                     "bytes": manifest.size,
                     "commit": manifest.commit,
+                    "proved": done[manifest.backup].data() if manifest.backup in done else None,
+                    **({"failed_drill": bad[manifest.backup]} if manifest.backup in bad else {}),
                     **({"delta_of": manifest.delta_of} if manifest.delta_of else {}),
                 }
             )
         if entry := world.inventory.target(name).railway:
             more, said = _volume_backups(world, name) if entry.backups else ([], "")
             rows += [
-                [name, f"{one.name} (Railway's, {one.id})", "", f"{one.megabytes:,.1f} MB", "", ""] for one in more
+                [name, f"{one.name} (Railway's, {one.id})", "", f"{one.megabytes:,.1f} MB", "", "", ""] for one in more
             ]
             data += [{"event": "railway-backup", "target": name, **asdict(one)} for one in more]
             notes += [said] if said else []
     screen = console.Console(options.json)
-    screen.table("backups", ["target", "backup", "age", "size", "rows", "commit"], rows, data)
+    screen.table("backups", ["target", "backup", "age", "size", "rows", "proved", "commit"], rows, data)
     for note in notes:
         screen.text(note)
     return DONE
@@ -171,7 +176,7 @@ def aside(databases: dict[str, str], database: str) -> list[str]:
         for db in databases
         if any(
             db.startswith(f"{database}_{what}")
-            for what in ("replaced_", "restored_", "undone_", "spare_", "salvage_", "before")
+            for what in ("replaced_", "restored_", "undone_", "spare_", "salvage_", "drill_", "before")
         )
     )
 

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from ops import __version__, aftermath, console, fingerprint, inventory, journal, loss
 from ops.bind import NothingToDo, Wanted, bind, some_tools, use_tools
 from ops.command import Query
+from ops.drilled import drilled
 from ops.errors import DONE, FAILED, INTERRUPTED, OpsError, Refused, UsageError
 from ops.explained import explained
 from ops.identity import check_places
@@ -151,7 +152,8 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
             export=options.export,
             salvage=options.salvage,
         )
-        inputs = bind(world, name, target, wanted)
+        look = drilled(world, world.inventory.target(target), wanted) if name == "drill" else None
+        inputs = look or bind(world, name, target, wanted)
     except NothingToDo as nothing:
         screen.show(
             {
@@ -264,7 +266,7 @@ def _header(plan: Plan, reason: str) -> journal.Event:
 
 def end_leftovers(world: World, c: Inputs) -> None:
     """End the sessions that an interrupted run left working on its servers."""
-    for target in dict.fromkeys(name for name in (c.target, c.test) if name):
+    for target in dict.fromkeys(name for name in ("" if c.apart else c.target, c.test) if name):
         world.run(Query("leftovers.sql", target, "postgres", {"application": application(c.run)}))
 
 
@@ -332,7 +334,7 @@ def again(options: Options, run: str, undo: bool) -> int:
         return DONE
     plan = replan(state)
     screen = console.Console(options.json)
-    world.url(plan.inputs.target)
+    world.url(plan.inputs.test if plan.inputs.apart else plan.inputs.target)
     use_tools(world, plan.inputs)
     check_places(world, plan.inputs)
     close_stores(world, plan.inputs.target)

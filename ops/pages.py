@@ -30,7 +30,7 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
     """A target's inputs with shell variables in the place of what only a look at the servers tells."""
     entry = world.inventory.target(target)
     run = placeholder("RUN")
-    needs_backup = procedure in ("rollback", "auto-rollback", "salvage", "promote", "migrate-test", "verify")
+    needs_backup = procedure in ("drill", "rollback", "auto-rollback", "salvage", "promote", "migrate-test", "verify")
     health, host = health_inputs(entry), world.host(target)
     return Inputs(
         run=run,

@@ -6,10 +6,11 @@ which it is done is the record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from ops.backup import age
 from ops.journal import State
 
 # The steps that restore the whole of ``inputs.backup`` and prove it by fingerprint.
@@ -25,6 +26,11 @@ class Proved:
     run: str
     procedure: str
     seconds: float
+
+    def data(self) -> dict[str, object]:
+        """For programs."""
+        at = self.at.isoformat()
+        return {"at": at, "run": self.run, "procedure": self.procedure, "seconds": self.seconds}
 
 
 def proved(states: Iterable[State]) -> dict[str, Proved]:
@@ -52,3 +58,27 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else None
+
+
+def failed(states: Iterable[State]) -> dict[str, str]:
+    """For each backup that its last drill did not prove: the drill's run. One that was only cut off says nothing."""
+    found: dict[str, str] = {}
+    for state in states:
+        inputs = state.header.get("inputs")
+        backup = str(inputs.get("backup") or "") if isinstance(inputs, dict) else ""
+        done = [step for step in RESTORES if state.status.get(step) == "done"]
+        if backup and done:
+            found.pop(backup, None)
+        elif backup and state.status.get("drill.restore") in ("failed", "refused"):
+            found[backup] = state.run
+    return found
+
+
+def told(backup: str, known: Mapping[str, Proved], bad: Mapping[str, str]) -> str:
+    """What is known of a backup's restores, as a person says it."""
+    if backup in bad:
+        return f"NOT: drill {bad[backup]} FAILED"
+    if backup not in known:
+        return "never"
+    one = known[backup]
+    return f"{age(one.at)} ago by {one.procedure}, restored in {one.seconds:,.1f} s"

@@ -15,6 +15,7 @@ from invoke.collection import Collection
 from invoke.tasks import task
 
 from ops.doctor.task import doctor
+from ops.kept_task import drill
 from ops.schedule.task import HELP as SCHEDULE
 from ops.schedule.task import schedule, scheduled
 from ops.tool_tasks import end, tool_tasks
@@ -393,6 +394,7 @@ namespace = Collection(
     discard_replaced,
     salvage,
     recover,
+    operation(drill),
     freeze,
     unfreeze,
     plan,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ops.procedures.auto_rollback import auto_rollback
 from ops.procedures.backup import backup
 from ops.procedures.clone import clone_prod_to_test
+from ops.procedures.drill import drill
 from ops.procedures.freeze import freeze, unfreeze
 from ops.procedures.kept import discard, to_replaced
 from ops.procedures.migrate import migrate_test, verify
@@ -28,6 +29,7 @@ PROCEDURES: dict[str, Procedure] = {
         to_replaced,
         discard,
         salvage,
+        drill,
         freeze,
         unfreeze,
     )
