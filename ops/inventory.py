@@ -31,6 +31,7 @@ from ops.inventory_words import (
     Frozen,
     Health,
     HealthCheck,
+    Keep,
     Port,
     Text,
     Word,
@@ -131,14 +132,6 @@ class Window(Frozen):
         day = DAYS[(local - timedelta(days=1) if after_midnight else local).weekday()]
         inside = after_midnight or (opens <= local.time() and (opens > closes or local.time() < closes))
         return inside and day in self.days
-
-
-class Keep(Frozen):
-    """How many daily, weekly and monthly backups stay."""
-
-    daily: Count = 7
-    weekly: Count = 4
-    monthly: Count = 6
 
 
 class Connection(Frozen):

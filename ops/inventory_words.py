@@ -91,6 +91,18 @@ class Encrypt(Frozen):
     identity: Annotated[str, Field(pattern=rf"^(env:{ENV_NAME}|file:\S(.*\S)?)$")] | None = None
 
 
+class Keep(Frozen):
+    """Which backups stay: the newest of each of the last so many days, weeks, months and years that have one, the last
+    so many whatever their age, and never fewer than ``least``."""
+
+    daily: Count = 7
+    weekly: Count = 4
+    monthly: Count = 6
+    yearly: Count = 0
+    last: Count = 0
+    least: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 3
+
+
 def keys_of(model: type[BaseModel]) -> list[str]:
     """The keys of a mapping as they are written in the inventory."""
     return [field.alias or name for name, field in model.model_fields.items()]

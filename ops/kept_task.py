@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ops.tool_tasks import end
@@ -23,3 +24,43 @@ def drill(c, backup="", target="", json=False, plan=False, reason="", inventory=
         return start("drill", options, backup)
 
     end("drill", c, work, target=target, json=json, plan=plan, reason=reason, inventory=inventory)
+
+
+def prune_backups(c, target="", confirm="", json=False, plan=False, inventory=""):  # type: ignore[no-untyped-def]
+    """Say which backups stay, by the inventory's `keep`, and which may go, and why; with --confirm remove those.
+
+    Example: inv prune-backups --plan
+             inv prune-backups --target=lessons --confirm=lessons
+    """
+
+    def work(options: Options) -> int:
+        from ops.pruning import prune
+
+        return prune(options)
+
+    end("prune-backups", c, work, target=target, confirm=confirm, json=json, plan=plan, inventory=inventory)
+
+
+def _pinning(pinned: bool, backup: str) -> Callable[[Options], int]:
+    def work(options: Options) -> int:
+        from ops.pruning import set_pin
+
+        return set_pin(options, backup, pinned)
+
+    return work
+
+
+def pin(c, backup, target="", json=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+    """Keep a backup whatever retention says, until `inv unpin`; Railway's own backup of that name, too.
+
+    Example: inv pin latest --reason="before the season"
+    """
+    end("pin", c, _pinning(True, backup), target=target, json=json, reason=reason, inventory=inventory)
+
+
+def unpin(c, backup, target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
+    """Let retention decide about a backup again.
+
+    Example: inv unpin 20261123_021500_a1b2
+    """
+    end("unpin", c, _pinning(False, backup), target=target, json=json, inventory=inventory)

@@ -17,6 +17,7 @@ from ops.forward import HERE
 from ops.identity import server_of
 from ops.journal import State
 from ops.main import Options, every_run, status_lines, target_of, world_of
+from ops.needed import pins
 from ops.on_volume import OnVolume
 from ops.postgres import json_lines
 from ops.probes import identity, target_folder
@@ -39,12 +40,15 @@ def backups(options: Options) -> int:
     for name in _names(world, options):
         states = journal.runs(target_folder(world, name))
         done, bad = proved.proved(states), proved.failed(states)
+        pinned = pins(target_folder(world, name))
         for manifest in backup.backups(target_folder(world, name)):
             count = sum(manifest.rows.values())
             rows.append(
                 [
                     name,
-                    manifest.backup + (f" (delta of {manifest.delta_of})" if manifest.delta_of else ""),
+                    manifest.backup
+                    + (f" (delta of {manifest.delta_of})" if manifest.delta_of else "")
+                    + (" (pinned)" if manifest.backup in pinned else ""),
                     backup.age(manifest.taken_at),
                     f"{manifest.size / 1e6:,.1f} MB",
                     f"{count:,}",
@@ -62,6 +66,7 @@ def backups(options: Options) -> int:
                     "bytes": manifest.size,
                     "commit": manifest.commit,
                     "proved": done[manifest.backup].data() if manifest.backup in done else None,
+                    "pinned": pinned.get(manifest.backup),
                     **({"failed_drill": bad[manifest.backup]} if manifest.backup in bad else {}),
                     **({"delta_of": manifest.delta_of} if manifest.delta_of else {}),
                 }

@@ -15,7 +15,7 @@ from invoke.collection import Collection
 from invoke.tasks import task
 
 from ops.doctor.task import doctor
-from ops.kept_task import drill
+from ops.kept_task import drill, pin, prune_backups, unpin
 from ops.schedule.task import HELP as SCHEDULE
 from ops.schedule.task import schedule, scheduled
 from ops.tool_tasks import end, tool_tasks
@@ -395,6 +395,9 @@ namespace = Collection(
     salvage,
     recover,
     operation(drill),
+    operation(prune_backups),
+    operation(pin),
+    operation(unpin),
     freeze,
     unfreeze,
     plan,

@@ -68,13 +68,13 @@ class WorkingCopy:
         except Unreachable as error:
             self._away(error, "what is known here is used")
 
-    def push(self, run: str) -> None:
+    def push(self, run: str = "") -> None:
         """Send what is new of a run, and of what belongs to none, the journal last.
 
         A store that does not answer is told once, and asked again later.
 
         Args:
-            run: its id; this process holds its journal.
+            run: its id, where this process holds its journal.
 
         Raises:
             Refused: the run was gone on with on another machine.
@@ -82,7 +82,7 @@ class WorkingCopy:
         if time.monotonic() < self._away_until:
             return
         try:
-            for group in ("", f"runs/{run}"):
+            for group in ("", *([f"runs/{run}"] if run else [])):
                 with _noted(self.folder / group / STATE) as known:
                     self._send_new(group, known)
         except Unreachable as error:

@@ -152,3 +152,20 @@ def test_doctor_says_whether_the_store_answers(shop: Project, at: Line) -> None:
     at.sever()
     found = shop.inv("doctor")
     assert "FAIL  store" in found.out and "it does not answer" in found.out, found.out
+
+
+def test_retention_removes_from_the_store_the_manifest_first(shop: Project, tmp_path: Path) -> None:
+    inventory = shop.folder / "inventory.yaml"
+    keep = "keep: {daily: 0, weekly: 0, monthly: 0, last: 1, least: 1}\n          test: shop-test"
+    inventory.write_text(inventory.read_text().replace("test: shop-test", keep, 1))
+    for _ in range(3):
+        assert shop.inv("backup").code == 0
+    first, second, third = [name.split("/")[2] for name in names(shop) if name.endswith("/manifest.json")]
+    assert shop.inv("pin", second).code == 0
+    other = elsewhere(shop, tmp_path / "elsewhere")
+    done = other.inv("prune-backups", "--confirm=shop")
+    assert done.code == 0 and "pinned" in done.out, done.out + done.err
+    left = {name.split("/")[2] for name in names(shop) if name.startswith("shop/backups/")}
+    assert left == {second, third}
+    assert other.inv("unpin", second).code == 0
+    assert not any(name.startswith("shop/pins/") for name in names(shop))

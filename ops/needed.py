@@ -1,0 +1,103 @@
+"""Why a backup is needed beside the policy of retention: pins, proofs, certificates, runs, kept databases."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ops import certificate, journal
+from ops.errors import OpsError
+from ops.files import write_whole
+from ops.journal import State
+from ops.kept import kept
+from ops.private import whole_id
+from ops.proved import proved
+from ops.world import World
+
+PINS = "pins"
+# What a run calls the backups that it takes, beside the one that has its own id.
+OWN = ("", "_safety", "_last", "_delta")
+
+
+def needed(world: World, target: str, folder: Path) -> tuple[dict[str, list[str]], str]:
+    """Reasons by a backup's id, and what could not be looked at.
+
+    Where the server does not answer, what a kept database could need is taken as needed.
+    """
+    runs = journal.runs(folder)
+    found: dict[str, list[str]] = defaultdict(list)
+    for backup, reason in pins(folder).items():
+        found[backup].append("pinned" + (f": {reason}" if reason else ""))
+    # Ids begin with the moment at which the backup was taken.
+    there = [backup for backup in proved(runs) if (folder / "backups" / backup).is_dir()]
+    if there:
+        found[max(there)].append("the newest proved one")
+    for path in sorted((folder / "certificates").glob("*.json")):
+        for backup in _bound(folder, path.stem):
+            found[backup].append(f"certificate {path.stem} needs it")
+    for state in runs:
+        if not state.finished:
+            for backup in _of(state):
+                found[backup].append(f"run {state.run} is not finished")
+    missing = _for_kept(world, target, runs, found)
+    return dict(found), missing
+
+
+def _bound(folder: Path, name: str) -> list[str]:
+    """The backup of a certificate that is still valid; one that can't be read needs none."""
+    try:
+        found = certificate.read(folder, name)
+    except OpsError:
+        return []
+    return [found.bound.backup] if found.expires_at > datetime.now(UTC) else []
+
+
+def _of(state: State) -> list[str]:
+    inputs = state.header.get("inputs")
+    named = str(inputs.get("backup") or "") if isinstance(inputs, dict) else ""
+    return [*({named} if named else ()), *(f"{state.run}{end}" for end in OWN if f"{state.run}{end}" != named)]
+
+
+def _for_kept(world: World, target: str, runs: Sequence[State], found: dict[str, list[str]]) -> str:
+    try:
+        live = world.database(target)
+        names = {one.run: one.name for one in kept(world, target, live)}
+    except OpsError as error:
+        for state in runs:
+            if state.procedure in ("rollback", "rollback-to-replaced", "auto-rollback") and not state.undone:
+                for backup in _of(state):
+                    found[backup].append(f"a database kept by run {state.run} may need it")
+        return f"{error.message}; what a kept database may need stays"
+    for state in runs:
+        if state.run in names:
+            for backup in _of(state):
+                found[backup].append(f"the kept database {names[state.run]} needs it")
+    return ""
+
+
+def pins(folder: Path) -> dict[str, str]:
+    """The pinned backups of a target, each with why; a pin that can't be read still holds."""
+    found = {}
+    for path in sorted((folder / PINS).glob("*.json")):
+        try:
+            found[path.stem] = str(json.loads(path.read_text(encoding="utf-8")).get("reason") or "")
+        except (OSError, ValueError, AttributeError):
+            found[path.stem] = ""
+    return found
+
+
+def pin(folder: Path, backup: str, reason: str) -> None:
+    """Keep a backup until it is unpinned."""
+    said = {"backup": backup, "reason": reason, "at": journal.now()}
+    write_whole(folder / PINS / f"{whole_id(backup, 'backup id')}.json", json.dumps(said))
+
+
+def unpin(folder: Path, backup: str) -> bool:
+    """Let retention decide again; False where it was not pinned."""
+    path = folder / PINS / f"{whole_id(backup, 'backup id')}.json"
+    there = path.exists()
+    path.unlink(missing_ok=True)
+    return there

@@ -1,0 +1,108 @@
+"""Which backups stay and which may go, and why. Pure.
+
+A slot is a day, an ISO week, a month or a year in UTC that has a backup: of the last N of them the newest backup stays,
+as in restic and Borg. So an outage of a month removes nothing: days without a backup take no slot. What is needed
+otherwise (pinned, proved, by a certificate, a run, a kept database) stays whatever the policy says. Barman's
+REDUNDANCY N is ``last: N``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from ops.backup import Manifest
+from ops.inventory_words import Keep
+
+# What takes no slot: it is no backup that one would choose, or a part of one.
+ASIDE = ("_safety", "_delta")
+
+
+@dataclass
+class Decision:
+    """One backup, and why it stays; it may go where nothing says so."""
+
+    manifest: Manifest
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def stays(self) -> bool:
+        """Whether anything wants it."""
+        return bool(self.reasons)
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%Y-%m-%d}"
+
+
+def _week(at: datetime) -> str:
+    year, week, _ = at.isocalendar()
+    return f"{year}-W{week:02}"
+
+
+SLOTS: Mapping[str, Callable[[datetime], str]] = {
+    "daily": _day,
+    "weekly": _week,
+    "monthly": lambda at: f"{at:%Y-%m}",
+    "yearly": lambda at: f"{at:%Y}",
+}
+
+
+def decide(
+    manifests: Iterable[Manifest], keep: Keep, needed: Mapping[str, Sequence[str]], days: float, now: datetime
+) -> list[Decision]:
+    """What becomes of each backup, oldest first.
+
+    Args:
+        manifests: all backups of a target.
+        keep: the policy.
+        needed: reasons beside the policy, by a backup's id.
+        days: for so many days a rollback's safety backup stays.
+        now: this moment.
+    """
+    found = [Decision(one, list(needed.get(one.backup, ()))) for one in sorted(manifests, key=_when)]
+    plain = [one for one in found if not one.manifest.backup.endswith(ASIDE) and not one.manifest.delta_of]
+    for one in found:
+        if one.manifest.taken_at > now:
+            one.reasons.append("it is of the future: a clock is wrong")
+        elif one not in plain and not one.manifest.delta_of and one.manifest.taken_at > now - timedelta(days=days):
+            one.reasons.append(f"safety backup of the last {days:g} days")
+    _slots(plain, keep)
+    for one in plain[-1:]:
+        one.reasons.append("the newest")
+    missing = keep.least - sum(one.stays for one in plain)
+    for one in [one for one in reversed(plain) if not one.stays][: max(missing, 0)]:
+        one.reasons.append(f"fewer than {keep.least} would be left")
+    _with_deltas(found)
+    return found
+
+
+def _when(manifest: Manifest) -> tuple[datetime, str]:
+    return manifest.taken_at.astimezone(UTC), manifest.backup
+
+
+def _slots(plain: Sequence[Decision], keep: Keep) -> None:
+    for number, one in enumerate(reversed(plain)):
+        if number < keep.last:
+            one.reasons.append(f"one of the last {keep.last}")
+    for name, slot in SLOTS.items():
+        newest: dict[str, Decision] = {}
+        for one in plain:
+            newest[slot(one.manifest.taken_at.astimezone(UTC))] = one
+        wanted = getattr(keep, name)
+        for key in sorted(newest, reverse=True)[:wanted]:
+            newest[key].reasons.append(f"{name} for {key}")
+
+
+def _with_deltas(found: Sequence[Decision]) -> None:
+    """A delta is of use with its base only, and is the reason to keep that where somebody wants the delta."""
+    known = {one.manifest.backup: one for one in found}
+    for one in found:
+        base = known.get(one.manifest.delta_of)
+        if one.manifest.delta_of and base and one.stays and not base.stays:
+            base.reasons.append(f"its delta {one.manifest.backup} stays")
+    for one in found:
+        base = known.get(one.manifest.delta_of)
+        if base and base.stays and not one.stays:
+            one.reasons.append(f"delta of {base.manifest.backup}, which stays")
