@@ -28,6 +28,7 @@ from ops.inventory_words import (
     Day,
     Encrypt,
     EnvName,
+    Fresh,
     Frozen,
     Health,
     HealthCheck,
@@ -190,6 +191,7 @@ class Target(Frozen):
     window: Annotated[Window | None, Field(examples=['{days: [tue, wed], hours: "02:00-05:00", zone: UTC}'])] = None
     encrypt: Annotated[Encrypt | None, Field(examples=[ENCRYPT])] = None
     schedule: Annotated[Schedule | None, Field(examples=['{backup: "30 2 * * *"}'])] = None
+    fresh: Annotated[Fresh, Field(examples=["{backup: 26h, proved: 8d, ping: env:PING_URL}"])] = Fresh()
     keep: Annotated[Keep, Field(examples=["{daily: 7, weekly: 4, monthly: 6}"])] = Keep()
     deploy: Annotated[Words | None, Field(examples=["[./deploy.sh, --now]"])] = None
     health: Annotated[Health | None, Field(examples=["[curl, -fsS, https://shop.example.com/health]"])] = None
@@ -237,6 +239,7 @@ NESTED: Mapping[str, type[BaseModel]] = {
     "window": Window,
     "schedule": Schedule,
     "keep": Keep,
+    "fresh": Fresh,
     "health": HealthCheck,
     "encrypt": Encrypt,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -89,6 +90,46 @@ class Encrypt(Frozen):
 
     recipients: Annotated[tuple[Annotated[str, Field(pattern="^age1[a-z0-9]{58}$")], ...], Field(min_length=1)]
     identity: Annotated[str, Field(pattern=rf"^(env:{ENV_NAME}|file:\S(.*\S)?)$")] | None = None
+
+
+def _span(value: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}(min|h|d)", value):
+        raise bad("should be a number of minutes, hours or days: 90min, 26h or 8d", "fresh: {backup: 26h, proved: 8d}")
+    return value
+
+
+def span(text: str) -> timedelta:
+    """A duration as it is written in the inventory: ``90min``, ``26h``, ``8d``."""
+    number, unit = re.fullmatch(r"(\d+)(min|h|d)", text).groups()  # type: ignore[union-attr]
+    return timedelta(minutes=int(number) * {"min": 1, "h": 60, "d": 1440}[unit])
+
+
+def spoken(text: str) -> str:
+    """The same as a person reads it: ``26 h``."""
+    return re.sub(r"(\d+)", r"\1 ", text)
+
+
+def _secret(value: str) -> str:
+    if not re.fullmatch(rf"env:{ENV_NAME}|file:(?!.*://)\S(?:.*\S)?", value):
+        raise bad("should say where the address is, since it is a secret: env:NAME or file:PATH", "ping: env:PING_URL")
+    return value
+
+
+Span = Annotated[str, AfterValidator(_span)]
+SecretAt = Annotated[str, AfterValidator(_secret)]
+
+
+class Fresh(Frozen):
+    """How old the newest backup, and the newest proved restore, may be, and who is told.
+
+    ``ping`` is an address that is asked while all is well; ``notify`` are apprise addresses. All of them are named by
+    where they are.
+    """
+
+    backup: Span = "26h"
+    proved: Span | None = None
+    ping: SecretAt | None = None
+    notify: tuple[SecretAt, ...] = ()
 
 
 class Keep(Frozen):

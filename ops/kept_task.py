@@ -64,3 +64,18 @@ def unpin(c, backup, target="", json=False, inventory=""):  # type: ignore[no-un
     Example: inv unpin 20261123_021500_a1b2
     """
     end("unpin", c, _pinning(False, backup), target=target, json=json, inventory=inventory)
+
+
+def check_backups(c, target="", deep=False, metrics="", json=False, inventory=""):  # type: ignore[no-untyped-def]
+    """Say in a line whether backups are fresh, whole and proved; exit 4 where not; tells who wants to know.
+
+    Example: inv check-backups
+             inv check-backups --metrics=/var/lib/node_exporter/generalprobe.prom
+    """
+
+    def work(options: Options) -> int:
+        from ops.checked import check_backups as check
+
+        return check(options, deep, metrics)
+
+    end("check-backups", c, work, target=target, json=json, inventory=inventory)

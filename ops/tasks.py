@@ -15,7 +15,7 @@ from invoke.collection import Collection
 from invoke.tasks import task
 
 from ops.doctor.task import doctor
-from ops.kept_task import drill, pin, prune_backups, unpin
+from ops.kept_task import check_backups, drill, pin, prune_backups, unpin
 from ops.schedule.task import HELP as SCHEDULE
 from ops.schedule.task import schedule, scheduled
 from ops.tool_tasks import end, tool_tasks
@@ -45,6 +45,8 @@ HELP = {
     "new": "the name that it is to have",
     "freeze": "production refuses writes until the way back is through, so that nothing is written meanwhile",
     "export": "keep the rows that differ as a backup of their own, RUN_delta",
+    "deep": "read all of the newest backup and compare every sha256",
+    "metrics": "a file for Prometheus' textfile collector",
     "table": "a table of the backup whose rows are to come back; may be repeated, or several with commas between",
     "into": "the live table that they go into, where it has another name; by place",
     "with_related": "rows that led to them and went with them come back, too, and rows that they need",
@@ -395,6 +397,7 @@ namespace = Collection(
     salvage,
     recover,
     operation(drill),
+    operation(check_backups),
     operation(prune_backups),
     operation(pin),
     operation(unpin),

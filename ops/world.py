@@ -177,6 +177,21 @@ class World:
         copy = self.working_copy(target)
         return StoredBackup(copy.store, target, copy.folder, backup) if copy else None
 
+    def secret_at(self, target: str, reference: str) -> str:
+        """What ``env:NAME`` or ``file:PATH`` of the inventory leads to; a secret.
+
+        Raises:
+            UsageError: nothing is there.
+        """
+        kind, _, value = reference.partition(":")
+        entry = self.inventory.target(target)
+        found = self.environ.get(value, "") if kind == "env" else self._first_line(entry, value)
+        if not found:
+            where = f"{self.inventory.file.name}:{entry.line}: {target}"
+            hint = f"export {value}=…" if kind == "env" else f"the address in {value}, chmod 600"
+            raise UsageError(f"{where}: {reference} is empty or not there", hint)
+        return found
+
     def age_identity(self, reference: str) -> list[Any]:
         """The secret keys that a reference of the inventory leads to.
 

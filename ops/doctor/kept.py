@@ -15,6 +15,7 @@ from ops import kept as databases
 from ops.command import quote
 from ops.doctor.check import Finding, Subject, fail, ok, warn
 from ops.errors import OpsError
+from ops.freshness import freshness, harm
 from ops.listings import aside
 from ops.main import replan
 from ops.private import OTHERS, PARTS, inside
@@ -23,8 +24,6 @@ from ops.schedule.standing import stand
 from ops.standing import stands
 from ops.stored import listed
 
-# A backup a day, with two hours for the day on which it took longer.
-STALE = 26
 # A release writes up to two backups, and a rollback one more.
 ROOM = 3
 
@@ -115,22 +114,13 @@ def amount(size: float) -> str:
 
 
 def backups(subject: Subject) -> Finding:
-    """Whether there is a whole backup of the last day, of the database that is live."""
-    folder, hint = target_folder(subject.world, subject.target), f"inv backup --target={subject.target}"
-    try:
-        newest = backup.find(folder, "latest")
-    except OpsError:
-        return warn("there is none", hint)
-    said = f"{newest.backup}, {backup.age(newest.taken_at)} old, {sum(newest.rows.values()):,} rows"
-    place = backup.folder_of(folder, newest.backup)
-    for name, (_, size) in newest.files.items():
-        path = place / name
-        if not path.is_file() or path.stat().st_size != size:
-            return fail(f"{said}: its file {name} is not what was written", hint)
-    hours = (datetime.now(UTC) - newest.taken_at).total_seconds() / 3600
-    if hours > STALE:
-        return warn(f"{said}: older than {STALE} h", hint)
-    return ok(said)
+    """Whether there is a whole backup that is as fresh, and was proved as lately, as the inventory wants."""
+    found = freshness(subject.world, subject.target)
+    if found.newest is None:
+        return warn("there is none", found.hint)
+    if said := harm(subject.world, subject.target, found.newest):
+        return fail(f"{found.said}: {said}", found.hint)
+    return ok(found.said) if found.well else warn(f"{found.said}: {'; '.join(found.wrong)}", found.hint)
 
 
 def same_server(subject: Subject) -> Finding:

@@ -1,0 +1,64 @@
+"""check-backups: one line a target, an exit code for monitors, and whoever wants to be told."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from ops.console import Console
+from ops.errors import DONE, FAILED
+from ops.freshness import Freshness, freshness
+from ops.journal import now
+from ops.main import Options, close_stores, target_of, world_of
+from ops.tell import metrics, notify, ping
+
+
+def check_backups(options: Options, deep: bool, file: str) -> int:
+    """Look at the backups of one target, or of all in production.
+
+    Args:
+        deep: read all of the newest backup.
+        file: where Prometheus' collector looks; nowhere where empty.
+
+    Returns:
+        0 where all is well and everybody could be told, else 4.
+    """
+    # What a library says of an address would hold it.
+    logging.disable(logging.CRITICAL)
+    world, screen = world_of(options), Console(options.json)
+    names = [target_of(world, options)] if options.target else list(world.inventory.production)
+    close_stores(world, *names)
+    found = [freshness(world, name, deep=deep) for name in names]
+    for one in found:
+        _show(screen, one)
+    unheard: list[str] = []
+    if file:
+        metrics(Path(file), found)
+    for one in found:
+        unheard += [said for said in [ping(world, one), *notify(world, one)] if said]
+    for said in unheard:
+        screen.text(said)
+    bad = [one for one in found if not one.well]
+    code = FAILED if bad or unheard else DONE
+    if code or screen.as_json:
+        screen.show(_outcome(bad, unheard, code, ", ".join(names)))
+    return code
+
+
+def _show(screen: Console, one: Freshness) -> None:
+    if screen.as_json:
+        newest, proof = one.newest, one.proved
+        told = {"target": one.target, "ok": one.well, "wrong": one.wrong, "backup": newest.backup if newest else None}
+        more = {"taken_at": newest.taken_at.isoformat() if newest else None, "proved": proof.data() if proof else None}
+        screen.show({"event": "freshness", **told, **more})
+    else:
+        screen.text(one.line)
+
+
+def _outcome(bad: list[Freshness], unheard: list[str], code: int, target: str) -> dict[str, Any]:
+    reason = "; ".join([*(f"{one.target}: {'; '.join(one.wrong)}" for one in bad), *unheard])
+    hint = bad[0].hint if bad else "mend what could not be told" if unheard else ""
+    told = {"event": "outcome", "procedure": "check-backups", "target": target, "run": None}
+    ending = {"outcome": "failed" if code else "done", "exit": code, "reason": reason, "hint": hint}
+    return {**told, **ending, "stands": "nothing was changed", "at": now()}

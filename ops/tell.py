@@ -1,0 +1,132 @@
+"""Who is told of the state of backups: a file for Prometheus, an address that is pinged, notifications by apprise.
+
+An address is a secret: it never stands in a message, and what went wrong with it is said without it.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ops.errors import OpsError
+from ops.files import write_whole
+from ops.freshness import Freshness
+from ops.probes import target_folder
+from ops.world import World
+
+SECONDS = 10
+# Whoever was told once is told again after so long.
+AGAIN = timedelta(days=1)
+STATE = "fresh.json"
+
+METRICS = (
+    ("ok", "1 where the target's backups are as they must be, else 0."),
+    ("age_seconds", "Age of the newest backup."),
+    ("size_bytes", "Size of the newest backup."),
+    ("rows", "Rows in the newest backup."),
+    ("proved_age_seconds", "Time since a backup was last restored and proved."),
+    ("restore_seconds", "How long the last proved restore took."),
+)
+
+
+def metrics(path: Path, all_found: Iterable[Freshness]) -> None:
+    """Write Prometheus' text format, whole; readable by its collector."""
+    lines, known = [], [(one, _values(one)) for one in all_found]
+    for name, text in METRICS:
+        lines += [f"# HELP generalprobe_backup_{name} {text}", f"# TYPE generalprobe_backup_{name} gauge"]
+        for one, values in known:
+            if name in values:
+                label = one.target.replace("\\", "\\\\").replace('"', '\\"')
+                lines.append(f'generalprobe_backup_{name}{{target="{label}"}} {values[name]:.15g}')
+    write_whole(path, "\n".join(lines) + "\n")
+    path.chmod(0o644)
+
+
+def _values(one: Freshness) -> dict[str, float]:
+    now = datetime.now(UTC)
+    found: dict[str, float] = {"ok": float(one.well)}
+    if one.newest:
+        found["age_seconds"] = (now - one.newest.taken_at).total_seconds()
+        found |= {"size_bytes": one.newest.size, "rows": sum(one.newest.rows.values())}
+    if one.proved:
+        found |= {"proved_age_seconds": (now - one.proved.at).total_seconds(), "restore_seconds": one.proved.seconds}
+    return found
+
+
+def ping(world: World, found: Freshness) -> str:
+    """Ask the target's ping address: itself where all is well, else with ``/fail`` behind it.
+
+    Returns:
+        what went wrong with it; empty where nothing did, or there is none.
+    """
+    reference = world.inventory.target(found.target).fresh.ping
+    if reference is None:
+        return ""
+    try:
+        url = world.secret_at(found.target, reference)
+        if not url.startswith(("http://", "https://")):
+            return f"{found.target}: {reference} is no web address"
+        with urllib.request.urlopen(url.rstrip("/") + ("" if found.well else "/fail"), timeout=SECONDS):
+            return ""
+    except OpsError as error:
+        return error.message
+    except urllib.error.HTTPError as error:
+        return f"{found.target}: {reference} was asked and answers {error.code}"
+    except (OSError, ValueError) as error:
+        why = "in time" if isinstance(error, TimeoutError) or "timed out" in str(error) else "at all"
+        return f"{found.target}: {reference} does not answer {why}"
+
+
+def notify(world: World, found: Freshness) -> list[str]:
+    """Tell of a failure, once a day as long as it lasts, and of the recovery.
+
+    Returns:
+        what went wrong with it, a sentence each.
+    """
+    addresses = world.inventory.target(found.target).fresh.notify
+    path = target_folder(world, found.target) / STATE
+    was_well, at = _state(path)
+    now = datetime.now(UTC)
+    due = (was_well or now - at > AGAIN) if not found.well else not was_well
+    if not addresses or not due:
+        if found.well != was_well or not path.exists():
+            _keep(path, found.well, now)
+        return []
+    title = f"Backups of {found.target}: {'well again' if found.well else 'FAILED'}"
+    text = found.line if found.well else f"{found.line}\nTry: {found.hint}"
+    wrong = [said for reference in addresses if (said := _send(world, found.target, reference, title, text))]
+    # Who was not reached is told the next time.
+    if len(wrong) < len(addresses):
+        _keep(path, found.well, now)
+    return wrong
+
+
+def _send(world: World, target: str, reference: str, title: str, text: str) -> str:
+    try:
+        import apprise
+    except ImportError:
+        return f"{target}: apprise is not installed, so nobody is notified (pip install 'generalprobe[notify]')"
+    try:
+        address = world.secret_at(target, reference)
+    except OpsError as error:
+        return error.message
+    sender = apprise.Apprise()
+    if not sender.add(address):
+        return f"{target}: {reference} is no address that apprise knows"
+    return "" if sender.notify(title=title, body=text) else f"{target}: {reference} could not be notified"
+
+
+def _state(path: Path) -> tuple[bool, datetime]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return bool(found["well"]), datetime.fromisoformat(found["told"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return True, datetime.min.replace(tzinfo=UTC)
+
+
+def _keep(path: Path, well: bool, at: datetime) -> None:
+    write_whole(path, json.dumps({"well": well, "told": at.isoformat()}))
