@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.console import Console
-from ops.errors import DONE, FAILED
+from ops.errors import DONE, FAILED, UsageError
 from ops.freshness import Freshness, freshness
 from ops.journal import now
 from ops.main import Options, close_stores, target_of, world_of
@@ -26,6 +26,9 @@ def check_backups(options: Options, deep: bool, file: str) -> int:
     """
     # What a library says of an address would hold it.
     logging.disable(logging.CRITICAL)
+    if file and not Path(file).parent.is_dir():
+        said = f"--metrics={file}: there is no folder {Path(file).parent}"
+        raise UsageError(said, "--metrics=FOLDER/generalprobe.prom")
     world, screen = world_of(options), Console(options.json)
     names = [target_of(world, options)] if options.target else list(world.inventory.production)
     close_stores(world, *names)
@@ -33,10 +36,13 @@ def check_backups(options: Options, deep: bool, file: str) -> int:
     for one in found:
         _show(screen, one)
     unheard: list[str] = []
-    if file:
-        metrics(Path(file), found)
     for one in found:
         unheard += [said for said in [ping(world, one), *notify(world, one)] if said]
+    if file:
+        try:
+            metrics(Path(file), found)
+        except OSError as error:
+            unheard.append(f"{file}: {error.strerror}")
     for said in unheard:
         screen.text(said)
     bad = [one for one in found if not one.well]

@@ -75,5 +75,5 @@ def _chosen(folder: Path, wanted: str) -> tuple[Manifest, str]:
         plain = [one for one in backup.backups(folder) if not chosen.special(one.backup)]
         if never := [one for one in plain if one.backup not in done]:
             return never[-1], f"{chosen.said(never[-1])}; never proved yet"
-    choice = chosen.choose(folder, "latest" if wanted in ("", UNPROVED) else wanted, runs, ANY, delta=True)
+    choice = chosen.choose(folder, "latest" if wanted in ("", UNPROVED) else wanted, runs, ANY)
     return choice.manifest, choice.said

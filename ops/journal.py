@@ -31,7 +31,8 @@ class State:
     """Where a run stands.
 
     ``status`` maps a step to ``begun|done|failed|refused|undone``; ``touched`` holds the steps that were begun and not
-    taken back (a step that a gate refused was never begun); ``times`` when each came to its status.
+    taken back (a step that a gate refused was never begun); ``times`` when each came to its status; ``ever`` when each
+    was last done, also where it was taken back since; ``trouble`` why it was not, the last time.
     """
 
     header: Event
@@ -42,6 +43,8 @@ class State:
     seconds: dict[str, float] = field(default_factory=dict)
     times: dict[str, str] = field(default_factory=dict)
     last: Event = field(default_factory=dict)
+    ever: dict[str, str] = field(default_factory=dict)
+    trouble: dict[str, str] = field(default_factory=dict)
 
     @property
     def run(self) -> str:
@@ -162,6 +165,11 @@ def _apply(state: State, event: Event) -> None:
         state.mark(name, status)
         if status != "skipped":
             state.times[name] = str(event.get("at", ""))
+        if status == "done":
+            state.ever[name] = state.times[name]
+            state.trouble.pop(name, None)
+        elif status in ("failed", "refused"):
+            state.trouble[name] = str(event.get("detail", ""))
         if "seconds" in event:
             took = float(str(event["seconds"]))
             if 0 <= took < 1e9:

@@ -14,7 +14,8 @@ from ops.files import write_whole
 from ops.journal import State
 from ops.kept import kept
 from ops.private import whole_id
-from ops.proved import proved
+from ops.proved import failed, proved
+from ops.retention import ASIDE
 from ops.world import World
 
 PINS = "pins"
@@ -31,9 +32,10 @@ def needed(world: World, target: str, folder: Path) -> tuple[dict[str, list[str]
     found: dict[str, list[str]] = defaultdict(list)
     for backup, reason in pins(folder).items():
         found[backup].append("pinned" + (f": {reason}" if reason else ""))
+    bad = failed(runs)
+    good = [one for one in proved(runs) if one not in bad and not one.endswith(ASIDE)]
     # Ids begin with the moment at which the backup was taken.
-    there = [backup for backup in proved(runs) if (folder / "backups" / backup).is_dir()]
-    if there:
+    if there := [one for one in good if (folder / "backups" / one).is_dir()]:
         found[max(there)].append("the newest proved one")
     for path in sorted((folder / "certificates").glob("*.json")):
         for backup in _bound(folder, path.stem):

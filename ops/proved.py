@@ -13,6 +13,8 @@ from datetime import datetime
 from ops.backup import age
 from ops.journal import State
 
+# What the checks of a restore say of a backup that is no good.
+BAD = ("is damaged", "not what was dumped", "does not open")
 # The steps that restore the whole of ``inputs.backup`` and prove it by fingerprint.
 RESTORES = ("clone.restore", "rollback.restore", "drill.restore")
 
@@ -44,8 +46,8 @@ def proved(states: Iterable[State]) -> dict[str, Proved]:
         inputs = state.header.get("inputs")
         backup = str(inputs.get("backup") or "") if isinstance(inputs, dict) else ""
         for step in RESTORES:
-            at = _moment(state.times.get(step, ""))
-            if backup and at and state.status.get(step) == "done":
+            at = _moment(state.ever.get(step, ""))
+            if backup and at:
                 one = Proved(backup, at, state.run, state.procedure, state.seconds.get(step, 0))
                 if backup not in found or found[backup].at < at:
                     found[backup] = one
@@ -61,15 +63,15 @@ def _moment(text: str) -> datetime | None:
 
 
 def failed(states: Iterable[State]) -> dict[str, str]:
-    """For each backup that its last drill did not prove: the drill's run. One that was only cut off says nothing."""
+    """For each backup that its last drill found to be other than it was dumped: the drill's run. A drill that could
+    not be done, for want of a server or of room, says nothing of the backup."""
     found: dict[str, str] = {}
     for state in states:
         inputs = state.header.get("inputs")
         backup = str(inputs.get("backup") or "") if isinstance(inputs, dict) else ""
-        done = [step for step in RESTORES if state.status.get(step) == "done"]
-        if backup and done:
+        if backup and any(step in state.ever for step in RESTORES):
             found.pop(backup, None)
-        elif backup and state.status.get("drill.restore") in ("failed", "refused"):
+        elif backup and any(word in state.trouble.get("drill.restore", "") for word in BAD):
             found[backup] = state.run
     return found
 
@@ -81,4 +83,5 @@ def told(backup: str, known: Mapping[str, Proved], bad: Mapping[str, str]) -> st
     if backup not in known:
         return "never"
     one = known[backup]
-    return f"{age(one.at)} ago by {one.procedure}, restored in {one.seconds:,.1f} s"
+    took = f", restored in {one.seconds:,.1f} s" if one.seconds else ""
+    return f"{age(one.at)} ago by {one.procedure}{took}"

@@ -28,7 +28,7 @@ from ops.stored import MANIFEST, StoredBackup, listed
 from ops.world import World
 
 GOING, PARTIAL = ".removing", ".partial"
-# A part of a backup that is in the store for so long without a manifest is nobody's who is still sending it.
+# What is half-written for so long, or in the store without a manifest, is nobody's who is still at it.
 FORGOTTEN = timedelta(days=1)
 
 
@@ -76,7 +76,10 @@ def prune(options: Options) -> int:
         return _end(screen, target, "done", f"{said} would go; nothing was changed", hint)
     _confirmed(options, screen, target, said)
     close_stores(world, target)
-    _note(folder, found, scraps)
+    # A run may have begun, or somebody pinned one, while a person read.
+    reasons, _ = needed(world, target, folder)
+    going = [one for one in going if one.manifest.backup not in reasons]
+    _note(folder, going, scraps, found)
     for one in going:
         remove(world, target, folder, one.manifest.backup)
     for scrap in scraps:
@@ -111,7 +114,7 @@ def _scraps(world: World, target: str, folder: Path) -> Iterator[Scrap]:
         size = sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
         if path.suffix == GOING:
             yield Scrap(path.name, "its removal was cut off", path, size=size)
-        elif path.suffix == PARTIAL and not any(path.name.startswith(run) for run in working):
+        elif path.suffix == PARTIAL and not any(path.name.startswith(run) for run in working) and _old(path):
             yield Scrap(path.name, "half-written, and no run goes on with it", path, size=size)
     if copy := world.working_copy(target):
         yield from _forgotten(world, target, listed(copy.store, target, "backups/"))
@@ -143,11 +146,16 @@ def _show(screen: Console, target: str, found: list[Decision], scraps: list[Scra
     screen.table("retention", ["target", "backup", "age", "size", "stays", "why"], rows, data)
 
 
-def _note(folder: Path, found: list[Decision], scraps: list[Scrap]) -> None:
+def _old(path: Path) -> bool:
+    newest = max((one.stat().st_mtime for one in (path, *path.rglob("*"))), default=0)
+    return datetime.fromtimestamp(newest, UTC) < datetime.now(UTC) - FORGOTTEN
+
+
+def _note(folder: Path, going: list[Decision], scraps: list[Scrap], found: list[Decision]) -> None:
     moment = f"{datetime.now(UTC):%Y%m%d_%H%M%S}"
     told = {
         "at": journal.now(),
-        "removed": [one.manifest.backup for one in found if not one.stays] + [one.name for one in scraps],
+        "removed": [one.manifest.backup for one in going] + [one.name for one in scraps],
         "kept": {one.manifest.backup: one.reasons for one in found if one.stays},
     }
     write_whole(folder / "prunings" / f"{moment}.json", json.dumps(told, indent=1, ensure_ascii=False))

@@ -5,8 +5,10 @@ An address is a secret: it never stands in a message, and what went wrong with i
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -42,8 +44,11 @@ def metrics(path: Path, all_found: Iterable[Freshness]) -> None:
             if name in values:
                 label = one.target.replace("\\", "\\\\").replace('"', '\\"')
                 lines.append(f'generalprobe_backup_{name}{{target="{label}"}} {values[name]:.15g}')
-    write_whole(path, "\n".join(lines) + "\n")
-    path.chmod(0o644)
+    # Under another name until it is readable, so that no collector finds it closed.
+    part = path.with_name(f".{path.name}.new")
+    write_whole(part, "\n".join(lines) + "\n")
+    part.chmod(0o644)
+    part.replace(path)
 
 
 def _values(one: Freshness) -> dict[str, float]:
@@ -70,38 +75,44 @@ def ping(world: World, found: Freshness) -> str:
         url = world.secret_at(found.target, reference)
         if not url.startswith(("http://", "https://")):
             return f"{found.target}: {reference} is no web address"
-        with urllib.request.urlopen(url.rstrip("/") + ("" if found.well else "/fail"), timeout=SECONDS):
+        with urllib.request.urlopen(url if found.well else _failing(url), timeout=SECONDS):
             return ""
     except OpsError as error:
         return error.message
     except urllib.error.HTTPError as error:
         return f"{found.target}: {reference} was asked and answers {error.code}"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         why = "in time" if isinstance(error, TimeoutError) or "timed out" in str(error) else "at all"
         return f"{found.target}: {reference} does not answer {why}"
 
 
+def _failing(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/fail"))
+
+
 def notify(world: World, found: Freshness) -> list[str]:
-    """Tell of a failure, once a day as long as it lasts, and of the recovery.
+    """Tell each address of a failure, once a day as long as it lasts, and of the recovery.
 
     Returns:
-        what went wrong with it, a sentence each.
+        what went wrong with it, a sentence each; who was not reached is told the next time.
     """
-    addresses = world.inventory.target(found.target).fresh.notify
     path = target_folder(world, found.target) / STATE
-    was_well, at = _state(path)
-    now = datetime.now(UTC)
-    due = (was_well or now - at > AGAIN) if not found.well else not was_well
-    if not addresses or not due:
-        if found.well != was_well or not path.exists():
-            _keep(path, found.well, now)
-        return []
+    known, now, wrong = _state(path), datetime.now(UTC), []
     title = f"Backups of {found.target}: {'well again' if found.well else 'FAILED'}"
     text = found.line if found.well else f"{found.line}\nTry: {found.hint}"
-    wrong = [said for reference in addresses if (said := _send(world, found.target, reference, title, text))]
-    # Who was not reached is told the next time.
-    if len(wrong) < len(addresses):
-        _keep(path, found.well, now)
+    for reference in world.inventory.target(found.target).fresh.notify:
+        told = known.get(reference)
+        due = told is not None if found.well else told is None or now - told > AGAIN
+        if not due:
+            continue
+        if said := _send(world, found.target, reference, title, text):
+            wrong.append(said)
+        elif found.well:
+            del known[reference]
+        else:
+            known[reference] = now
+    _keep(path, known)
     return wrong
 
 
@@ -120,13 +131,15 @@ def _send(world: World, target: str, reference: str, title: str, text: str) -> s
     return "" if sender.notify(title=title, body=text) else f"{target}: {reference} could not be notified"
 
 
-def _state(path: Path) -> tuple[bool, datetime]:
+def _state(path: Path) -> dict[str, datetime]:
+    """When each address was told of a failure that it has not been told the end of."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return bool(found["well"]), datetime.fromisoformat(found["told"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return True, datetime.min.replace(tzinfo=UTC)
+        return {str(name): datetime.fromisoformat(at) for name, at in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
 
 
-def _keep(path: Path, well: bool, at: datetime) -> None:
-    write_whole(path, json.dumps({"well": well, "told": at.isoformat()}))
+def _keep(path: Path, known: dict[str, datetime]) -> None:
+    if known or path.exists():
+        write_whole(path, json.dumps({name: at.isoformat() for name, at in known.items()}))

@@ -82,6 +82,8 @@ def test_what_was_restored_other_than_it_was_dumped_fails_the_drill(project: Mak
     assert len(drills(shop)) == 1
     undone = shop.inv("undo")
     assert undone.code == 0 and drills(shop) == [], undone.out + undone.err
+    # It was not proved all the same.
+    assert "FAILED" in (listed := shop.inv("backups").out), listed
 
 
 def test_a_drill_that_was_killed_is_resumed(project: Make) -> None:

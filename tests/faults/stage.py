@@ -42,6 +42,7 @@ COMES_AFTER |= {
     "rollback-to-replaced": ("release", "written", "rollback"),
     "discard-replaced": ("release", "written", "rollback"),
 }
+COMES_AFTER["drill"] = ("backup",)
 AFTER_ELSE = ("release", "written")
 # What is typed where it is not what the procedure's own page says; `{kept}` is the database that a rollback replaced.
 TYPED = {
@@ -50,6 +51,7 @@ TYPED = {
     "auto-rollback": "inv resume",
     "rollback-to-replaced": "inv rollback --to-replaced",
     "discard-replaced": "inv discard-replaced {kept}",
+    "drill": "inv drill --backup=latest",
     "salvage": "inv salvage --backup=latest --table=lessons_booking",
 }
 # These remove something for good, so what is typed again is its name.
