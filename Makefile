@@ -49,7 +49,7 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	@for file in start_up fingerprint release swap; do $(BIN)/python bench/$$file.py || exit 1; done
+	@for file in start_up fingerprint backup release swap; do $(BIN)/python bench/$$file.py || exit 1; done
 
 # The file holds exact versions with hashes and names no registry.
 lock:

@@ -21,6 +21,7 @@ from ops.world import World
 
 # What each procedure has to know beside its target.
 NEEDS_TEST = {"clone-prod-to-test", "migrate-test", "verify", "release"}
+NEEDS_STORE = {"backup", "clone-prod-to-test", "release"}
 NEEDS_APP = {"migrate-test", "verify", "promote", "release"}
 
 
@@ -67,6 +68,8 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
     entry = world.inventory.target(target)
     if entry.kind != "production":
         raise UsageError(f"{target} is a test target", f"--target={' or '.join(world.inventory.production)}")
+    if (copy := world.working_copy(target)) and procedure in NEEDS_STORE:
+        copy.must_answer()
     world.url(target)
     sets = some_tools(world)
     here, host = identity(world, target), world.host(target)

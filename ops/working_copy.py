@@ -68,6 +68,17 @@ class WorkingCopy:
         except Unreachable as error:
             self._away(error, "what is known here is used")
 
+    def must_answer(self) -> None:
+        """Make sure of the store before anything is begun that has to go there.
+
+        Raises:
+            Refused: it does not answer, or does not let us.
+        """
+        try:
+            listed(self.store, self.target, "certificates/")
+        except Unreachable as error:
+            raise Refused(f"{self.target}: {error.message}; nothing was changed", error.hint) from None
+
     def push(self, run: str = "") -> None:
         """Send what is new of a run, and of what belongs to none, the journal last.
 

@@ -78,6 +78,20 @@ def test_a_run_that_stopped_here_is_resumed_there(shop: Project, tmp_path: Path)
     assert "release: done" in (said := shop.inv("status").out) or "outcome: done" in said, said
 
 
+def test_a_store_that_does_not_answer_is_told_before_anything_is_dumped(shop: Project, at: Line) -> None:
+    at.sever()
+    done = shop.inv("backup")
+    assert done.code == 3 and "it does not answer; nothing was changed" in done.out + done.err, done.out + done.err
+    assert not list((shop.folder / ".store").rglob("journal.jsonl"))
+
+
+def test_a_key_that_may_not_is_told_in_a_line(shop: Project) -> None:
+    inventory = shop.folder / "inventory.yaml"
+    inventory.write_text(inventory.read_text().replace(kept(shop).url, "s3://no-such-bucket-here/kept"))
+    done = shop.inv("backup")
+    assert done.code == 3 and "there is no such bucket; nothing was changed" in done.out + done.err, done.out + done.err
+
+
 def test_a_line_that_is_cut_leaves_no_backup_in_the_store(shop: Project, at: Line) -> None:
     at.limit = at.passed + 20_000
     done = shop.inv("backup")
