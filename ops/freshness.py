@@ -42,6 +42,8 @@ class Freshness:
     @property
     def hint(self) -> str:
         """What to type."""
+        if any("://" in one for one in self.wrong):
+            return "look at the store and its access (docs/stores.md)"
         old = any("proved" in one or "drill" in one for one in self.wrong) and len(self.wrong) == 1
         return "" if self.well else f"inv {'drill' if old else 'backup'} --target={self.target}"
 
@@ -54,6 +56,9 @@ def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
     """
     folder, fresh = target_folder(world, target), world.inventory.target(target).fresh
     found = Freshness(target)
+    if (copy := world.working_copy(target)) and copy.trouble:
+        found.wrong.append(copy.trouble)
+        return found
     try:
         newest = backup.find(folder, "latest")
     except OpsError:

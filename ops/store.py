@@ -186,7 +186,8 @@ class Store:
         except OSError:
             raise
         except self._obs.exceptions.BaseError as error:
-            raise Unreachable(f"{self.url}: {_meaning(str(error))}", "look at the store and its access") from None
+            meant = _meaning(str(error))
+            raise Unreachable(f"{self.url}: {meant}", _hint(self.url, meant)) from None
 
 
 ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT")
@@ -205,6 +206,20 @@ _SAID = (
     ("error trying to connect", "it does not answer"),
     ("timed out", "it does not answer in time"),
 )
+
+
+_KEYS = {
+    "s3": "export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… AWS_REGION=…   of a key that may read and write there",
+    "gs": "export GOOGLE_APPLICATION_CREDENTIALS=FILE   of an account that may read and write there",
+    "az": "export AZURE_STORAGE_ACCOUNT_NAME=… AZURE_STORAGE_ACCOUNT_KEY=…",
+}
+
+
+def _hint(url: str, meant: str) -> str:
+    """What to type: who we are there where that is doubted, else a look at it."""
+    if any(word in meant for word in ("access", "key")):
+        return _KEYS.get(url.partition(":")[0], f"ls -ld {url[7:]}")
+    return "look at the store's address and the network (docs/stores.md)"
 
 
 def _meaning(said: str) -> str:

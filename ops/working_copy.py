@@ -49,6 +49,8 @@ class WorkingCopy:
     def __init__(self, store: Store, target: str, folder: Path, say: Callable[[str], None] | None = None) -> None:
         self.store, self.target, self.folder, self.say = store, target, folder, say or _say
         self._away_until = 0.0
+        # Why the store could not be asked, the last time.
+        self.trouble = ""
         self._followed = False
 
     def follow(self) -> None:
@@ -160,7 +162,7 @@ class WorkingCopy:
     def _away(self, error: OpsError, meanwhile: str) -> None:
         if not self._away_until:
             self.say(f"{error.message}; {meanwhile}")
-        self._away_until = time.monotonic() + REST
+        self._away_until, self.trouble = time.monotonic() + REST, error.message
 
 
 def _say(text: str) -> None:

@@ -183,3 +183,12 @@ def test_retention_removes_from_the_store_the_manifest_first(shop: Project, tmp_
     assert left == {second, third}
     assert other.inv("unpin", second).code == 0
     assert not any(name.startswith("shop/pins/") for name in names(shop))
+
+
+def test_check_backups_says_that_the_store_is_away(shop: Project, at: Line) -> None:
+    assert shop.inv("backup").code == 0
+    well = shop.inv("check-backups", "--deep")
+    assert well.code == 0 and "shop: ok" in well.out, well.out + well.err
+    at.sever()
+    away = shop.inv("check-backups")
+    assert away.code == 4 and "it does not answer" in away.out and "there is no backup" not in away.out, away.out
