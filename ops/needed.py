@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ops import certificate, journal
@@ -40,12 +40,28 @@ def needed(world: World, target: str, folder: Path) -> tuple[dict[str, list[str]
     for path in sorted((folder / "certificates").glob("*.json")):
         for backup in _bound(folder, path.stem):
             found[backup].append(f"certificate {path.stem} needs it")
-    for state in runs:
-        if not state.finished:
-            for backup in _of(state):
-                found[backup].append(f"run {state.run} is not finished")
+    for backup, run in in_use(runs, world.inventory.target(target).keep_replaced).items():
+        found[backup].append(f"run {run} is not finished")
     missing = _for_kept(world, target, runs, found)
     return dict(found), missing
+
+
+def in_use(runs: Sequence[State], days: float) -> dict[str, str]:
+    """The backups of runs that may still be gone on with, by id, with the run's.
+
+    The last run is one as long as it is not finished, an older one for so many days, and one at least.
+    """
+    since = datetime.now(UTC) - timedelta(days=max(days, 1))
+    open_ = [state for state in runs if not state.finished]
+    return {backup: state.run for state in open_ if state is runs[-1] or _at(state) > since for backup in _of(state)}
+
+
+def _at(state: State) -> datetime:
+    """When the run did something last; now where that can't be read, so that it counts as going on."""
+    try:
+        return datetime.fromisoformat(str((state.last or state.header)["at"]))
+    except (KeyError, ValueError):
+        return datetime.now(UTC)
 
 
 def _bound(folder: Path, name: str) -> list[str]:

@@ -19,8 +19,9 @@ from ops.backup import age
 from ops.console import Confirmation, Console
 from ops.errors import DONE, Refused
 from ops.files import sync_folder, write_whole
+from ops.freshness import harm
 from ops.main import Options, close_stores, target_of, world_of
-from ops.needed import needed, pin, unpin
+from ops.needed import in_use, needed, pin, unpin
 from ops.probes import target_folder
 from ops.retention import Decision, decide
 from ops.store import Kept
@@ -61,7 +62,9 @@ def prune(options: Options) -> int:
     target = target_of(world, options)
     folder, entry = target_folder(world, target), world.inventory.target(target)
     reasons, missing = needed(world, target, folder)
-    found = decide(backup.backups(folder), entry.keep, reasons, entry.keep_replaced, datetime.now(UTC))
+    known = backup.backups(folder)
+    bad = {one.backup: said for one in known if not entry.remote and (said := harm(world, target, one))}
+    found = decide(known, entry.keep, reasons, entry.keep_replaced, datetime.now(UTC), bad)
     scraps = list(_scraps(world, target, folder))
     _show(screen, target, found, scraps)
     if missing:
@@ -81,7 +84,8 @@ def prune(options: Options) -> int:
     going = [one for one in going if one.manifest.backup not in reasons]
     _note(folder, going, scraps, found)
     for one in going:
-        remove(world, target, folder, one.manifest.backup)
+        if one.manifest.backup not in in_use(journal.runs(folder), entry.keep_replaced):
+            remove(world, target, folder, one.manifest.backup)
     for scrap in scraps:
         scrap.remove()
     if copy := world.working_copy(target):

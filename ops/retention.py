@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from ops.backup import Manifest
 from ops.inventory_words import Keep
@@ -50,7 +51,12 @@ SLOTS: Mapping[str, Callable[[datetime], str]] = {
 
 
 def decide(
-    manifests: Iterable[Manifest], keep: Keep, needed: Mapping[str, Sequence[str]], days: float, now: datetime
+    manifests: Iterable[Manifest],
+    keep: Keep,
+    needed: Mapping[str, Sequence[str]],
+    days: float,
+    now: datetime,
+    damaged: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Decision]:
     """What becomes of each backup, oldest first.
 
@@ -60,11 +66,16 @@ def decide(
         needed: reasons beside the policy, by a backup's id.
         days: for so many days a rollback's safety backup stays.
         now: this moment.
+        damaged: what is wrong with a backup's files, by its id. It takes no other one's place, and is a person's to
+            look at.
     """
     found = [Decision(one, list(needed.get(one.backup, ()))) for one in sorted(manifests, key=_when)]
     plain = [one for one in found if not one.manifest.backup.endswith(ASIDE) and not one.manifest.delta_of]
+    plain = [one for one in plain if one.manifest.taken_at <= now and one.manifest.backup not in damaged]
     for one in found:
-        if one.manifest.taken_at > now:
+        if said := damaged.get(one.manifest.backup):
+            one.reasons.append(f"DAMAGED, {said}: look at it, and remove it by hand")
+        elif one.manifest.taken_at > now:
             one.reasons.append("it is of the future: a clock is wrong")
         elif one not in plain and not one.manifest.delta_of and one.manifest.taken_at > now - timedelta(days=days):
             one.reasons.append(f"safety backup of the last {days:g} days")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -103,6 +104,20 @@ def test_what_a_drill_proved_and_what_a_run_needs_stays(project: Make) -> None:
     child.wait()
     shown = shop.inv("prune-backups", "--plan").out
     assert "is not finished" in next(line for line in shown.splitlines() if second in line), shown
+
+
+def test_a_run_that_was_refused_long_ago_holds_nothing(project: Make) -> None:
+    shop = project("a", keep=KEEP)
+    refused = shop.inv("release", "--confirm=shop")
+    assert refused.code == 5, refused.out + refused.err
+    [name] = ids(shop)
+    assert "is not finished" in (shown := shop.inv("prune-backups", "--plan").out), shown
+    backup(shop)
+    [journal] = (shop.folder / f"backups/shop/runs/{name}").glob("journal.jsonl")
+    journal.write_text(re.sub(r'"at": "20[0-9]{2}', '"at": "2020', journal.read_text()))
+    shown = shop.inv("prune-backups", "--plan").out
+    line = next(line for line in shown.splitlines() if name in line)
+    assert "is not finished" not in line, shown
 
 
 def test_a_certificate_and_a_kept_database_need_theirs(project: Make) -> None:

@@ -105,6 +105,17 @@ def test_an_outage_of_months_removes_nothing() -> None:
 def test_a_backup_of_the_future_stays_and_takes_nobodys_place_for_good() -> None:
     future, today = made(NOW + timedelta(days=900)), made(NOW - timedelta(hours=1))
     assert stay([future, today], Keep(daily=2, weekly=0, monthly=0, least=1)) == [today.backup, future.backup]
+    yesterday = made(NOW - timedelta(days=1))
+    kept = stay([future, today, yesterday], Keep(daily=2, weekly=0, monthly=0, least=1))
+    assert kept == [yesterday.backup, today.backup, future.backup]
+
+
+def test_a_damaged_backup_takes_no_good_ones_place_and_is_a_persons_to_remove() -> None:
+    all_of = [made(NOW - timedelta(days=day)) for day in range(3)]
+    found = decide(all_of, Keep(daily=1, weekly=0, monthly=0, least=1), {}, 7, NOW, {all_of[0].backup: "its file x"})
+    reasons = {one.manifest.backup: "; ".join(one.reasons) for one in found}
+    assert "DAMAGED, its file x" in reasons[all_of[0].backup]
+    assert "the newest" in reasons[all_of[1].backup] and reasons[all_of[2].backup] == ""
 
 
 def test_a_delta_goes_with_its_base_and_never_without() -> None:
