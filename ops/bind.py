@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops import backup, certificate, chosen, journal, kept
+from ops.defang.script import DEFANGED
+from ops.defang.wish import wish_of
 from ops.django import only_adds
 from ops.errors import Refused, UsageError
 from ops.identity import no_production, server_of
 from ops.ids import ids_in, new_run
-from ops.inputs import HealthInputs, Inputs, beside
+from ops.inputs import DefangInputs, HealthInputs, Inputs, beside
 from ops.inventory import Target
 from ops.measures import asks_freeze
 from ops.postgres import Tools, choose, installed
@@ -23,6 +25,8 @@ from ops.world import World
 NEEDS_TEST = {"clone-prod-to-test", "migrate-test", "verify", "release"}
 NEEDS_STORE = {"backup", "clone-prod-to-test", "release"}
 NEEDS_APP = {"migrate-test", "verify", "promote", "release"}
+# What gives people a copy of production; a rehearsal needs the true rows.
+DEFANGS = {"clone-prod-to-test"}
 
 
 @dataclass
@@ -104,6 +108,8 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         found = _test(world, entry, here)
         there = found.pop("major")
         given |= found
+    if procedure in DEFANGS and (wish := wish_of(world, target)):
+        given["defang"] = DefangInputs(digest=wish.digest, files=wish.files)
     if procedure in NEEDS_APP:
         given |= _app(world, entry)
     if procedure in ("migrate-test", "verify"):
@@ -303,7 +309,14 @@ def _clone_run(given: dict[str, Any]) -> str:
             + (f" (its mark says: {mark})" if mark else " (it has no mark)"),
             f"inv clone-prod-to-test --target={given['target']}",
         )
-    return str(mark.rsplit(" ", 1)[-1])
+    first, _, state = mark.partition("\n")
+    if state == DEFANGED:
+        raise Refused(
+            f"{given['test']}: {given['test_database']} is a defanged clone of {given['target']}: comparing with it "
+            "would not prove that production's rows survive",
+            f"inv release --target={given['target']}   (it rehearses on a true copy)",
+        )
+    return str(first.rsplit(" ", 1)[-1])
 
 
 def _certified(world: World, entry: Target, frozen: bool) -> dict[str, Any]:

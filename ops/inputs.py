@@ -40,6 +40,18 @@ class HealthInputs(BaseModel):
     every: float = 2
 
 
+class DefangInputs(BaseModel):
+    """What becomes of the clone before anybody reaches it: a digest of the inventory's key and of its SQL files.
+
+    ``digest`` is empty on a page, where the inventory as it is then is meant; ``files`` are those with their sha256.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    digest: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+
+
 class SalvageInputs(BaseModel):
     """What a salvage brings back: pairs of the backup's table and the live one.
 
@@ -125,6 +137,7 @@ class Inputs(BaseModel):
     certificate: str = ""
     draft: bool = False
     salvage: SalvageInputs | None = None
+    defang: DefangInputs | None = None
     certificate_hours: float = 24
     lock_timeout: float = 5
     retries: int = 5

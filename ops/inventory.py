@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ops.errors import InventoryError
+from ops.inventory_defang import Defang, DefangKey
 from ops.inventory_words import (
     DAYS,
     ENCRYPT,
@@ -200,6 +201,7 @@ class Target(Frozen):
     lock_timeout: Annotated[Amount, Field(examples=["5"])] = 5.0
     retries: Annotated[Count, Field(examples=["5"])] = 5
     certificate_hours: Annotated[Amount, Field(examples=["24"])] = 24.0
+    defang: DefangKey = None
 
     @property
     def folder(self) -> str:
@@ -242,9 +244,21 @@ NESTED: Mapping[str, type[BaseModel]] = {
     "fresh": Fresh,
     "health": HealthCheck,
     "encrypt": Encrypt,
+    "defang": Defang,
 }
 OLD_ALIASES = {f"ansible_ssh_{name}": f"ansible_{name}" for name in ("host", "user", "port")}
-PRODUCTION_ONLY = ("checks", "test", "freeze", "window", "schedule", "keep", "keep_replaced", "deploy")
+PRODUCTION_ONLY = (
+    "checks",
+    "test",
+    "freeze",
+    "window",
+    "schedule",
+    "fresh",
+    "keep",
+    "keep_replaced",
+    "deploy",
+    "defang",
+)
 
 
 class Inventory(Frozen):
@@ -345,6 +359,8 @@ class _Loader:
                     raise node.wrong(f"{key} is an old name", f"write `{OLD_ALIASES[key]}`")
                 if key == "default":
                     raise node.wrong("`default` holds for the whole file", "write it below `all: vars:`")
+                if key == "defang" and node.value is None:
+                    raise node.wrong("`defang` is empty: is it wanted or not?", "defang: {}   for all rules")
                 if key not in KEYS and not key.startswith("ansible_"):
                     raise node.wrong(f"unknown key {shown(key)}", meant(key, KEYS))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ops import console, render
-from ops.bind import encryption, health_inputs, railway_wishes
+from ops.bind import DEFANGS, encryption, health_inputs, railway_wishes
 from ops.command import placeholder, quote
 from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
-from ops.inputs import Inputs, SalvageInputs
+from ops.inputs import DefangInputs, Inputs, SalvageInputs
 from ops.inventory import Inventory
 from ops.main import Options, target_of, world_of
 from ops.plan import make_plan
@@ -59,6 +59,7 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         failed_run=placeholder("FAILED_RUN"),
         frozen=procedure not in ("rollback", "rollback-to-replaced", "salvage"),
         salvage=_salvage() if procedure == "salvage" else None,
+        defang=DefangInputs() if procedure in DEFANGS and entry.defang is not None else None,
         release=placeholder("RELEASE"),
         certificate=placeholder("CERTIFICATE") if procedure == "promote" else run,
         certificate_hours=entry.certificate_hours,

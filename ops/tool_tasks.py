@@ -37,6 +37,15 @@ TOOLS = {
         "Copy the rows that differ into a database of their own.",
         "target database source before after shown since report",
     ),
+    "check-defang": (
+        "Say whether the inventory's `defang` fits a clone, and classifies all that looks like personal data.",
+        "target test database digest?",
+    ),
+    "defang": (
+        "Do to a clone what the inventory's `defang` says, in one transaction.",
+        "target test database marker run report digest?",
+    ),
+    "check-defanged": ("Prove that a clone is defanged.", "target test database marker before digest?"),
     "check-delta": ("Make sure that a delta holds what was named.", "target database report"),
     "note-deleted": ("Write the keys of deleted rows beside a delta.", "shown since output"),
     "seal-delta": ("Write the manifest of a finished delta and give it its name.", "target backup_id run delta_of"),

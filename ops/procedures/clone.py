@@ -71,6 +71,42 @@ def restore(c: Inputs) -> list[Command]:
     ]
 
 
+def _defang(c: Inputs) -> dict[str, str]:
+    """What the tools of a defang are told. The digest binds a run to the inventory and the files of its plan."""
+    digest = c.defang.digest if c.defang else ""
+    given = {"target": c.target, "test": c.test, "database": c.spare}
+    return given | ({"digest": digest} if digest else {})
+
+
+@check("The inventory's `defang` fits the clone, and says what becomes of all that looks like personal data")
+def is_classified(c: Inputs) -> Command:
+    """A column that was added since would reach the test database as it is, and nobody would know."""
+    return Tool("check-defang", _defang(c))
+
+
+@check("What was to be emptied is empty, what was to be masked is masked, and the schema is the backup's", "inv resume")
+def is_defanged(c: Inputs) -> Command:
+    """Looked at in the tables; that the commands ended well is no proof."""
+    return Tool("check-defanged", {**_defang(c), "marker": c.clone_marker, "before": c.fingerprint})
+
+
+@clone.step(
+    "Take out of the clone what could reach real people",
+    gates=(not_production, is_classified),
+    proof=is_defanged,
+    undo=drop_spare,
+    again=True,
+    when=lambda c: c.defang is not None,
+    only="Only where the inventory has `defang`.",
+)
+def defang(c: Inputs) -> Command:
+    """Rules, masks and the operator's SQL files of the inventory's `defang`, in one transaction, before the clone gets
+    the name under which people, workers and mail senders reach it. Equal values get equal masks; what the masks are
+    made with is kept nowhere."""
+    given = {**_defang(c), "marker": c.clone_marker, "run": c.run, "report": f"{c.run_folder}/defang.json"}
+    return Tool("defang", given)
+
+
 @clone.step(
     "Give the clone the test database's name", gates=(not_production,), proof=clone_is_live, undo=swap_back, again=True
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ops.tools import (
     backups,
+    defang,
     delta,
     failed,
     hazards,
@@ -22,6 +23,7 @@ __all__ = [
     "TOOLS",
     "WATCHES",
     "backups",
+    "defang",
     "delta",
     "failed",
     "hazards",
