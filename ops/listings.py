@@ -19,6 +19,7 @@ from ops.main import Options, every_run, status_lines, target_of, world_of
 from ops.postgres import json_lines
 from ops.probes import identity, target_folder
 from ops.railway import VolumeBackup
+from ops.rehearsal import rehearsal_of
 from ops.world import SQL_FOLDER, World
 
 CLOSED = "CLOSED to everybody: an exchange of databases was cut off; resuming or undoing that run opens it"
@@ -220,9 +221,13 @@ def environment(options: Options) -> int:
     if entry.test:
         values |= {"TEST_DATABASE": world.database(entry.test), Secret(entry.test).variable: world.url(entry.test)}
         values["TEST_SYSTEM"] = str(server_of(world, entry.test)["system"])
+        if entry.defang is not None:
+            other = rehearsal_of(entry.test)
+            values[Secret(other).variable] = world.url(other)
     if entry.railway:
         values["RAILWAY"] = railway_inputs(world, entry)["railway"]
-    ports = {one: _free_port() for one in (name, entry.test) if one and world.host(one)}
+    known = [name, *([entry.test] if entry.test else []), *([other] if entry.test and entry.defang is not None else [])]
+    ports = {one: _free_port() for one in known if world.host(one)}
     values["PGSERVICEFILE"] = str(world.keep_private(ports) / "services")
     values["PATH"] = os.pathsep.join([str(fit[0].folder), world.environ.get("PATH", os.defpath)])
     for key, value in values.items():
