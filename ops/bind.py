@@ -288,7 +288,7 @@ def _clone_run(given: dict[str, Any]) -> str:
     mark = given["marker"]
     if is_rehearsal(given["test"]) and not mark:
         raise Refused(
-            f"{given['test']}: there is no {given['test_database']}; if clones are defanged, a release is rehearsed there",
+            f"{given['test']}: there is no {given['test_database']}: it is made by a release, to be rehearsed on",
             f"inv release --target={given['target']}",
         )
     if not mark.startswith(f"generalprobe clone of {given['target']}, run "):

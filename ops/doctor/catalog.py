@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.doctor import application, kept, may, reach
+from ops.doctor import application, copies, kept, may, reach
 from ops.doctor.check import Check, Look
 
 
@@ -35,6 +35,7 @@ PRODUCTION = (
     _check("same-server", kept.same_server, "server", "tools", "store"),
     _check("leftovers", kept.leftovers, "server", "tools"),
     _check("run", kept.run, "store"),
+    _check("copies", copies.copies, "server", "tools", "reading"),
     _check("programs", application.programs, "address"),
     _check("app", application.starts, "server", "pooler", "tools"),
     _check("migrations", application.migrations, "app"),
