@@ -13,11 +13,12 @@ from ops.django import only_adds
 from ops.errors import Refused, UsageError
 from ops.identity import no_production, server_of
 from ops.ids import ids_in, new_run
-from ops.inputs import DefangInputs, HealthInputs, Inputs, beside
+from ops.inputs import DefangInputs, HealthInputs, Inputs, beside, named
 from ops.inventory import Target
 from ops.measures import asks_freeze
 from ops.postgres import Tools, choose, installed
 from ops.probes import app_inputs, commit_of, declarations, identity, pending_digest, probe, target_folder
+from ops.rehearsal import is_rehearsal, rehearsal_of
 from ops.salvage.wanted import Asked, bound
 from ops.world import World
 
@@ -25,8 +26,9 @@ from ops.world import World
 NEEDS_TEST = {"clone-prod-to-test", "migrate-test", "verify", "release"}
 NEEDS_STORE = {"backup", "clone-prod-to-test", "release"}
 NEEDS_APP = {"migrate-test", "verify", "promote", "release"}
-# What gives people a copy of production; a rehearsal needs the true rows.
+# Where the inventory has `defang`: what gives people a copy is defanged; a rehearsal needs the true rows, elsewhere.
 DEFANGS = {"clone-prod-to-test"}
+REHEARSES = {"release", "migrate-test", "verify"}
 
 
 @dataclass
@@ -105,7 +107,7 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
     given |= {"backup": given["run"], "certificate": given["run"]}
     major = there = int(here["number"]) // 10000
     if procedure in NEEDS_TEST:
-        found = _test(world, entry, here)
+        found = _test(world, entry, here, procedure)
         there = found.pop("major")
         given |= found
     if procedure in DEFANGS and (wish := wish_of(world, target)):
@@ -168,11 +170,13 @@ def some_tools(world: World) -> list[Tools]:
     return sets
 
 
-def _test(world: World, entry: Target, here: dict[str, Any]) -> dict[str, Any]:
+def _test(world: World, entry: Target, here: dict[str, Any], procedure: str) -> dict[str, Any]:
     test = world.inventory.test_of(entry)
-    world.url(test.name)
-    name = world.database(test.name)
-    there = server_of(world, test.name)
+    rehearses = entry.defang is not None and procedure in REHEARSES
+    meant = rehearsal_of(test.name) if rehearses else test.name
+    world.url(meant)
+    name = world.database(meant)
+    there = server_of(world, meant)
     databases: dict[str, str] = there["databases"]
     if (there["system"], name) == (here["system"], here["database"]):
         raise UsageError(
@@ -184,16 +188,32 @@ def _test(world: World, entry: Target, here: dict[str, Any]) -> dict[str, Any]:
     ours = (f"generalprobe clone of {entry.name}, run ", "generalprobe clone round trip, run ")
     former = [db for db in databases if beside(db, name, "replaced", "roundtrip", "migrated")]
     tidy = [db for db in former if databases[db].startswith(ours)]
+    if entry.defang is not None and not rehearses:
+        tidy += _true_copies(name, databases, entry.name)
     return {
-        "test": test.name,
+        "test": meant,
         "test_database": name,
         "test_system": there["system"],
-        "test_exists": name in databases,
+        # What an earlier rehearsal left is nobody's: nothing of it is to come back.
+        "test_exists": name in databases and not rehearses,
         "test_like": here["database"] if there["system"] == here["system"] else "postgres",
         "tidy": tuple(sorted(tidy)),
         "major": int(str(there["number"])) // 10000,
         "marker": databases.get(name, ""),
     }
+
+
+def _true_copies(name: str, databases: dict[str, str], target: str) -> list[str]:
+    """What earlier rehearsals left beside a test database that is only for defanged clones: copies with true rows."""
+    ours = (
+        f"generalprobe clone of {target}, run ",
+        "generalprobe clone before, run ",
+        "generalprobe clone round trip, run ",
+    )
+    other = named(name, "rehearsal")
+    left = {named(name, "before"), other, named(other, "before")}
+    left |= {db for db in databases if beside(db, other, "replaced", "roundtrip", "migrated", "spare")}
+    return [db for db in left if databases.get(db, "").startswith(ours)]
 
 
 def _app(world: World, entry: Target) -> dict[str, Any]:
@@ -303,6 +323,11 @@ def _kept(world: World, entry: Target, procedure: str, database: str, wanted: st
 def _clone_run(given: dict[str, Any]) -> str:
     """The backup of which the test database is a clone, by its mark."""
     mark = given["marker"]
+    if is_rehearsal(given["test"]) and not mark:
+        raise Refused(
+            f"{given['test']}: there is no {given['test_database']}: it is made by a release, to be rehearsed on",
+            f"inv release --target={given['target']}",
+        )
     if not mark.startswith(f"generalprobe clone of {given['target']}, run "):
         raise Refused(
             f"{given['test']}: {given['test_database']} is not a clone of {given['target']}"

@@ -49,7 +49,7 @@ def _compare(world: World, c: Inputs, target: str, database: str, system: str) -
     if said:
         raise Refused(
             f"{target}: its address leads to {' on '.join(said)}, so run {c.run} does not go on; nothing was changed",
-            f"let {world.inventory.target(target).database} lead where it led when the run was planned",
+            f"let {world.entry(target).database} lead where it led when the run was planned",
         )
 
 

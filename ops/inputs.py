@@ -158,6 +158,11 @@ class Inputs(BaseModel):
         return value
 
     @property
+    def rehearses(self) -> bool:
+        """Whether the release is rehearsed beside the test database, since that is only for defanged clones."""
+        return self.test.endswith("@rehearsal")
+
+    @property
     def deploys(self) -> bool:
         """Whether the application is deployed by us."""
         return bool(self.deploy or self.railway_deploy)

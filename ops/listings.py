@@ -21,6 +21,7 @@ from ops.needed import pins
 from ops.on_volume import OnVolume
 from ops.postgres import json_lines
 from ops.probes import identity, target_folder
+from ops.rehearsal import rehearsal_of
 from ops.volume import VolumeBackup
 from ops.world import SQL_FOLDER, World
 
@@ -233,9 +234,13 @@ def environment(options: Options) -> int:
     if entry.test:
         values |= {"TEST_DATABASE": world.database(entry.test), Secret(entry.test).variable: world.url(entry.test)}
         values["TEST_SYSTEM"] = str(server_of(world, entry.test)["system"])
+        if entry.defang is not None:
+            other = rehearsal_of(entry.test)
+            values[Secret(other).variable] = world.url(other)
     if entry.railway:
         values["RAILWAY"] = railway_inputs(world, entry)["railway"]
-    ports = {one: _free_port() for one in (name, entry.test) if one and world.host(one)}
+    known = [name, *([entry.test] if entry.test else []), *([other] if entry.test and entry.defang is not None else [])]
+    ports = {one: _free_port() for one in known if world.host(one)}
     values["PGSERVICEFILE"] = str(world.keep_private(ports) / "services")
     values["PATH"] = os.pathsep.join([str(fit[0].folder), world.environ.get("PATH", os.defpath)])
     for key, value in values.items():

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from ops import console, render
-from ops.bind import DEFANGS, encryption, health_inputs, railway_wishes
+from ops.bind import DEFANGS, REHEARSES, encryption, health_inputs, railway_wishes
 from ops.command import placeholder, quote
 from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
-from ops.inputs import DefangInputs, Inputs, SalvageInputs
+from ops.inputs import DefangInputs, Inputs, SalvageInputs, named
 from ops.inventory import Inventory
 from ops.main import Options, target_of, world_of
 from ops.plan import make_plan
 from ops.probes import app_inputs
 from ops.procedures.catalog import PROCEDURES
+from ops.rehearsal import rehearsal_of
 from ops.world import World
 
 # What is to come back, by hand: the backup's table and the live one; others as table=table, with commas between.
@@ -32,6 +33,8 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
     run = placeholder("RUN")
     needs_backup = procedure in ("drill", "rollback", "auto-rollback", "salvage", "promote", "migrate-test", "verify")
     health, host = health_inputs(entry), world.host(target)
+    rehearses = bool(entry.test) and entry.defang is not None and procedure in REHEARSES
+    test_database = placeholder("TEST_DATABASE")
     return Inputs(
         run=run,
         target=target,
@@ -41,8 +44,9 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         remote=entry.remote,
         **encryption(entry),
         backup=placeholder("BACKUP") if needs_backup else run,
-        test=entry.test or "",
-        test_database=placeholder("TEST_DATABASE"),
+        test=rehearsal_of(entry.test or "") if rehearses else entry.test or "",
+        test_database=named(test_database, "rehearsal") if rehearses else test_database,
+        test_exists=not rehearses,
         test_system=placeholder("TEST_SYSTEM"),
         test_like=_like(world.inventory, target),
         app=app_inputs(world, target),

@@ -28,6 +28,7 @@ from ops.on_railway import OnRailway
 from ops.postgres import PROGRAMS, Tools, parts_of, service_file
 from ops.private import private_folder, secret_file
 from ops.railway import ENV, both_tokens
+from ops.rehearsal import entry_of, led
 from ops.ssh import Ssh, host_of
 from ops.store import Store
 from ops.stored import StoredBackup
@@ -70,7 +71,12 @@ class World:
             UsageError: the inventory's reference leads nowhere; the message names it, never a value.
         """
         if target not in self._urls:
-            self._urls[target] = self._resolve(self.inventory.target(target))
+            entry = self.entry(target)
+            try:
+                self._urls[target] = led(self._resolve(entry), target)
+            except ValueError as error:
+                where = f"{self.inventory.file.name}:{entry.line}: {entry.name}: database: {entry.database}"
+                raise UsageError(f"{where} {error}", "postgresql://USER:PASSWORD@HOST:5432/DATABASE") from None
             try:
                 self._write_services()
             except OpsError:
@@ -79,9 +85,13 @@ class World:
                 raise
         return self._urls[target]
 
+    def entry(self, target: str) -> Target:
+        """The inventory's entry of a target; for a rehearsal that of the test target."""
+        return self.inventory.target(entry_of(target))
+
     def host(self, target: str) -> Host | None:
         """The machine behind SSH on which a target's commands run; None where that is this one."""
-        return host_of(target, self.inventory.target(target).connection)
+        return host_of(entry_of(target), self.entry(target).connection)
 
     def wire(self, host: Host) -> Ssh:
         """The connection to a host; targets on the same one share it.
@@ -89,7 +99,7 @@ class World:
         Raises:
             UsageError: the inventory names another host by now than the run was planned with.
         """
-        entry = self.inventory.target(host.target)
+        entry = self.entry(host.target)
         if (now := self.host(host.target)) is None or now.words != host.words:
             said = f"planned over   {' '.join(host.words)}   and the inventory leads elsewhere by now"
             raise UsageError(f"{host.target}: {said}", "inv undo, or the inventory as it was")
@@ -215,7 +225,7 @@ class World:
             UsageError: the inventory does not say where that is.
         """
         if target not in self._railway:
-            entry, host = self.inventory.target(target), self.host(target)
+            entry, host = self.entry(target), self.host(target)
             where = f"{self.inventory.file.name}:{entry.line}: {target}"
 
             def run(words: tuple[str, ...], folder: str) -> Completed:

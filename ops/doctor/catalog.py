@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.doctor import application, kept, may, reach, sealed
+from ops.doctor import application, copies, kept, may, reach, sealed
 from ops.doctor.check import Check, Look
 
 
@@ -37,6 +37,7 @@ PRODUCTION = (
     _check("leftovers", kept.leftovers, "server", "tools"),
     _check("run", kept.run, "store"),
     _check("schedule", kept.schedule, "store"),
+    _check("copies", copies.copies, "server", "tools", "reading"),
     _check("programs", application.programs, "address"),
     _check("app", application.starts, "server", "pooler", "tools"),
     _check("migrations", application.migrations, "app"),

@@ -136,7 +136,8 @@ clone_prod_to_test = Procedure(
     "Clone production to test",
     """Makes the test database an exact copy of production as it is now: takes a backup, restores that very backup,
     proves by fingerprint that nothing is missing, and swaps it in. Use it to look for a bug on real data, or before
-    trying migrations by hand.""",
+    trying migrations by hand. Where the inventory has `defang`, what could reach real people is taken out of the copy
+    first.""",
     """Production was only read. Until the swap the old test database is untouched; after it, the old one is kept
     aside. `inv status` says what stands, `inv resume` goes on, `inv undo` takes it back.""",
 )

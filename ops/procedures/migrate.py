@@ -15,7 +15,8 @@ migrate_test = Procedure(
     """Runs the application's own migrations on the test database, which must be a clone of production, so that
     everything that can go wrong goes wrong there first.""",
     """The message names the migration and the database's own words. Only the clone was touched: correct the
-    migration, then run `inv clone-prod-to-test` and `inv migrate-test` again, or just `inv release`.""",
+    migration, then run `inv clone-prod-to-test` and `inv migrate-test` again, or just `inv release` (where clones are
+    defanged, only that: it rehearses on true rows, beside the test database).""",
 )
 
 verify = Procedure(

@@ -43,7 +43,7 @@ def defang(
     words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-f", str(place)]
     done = world.run(Shell((*words, f"service={test} dbname={conninfo(database)}"), test), run=run)
     if done.exit:
-        raise StepFailed(f"{target}: nothing of it was done: {_said(done.err)}", f"inv undo --run={run}")
+        raise StepFailed(f"{target}: the clone is not defanged: {_said(done.err)}", f"inv undo --run={run}")
     done_there = _read(found, json_lines(done.out))
     write_whole(world.inventory.path(report), json.dumps(_data(wish, done_there), indent=1, ensure_ascii=False))
     return "\n".join(_told(wish, done_there))

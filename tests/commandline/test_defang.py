@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
+import pytest
+
 from ops.inventory import load
+from tests.commandline.test_faults import begin, ended
+from tests.commandline.test_pages import paste
 from tests.conftest import Done, Project
 
 Make = Callable[..., Project]
@@ -188,3 +194,155 @@ def test_what_is_not_classified_is_refused_and_its_draft_passes(project: Make) -
     left = found(clone_of(shop), ("@example.com", "Anna", "Frau", "Meier"))
     assert sorted(left) == ["big_log: @example.com", "post_office_email: @example.com"]
     assert shop.fingerprint() == before
+
+
+def test_a_release_rehearses_on_true_rows_and_the_test_database_never_holds_them(project: Make) -> None:
+    shop = shop_with(project)
+    done = ok(shop.inv("release", "--confirm=shop", "--json"))
+    assert any(e.get("step") == "verify.account" and "accounted for" in e.get("detail", "") for e in done.events)
+    # It was made beside the test database, which is not even there yet, and is gone.
+    assert databases(shop) == []
+    names = {name for e in done.events for name in json.dumps(e.get("plan", "")).split() if "service=shop-test" in name}
+    assert names and not any("service=shop-test " in f"{name} " for name in names)
+    ok(shop.inv("clone-prod-to-test"))
+    clone = clone_of(shop)
+    assert found(clone) == [] and databases(shop) == [""]
+    assert clone.query("SELECT count(*) FROM lessons_session") == [(1000,)]
+
+
+def test_a_refused_release_leaves_the_clone_and_its_rehearsal_can_be_looked_at(project: Make) -> None:
+    shop = project("a", defang=DEFANG)
+    shop.query(SEED)
+    ok(shop.inv("clone-prod-to-test"))
+    before = clone_of(shop).fingerprint()
+    done = shop.inv("release", "--confirm=shop")
+    assert done.code == 5 and "1,000 rows" in done.out, done.out + done.err
+    assert clone_of(shop).fingerprint() == before
+    assert databases(shop) == ["", "_rehearsal", "_rehearsal_before"]
+    again = shop.inv("verify")
+    assert again.code == 5 and "1,000 rows" in again.out, again.out + again.err
+    # The next clone takes away what holds true rows.
+    ok(shop.inv("clone-prod-to-test"))
+    assert [name for name in databases(shop) if "rehearsal" in name or "before" in name] == []
+    for task in ("migrate-test", "verify"):
+        refused = shop.inv(task)
+        assert refused.code == 3 and "inv release --target=shop" in refused.out, refused.out
+    assert found(clone_of(shop)) == []
+
+
+def test_a_refused_release_is_taken_back(project: Make) -> None:
+    shop = project("a", defang=DEFANG)
+    shop.query(SEED)
+    assert shop.inv("release", "--confirm=shop").code == 5
+    ok(shop.inv("undo", "--confirm=shop"))
+    assert databases(shop) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT 1;\nUPDATE nowhere SET a = 1;\n", 'ops/defang.sql:2: relation "nowhere" does not exist'),
+        ("UPDATE shop_customer SET note = 'x';\nCOMMIT;\n", "ops/defang.sql ended the transaction"),
+        ("ROLLBACK AND CHAIN;\n", "ops/defang.sql ended the transaction"),
+        ("END; BEGIN;", "ops/defang.sql ended the transaction"),
+        ("\\c postgres\n", "or went to another database"),
+        ("\\set ON_ERROR_STOP off\nSELECT 1/0;\n", "ops/defang.sql:2: division by zero"),
+        ("\\nonsense\n", "ops/defang.sql:1: invalid command"),
+        (
+            "ALTER TABLE shop_customer ADD x int;",
+            "the clone's schema is not the backup's any more (ops/defang.sql ran)",
+        ),
+    ],
+)
+def test_a_file_that_fails_or_leaves_its_transaction_changes_no_test_database(
+    project: Make, sql: str, said: str
+) -> None:
+    shop = shop_with(project)
+    ok(shop.inv("clone-prod-to-test"))
+    before, names = clone_of(shop).fingerprint(), databases(shop)
+    inventory = shop.folder / "inventory.yaml"
+    inventory.write_text(inventory.read_text().replace("defang:\n", "defang:\n            sql: [ops/defang.sql]\n"))
+    (shop.folder / "ops").mkdir()
+    (shop.folder / "ops/defang.sql").write_text(sql)
+    production = shop.fingerprint()
+    done = shop.inv("clone-prod-to-test")
+    assert done.code == 4 and said in done.out, done.out + done.err
+    assert "Traceback" not in done.out + done.err and "person" not in done.out
+    assert clone_of(shop).fingerprint() == before and shop.fingerprint() == production
+    (shop.folder / "ops/defang.sql").write_text("SELECT 1;")
+    resumed = shop.inv("resume")
+    assert resumed.code == 3 and "ops/defang.sql" in resumed.out and "changed since" in resumed.out, resumed.out
+    ok(shop.inv("undo"))
+    assert databases(shop) == names and clone_of(shop).fingerprint() == before
+    ok(shop.inv("clone-prod-to-test"))
+    assert found(clone_of(shop)) == []
+
+
+def test_a_file_works_on_true_rows_and_the_masks_have_the_last_word(project: Make) -> None:
+    sql = "CREATE TEMP TABLE seen AS SELECT email FROM shop_customer;\nUPDATE lessons_lesson SET title = "
+    sql += "(SELECT 'was ' || count(*) FROM seen WHERE email LIKE 'person%');\n"
+    sql += "INSERT INTO auth_user (username, email, first_name, last_name, password, is_superuser, is_staff, is_active,"
+    sql += " date_joined) VALUES ('Anna', 'anna@example.com', '', '', 'pbkdf2', true, true, true, now())"
+    shop = shop_with(project, {**DEFANG, "sql": ["ops/defang.sql"]}, sql)
+    said = ok(shop.inv("clone-prod-to-test")).out
+    assert "ops/defang.sql: run" in said and "public.auth_user.email: 301 values masked" in said
+    assert clone_of(shop).query("SELECT DISTINCT title FROM lessons_lesson") == [("was 250",)]
+    assert found(clone_of(shop)) == []
+
+
+def test_what_does_not_fit_is_refused_with_its_line(project: Make) -> None:
+    masks = {
+        "public.auth_user.emial": "email",
+        "public.shop_customer.name": "null",
+        "public.shop_customer.email": "empty",
+        "public.lessons_lesson.id": "email",
+        "public.django_site.name": "token",
+    }
+    shop = shop_with(project, {"mask": masks, "clear": ["public.big_logs"], "keep": ["public.nothing.at_all"]})
+    text = (shop.folder / "inventory.yaml").read_text().splitlines()
+    line = {name: n for n, content in enumerate(text, 1) for name in (*masks, "public.big_logs") if name in content}
+    done = shop.inv("clone-prod-to-test")
+    assert done.code == 3, done.out
+    for name, why in [
+        ("public.auth_user.emial", "there is no such column; public.auth_user.email is there"),
+        ("public.shop_customer.name", "`null` does not fit: it takes no NULL"),
+        ("public.shop_customer.email", "`empty` does not fit: it must stay unique"),
+        ("public.lessons_lesson.id", "`email` does not fit: "),
+        ("public.big_logs", "there is no such table; public.big_log is there"),
+    ]:
+        assert f"inventory.yaml:{line[name]}: shop: " in done.out and f"{name}: {why}" in done.out, (name, done.out)
+    assert "public.nothing.at_all: there is no such column" in done.out
+
+
+def test_a_file_that_is_not_there_is_refused_before_anything(project: Make) -> None:
+    shop = shop_with(project, {**DEFANG, "sql": ["ops/nowhere.sql"]})
+    done = shop.inv("clone-prod-to-test")
+    assert done.code == 3 and "shop: ops/nowhere.sql: no such file" in done.out, done.out
+    assert "inventory.yaml:" in done.out and not list(shop.folder.glob("backups/shop/runs/*"))
+
+
+@pytest.mark.parametrize("word", ["resume", "undo"])
+def test_killed_while_it_masks_it_ends_both_ways(project: Make, word: str) -> None:
+    shop = shop_with(project, {**DEFANG, "sql": ["ops/defang.sql"]}, "SELECT pg_sleep(1);")
+    before = shop.fingerprint()
+    process = begin(shop, "clone.defang", "clone-prod-to-test")
+    process.send_signal(signal.SIGKILL)
+    ended(process)
+    assert "not finished: take out of the clone" in shop.inv("status").out
+    with pytest.raises(psycopg.OperationalError):
+        clone_of(shop).query("SELECT 1")
+    ok(shop.inv(word))
+    assert databases(shop) == ([""] if word == "resume" else [])
+    assert word == "undo" or found(clone_of(shop)) == []
+    assert shop.fingerprint() == before
+
+
+def test_the_page_does_the_same_by_hand(project: Make) -> None:
+    shop = shop_with(project)
+    ok(shop.inv("runbooks"))
+    done = paste(shop, "clone-prod-to-test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert found(clone_of(shop)) == []
+    done = paste(shop, "release")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert databases(shop) == [""] and found(clone_of(shop)) == []

@@ -29,6 +29,8 @@ from ops.embedded import Server
 from tests.conftest import ROOT, Done, Project, admin
 
 Make = Callable[..., Project]
+# Somebody has looked at what could be personal data, and it is nobody's.
+CLASSIFIED = {"rules": [], "keep": ["public.auth_user", "public.lessons_teacher"]}
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 
@@ -81,6 +83,7 @@ def good(project: Make) -> Project:
         "b",
         deploy=["./deploy.sh"],
         health=["true"],
+        defang=CLASSIFIED,
         window={"days": ["mon"], "hours": "02:00-03:00", "zone": "Europe/Berlin"},
     )
     program = shop.folder / "shop/deploy.sh"
@@ -126,7 +129,7 @@ def test_all_is_right_and_nothing_is_changed(good: Project) -> None:
 
 
 def test_without_a_store_none_is_made(project: Make) -> None:
-    shop = project("b")
+    shop = project("b", defang=CLASSIFIED)
     text = shop.inv("doctor", "--target=shop")
     assert text.code == 0 and not (shop.folder / "backups").exists()
     assert "\nshop\n  ok    host " in text.out and "\nshop-test\n" in text.out
@@ -139,7 +142,7 @@ def test_without_a_store_none_is_made(project: Make) -> None:
 
 
 def test_usage(project: Make) -> None:
-    shop = project("b")
+    shop = project("b", defang=CLASSIFIED)
     for words, said, hint in [
         (["--target=shp"], "no such target", "--target=shop"),
         (["--target=shop-test"], "shop-test is a test target", "--target=shop"),
@@ -446,3 +449,21 @@ def test_every_check_stands_in_the_documentation() -> None:
         assert check.why.endswith(".") and len(check.why) > 30, check
         names = {other.name for other in (*PRODUCTION, *TEST)} | {"production's server"}
         assert set(check.after) <= names, check
+
+
+def test_copies_with_readable_people_are_told(good: Project) -> None:
+    path = good.folder / "inventory.yaml"
+    text = path.read_text()
+    inventory(good, defang={"keep": ["public.auth_user"]})
+    found(good, {"shop copies": ("warn", "what becomes of public.lessons_teacher.name", "inv clone-prod-to-test")})
+    inventory(good, defang={**CLASSIFIED, "mask": {"public.lessons_teachers.name": "name"}})
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    line = lines.index("public.lessons_teachers.name: name") + 1
+    wrong = f"inventory.yaml:{line}: shop: public.lessons_teachers.name: there is no such column"
+    found(good, {"shop copies": ("warn", wrong, "correct it")})
+    inventory(good, defang={**CLASSIFIED, "sql": ["nowhere.sql"]})
+    found(good, {"shop copies": ("warn", "nowhere.sql: no such file", "ls -l nowhere.sql")})
+    content = yaml.safe_load(text)
+    del content["all"]["children"]["production"]["hosts"]["shop"]["defang"]
+    path.write_text(yaml.safe_dump(content))
+    found(good, {"shop copies": ("warn", "people stay readable in copies: public.auth_user.", "defang: {}")})
