@@ -40,8 +40,9 @@ END $do$;
 CREATE TEMPORARY TABLE generalprobe_triggers ON COMMIT DROP AS
 SELECT n.nspname, c.relname, t.tgname, t.tgenabled, cardinality(ARRAY(SELECT pg_partition_ancestors(c.oid))) AS depth
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND n.nspname !~ '^pg_';
-SELECT format('ALTER TABLE %I.%I DISABLE TRIGGER %I', nspname, relname, tgname) FROM generalprobe_triggers \gexec
+WHERE NOT t.tgisinternal AND n.nspname !~ '^pg_';
+SELECT format('ALTER TABLE %I.%I DISABLE TRIGGER %I', nspname, relname, tgname) FROM generalprobe_triggers
+WHERE tgenabled <> 'D' \gexec
 """
 
 _FILE = r"""
@@ -68,8 +69,9 @@ END $do$;
 _TAIL = r"""
 -- Links are checked now: triggers can't be let again while checks are waiting.
 SET CONSTRAINTS ALL IMMEDIATE;
-SELECT format('ALTER TABLE %I.%I ENABLE %s TRIGGER %I', nspname, relname,
-              CASE tgenabled WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END, tgname)
+-- What is done to a partitioned table's is done to its partitions', so theirs come after it.
+SELECT format('ALTER TABLE %I.%I %s TRIGGER %I', nspname, relname, CASE tgenabled WHEN 'A' THEN 'ENABLE ALWAYS'
+              WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'D' THEN 'DISABLE' ELSE 'ENABLE' END, tgname)
 FROM pg_temp.generalprobe_triggers ORDER BY depth \gexec
 -- What was computed from the rows still tells of them: materialized views, and what the planner noted of the values.
 WITH RECURSIVE reads AS (
