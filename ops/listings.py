@@ -182,7 +182,7 @@ def aside(databases: dict[str, str], database: str) -> list[str]:
         for db in databases
         if any(
             db.startswith(f"{database}_{what}")
-            for what in ("replaced_", "restored_", "undone_", "spare_", "salvage_", "drill_", "before")
+            for what in ("replaced_", "restored_", "undone_", "spare_", "salvage_", "drill_", "before", "rehearsal")
         )
     )
 

@@ -346,3 +346,24 @@ def test_the_page_does_the_same_by_hand(project: Make) -> None:
     done = paste(shop, "release")
     assert done.returncode == 0, done.stdout + done.stderr
     assert databases(shop) == [""] and found(clone_of(shop)) == []
+
+
+def test_the_proof_fails_where_something_is_left(project: Make) -> None:
+    """By hand, on the page's own command: a clone that somebody wrote to after it was defanged is none."""
+    shop = shop_with(project)
+    ok(shop.inv("clone-prod-to-test"))
+    run, name = run_of(shop), shop.test.rsplit("/", 1)[1]
+    given = [f"--database={name}", f"--marker=generalprobe clone of shop, run {run}"]
+    given.append(f"--before=backups/shop/backups/{run}/fingerprint.jsonl")
+    words = ["tool.check-defanged", "--target=shop", "--test=shop-test", *given]
+    assert "tables are empty" in ok(shop.inv(*words)).out
+    for statement, said in [
+        ("UPDATE shop_customer SET email = 'person@example.com' WHERE id = 1", "public.shop_customer.email"),
+        ("INSERT INTO django_session VALUES ('k', 'd', now())", "public.django_session, public.shop_customer.email"),
+    ]:
+        clone_of(shop).query(statement)
+        done = shop.inv(*words)
+        assert done.code == 4 and f"not emptied, or not masked: {said}" in done.out, done.out
+    clone_of(shop).query(f"COMMENT ON DATABASE {name} IS 'generalprobe clone of shop, run {run}'")
+    done = shop.inv(*words)
+    assert done.code == 4 and "mark of a defanged clone" in done.out, done.out

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ops.command import Fact, Secret, Shell
-from ops.inputs import Inputs
+from ops.inputs import DefangInputs, Inputs
 from ops.inventory import load
 from ops.pages import page_inputs
 from ops.plan import Plan, faults, make_plan
@@ -41,6 +41,7 @@ SITUATIONS: dict[str, dict[str, Any]] = {
         "checks": (("check",),),
         "test_exists": False,
     },
+    "defanged": {"defang": DefangInputs(digest="d"), "test": "lessons-test@rehearsal"},
     "with nothing": {"frozen": False, "checks": (), "deploy": (), "release": ""},
 }
 C = Inputs(run="r1", target="shop", database="shop", store="backups", backup="b1")
