@@ -21,7 +21,17 @@ from tests.conftest import Done, Project
 from tests.schedules import write_crontab
 
 Make = Callable[..., Project]
-NIGHTLY = {"backup": "30 2 * * *"}
+# Hours ago, whatever the time is: a moment that comes up while a test runs would be due once more.
+BASE = datetime.now(UTC) - timedelta(hours=6)
+
+
+def at(minutes: int) -> str:
+    """Cron's fields of a moment some minutes after that."""
+    moment = BASE + timedelta(minutes=minutes)
+    return f"{moment.minute} {moment.hour} * * *"
+
+
+NIGHTLY = {"backup": at(0)}
 MINE = b"# mine\nMAILTO=ops@example.com\n0 5 * * * /bin/true"
 
 
@@ -126,7 +136,7 @@ def test_installed_shown_and_removed(cron: Cron) -> None:
     shop = cron.shop
     cron.crontab.write_bytes(MINE + b"\n")
     code, task, outcome = cron.shown()
-    assert (code, task["wanted"], task["installed"], task["next"]) == (5, "30 2 * * *", None, None)
+    assert (code, task["wanted"], task["installed"], task["next"]) == (5, NIGHTLY["backup"], None, None)
     assert outcome["reason"] == "shop: nothing is installed yet"
     assert outcome["hint"] == "inv schedule --install --target=shop"
 
@@ -144,7 +154,7 @@ def test_installed_shown_and_removed(cron: Cron) -> None:
     assert sorted(path.name for path in cron.kept.iterdir()) == ["installed.json"]
     assert (cron.kept / "installed.json").stat().st_mode & 0o777 == 0o600
     code, task, outcome = cron.shown()
-    assert (code, task["installed"], task["last"], outcome["outcome"]) == (0, "30 2 * * *", None, "done")
+    assert (code, task["installed"], task["last"], outcome["outcome"]) == (0, NIGHTLY["backup"], None, "done")
     assert datetime.fromisoformat(task["next"]) > datetime.now(UTC)
     assert "backup" in shop.inv("schedule").out
     # Nothing is lost by installing it again.
@@ -152,9 +162,9 @@ def test_installed_shown_and_removed(cron: Cron) -> None:
     cron.install()
     assert (cron.crontab.read_bytes(), (cron.kept / "installed.json").read_bytes()) == (written, before)
 
-    cron.schedule(backup="30 3 * * *", environment="environment", zone="Europe/Berlin")
+    cron.schedule(backup=at(60), environment="environment", zone="Europe/Berlin")
     code, _, outcome = cron.shown()
-    assert code == 5 and "backup: 30 3 * * * is wanted, 30 2 * * * is installed" in outcome["reason"]
+    assert code == 5 and f"backup: {at(60)} is wanted, {at(0)} is installed" in outcome["reason"]
     assert "zone: Europe/Berlin is wanted, UTC is installed" in outcome["reason"]
     cron.install()
     assert cron.shown()[0] == 0
@@ -292,7 +302,7 @@ def test_what_uses_backups_waits_its_turn_and_what_checks_them_does_not(
     cron: Cron, blocked: psycopg.Connection[Any]
 ) -> None:
     (cron.shop.folder / "tasks.py").write_text(TASKS)
-    late = {"drill": "40 2 * * *", "prune-backups": "50 2 * * *", "check-backups": "55 2 * * *"}
+    late = {"drill": at(10), "prune-backups": at(20), "check-backups": at(25)}
     cron.schedule(**NIGHTLY, **late, environment="environment")
     cron.install()
     for task in (*NIGHTLY, *late):
@@ -318,7 +328,7 @@ def test_what_uses_backups_waits_its_turn_and_what_checks_them_does_not(
 
 def test_a_log_begins_anew_when_it_is_long(cron: Cron) -> None:
     (cron.shop.folder / "tasks.py").write_text(TASKS)
-    cron.schedule(drill="0 3 * * *", environment="environment")
+    cron.schedule(drill=at(0), environment="environment")
     cron.install()
     log = cron.kept / "drill.log"
     log.write_text("x" * 1_000_001)
@@ -330,7 +340,7 @@ def test_a_log_begins_anew_when_it_is_long(cron: Cron) -> None:
 
 def test_the_jitter_is_waited_for_before_a_task_is_begun(cron: Cron) -> None:
     (cron.shop.folder / "tasks.py").write_text(TASKS)
-    cron.schedule(drill="0 3 * * *", environment="environment", jitter=3600)
+    cron.schedule(drill=at(0), environment="environment", jitter=3600)
     cron.install()
     cron.days_pass(task="drill")
     process = cron.start()
@@ -434,7 +444,7 @@ def test_asked_in_another_way(cron: Cron) -> None:
 def test_where_no_systemd_runs_its_timers_are_refused(cron: Cron) -> None:
     cron.schedule(**NIGHTLY, environment="environment", **{"with": "systemd"})
     plan = cron.shop.inv("schedule", "--install", "--plan")
-    assert plan.code == 0 and "Persistent=true" in plan.out and "OnCalendar=*-*-* 02:30:00 UTC" in plan.out
+    assert plan.code == 0 and "Persistent=true" in plan.out and f"OnCalendar=*-*-* {BASE:%H:%M}:00 UTC" in plan.out
     done = cron.shop.inv("schedule", "--install")
     assert done.code == 2 and "systemd" in done.out and "with: cron" in done.out, done.out + done.err
     assert not (cron.kept / "installed.json").exists()

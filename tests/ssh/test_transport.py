@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ops.command import Fact, Host, Secret, Shell, fill, given_there, line_there, show
@@ -38,6 +38,8 @@ def answers(shell: Shell, **values: str) -> str:
 @settings(max_examples=80, deadline=None)
 @given(st.lists(NASTY, max_size=5), NASTY, st.text("abc./?pw:@'\"$", min_size=1, max_size=20))
 def test_every_word_arrives_as_it_is(words: list[str], value: str, secret: str) -> None:
+    # A word that is the same by chance is no leak.
+    assume(all(secret not in word for word in (*words, value)))
     one = shell(*words, VALUE=value, DATABASE_URL=Secret("shop"))
     sent = answers(one, PGAPPNAME="generalprobe x", SHOP_URL=secret)
     done = subprocess.run(["sh", "-c", line_there(one)], input=sent, capture_output=True, text=True)
