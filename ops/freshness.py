@@ -27,6 +27,7 @@ class Freshness:
     proved: Proved | None = None
     wrong: list[str] = field(default_factory=list)
     said: str = ""
+    harm: str = ""
 
     @property
     def well(self) -> bool:
@@ -57,7 +58,7 @@ def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
     folder, fresh = target_folder(world, target), world.inventory.target(target).fresh
     found = Freshness(target)
     if (copy := world.working_copy(target)) and copy.trouble:
-        found.wrong.append(copy.trouble)
+        found.wrong.append(copy.trouble.message)
         return found
     try:
         newest = backup.find(folder, "latest")
@@ -76,8 +77,9 @@ def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
         found.wrong.append(f"the newest backup is older than {spoken(fresh.backup)}{_attempt(folder, newest.backup)}")
     if newest.taken_at - now > timedelta(hours=1):
         found.wrong.append("the newest backup is of the future: a clock is wrong")
-    if said := harm(world, target, newest, deep=deep):
-        found.wrong.append(said)
+    found.harm = harm(world, target, newest, deep=deep)
+    if found.harm:
+        found.wrong.append(found.harm)
     if newest.backup in bad:
         found.wrong.append(f"drill {bad[newest.backup]} did not prove the newest backup")
     if fresh.proved and (found.proved is None or now - found.proved.at > span(fresh.proved)):

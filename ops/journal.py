@@ -125,9 +125,11 @@ class Journal:
         self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())
-        send, self._send = self._send, lambda: None
-        send()
-        self._send = send
+        try:
+            self._send()
+        except Refused:
+            self._send = lambda: None
+            raise
 
     def close(self) -> None:
         """Let go of the lock."""

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ops import volume
 from ops.errors import OpsError, StepFailed, Unreachable
 from ops.on_railway import CallFailed, OnRailway
 from ops.volume import Call, VolumeBackup
+
+Found = TypeVar("Found")
 
 
 class NotInPlan(Unreachable):
@@ -36,11 +39,7 @@ class OnVolume:
         Raises:
             NotInPlan: there are none to be had.
         """
-        call = volume.listing()
-        try:
-            return volume.backups(self._ask(call), call)
-        except (ValueError, KeyError, TypeError):
-            raise self.on.strange("postgres pitr backup list") from None
+        return self._read(volume.listing(), volume.backups)
 
     def back_up(self, name: str, patience: float, pause: float) -> VolumeBackup:
         """Ask for a backup, and wait until it is on the list.
@@ -92,11 +91,7 @@ class OnVolume:
         Raises:
             NotInPlan: there are none to be had.
         """
-        call = volume.schedule_listing()
-        try:
-            return volume.kinds(self._ask(call), call)
-        except (ValueError, KeyError, TypeError):
-            raise self.on.strange("postgres pitr schedule list") from None
+        return self._read(volume.schedule_listing(), volume.kinds)
 
     def set_schedule(self, kinds: Sequence[str]) -> None:
         """Make the automatic backups these.
@@ -112,6 +107,13 @@ class OnVolume:
                 f"{', '.join(kinds) or 'none'}",
                 "railway postgres pitr schedule list",
             )
+
+    def _read(self, call: Call, reader: Callable[[str, Call], Found]) -> Found:
+        said = self._ask(call)
+        try:
+            return reader(said, call)
+        except (ValueError, KeyError, TypeError):
+            raise self.on.strange(f"postgres pitr {' '.join(call.words[:2])}") from None
 
     def _ask(self, call: Call) -> str:
         try:

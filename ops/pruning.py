@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from ops.probes import target_folder
 from ops.retention import Decision, decide
 from ops.store import Kept
 from ops.stored import MANIFEST, StoredBackup, listed
+from ops.tools.railway import railway_lock
 from ops.world import World
 
 GOING, PARTIAL = ".removing", ".partial"
@@ -70,8 +71,7 @@ def prune(options: Options) -> int:
     if missing:
         screen.text(f"{target}: {missing}")
     going = [one for one in found if not one.stays]
-    freed = sum(one.manifest.size for one in going) + sum(one.size for one in scraps)
-    said = f"{_many(len(going), 'backup')}, {_many(len(scraps), 'left-over part')}, {freed / 1e6:,.1f} MB"
+    said = _amount(going, scraps)
     if not going and not scraps:
         return _end(screen, target, "nothing-to-do", f"{target}: nothing may go", "")
     if options.plan:
@@ -83,14 +83,16 @@ def prune(options: Options) -> int:
     reasons, _ = needed(world, target, folder)
     going = [one for one in going if one.manifest.backup not in reasons]
     _note(folder, going, scraps, found)
+    gone = []
     for one in going:
         if one.manifest.backup not in in_use(journal.runs(folder), entry.keep_replaced):
             remove(world, target, folder, one.manifest.backup)
+            gone.append(one)
     for scrap in scraps:
         scrap.remove()
     if copy := world.working_copy(target):
         copy.push()
-    return _end(screen, target, "done", f"{said} removed", f"inv backups --target={target}")
+    return _end(screen, target, "done", f"{_amount(gone, scraps)} removed", f"inv backups --target={target}")
 
 
 def _confirmed(options: Options, screen: Console, target: str, said: str) -> None:
@@ -165,6 +167,11 @@ def _note(folder: Path, going: list[Decision], scraps: list[Scrap], found: list[
     write_whole(folder / "prunings" / f"{moment}.json", json.dumps(told, indent=1, ensure_ascii=False))
 
 
+def _amount(going: Sequence[Decision], scraps: Sequence[Scrap]) -> str:
+    freed = sum(one.manifest.size for one in going) + sum(one.size for one in scraps)
+    return f"{_many(len(going), 'backup')}, {_many(len(scraps), 'left-over part')}, {freed / 1e6:,.1f} MB"
+
+
 def _many(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
@@ -202,7 +209,4 @@ def set_pin(options: Options, name: str, pinned: bool) -> int:
 
 
 def _locked(world: World, target: str, name: str) -> str:
-    from ops.tools.railway import railway_lock
-
     return railway_lock(world, target=target, name=name)
-

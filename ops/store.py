@@ -183,8 +183,6 @@ class Store:
             yield
         except FileNotFoundError:
             raise Unreachable(f"{self.url}/{key}: is not in the store", "inv backups") from None
-        except OSError:
-            raise
         except self._obs.exceptions.BaseError as error:
             meant = _meaning(str(error))
             raise Unreachable(f"{self.url}: {meant}", _hint(self.url, meant)) from None

@@ -50,7 +50,7 @@ class WorkingCopy:
         self.store, self.target, self.folder, self.say = store, target, folder, say or _say
         self._away_until = 0.0
         # Why the store could not be asked, the last time.
-        self.trouble = ""
+        self.trouble: OpsError | None = None
         self._followed = False
 
     def follow(self) -> None:
@@ -64,9 +64,12 @@ class WorkingCopy:
         self._followed = True
         try:
             there = listed(self.store, self.target)
-            groups = {"", *map(_group, there), *(f"runs/{path.name}" for path in (self.folder / "runs").glob("*"))}
+            groups: dict[str, dict[str, Kept]] = {"": {}}
+            groups |= {f"runs/{path.name}": {} for path in (self.folder / "runs").glob("*")}
+            for name, kept in there.items():
+                groups.setdefault(_group(name), {})[name] = kept
             for group in sorted(groups):
-                self._follow(group, {name: kept for name, kept in there.items() if _group(name) == group})
+                self._follow(group, groups[group])
         except Unreachable as error:
             self._away(error, "what is known here is used")
 
@@ -76,10 +79,9 @@ class WorkingCopy:
         Raises:
             Refused: it does not answer, or does not let us.
         """
-        try:
-            listed(self.store, self.target, "certificates/")
-        except Unreachable as error:
-            raise Refused(f"{self.target}: {error.message}; nothing was changed", error.hint) from None
+        self.follow()
+        if self.trouble:
+            raise Refused(f"{self.target}: {self.trouble.message}; nothing was changed", self.trouble.hint)
 
     def push(self, run: str = "") -> None:
         """Send what is new of a run, and of what belongs to none, the journal last.
@@ -162,7 +164,7 @@ class WorkingCopy:
     def _away(self, error: OpsError, meanwhile: str) -> None:
         if not self._away_until:
             self.say(f"{error.message}; {meanwhile}")
-        self._away_until, self.trouble = time.monotonic() + REST, error.message
+        self._away_until, self.trouble = time.monotonic() + REST, error
 
 
 def _say(text: str) -> None:

@@ -15,7 +15,7 @@ from ops import kept as databases
 from ops.command import quote
 from ops.doctor.check import Finding, Subject, fail, ok, warn
 from ops.errors import OpsError
-from ops.freshness import freshness, harm
+from ops.freshness import freshness
 from ops.listings import aside
 from ops.main import replan
 from ops.private import OTHERS, PARTS, inside
@@ -118,8 +118,8 @@ def backups(subject: Subject) -> Finding:
     found = freshness(subject.world, subject.target)
     if found.newest is None:
         return warn("there is none", found.hint)
-    if said := harm(subject.world, subject.target, found.newest):
-        return fail(f"{found.said}: {said}", found.hint)
+    if found.harm:
+        return fail(f"{found.said}: {found.harm}", found.hint)
     return ok(found.said) if found.well else warn(f"{found.said}: {'; '.join(found.wrong)}", found.hint)
 
 

@@ -77,9 +77,11 @@ def check_backup(world: World, *, target: str, backup_id: str) -> str:
     What of it is only in the object store, or damaged here, is fetched first.
     """
     folder = backup.folder_of(target_folder(world, target), backup_id)
-    if (stored := world.stored(target, backup_id)) and backup.damage(folder):
+    wrong = backup.damage(folder)
+    if wrong and (stored := world.stored(target, backup_id)):
         stored.fetch()
-    if wrong := backup.damage(folder):
+        wrong = backup.damage(folder)
+    if wrong:
         raise StepFailed(f"{target}: backup {backup_id} is damaged: {'; '.join(wrong[:3])}", "inv backups")
     keys = world.opener(target) if backup.read_manifest(folder).sealed else []
     if keys and not age.opens(folder / age.DUMP, keys):

@@ -62,7 +62,10 @@ def check_railway_backup(world: World, *, target: str, name: str) -> str:
 @tool
 def railway_lock(world: World, *, target: str, name: str) -> str:
     """Keep Railway's own backup of this name for good."""
-    found = OnVolume(world.railway(target)).lock(name)
+    try:
+        found = OnVolume(world.railway(target)).lock(name)
+    except NotInPlan as error:
+        return f"{error.message}; the dump stands alone"
     if found is None:
         return f"Railway has no backup {name}; the dump stands alone"
     return f"Railway keeps {name} ({found.id}) until somebody removes it"

@@ -7,6 +7,19 @@ from collections.abc import Callable
 from tests.railway.conftest import Rail
 
 
+def test_a_pin_locks_railways_own_backup_and_holds_where_the_plan_has_none(rail: Callable[..., Rail]) -> None:
+    on = rail("b")
+    file = on.project.folder / "inventory.yaml"
+    file.write_text(file.read_text().replace("deploy: redeploy", "deploy: redeploy\n            backups: true"))
+    assert on.project.inv("backup").code == 0
+    done = on.project.inv("pin", "latest")
+    assert done.code == 0 and "(bak-1) until somebody removes it" in done.out, done.out + done.err
+    assert on.state["backups"][0]["expiresAt"] is None
+    on.change(faults=["plan-gate"])
+    done = on.project.inv("pin", "latest")
+    assert done.code == 0 and "does not include its own backups; the dump stands alone" in done.out, done.out + done.err
+
+
 def test_railways_own_schedule_is_shown_and_set(rail: Callable[..., Rail]) -> None:
     on = rail("b")
     file = on.project.folder / "inventory.yaml"
