@@ -80,14 +80,10 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
     sets = some_tools(world)
     here, host = identity(world, target), world.host(target)
     given: dict[str, Any] = {
-        "run": new_run(ids_in(target_folder(world, name) for name in world.inventory.production)),
-        "target": target,
+        **anew(world, entry),
         "database": here["database"],
         "system": here["system"],
         "server": here["server"],
-        "store": entry.folder,
-        "remote": entry.remote,
-        **encryption(entry),
         "app": app_inputs(world, target),
         "ssh": host.words if host else (),
         "checks": entry.checks,
@@ -97,7 +93,6 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         "lock_timeout": entry.lock_timeout,
         "retries": entry.retries,
         "certificate_hours": entry.certificate_hours,
-        "jobs": min(os.cpu_count() or 1, 4),
         "frozen": here["read_only"] == "on",
         "draft": wanted.draft,
         "auto_rollback": wanted.auto_rollback,
@@ -143,6 +138,18 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
     given["compress"], given["tools"] = world.tools.compression(), str(world.tools.major)
     given.pop("marker", None)
     return Inputs(**given)
+
+
+def anew(world: World, entry: Target) -> dict[str, Any]:
+    """What every new run has, whatever it is about: its id, its target, where it is kept, to whom it is encrypted."""
+    return {
+        "run": new_run(ids_in(target_folder(world, name) for name in world.inventory.production)),
+        "target": entry.name,
+        "store": entry.folder,
+        "remote": entry.remote,
+        "jobs": min(os.cpu_count() or 1, 4),
+        **encryption(entry),
+    }
 
 
 def use_tools(world: World, inputs: Inputs) -> None:

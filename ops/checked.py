@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
-from ops.console import Console
+from ops.console import Console, ending
 from ops.errors import DONE, FAILED, UsageError
 from ops.freshness import Freshness, freshness
-from ops.journal import now
+from ops.journal import Event
 from ops.main import Options, close_stores, target_of, world_of
 from ops.tell import metrics, notify, ping
 
@@ -62,9 +61,7 @@ def _show(screen: Console, one: Freshness) -> None:
         screen.text(one.line)
 
 
-def _outcome(bad: list[Freshness], unheard: list[str], code: int, target: str) -> dict[str, Any]:
+def _outcome(bad: list[Freshness], unheard: list[str], code: int, target: str) -> Event:
     reason = "; ".join([*(f"{one.target}: {'; '.join(one.wrong)}" for one in bad), *unheard])
     hint = bad[0].hint if bad else "mend what could not be told" if unheard else ""
-    told = {"event": "outcome", "procedure": "check-backups", "target": target, "run": None}
-    ending = {"outcome": "failed" if code else "done", "exit": code, "reason": reason, "hint": hint}
-    return {**told, **ending, "stands": "nothing was changed", "at": now()}
+    return ending("check-backups", target, "failed" if code else "done", code, reason, hint)

@@ -168,10 +168,11 @@ class Confirmation:
         given: what ``--confirm`` said; empty where it was not given.
         interactive: whether there is a terminal to ask on.
         facts: what is shown before the question: target first, then the arrow, then the source.
+        way_on: what to type where another name was typed.
     """
 
-    def __init__(self, given: str, interactive: bool, facts: str) -> None:
-        self.given, self.interactive, self.facts = given, interactive, facts
+    def __init__(self, given: str, interactive: bool, facts: str, way_on: str = "inv resume") -> None:
+        self.given, self.interactive, self.facts, self.way_on = given, interactive, facts, way_on
 
     def early(self, target: str) -> None:
         """Refuse at once what would be refused later.
@@ -201,22 +202,27 @@ class Confirmation:
         print(f"\n{self.facts}\n{title}.\nType {target} to go on: ", end="", flush=True)
         typed = sys.stdin.readline().strip()
         if typed != target:
-            raise Refused(f"{target}: {typed or 'nothing'} was typed, so production was not touched", "inv resume")
+            raise Refused(f"{target}: {typed or 'nothing'} was typed, so production was not touched", self.way_on)
 
 
-def print_error(error: OpsError, as_json: bool, procedure: str, target: str) -> None:
-    """Print an error that came before a run had a journal."""
-    Console(as_json).show(
-        {
-            "event": "outcome",
-            "procedure": procedure,
-            "target": target,
-            "run": None,
-            "stands": "nothing was changed",
-            "at": now(),
-            "outcome": error.outcome,
-            "exit": error.exit_code,
-            "reason": error.message,
-            "hint": error.hint,
-        }
-    )
+def ending(
+    procedure: str, target: str, outcome: str, code: int, reason: str, hint: str, stands: str = "nothing was changed"
+) -> Event:
+    """The last event of what is no run, and so has no journal: its outcome, with the exit code and what to type."""
+    told = {"event": "outcome", "procedure": procedure, "target": target, "run": None, "outcome": outcome}
+    return {**told, "exit": code, "reason": reason, "hint": hint, "stands": stands, "at": now()}
+
+
+def print_error(error: OpsError, as_json: bool, procedure: str, target: str, out: TextIO | None = None) -> None:
+    """Print an error that came before a run had a journal.
+
+    Args:
+        out: where to; standard output unless told otherwise.
+    """
+    said = ending(procedure, target, error.outcome, error.exit_code, error.message, error.hint)
+    Console(as_json, out=out).show(said)
+
+
+def interactive(as_json: bool) -> bool:
+    """Whether there is somebody at a terminal to be asked."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and not as_json

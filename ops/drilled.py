@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ops import backup, chosen, journal
 from ops.backup import Manifest
-from ops.bind import Wanted, can_open, encryption, some_tools
+from ops.bind import Wanted, anew, can_open, some_tools
 from ops.errors import Refused
 from ops.identity import no_production, server_of
-from ops.ids import ids_in, new_run
 from ops.inputs import Inputs
 from ops.inventory import Target
 from ops.postgres import choose
@@ -48,20 +46,15 @@ def drilled(world: World, entry: Target, wanted: Wanted) -> Inputs:
     world.tools = choose(sets, manifest.server // 10000, major, f"{test.name} ← {manifest.backup}")
     same = there["system"] == manifest.system and manifest.database in there["databases"]
     return Inputs(
-        run=new_run(ids_in(target_folder(world, one) for one in world.inventory.production)),
-        target=entry.name,
+        **{**anew(world, entry), "sealed": manifest.sealed},
         database=manifest.database,
         system=manifest.system,
-        store=entry.folder,
-        remote=entry.remote,
-        **{**encryption(entry), "sealed": manifest.sealed},
         backup=manifest.backup,
         chosen=said,
         test=test.name,
         test_database=name,
         test_system=there["system"],
         test_like=manifest.database if same else "postgres",
-        jobs=min(os.cpu_count() or 1, 4),
         compress=world.tools.compression(),
         tools=str(world.tools.major),
         apart=True,

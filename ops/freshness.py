@@ -17,6 +17,8 @@ from ops.probes import target_folder
 from ops.proved import Proved, failed, proved, told
 from ops.world import World
 
+STORE = "look at the store and its access (docs/stores.md)"
+
 
 @dataclass
 class Freshness:
@@ -28,6 +30,7 @@ class Freshness:
     wrong: list[str] = field(default_factory=list)
     said: str = ""
     harm: str = ""
+    _mended_by: list[str] = field(default_factory=list)
 
     @property
     def well(self) -> bool:
@@ -43,10 +46,15 @@ class Freshness:
     @property
     def hint(self) -> str:
         """What to type."""
-        if any("://" in one for one in self.wrong):
-            return "look at the store and its access (docs/stores.md)"
-        old = any("proved" in one or "drill" in one for one in self.wrong) and len(self.wrong) == 1
-        return "" if self.well else f"inv {'drill' if old else 'backup'} --target={self.target}"
+        if STORE in self._mended_by:
+            return STORE
+        mend = "drill" if self._mended_by == ["drill"] else "backup"
+        return "" if self.well else f"inv {mend} --target={self.target}"
+
+    def fault(self, said: str, mend: str = "backup") -> None:
+        """Take note of what must not be so, and of what mends it: a backup, a drill, or a look at the store."""
+        self.wrong.append(said)
+        self._mended_by.append(mend)
 
 
 def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
@@ -57,13 +65,14 @@ def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
     """
     folder, fresh = target_folder(world, target), world.inventory.target(target).fresh
     found = Freshness(target)
-    if (copy := world.working_copy(target)) and copy.trouble:
-        found.wrong.append(copy.trouble.message)
+    copy = world.working_copy(target)
+    if copy and copy.trouble:
+        found.fault(copy.trouble.message, STORE)
         return found
     try:
         newest = backup.find(folder, "latest")
     except OpsError:
-        found.wrong.append(f"there is no backup{_attempt(folder, '')}")
+        found.fault(f"there is no backup{_attempt(folder, '')}")
         return found
     runs = journal.runs(folder)
     done, bad = proved(runs), failed(runs)
@@ -74,17 +83,17 @@ def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
     found.said = f"{newest.backup}, {age(newest.taken_at)} old, {rows:,} rows, {newest.size / 1e6:,.1f} MB; {proof}"
     now = datetime.now(UTC)
     if now - newest.taken_at > span(fresh.backup):
-        found.wrong.append(f"the newest backup is older than {spoken(fresh.backup)}{_attempt(folder, newest.backup)}")
+        found.fault(f"the newest backup is older than {spoken(fresh.backup)}{_attempt(folder, newest.backup)}")
     if newest.taken_at - now > timedelta(hours=1):
-        found.wrong.append("the newest backup is of the future: a clock is wrong")
+        found.fault("the newest backup is of the future: a clock is wrong")
     found.harm = harm(world, target, newest, deep=deep)
     if found.harm:
-        found.wrong.append(found.harm)
+        found.fault(found.harm, STORE if copy else "backup")
     if newest.backup in bad:
-        found.wrong.append(f"drill {bad[newest.backup]} did not prove the newest backup")
+        found.fault(f"drill {bad[newest.backup]} did not prove the newest backup", "drill")
     if fresh.proved and (found.proved is None or now - found.proved.at > span(fresh.proved)):
         last = f"the last one {age(found.proved.at)} ago" if found.proved else "never"
-        found.wrong.append(f"no backup was proved within {spoken(fresh.proved)}: {last}")
+        found.fault(f"no backup was proved within {spoken(fresh.proved)}: {last}", "drill")
     return found
 
 

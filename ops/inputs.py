@@ -15,6 +15,8 @@ from ops.command import Host
 
 # A run's id: the moment and four letters; by hand the page's.
 RUN = r"\d{8}_\d{6}_[a-z0-9]{4}"
+# Behind a test target's name: the database beside it on which a release is rehearsed. No target has an @ in its name.
+REHEARSAL = "@rehearsal"
 
 
 class AppInputs(BaseModel):
@@ -160,7 +162,7 @@ class Inputs(BaseModel):
     @property
     def rehearses(self) -> bool:
         """Whether the release is rehearsed beside the test database, since that is only for defanged clones."""
-        return self.test.endswith("@rehearsal")
+        return self.test.endswith(REHEARSAL)
 
     @property
     def deploys(self) -> bool:

@@ -62,6 +62,12 @@ class State:
         return str(self.header["target"])
 
     @property
+    def backup(self) -> str:
+        """The backup that it takes or restores; empty where its inputs name none."""
+        inputs = self.header.get("inputs")
+        return str(inputs.get("backup") or "") if isinstance(inputs, dict) else ""
+
+    @property
     def finished(self) -> bool:
         """It ended well, or was taken back: nothing is left to resume."""
         return self.outcome is not None and self.outcome["outcome"] == "done"

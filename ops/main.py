@@ -183,11 +183,11 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
 
 def _confirmation(plan: Plan, options: Options) -> console.Confirmation:
     c = plan.inputs
-    interactive = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
     what = f"{len(c.pending)} migrations" if c.pending else c.chosen or f"backup {c.backup}"
     if c.salvage:
         what += "".join(f"\n  {source} → {into}" for source, into in c.salvage.tables)
-    return console.Confirmation(options.confirm, interactive, f"{c.target} ({c.database}) ← {what}")
+    facts = f"{c.target} ({c.database}) ← {what}"
+    return console.Confirmation(options.confirm, console.interactive(options.json), facts)
 
 
 @contextlib.contextmanager

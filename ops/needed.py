@@ -74,9 +74,8 @@ def _bound(folder: Path, name: str) -> list[str]:
 
 
 def _of(state: State) -> list[str]:
-    inputs = state.header.get("inputs")
-    named = str(inputs.get("backup") or "") if isinstance(inputs, dict) else ""
-    return [*({named} if named else ()), *(f"{state.run}{end}" for end in OWN if f"{state.run}{end}" != named)]
+    """The backup that it works with, and those that it may have taken."""
+    return list(dict.fromkeys(filter(None, (state.backup, *(f"{state.run}{end}" for end in OWN)))))
 
 
 def _for_kept(world: World, target: str, runs: Sequence[State], found: dict[str, list[str]]) -> str:
@@ -110,12 +109,16 @@ def pins(folder: Path) -> dict[str, str]:
 def pin(folder: Path, backup: str, reason: str) -> None:
     """Keep a backup until it is unpinned."""
     said = {"backup": backup, "reason": reason, "at": journal.now()}
-    write_whole(folder / PINS / f"{whole_id(backup, 'backup id')}.json", json.dumps(said))
+    write_whole(_pin(folder, backup), json.dumps(said))
 
 
 def unpin(folder: Path, backup: str) -> bool:
     """Let retention decide again; False where it was not pinned."""
-    path = folder / PINS / f"{whole_id(backup, 'backup id')}.json"
+    path = _pin(folder, backup)
     there = path.exists()
     path.unlink(missing_ok=True)
     return there
+
+
+def _pin(folder: Path, backup: str) -> Path:
+    return folder / PINS / f"{whole_id(backup, 'backup id')}.json"

@@ -43,14 +43,12 @@ def proved(states: Iterable[State]) -> dict[str, Proved]:
     """
     found: dict[str, Proved] = {}
     for state in states:
-        inputs = state.header.get("inputs")
-        backup = str(inputs.get("backup") or "") if isinstance(inputs, dict) else ""
         for step in RESTORES:
             at = _moment(state.ever.get(step, ""))
-            if backup and at:
-                one = Proved(backup, at, state.run, state.procedure, state.seconds.get(step, 0))
-                if backup not in found or found[backup].at < at:
-                    found[backup] = one
+            if state.backup and at:
+                one = Proved(state.backup, at, state.run, state.procedure, state.seconds.get(step, 0))
+                if one.backup not in found or found[one.backup].at < at:
+                    found[one.backup] = one
     return found
 
 
@@ -67,12 +65,10 @@ def failed(states: Iterable[State]) -> dict[str, str]:
     not be done, for want of a server or of room, says nothing of the backup."""
     found: dict[str, str] = {}
     for state in states:
-        inputs = state.header.get("inputs")
-        backup = str(inputs.get("backup") or "") if isinstance(inputs, dict) else ""
-        if backup and any(step in state.ever for step in RESTORES):
-            found.pop(backup, None)
-        elif backup and any(word in state.trouble.get("drill.restore", "") for word in BAD):
-            found[backup] = state.run
+        if any(step in state.ever for step in RESTORES):
+            found.pop(state.backup, None)
+        elif state.backup and any(word in state.trouble.get("drill.restore", "") for word in BAD):
+            found[state.backup] = state.run
     return found
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from ops import backup, journal
 from ops.backup import age
-from ops.console import Confirmation, Console
+from ops.console import Confirmation, Console, ending, interactive
 from ops.errors import DONE, Refused
 from ops.files import sync_folder, write_whole
 from ops.freshness import harm
@@ -96,10 +95,10 @@ def prune(options: Options) -> int:
 
 
 def _confirmed(options: Options, screen: Console, target: str, said: str) -> None:
-    interactive = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
-    if not options.confirm and not interactive:
-        raise Refused(f"{target}: {said} would go; nothing was changed", f"inv prune-backups --confirm={target}")
-    Confirmation(options.confirm, interactive, f"{target}: {said}").ask(target, "Remove them for good")
+    asked, way_on = interactive(options.json), f"inv prune-backups --confirm={target}"
+    if not options.confirm and not asked:
+        raise Refused(f"{target}: {said} would go; nothing was changed", way_on)
+    Confirmation(options.confirm, asked, f"{target}: {said}", way_on).ask(target, "Remove them for good")
 
 
 def remove(world: World, target: str, folder: Path, name: str) -> None:
@@ -177,8 +176,7 @@ def _many(number: int, what: str) -> str:
 
 
 def _end(screen: Console, target: str, outcome: str, reason: str, hint: str, procedure: str = "prune-backups") -> int:
-    told = {"event": "outcome", "procedure": procedure, "target": target, "run": None, "outcome": outcome}
-    screen.show({**told, "exit": DONE, "reason": reason, "hint": hint, "stands": "", "at": journal.now()})
+    screen.show(ending(procedure, target, outcome, DONE, reason, hint, stands=""))
     return DONE
 
 

@@ -89,21 +89,10 @@ def recover(options: Options, backup_id: str) -> int:
     if options.json:
         screen.show({"event": "recovery", **asdict(found)})
     lossy = found.state in ("lost", "correct")
-    screen.show(
-        {
-            "event": "outcome",
-            "procedure": "recover",
-            "target": target,
-            "run": None,
-            "outcome": "done" if found.ways else "nothing-to-do",
-            "exit": DIFFERS if lossy else DONE,
-            "reason": REASONS[found.state],
-            "hint": found.ways[0].commands[0] if found.ways else "",
-            "stands": "nothing was changed",
-            "at": journal.now(),
-        }
-    )
-    return DIFFERS if lossy else DONE
+    outcome, code = "done" if found.ways else "nothing-to-do", DIFFERS if lossy else DONE
+    hint = found.ways[0].commands[0] if found.ways else ""
+    screen.show(console.ending("recover", target, outcome, code, REASONS[found.state], hint))
+    return code
 
 
 REASONS = {
@@ -261,9 +250,9 @@ def _aside(target: str, folder: Path) -> Way | None:
     back = [state for state in known if state.procedure == "rollback" and state.finished and not state.undone]
     if not back:
         return None
-    to, kept = str(back[-1].header["inputs"]["backup"]), f"{back[-1].run}_safety"  # type: ignore[index]
+    to, kept = back[-1].backup, f"{back[-1].run}_safety"
     salvaged = [state for state in known if state.procedure == "salvage" and state.finished and not state.undone]
-    if any(state.header["inputs"]["backup"] == kept for state in salvaged):  # type: ignore[index]
+    if any(state.backup == kept for state in salvaged):
         return None
     one, two = (fingerprint.read(folder / "backups" / name / "fingerprint.jsonl") for name in (to, kept))
     written = [table.name for table in two.tables.values() if table.rows and _differs(one, two, table.name)]

@@ -8,26 +8,23 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
-from ops.inputs import named
+from ops.inputs import REHEARSAL, named
 from ops.postgres import parts_of
-
-# Behind a test target's name; no target of an inventory may have an @ in its name.
-SUFFIX = "@rehearsal"
 
 
 def rehearsal_of(test: str) -> str:
     """The name that stands for the rehearsal of a test target."""
-    return test + SUFFIX
+    return test + REHEARSAL
 
 
 def is_rehearsal(target: str) -> bool:
     """Whether a name stands for a rehearsal."""
-    return target.endswith(SUFFIX)
+    return target.endswith(REHEARSAL)
 
 
 def entry_of(target: str) -> str:
     """The inventory's name for a target; for a rehearsal the test target's."""
-    return target.removesuffix(SUFFIX)
+    return target.removesuffix(REHEARSAL)
 
 
 def led(url: str, target: str) -> str:

@@ -29,6 +29,7 @@ AT_ONCE, PIECE = 4, 8 << 20
 PARTS = 9_000
 # Seconds for one request, and for its repetition: of a piece, and of a small file that somebody waits for.
 PATIENT, QUICK = (300, 60), (10, 5)
+ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT")
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,10 @@ class Store:
                 mode: Any = {"e_tag": tag} if tag else "create"
                 done = self._obs.put(self._store(QUICK), key, content, mode=mode)
             except (errors.AlreadyExistsError, errors.PreconditionError):
+                # The library asks again where an answer was lost, and then meets what it wrote itself.
+                there, its_tag = self.read(key)
+                if there == content:
+                    return its_tag
                 raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile") from None
             except (errors.NotSupportedError, NotImplementedError):
                 if self._tag(key) != tag:
@@ -188,7 +193,6 @@ class Store:
             raise Unreachable(f"{self.url}: {meant}", _hint(self.url, meant)) from None
 
 
-ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT")
 _SAID = (
     ("NoSuchBucket", "there is no such bucket"),
     ("AccessDenied", "access is denied to this key"),
@@ -204,8 +208,6 @@ _SAID = (
     ("error trying to connect", "it does not answer"),
     ("timed out", "it does not answer in time"),
 )
-
-
 _KEYS = {
     "s3": "export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… AWS_REGION=…   of a key that may read and write there",
     "gs": "export GOOGLE_APPLICATION_CREDENTIALS=FILE   of an account that may read and write there",

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from invoke.collection import Collection
 from invoke.tasks import task
 
+from ops.backup_tasks import check_backups, drill, pin, prune_backups, unpin
 from ops.doctor.task import doctor
-from ops.kept_task import check_backups, drill, pin, prune_backups, unpin
 from ops.schedule.task import HELP as SCHEDULE
 from ops.schedule.task import schedule, scheduled
 from ops.tool_tasks import end, tool_tasks

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ops.console import Console
+from ops.console import Console, ending
 from ops.doctor.catalog import PRODUCTION, SHARED, TEST
 from ops.doctor.check import Check, Finding, Subject, examine
 from ops.doctor.may import count, some
 from ops.doctor.reach import inventory
 from ops.errors import DONE, FAILED, UsageError
-from ops.journal import now
 from ops.main import Options, world_of
 from ops.world import World
 
@@ -68,22 +67,10 @@ class Report:
         said += [f"{counts['skip']} could not be looked at"] if counts["skip"] else []
         said += [f"{count(counts['ok'], 'check')} right"]
         first = next((found.hint for _, _, found in self.found if found.status == "fail"), "")
-        self.screen.show(
-            {
-                "event": "outcome",
-                "procedure": "doctor",
-                "target": target,
-                "run": None,
-                "outcome": "failed" if failed else "done",
-                "exit": FAILED if failed else DONE,
-                "reason": "; ".join(said),
-                "hint": first,
-                "stands": "nothing was changed",
-                "at": now(),
-                "checks": {status: counts[status] for status in WORDS},
-            }
-        )
-        return FAILED if failed else DONE
+        code = FAILED if failed else DONE
+        told = ending("doctor", target, "failed" if failed else "done", code, "; ".join(said), first)
+        self.screen.show({**told, "checks": {status: counts[status] for status in WORDS}})
+        return code
 
 
 def show(options: Options) -> int:

@@ -8,7 +8,6 @@ from ops import console
 from ops.bind import some_tools
 from ops.errors import DIFFERS, DONE, REFUSED
 from ops.hazards import Foresight, Hazard, look_ahead
-from ops.journal import now
 from ops.main import Options, target_of, world_of
 
 WIDTH = 110
@@ -32,21 +31,8 @@ def show(options: Options) -> int:
             screen.text(block(hazard))
     screen.text("\n".join(seen.unseen))
     outcome, code, hint = _ending(seen, target)
-    screen.show(
-        {
-            "event": "outcome",
-            "procedure": "hazards",
-            "target": target,
-            "run": None,
-            "outcome": outcome,
-            "exit": code,
-            "reason": _reason(seen) if code == DONE else f"{target}: {_reason(seen)}",
-            "hint": hint,
-            "stands": "nothing was changed",
-            "at": now(),
-            "unseen": list(seen.unseen),
-        }
-    )
+    reason = _reason(seen) if code == DONE else f"{target}: {_reason(seen)}"
+    screen.show({**console.ending("hazards", target, outcome, code, reason, hint), "unseen": list(seen.unseen)})
     return code
 
 

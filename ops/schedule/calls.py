@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ops.console import Console
+from ops.console import print_error
 from ops.errors import OpsError, UsageError
-from ops.journal import now
 from ops.main import Options, target_of, world_of
 from ops.schedule import running, trial
 from ops.schedule.standing import file_of, folder_of
@@ -36,7 +35,5 @@ def called(options: Options, file: Path | None, due: bool, look: bool, task: str
         return running.all_due(file) if due else running.scheduled(file, task)
     except OpsError as error:
         error.shown = True
-        told = {"event": "outcome", "procedure": "scheduled", "target": options.target, "run": None, "at": now()}
-        more = {"outcome": error.outcome, "exit": error.exit_code, "reason": error.message, "hint": error.hint}
-        Console(options.json, out=sys.stderr).show({**told, **more, "stands": "nothing was changed"})
+        print_error(error, options.json, "scheduled", options.target, sys.stderr)
         raise

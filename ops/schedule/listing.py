@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ops.console import Console
+from ops.console import Console, ending
 from ops.errors import DIFFERS, DONE, FAILED, UsageError
 from ops.files import make_folder, write_whole
-from ops.journal import now
+from ops.journal import Event
 from ops.main import Options, close_stores, target_of, world_of
 from ops.schedule import crontab, kept, systemd
 from ops.schedule.kept import Installed
@@ -122,10 +122,8 @@ def _local(at: datetime, zone: str) -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
 
 
-def _outcome(outcome: str, target: str, reason: str, hint: str, code: int = DONE, stands: str = "") -> dict[str, Any]:
-    told = {"event": "outcome", "procedure": "schedule", "target": target, "run": None, "outcome": outcome}
-    more = {"exit": code, "reason": reason, "hint": hint, "stands": stands or "nothing was changed", "at": now()}
-    return {**told, **more}
+def _outcome(outcome: str, target: str, reason: str, hint: str, code: int = DONE, stands: str = "") -> Event:
+    return ending("schedule", target, outcome, code, reason, hint, stands or "nothing was changed")
 
 
 def _install(world: World, screen: Console, found: Standing, place: systemd.Place, plan: bool) -> int:

@@ -52,6 +52,13 @@ def test_only_one_of_two_writers_wins(store: Store) -> None:
     assert store.read("shop/runs/r/journal.jsonl") == (b"two", second)
 
 
+def test_an_answer_that_was_lost_is_no_other_writer(at: Line, bucket: str) -> None:
+    store = Store(f"s3://{bucket}/kept")
+    tag = store.swap("shop/runs/r/journal.jsonl", b"one", "")
+    # The same once more, as it is sent when the answer did not come.
+    assert store.swap("shop/runs/r/journal.jsonl", b"one", "") == tag
+
+
 def test_what_is_not_there_is_said(store: Store, tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="is not in the store"):
         store.read("shop/nothing")
