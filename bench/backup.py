@@ -22,12 +22,14 @@ import pyrage
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.far import far
 from bench.fingerprint import LARGE, database, interleaved, tell
 from bench.release import KEYS
 from bench.servers import ROOT, asked, cannot, programs, served
 from ops.embedded import Server
 from ops.errors import OpsError
 from ops.postgres import installed
+from ops.world import SQL_FOLDER
 
 INVENTORY = """
 all:
@@ -37,6 +39,8 @@ all:
       hosts:
         shop: {{database: "env:DATABASE_URL"{more}}}
 """
+# Bytes a second of the slow line.
+SLOW = 25e6
 KEYS_THERE = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-east-1"}
 
 
@@ -77,7 +81,7 @@ class Backups:
         self.home = server.home / f"{name}_backups"
         self.home.mkdir()
 
-    def ours(self, what: str, store: str, more: str = "") -> Callable[[], None]:
+    def ours(self, what: str, store: str, more: str = "", **env: str) -> Callable[[], None]:
         """Our backup, with an inventory of its own."""
         folder = self.home / what
         folder.mkdir()
@@ -87,7 +91,7 @@ class Backups:
         def run() -> None:
             for left in ("store", ".store"):
                 shutil.rmtree(folder / left, ignore_errors=True)
-            self.call(sys.executable, "-m", "invoke", "backup", folder=folder)
+            self.call(sys.executable, "-m", "invoke", "backup", folder=folder, **env)
 
         return run
 
@@ -103,9 +107,15 @@ class Backups:
 
         return run
 
-    def call(self, *words: str, folder: Path) -> None:
+    def fingerprint(self) -> None:
+        """The fingerprint alone."""
+        sql = ("--quiet", "--no-psqlrc", f"--file={SQL_FOLDER}/fingerprint.sql", f"--output={self.home}/fingerprint")
+        self.call("psql", *sql, f"--dbname={self.server.url(self.name)}", folder=self.home)
+
+    def call(self, *words: str, folder: Path, **env: str) -> None:
         """Run a program that has to succeed."""
-        done = subprocess.run(words, cwd=folder, env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        given = self.env | env
+        done = subprocess.run(words, cwd=folder, env=given, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode:
             raise OpsError(f"{' '.join(words[:4])} failed: {(done.stderr or done.stdout).strip()[-500:]}")
 
@@ -114,18 +124,28 @@ def measure(server: Server, name: str, endpoint: str, rounds: int) -> None:
     """One database, every way."""
     all_of = Backups(server, name, endpoint)
     key = pyrage.x25519.Identity.generate().to_public()
-    ways = {
-        "directory": all_of.bare("--format=directory", "--jobs=2"),
-        "stream": all_of.bare("--format=custom"),
-        "folder": all_of.ours("folder", "store"),
-        "encrypted": all_of.ours("encrypted", "store", f", encrypt: {{recipients: [{key}]}}"),
-        "s3": all_of.ours("s3", "s3://bench/kept"),
-    }
-    taken = interleaved(rounds, ways)
+    sealed, kept = f", encrypt: {{recipients: [{key}]}}", "s3://bench/kept"
+    port = int(endpoint.rsplit(":", 1)[1])
+    with far(port, 0.01, SLOW) as slow:
+        there = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{slow}"}
+        ways = {
+            "directory": all_of.bare("--format=directory", "--jobs=2"),
+            "stream": all_of.bare("--format=custom"),
+            "fingerprint": all_of.fingerprint,
+            "folder": all_of.ours("folder", "store"),
+            "encrypted": all_of.ours("encrypted", "store", sealed),
+            "s3": all_of.ours("s3", kept),
+            "slow": all_of.ours("slow", kept, sealed, **there),
+            "after": all_of.ours("after", kept, sealed, OPS_AHEAD="1000000", **there),
+        }
+        taken = interleaved(rounds, ways)
+    both = [sum(pair) for pair in zip(taken["directory"], taken["fingerprint"], strict=True)]
     tell("to a folder / pg_dump --format=directory --jobs=2", taken["folder"], taken["directory"], 1.1)
+    tell("to a folder / that, and then the fingerprint alone", taken["folder"], both, 1.1)
     tell("to S3 / pg_dump --format=directory --jobs=2", taken["s3"], taken["directory"], 1.1)
     tell("encrypted / pg_dump --format=custom", taken["encrypted"], taken["stream"], 1.25)
-    tell("encrypted / to a folder", taken["encrypted"], taken["folder"], None)
+    tell("encrypted / to a folder", taken["encrypted"], taken["folder"], 1.25)
+    tell("to S3 over a slow line: sent meanwhile / afterwards", taken["slow"], taken["after"], None)
 
 
 def main() -> int:

@@ -133,7 +133,7 @@ def seal(partial: Path, final: Path, facts: dict[str, object]) -> Manifest:
         return read_manifest(final)
     files = {}
     for path in sorted(partial.rglob("*")):
-        if path.is_file() and path.name != "manifest.json":
+        if path.is_file() and path.name != "manifest.json" and not path.name.startswith("."):
             if path.is_symlink():
                 raise OpsError(f"{path}: a link, which is no part of a dump", "inv backup")
             path.chmod(0o600)

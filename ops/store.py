@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -83,6 +83,19 @@ class Store:
             done = self._obs.put(self._store(PATIENT), key, path, chunk_size=piece, max_concurrency=AT_ONCE)
         return done["e_tag"] or ""
 
+    @contextlib.contextmanager
+    def growing(self, key: str) -> Iterator[Callable[[bytes], object]]:
+        """Send what comes bit by bit: gives what takes the next bytes. It is seen once all of it is there."""
+        writer = self._obs.open_writer(self._store(PATIENT), key, buffer_size=2 * PIECE, max_concurrency=AT_ONCE)
+
+        def take(content: bytes) -> None:
+            with self._said(key, OSError):
+                writer.write(content)
+
+        yield take
+        with self._said(key, OSError):
+            writer.close()
+
     def swap(self, key: str, content: bytes, tag: str) -> str:
         """Write a small object only where it is still the one that is known.
 
@@ -107,12 +120,13 @@ class Store:
                     return its_tag
                 raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile") from None
             except (errors.NotSupportedError, NotImplementedError):
-                if self._tag(key) != tag:
+                if self.tag(key) != tag:
                     raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile") from None
                 done = self._obs.put(self._store(QUICK), key, content)
-        return done["e_tag"] or self._tag(key)
+        return done["e_tag"] or self.tag(key)
 
-    def _tag(self, key: str) -> str:
+    def tag(self, key: str) -> str:
+        """An object's tag; empty where there is none."""
         try:
             return self._obs.head(self._store(QUICK), key)["e_tag"] or ""
         except FileNotFoundError:
@@ -182,13 +196,13 @@ class Store:
         return self._made[patience]
 
     @contextlib.contextmanager
-    def _said(self, key: str) -> Iterator[None]:
-        """The library's errors, whose texts run over many lines, as one."""
+    def _said(self, key: str, *more: type[Exception]) -> Iterator[None]:
+        """The library's errors, and what else it raises, whose texts run over many lines, as one."""
         try:
             yield
         except FileNotFoundError:
             raise Unreachable(f"{self.url}/{key}: is not in the store", "inv backups") from None
-        except self._obs.exceptions.BaseError as error:
+        except (self._obs.exceptions.BaseError, *more) as error:
             meant = _meaning(str(error))
             raise Unreachable(f"{self.url}: {meant}", _hint(self.url, meant)) from None
 

@@ -8,11 +8,14 @@ from pathlib import Path
 from ops.backup import Manifest, read_manifest
 from ops.errors import StepFailed
 from ops.files import sha256
+from ops.sent import about, noted
 from ops.store import Kept, Store
 
 # What leads into a folder here, and never out of it.
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 MANIFEST = "manifest.json"
+# Beside a backup's files, and no part of it: what of it was sent.
+SENT = ".sent.json"
 
 
 def listed(store: Store, target: str, below: str = "") -> dict[str, Kept]:
@@ -42,12 +45,19 @@ class StoredBackup:
         self.folder, self.below = folder / "backups" / backup, f"backups/{backup}/"
 
     def put(self) -> int:
-        """Send it, the manifest last; what is there already is not sent again. Gives the bytes that were sent."""
+        """Send it, the manifest last; what is there already is not sent again. Gives the bytes that were sent.
+
+        What is there is only taken for a file's content where it is known to have been sent from that very file: what
+        an attempt that was cut off has sent may be as long.
+        """
         manifest, there, sent = read_manifest(self.folder), self._listed(), 0
-        for name, (_, size) in manifest.files.items():
-            if name not in there or there[name].size != size:
-                self.store.put(self._key(name), self.folder / name)
-                sent += size
+        with noted(self.folder / SENT) as known:
+            for name, (_, size) in manifest.files.items():
+                path = self.folder / name
+                if name not in there or known.get(name) != (there[name].tag, *about(path)):
+                    seen = about(path)
+                    known[name] = (self.store.put(self._key(name), path), *seen)
+                    sent += size
         self.store.put(self._key(MANIFEST), self.folder / MANIFEST)
         return sent
 

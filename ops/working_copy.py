@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from ops.errors import OpsError, Refused, Unreachable
 from ops.files import write_whole
+from ops.sent import Known, about, noted
 from ops.store import AT_ONCE, Changed, Kept, Store
 from ops.stored import MANIFEST, SAFE, listed
 
@@ -31,9 +31,6 @@ OURS = ("backups", "runs", "schedules")
 LIGHT = (MANIFEST, "fingerprint.jsonl")
 # Seconds for which a store that did not answer is not asked again.
 REST = 15.0
-
-# An object's tag, and the size and time of the file that it was sent from or fetched into.
-Known = tuple[str, int, int]
 
 
 class WorkingCopy:
@@ -98,7 +95,7 @@ class WorkingCopy:
             return
         try:
             for group in ("", *([f"runs/{run}"] if run else [])):
-                with _noted(self.folder / group / STATE) as known:
+                with noted(self.folder / group / STATE) as known:
                     self._send_new(group, known)
         except Unreachable as error:
             self._away(error, f"the run goes on, and is only in {self.folder} for now")
@@ -107,7 +104,7 @@ class WorkingCopy:
         with _held(self.folder / group / JOURNAL if group else None) as free:
             if not free:
                 return
-            with _noted(self.folder / group / STATE) as known:
+            with noted(self.folder / group / STATE) as known:
                 wanted = [name for name in there if _is_light(name, there) and self._is_news(name, there[name], known)]
                 with ThreadPoolExecutor(AT_ONCE) as pool:
                     list(pool.map(lambda name: self._fetch(name, there[name], known), wanted))
@@ -125,18 +122,18 @@ class WorkingCopy:
                 path.replace(aside)
                 self.say(f"{self.target}: {name} was written here and on another machine; ours is kept as {aside.name}")
                 write_whole(path, content)
-            known[name] = (tag, *_about(path))
+            known[name] = (tag, *about(path))
             return
         self.store.get(f"{self.target}/{name}", path, kept.size)
-        known[name] = (kept.tag, *_about(path))
+        known[name] = (kept.tag, *about(path))
 
     def _send_new(self, group: str, known: dict[str, Known]) -> None:
         new = [name for name in self._names(group) if self._is_new(name, known)]
         for name in sorted(new, key=lambda name: name.endswith(JOURNAL)):
             path, key = self.folder / name, f"{self.target}/{name}"
-            about = _about(path)
+            seen = about(path)
             tag = self._swap(path, key, known) if name.endswith(JOURNAL) else self.store.put(key, path)
-            known[name] = (tag, *about)
+            known[name] = (tag, *seen)
 
     def _swap(self, path: Path, key: str, known: dict[str, Known]) -> str:
         tag = known.get(key.removeprefix(f"{self.target}/"), ("",))[0]
@@ -159,7 +156,7 @@ class WorkingCopy:
                         yield name
 
     def _is_new(self, name: str, known: dict[str, Known]) -> bool:
-        return name not in known or known[name][1:] != _about(self.folder / name)
+        return name not in known or known[name][1:] != about(self.folder / name)
 
     def _away(self, error: OpsError, meanwhile: str) -> None:
         if not self._away_until:
@@ -175,11 +172,6 @@ def _group(name: str) -> str:
     """``runs/ID`` for a run's files, which only the holder of its journal may touch; else nothing."""
     parts = name.split("/")
     return "/".join(parts[:2]) if parts[0] == "runs" and len(parts) > 2 else ""
-
-
-def _about(path: Path) -> tuple[int, int]:
-    about = path.stat()
-    return about.st_size, about.st_mtime_ns
 
 
 def _is_light(name: str, there: Iterable[str]) -> bool:
@@ -206,19 +198,3 @@ def _held(journal: Path | None) -> Iterator[bool]:
     finally:
         if handle >= 0:
             os.close(handle)
-
-
-@contextlib.contextmanager
-def _noted(path: Path) -> Iterator[dict[str, Known]]:
-    """What is known of the objects, and written back whole where it changed, also after an error."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        known = {str(name): (str(tag), int(size), int(at)) for name, (tag, size, at) in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        known = {}
-    before = dict(known)
-    try:
-        yield known
-    finally:
-        if known != before:
-            write_whole(path, json.dumps(known))

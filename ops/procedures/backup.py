@@ -53,6 +53,11 @@ def encrypted(c: Inputs) -> dict[str, str]:
     return {"recipients": " ".join(c.recipients)} if c.recipients else {}
 
 
+def sent_ahead(c: Inputs) -> dict[str, str]:
+    """What tells the dump where to send what is finished of it; nothing where it does not go to an object store."""
+    return {"store": c.remote, "prefix": f"{c.target}/backups/{c.backup}"} if c.remote else {}
+
+
 @check("pg_dump came to its end, and the dump can be read", "inv resume")
 def dump_reads(c: Inputs) -> list[Command]:
     """pg_dump can end early, and what it leaves may still be listed: `dumped` is written when it came to its end."""
@@ -109,7 +114,8 @@ def backup_is_whole(c: Inputs) -> Command:
 def dump(c: Inputs) -> list[Command]:
     """Exports a snapshot, dumps it in parallel and takes the fingerprint of every table from that same snapshot
     meanwhile, so that a restored copy can be compared with it to the last bit."""
-    given = {"service": c.target, "folder": c.partial, "jobs": str(c.jobs), "compress": c.compress} | encrypted(c)
+    given = {"service": c.target, "folder": c.partial, "jobs": str(c.jobs), "compress": c.compress}
+    given |= encrypted(c) | sent_ahead(c)
     return [
         Shell(("rm", "-rf", c.partial), c.target),
         Shell(("install", "-d", "-m", "700", c.folder, f"{c.folder}/backups", c.partial), c.target),

@@ -1,0 +1,189 @@
+"""What is finished of a dump is sent while the rest is still written; what went wrong there is put right after it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from ops import ahead
+from ops.ahead import Ahead
+from ops.backup import seal
+from ops.errors import Unreachable
+from ops.store import PIECE, Store
+from ops.stored import StoredBackup
+from tests.conftest import Project
+from tests.stores.conftest import KEYS, Line, elsewhere
+
+FACTS = {
+    "target": "shop",
+    "database": "shop",
+    "taken_at": "2026-11-27T03:00:00Z",
+    "server": 18,
+    "client": "18",
+    "system": "1",
+    "schema_digest": "x",
+    "migrations": (),
+    "commit": "",
+    "run": "b1",
+    "rows": {},
+}
+
+
+class Dump:
+    """A dump that is being written, and the store that it is sent to meanwhile."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.store, self.target = store, folder / "shop"
+        self.folder = self.target / "backups/b1.partial"
+        (self.folder / "dump").mkdir(parents=True)
+        self.work = threading.Thread(target=Ahead(store, "shop/backups/b1", self.folder).send, daemon=True)
+
+    def wait(self, name: str) -> None:
+        """Wait until something of that name is in the store."""
+        for _ in range(200):
+            if f"shop/backups/b1/{name}" in self.store.listed("shop/"):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{name} did not come")
+
+    def end(self) -> None:
+        """pg_dump comes to its end."""
+        (self.folder / "exit").write_text("0")
+        self.work.join(20)
+        assert not self.work.is_alive()
+        (self.folder / "exit").unlink()
+
+    def put(self) -> int:
+        """Seal it, and send the rest; the bytes that were sent then."""
+        final = self.folder.with_name("b1")
+        seal(self.folder, final, {"backup": "b1", **FACTS})
+        assert not any(name.startswith(".") for name in os.listdir(final / "dump"))
+        stored = StoredBackup(self.store, "shop", self.target, "b1")
+        sent = stored.put()
+        manifest = stored.check(deep=True)
+        assert not any(".sent" in name for name in manifest.files)
+        return sent
+
+
+@pytest.fixture
+def dump(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dump:
+    monkeypatch.setattr(ahead, "STILL", 0.3)
+    return Dump(store, tmp_path)
+
+
+def test_a_finished_table_is_sent_once(dump: Dump) -> None:
+    (dump.folder / "dump/toc.dat").write_bytes(b"contents")
+    (dump.folder / "dump/3001.dat.zst").write_bytes(os.urandom(1000))
+    dump.work.start()
+    dump.wait("dump/3001.dat.zst")
+    dump.end()
+    (dump.folder / "dump/3002.dat.zst").write_bytes(b"last")
+    assert dump.put() == len(b"contents") + len(b"last")
+
+
+def test_a_table_that_was_taken_for_finished_is_sent_again(dump: Dump) -> None:
+    part = dump.folder / "dump/3001.dat"
+    part.write_bytes(b"half")
+    dump.work.start()
+    dump.wait("dump/3001.dat")
+    dump.end()
+    with part.open("ab") as file:
+        file.write(b", and the rest")
+    assert dump.put() == len(b"half, and the rest")
+
+
+def test_what_an_attempt_before_has_sent_is_not_taken_for_it(dump: Dump, tmp_path: Path) -> None:
+    (tmp_path / "before").write_bytes(b"as long")
+    dump.store.put("shop/backups/b1/dump/3001.dat", tmp_path / "before")
+    (dump.folder / "dump/3001.dat").write_bytes(b"another")
+    assert dump.put() == len(b"another")
+
+
+def test_one_stream_is_followed_as_it_grows(dump: Dump) -> None:
+    pieces = [os.urandom(PIECE + 1) for _ in range(5)]
+    with (dump.folder / "dump.age").open("wb", buffering=0) as file:
+        dump.work.start()
+        for piece in pieces:
+            file.write(piece)
+            time.sleep(0.05)
+    dump.end()
+    assert dump.put() == 0
+    assert dump.store.read("shop/backups/b1/dump.age")[0] == b"".join(pieces)
+
+
+def test_a_line_that_is_cut_meanwhile_costs_a_second_try_only(at: Line, bucket: str, tmp_path: Path) -> None:
+    dump = Dump(Store(f"s3://{bucket}/kept"), tmp_path)
+    content = os.urandom(4 * PIECE)
+    (dump.folder / "dump.age").write_bytes(content)
+    at.limit = at.passed + 3 * PIECE
+    (dump.folder / "exit").write_text("0")
+    with pytest.raises(Unreachable):
+        Ahead(dump.store, "shop/backups/b1", dump.folder)._follow(dump.folder / "dump.age")
+    at.limit, at.cut = -1, False
+    (dump.folder / "exit").unlink()
+    assert dump.store.listed("shop/") == {}
+    assert dump.put() == len(content)
+
+
+@pytest.mark.parametrize("gone", ["psql", "folder"])
+def test_nobody_who_waits_is_the_end_of_it(tmp_path: Path, gone: str) -> None:
+    folder = tmp_path / "b1.partial"
+    (folder / "dump").mkdir(parents=True)
+    psql = subprocess.Popen(["sleep", "60"])
+    words = ("ops.ahead", f"file://{tmp_path}/kept", "shop/backups/b1", os.fspath(folder), str(psql.pid))
+    child = subprocess.Popen([sys.executable, "-m", *words])
+    try:
+        time.sleep(1)
+        assert child.poll() is None
+        if gone == "psql":
+            psql.kill()
+            psql.wait()
+        else:
+            folder.rename(tmp_path / "b1")
+            folder.mkdir()
+        assert child.wait(10) == 1
+    finally:
+        for one in (child, psql):
+            one.kill()
+            one.wait()
+
+
+@pytest.fixture
+def large(project: Callable[..., Project], at: Line, bucket: str, tmp_path: Path) -> Project:
+    """A project with a dump that takes a while, which is one stream, into a bucket."""
+    identity, key = pyrage.x25519.Identity.generate(), tmp_path / "age.key"
+    key.write_text(f"{identity}\n")
+    key.chmod(0o600)
+    encrypt = {"recipients": [str(identity.to_public())], "identity": f"file:{key}"}
+    made = project("b", store=f"s3://{bucket}/kept", encrypt=encrypt)
+    made.env |= KEYS | {"AWS_ENDPOINT_URL": at.url, "OPS_AHEAD": "0"}
+    made.query("CREATE TABLE ballast AS SELECT gen_random_uuid() a, gen_random_uuid() b FROM generate_series(1, 4e5)")
+    return made
+
+
+def test_a_backup_that_was_sent_meanwhile_comes_back_on_another_machine(large: Project, tmp_path: Path) -> None:
+    done = large.inv("backup")
+    assert done.code == 0, done.out + done.err
+    # All but the fingerprint was there already.
+    assert "0.0 MB sent to s3://" in done.out, done.out
+    large.query("DROP TABLE ballast")
+    back = elsewhere(large, tmp_path / "elsewhere").inv("rollback", "--backup=latest", "--confirm=shop")
+    assert back.code == 0, back.out + back.err
+    assert large.query("SELECT count(*) FROM ballast") == [(400000,)]
+
+
+def test_a_dump_does_not_fail_where_the_store_is_away_meanwhile(large: Project, at: Line) -> None:
+    at.limit = at.passed + 2_000_000
+    done = large.inv("backup")
+    assert done.code == 4 and "[ 1/" in done.out and "✓ Dump on one snapshot" in done.out, done.out + done.err
+    at.limit, at.cut = -1, False
+    resumed = large.inv("resume")
+    assert resumed.code == 0, resumed.out + resumed.err
