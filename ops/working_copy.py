@@ -53,7 +53,7 @@ class WorkingCopy:
     def follow(self) -> None:
         """Fetch what is new there and send what is new here, once in a process.
 
-        A store that does not answer is told, and what is here is used. A run that another process here works on is
+        A store that does not answer is told, and so is a disk that takes nothing; what is here is used. A run that another process here works on is
         its own business.
         """
         if self._followed:
@@ -67,7 +67,7 @@ class WorkingCopy:
                 groups.setdefault(_group(name), {})[name] = kept
             for group in sorted(groups):
                 self._follow(group, groups[group])
-        except Unreachable as error:
+        except (Unreachable, OSError) as error:
             self._away(error, "what is known here is used")
 
     def must_answer(self) -> None:
@@ -97,7 +97,7 @@ class WorkingCopy:
             for group in ("", *([f"runs/{run}"] if run else [])):
                 with noted(self.folder / group / STATE) as known:
                     self._send_new(group, known)
-        except Unreachable as error:
+        except (Unreachable, OSError) as error:
             self._away(error, f"the run goes on, and is only in {self.folder} for now")
 
     def _follow(self, group: str, there: dict[str, Kept]) -> None:
@@ -158,7 +158,11 @@ class WorkingCopy:
     def _is_new(self, name: str, known: dict[str, Known]) -> bool:
         return name not in known or known[name][1:] != about(self.folder / name)
 
-    def _away(self, error: OpsError, meanwhile: str) -> None:
+    def _away(self, error: OpsError | OSError, meanwhile: str) -> None:
+        if isinstance(error, OSError):
+            # A full disk here, or one that is read-only.
+            said = f"{self.folder}: {error.strerror or error}"
+            error = OpsError(said, f"make room on the disk of {self.folder} (df -h)")
         if not self._away_until:
             self.say(f"{error.message}; {meanwhile}")
         self._away_until, self.trouble = time.monotonic() + REST, error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,13 +11,22 @@ from tests.conftest import ROOT
 from tests.faults.stage import Stage, clear
 
 
-@pytest.fixture(scope="session")
-def stage(worker_id: str) -> Iterator[Stage]:
-    folder = ROOT / ".embedded" / f"faults-{worker_id}"
+def opened(folder: Path, far: bool = False) -> Iterator[Stage]:
     clear(folder)
-    made = Stage(folder)
+    made = Stage(folder, far)
     try:
         made.open()
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="session")
+def stage(worker_id: str) -> Iterator[Stage]:
+    yield from opened(ROOT / ".embedded" / f"faults-{worker_id}")
+
+
+@pytest.fixture(scope="session")
+def far_stage(worker_id: str) -> Iterator[Stage]:
+    """One whose backups go to an object store, and whose test database is masked."""
+    yield from opened(ROOT / ".embedded" / f"faults-far-{worker_id}", far=True)

@@ -20,7 +20,9 @@ import psycopg
 from psycopg import sql
 
 from ops.embedded import Server
+from ops.inventory import store_folder
 from ops.procedures.catalog import PROCEDURES
+from ops.store import Store
 from ops.tasks import namespace
 from tests import projects
 from tests.conftest import ROOT, Done, Project, project_env
@@ -78,6 +80,10 @@ MIGRATIONS = {
         """migrations.RunSQL("update lessons_teacher set email = 'a@b' where id = 1")""",
     ),
 }
+# Columns that Django's own tables have, and one of the application's.
+PEOPLE = ("username", "first_name", "last_name", "email")
+DEFANG = {"mask": {f"public.auth_user.{name}": "email" if name == "email" else "name" for name in PEOPLE}}
+DEFANG["mask"]["public.lessons_teacher.name"] = "name"
 Applied = tuple[str, ...]
 Tables = dict[str, tuple[int, str]]
 
@@ -99,9 +105,11 @@ class Stage:
 
     Args:
         folder: for everything; the server keeps its data below.
+        far: whether backups go to an object store, and the test database is masked.
     """
 
     folder: Path
+    far: bool = False
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     kept: dict[tuple[str, ...], Facts] = field(default_factory=dict)
     legal: dict[Applied, Tables] = field(default_factory=dict)
@@ -114,12 +122,15 @@ class Stage:
         self.server = Server(home)
         self.server.start()
         self.project_folder, self.broken = self.folder / "project", self.folder / "broken"
-        self.store, self.space = self.project_folder / "backups", self.server.home / "space"
+        self.disk, self.space = self.project_folder / (".store" if self.far else "backups"), self.server.home / "space"
         self.project_folder.mkdir()
-        self.store.mkdir(mode=0o700)
+        self.disk.mkdir(mode=0o700)
+        # The object store is on the same disk as its working copy: what fills one fills both.
+        self.url = f"file://{self.disk / 'far'}" if self.far else "backups"
+        self.store = self.project_folder / store_folder(self.url)
         self.space.mkdir()
         if os.geteuid() == 0:
-            self._mount(self.store, 48)
+            self._mount(self.disk, 48)
             self._mount(self.space, 200)
             os.chown(self.space, *self.server.owner[2:4])  # type: ignore[index]
         with self.connect("postgres") as c:
@@ -146,6 +157,8 @@ class Stage:
             c.execute(f"CREATE DATABASE shop{where}")
         target: dict[str, object] = {"lock_timeout": 2.0, "retries": 1, "health": ["true"], "keep_replaced": 0}
         target["deploy"] = ["test", "!", "-e", str(self.broken)]
+        if self.far:
+            target |= {"store": self.url, "defang": DEFANG}
         projects.write_project(self.project_folder, "b", target)
         app = self.project_folder / "shop" / "lessons"
         for name, given in MIGRATIONS.items():
@@ -264,7 +277,7 @@ class Stage:
         self.server.start()
 
     def _parts(self) -> dict[str, Path]:
-        return {"data": self.server.data, "space": self.space, "store": self.store}
+        return {"data": self.server.data, "space": self.space, "store": self.disk}
 
     # What there is
 
@@ -276,6 +289,8 @@ class Stage:
 
         folders = sorted(p.relative_to(self.store) for p in self.store.glob("*/*/*") if not p.name.startswith("."))
         store = [plain(str(p)) for p in folders]
+        if self.far:
+            store += sorted({plain("/".join(key.split("/")[:3])) for key in Store(self.url).listed("shop")})
         with self.connect("postgres") as c:
             found = c.execute(
                 "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '') || "
@@ -311,7 +326,7 @@ class Stage:
         log = self.folder / "struck"
         log.touch()
         known = len(log.read_text().splitlines())
-        order = {"log": str(log), "phase": phase, "blow": blow, "only": only, "undo": undo, "store": str(self.store)}
+        order = {"log": str(log), "phase": phase, "blow": blow, "only": only, "undo": undo, "store": str(self.disk)}
         order |= {"space": str(self.space), "server": str(self.folder / "server"), "data": str(self.server.data)}
         (self.folder / "order").write_text(json.dumps(order))
         path = os.pathsep.join([str(Path(__file__).parent / "hook"), str(ROOT)])
@@ -331,7 +346,7 @@ class Stage:
 
     def mend(self) -> None:
         """What a person does about a full or read-only disk."""
-        mend(self.store, self.space)
+        mend(self.disk, self.space)
 
 
 def clear(folder: Path) -> None:
