@@ -8,28 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 import traceback
 from collections.abc import Callable, Iterable
 
-import psycopg
-
 from ops import loss
-from ops.command import Command, Query, Shell, Tool, reveal, show
-from ops.django import applied_migrations, failed_migration
+from ops.command import Command
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed, Unreachable
+from ops.execute import Executor, way_on
 from ops.explained import explained
-from ops.files import private_file, write_whole
+from ops.files import write_whole
 from ops.journal import Event, Journal, State, now
-from ops.mending import mend
-from ops.outside import database_error, disk_error, said_by
+from ops.outside import disk_error
 from ops.plan import Plan, PlannedCheck, PlannedStep
-from ops.postgres import PROGRAMS, said_error
-from ops.rights import grant
 from ops.standing import lower, stands
-from ops.tools import TOOLS
-from ops.transport import Completed
 from ops.watch import Line, watched
 from ops.world import World
 
@@ -60,6 +52,7 @@ class Runner:
     ) -> None:
         self.world, self.plan, self.journal, self.state = world, plan, journal, state
         self.show, self.ask, self.held = show, ask, held
+        self._executor = Executor(world, plan.inputs, journal.folder, state.facts, show)
         self._confirmed = False
         self._current = ""
 
@@ -96,14 +89,14 @@ class Runner:
         except OpsError as caught:
             error = caught
         except OSError as caught:
-            error = disk_error(caught, self.plan.inputs.target, self.way_on())
+            error = disk_error(caught, self.plan.inputs.target, way_on(self.plan.inputs.run))
         except Exception as fault:
             error = self._fault(fault)
         stopped = isinstance(error, Interrupted)
         self._explained, hint = explained(self.world, self.plan, self.state, stopped=stopped)
-        hint = hint or error.hint or self.way_on()
+        hint = hint or error.hint or way_on(self.plan.inputs.run)
         if isinstance(error, Unreachable) and "inv " not in hint:
-            hint = f"{hint}, then   {self.way_on()}"
+            hint = f"{hint}, then   {way_on(self.plan.inputs.run)}"
         self._outcome(error.outcome, error.exit_code, error.message, hint, error)
         error.shown = True
         raise error
@@ -303,49 +296,7 @@ class Runner:
         Raises:
             StepFailed: it did not exit with 0, the disk is full, or the server is gone.
         """
-        try:
-            return self._execute(command, key, line)
-        except OSError as error:
-            raise disk_error(error, self.plan.inputs.target, self.way_on()) from None
-        except psycopg.Error as error:
-            raise database_error(error, self.plan.inputs.target) from None
-
-    def _execute(self, command: Command, key: str, line: Line) -> str:
-        if isinstance(command, Tool):
-            return TOOLS[command.name](self.world, **command.options)
-
-        def heard(text: str) -> None:
-            line(text)
-            self.show({"event": "line", "step": key, "text": text})
-
-        def run(one: Shell | Query) -> Completed:
-            return self.world.run(one, run=self.plan.inputs.run, known=self.state.facts, on_line=heard)
-
-        try:
-            done = run(command)
-        except BaseException:
-            mend(command, run)
-            raise
-        self._log(key, command, done.out, done.err)
-        if done.exit:
-            words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))
-            said = said_error(done.err) or said_error(done.out) or f"exit code {done.exit}"
-            at = failed_migration(done.out)
-            # Of what the application lacks, and of what to do then, its step knows more.
-            ours = isinstance(command, Query) or command.words[0] in PROGRAMS
-            whole = applied_migrations(done.out)
-            before = f"; applied before it: {', '.join(whole)}" if whole else ""
-            mended = mend(command, run)
-            raise said_by(command, done.exit, said)(
-                f"{self.plan.inputs.target}: {reveal(words)}: {at + ': ' if at else ''}{said}{before}{mended}",
-                grant(self.world, command.target, done.err) if ours else "",
-            )
-        return done.out.strip().splitlines()[-1] if done.out.strip() else ""
-
-    def _log(self, key: str, command: Shell | Query, out: str, err: str) -> None:
-        path = self.journal.folder / f"{key}.log"
-        with open(private_file(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8", errors="replace") as file:
-            file.write(f"$ {show(command)}\n{out}{err}")
+        return self._executor.execute(command, key, line)
 
     def _tell(
         self, planned: PlannedStep, status: str, number: int, detail: str = "", started: float | None = None
@@ -421,10 +372,6 @@ class Runner:
         """What this run has changed so far."""
         now_there, *ways = self._explained.split("\n")
         return "\n".join(["; ".join(filter(None, (now_there, stands(self.plan, self.state)))), *ways])
-
-    def way_on(self) -> str:
-        """What to type where nothing better is known."""
-        return f"inv resume --run={self.plan.inputs.run}   or   inv undo --run={self.plan.inputs.run}"
 
 
 def lock_wait(message: str) -> bool:

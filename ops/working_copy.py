@@ -53,8 +53,8 @@ class WorkingCopy:
     def follow(self) -> None:
         """Fetch what is new there and send what is new here, once in a process.
 
-        A store that does not answer is told, and so is a disk that takes nothing; what is here is used. A run that another process here works on is
-        its own business.
+        A store that does not answer is told, and so is a disk that takes nothing; what is here is used. A run that
+        another process here works on is its own business.
         """
         if self._followed:
             return
