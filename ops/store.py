@@ -218,6 +218,7 @@ _SAID = (
     ("169.254.169.254", "there is no access key in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"),
     ("SlowDown", "it takes no more for now"),
     ("No space left", "it is full"),
+    ("Read-only file system", "it is read-only"),
     ("error sending request", "it does not answer"),
     ("error trying to connect", "it does not answer"),
     ("timed out", "it does not answer in time"),
@@ -233,6 +234,8 @@ def _hint(url: str, meant: str) -> str:
     """What to type: who we are there where that is doubted, else a look at it."""
     if any(word in meant for word in ("access", "key")):
         return _KEYS.get(url.partition(":")[0], f"ls -ld {url[7:]}")
+    if url.startswith("file:"):
+        return f"df -h {url[7:]}   and let it be written"
     return "look at the store's address and the network (docs/stores.md)"
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from ops.backup import Manifest, read_manifest
-from ops.errors import StepFailed
+from ops.errors import StepFailed, Unreachable
 from ops.files import sha256
 from ops.sent import about, noted
 from ops.store import Kept, Store
 
+P = ParamSpec("P")
+T = TypeVar("T")
 # What leads into a folder here, and never out of it.
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 MANIFEST = "manifest.json"
@@ -30,6 +35,19 @@ def listed(store: Store, target: str, below: str = "") -> dict[str, Kept]:
     return {name: kept for name, kept in names.items() if SAFE.fullmatch(name)}
 
 
+def _named(work: Callable[Concatenate[StoredBackup, P], T]) -> Callable[Concatenate[StoredBackup, P], T]:
+    """What the store says, with the target that it is said of."""
+
+    @functools.wraps(work)
+    def named(self: StoredBackup, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(self, *args, **kwargs)
+        except Unreachable as error:
+            raise Unreachable(f"{self.target}: {error.message}", error.hint) from None
+
+    return named
+
+
 class StoredBackup:
     """One backup in a store.
 
@@ -44,6 +62,7 @@ class StoredBackup:
         self.store, self.target, self.id = store, target, backup
         self.folder, self.below = folder / "backups" / backup, f"backups/{backup}/"
 
+    @_named
     def put(self) -> int:
         """Send it, the manifest last; what is there already is not sent again. Gives the bytes that were sent.
 
@@ -61,6 +80,7 @@ class StoredBackup:
         self.store.put(self._key(MANIFEST), self.folder / MANIFEST)
         return sent
 
+    @_named
     def check(self, *, deep: bool = False) -> Manifest:
         """Say whether all of it is there: by the store's list, or (``deep``) by reading it.
 
@@ -82,6 +102,7 @@ class StoredBackup:
                 raise StepFailed(f"{where}: {name} is not what was written", hint)
         return manifest
 
+    @_named
     def fetch(self) -> int:
         """Fetch what of it is not here, or not as it was written. Gives the bytes that were fetched."""
         fetched = 0
@@ -92,6 +113,7 @@ class StoredBackup:
                 fetched += size
         return fetched
 
+    @_named
     def remove(self) -> None:
         """Take it out of the store: its manifest first, so that it is none from then on."""
         names = sorted(self._listed(), key=lambda name: name != MANIFEST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -76,6 +77,25 @@ def test_a_run_that_stopped_here_is_resumed_there(shop: Project, tmp_path: Path)
     assert resumed.code == 0, resumed.out + resumed.err
     assert shop.query("SELECT count(*) FROM lessons_session") == [(1000,)]
     assert "release: done" in (said := shop.inv("status").out) or "outcome: done" in said, said
+
+
+def test_of_two_who_resume_one_run_at_once_one_goes_on(shop: Project, tmp_path: Path) -> None:
+    inventory = shop.folder / "inventory.yaml"
+    keys = "\n          ".join(("retries: 0", "lock_timeout: 1", "freeze: never", "test: shop-test"))
+    inventory.write_text(inventory.read_text().replace("test: shop-test", keys, 1))
+    with psycopg.connect(shop.production, autocommit=True) as other:
+        other.execute("BEGIN; LOCK lessons_lesson IN SHARE MODE")
+        assert shop.inv("release", "--confirm=shop").code == 4
+    two = [shop, elsewhere(shop, tmp_path / "elsewhere")]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda one: one.inv("resume", "--confirm=shop"), two))
+    said = "\n---\n".join(one.out + one.err for one in done)
+    codes = sorted(one.code for one in done)
+    # The slower one may come when all is done; it must not fail in the middle of what the other one does.
+    assert codes in ([0, 0], [0, 2], [0, 3]), said
+    assert shop.query("SELECT count(*) FROM lessons_session") == [(1000,)], said
+    assert "Traceback" not in said
+    assert all("done" in one.inv("status").out for one in two)
 
 
 def test_a_store_that_does_not_answer_is_told_before_anything_is_dumped(shop: Project, at: Line) -> None:

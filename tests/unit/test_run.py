@@ -220,7 +220,7 @@ def test_what_commands_print_is_kept_for_the_owner_only(bench: Bench) -> None:
 
 
 def test_a_fault_of_ours_becomes_one_line_and_a_file(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ops.run.said_error", lambda _: 1 / 0)
+    monkeypatch.setattr("ops.execute.said_error", lambda _: 1 / 0)
     with pytest.raises(OpsError, match="shop: b: ZeroDivisionError: division by zero"):
         bench.go(step("a"), fails("b"))
     assert "Traceback" in (bench.runs / "fault.txt").read_text()
