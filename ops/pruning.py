@@ -16,6 +16,7 @@ from pathlib import Path
 from ops import backup, journal
 from ops.backup import age
 from ops.console import Confirmation, Console, ending, interactive
+from ops.engine.gone import held
 from ops.errors import DONE, Refused
 from ops.files import sync_folder, write_whole
 from ops.freshness import harm
@@ -64,6 +65,9 @@ def prune(options: Options) -> int:
     reasons, missing = needed(world, target, folder)
     known = backup.backups(folder)
     bad = {one.backup: said for one in known if not entry.remote and (said := harm(world, target, one))}
+    for manifest in known:
+        if said := held(world, manifest):
+            reasons.setdefault(manifest.backup, []).append(said)
     found = decide(known, entry.keep, reasons, entry.keep_replaced, datetime.now(UTC), bad)
     scraps = list(_scraps(world, target, folder))
     _show(screen, target, found, scraps)
