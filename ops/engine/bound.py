@@ -7,9 +7,10 @@ from typing import Any
 from ops import backup, chosen
 from ops.backup import Manifest
 from ops.bind import NothingToDo, Wanted, anew, bind, can_open, some_tools
+from ops.engine.gone import gone
 from ops.engine.programs import programs_of
 from ops.engine.stanza import OnStanza, as_user, inputs_of, wanted
-from ops.errors import UsageError
+from ops.errors import Refused, UsageError
 from ops.inputs import PHYSICAL, UNPACKED, Inputs, PhysicalInputs
 from ops.inventory import Target
 from ops.postgres import choose
@@ -64,7 +65,8 @@ def _of_one(world: World, name: str, entry: Target, asked: str) -> Inputs:
     unpacked = manifest.backup.removesuffix(PHYSICAL) + UNPACKED
     if name == UNPACK and any(one.backup == unpacked for one in backup.backups(folder)):
         raise NothingToDo(f"{entry.name}: {manifest.backup} is unpacked: inv rollback --backup={unpacked}")
-    OnStanza(world, entry.name).must_have(manifest.backup, manifest.label)
+    if lost := gone(world, manifest):
+        raise Refused(f"{entry.name}: {manifest.backup}: {lost}", f"inv backups --target={entry.name}")
     world.url(entry.name)
     sets, major = some_tools(world), manifest.server // 10000
     more: dict[str, Any] = anew(world, entry)

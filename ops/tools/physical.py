@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from ops import backup, fingerprint
 from ops.engine.aside import Aside
-from ops.engine.pgbackrest import Kept
+from ops.engine.pgbackrest import Kept, Stanza
 from ops.engine.stanza import OnStanza
 from ops.errors import StepFailed, Unreachable
 from ops.files import make_folder
@@ -77,19 +77,27 @@ def _live(world: World, target: str) -> tuple[list[str], int]:
 @tool
 def await_stanza(world: World, *, target: str, stanza: str, folder: str, backup_id: str) -> str:
     """Wait until no backup of the stanza is being made; refuse where this one was made by then."""
-    on = on_stanza(world, target, stanza, folder)
-    waited = time.monotonic()
+    if one := _idle(on_stanza(world, target, stanza, folder)).named(backup_id):
+        raise StepFailed(f"{target}: pgBackRest has made {one.label} for {backup_id} meanwhile", "inv resume")
+    return "no other backup is being made"
+
+
+def _idle(on: OnStanza) -> Stanza:
+    """What pgBackRest says when it is making no backup, however long that takes."""
     while (found := on.info()).busy:
         time.sleep(PAUSE)
-    if one := found.named(backup_id):
-        raise StepFailed(f"{target}: pgBackRest has made {one.label} for {backup_id} meanwhile", "inv resume")
-    return f"waited {time.monotonic() - waited:,.0f} s"
+    return found
 
 
 @tool
 def check_listed(world: World, *, target: str, stanza: str, folder: str, backup_id: str) -> str:
-    """Say whether pgBackRest lists a backup that carries our id, without errors."""
-    one = on_stanza(world, target, stanza, folder).must_have(backup_id)
+    """Say whether pgBackRest lists a backup that carries our id, without errors; one that is being made is waited for.
+
+    A run that was killed can have left pgBackRest at work.
+    """
+    on = on_stanza(world, target, stanza, folder)
+    _idle(on)
+    one = on.must_have(backup_id)
     return f"{one.label}: {one.size / 1e6:,.1f} MB, {one.repository / 1e6:,.1f} MB in its repository"
 
 

@@ -28,7 +28,7 @@ USER = "postgres" if os.geteuid() == 0 else getpass.getuser()
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
 CONF = """[global]
 repo1-path={0}/repo
-repo1-retention-full=2
+repo1-retention-full=9
 log-path={0}/log
 lock-path={0}/lock
 log-level-file=off
