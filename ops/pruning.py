@@ -20,6 +20,7 @@ from ops.engine.gone import held
 from ops.errors import DONE, Refused
 from ops.files import sync_folder, write_whole
 from ops.freshness import harm
+from ops.inputs import PHYSICAL
 from ops.main import Options, close_stores, target_of, world_of
 from ops.needed import in_use, needed, pin, unpin
 from ops.probes import target_folder
@@ -199,6 +200,8 @@ def set_pin(options: Options, name: str, pinned: bool) -> int:
     if pinned:
         pin(folder, found, options.reason)
         said = f"{found} stays until   inv unpin {found}"
+        if found.endswith(PHYSICAL):
+            said += "; pgBackRest expires its own all the same: its retention is in its configuration"
         if (railway := world.inventory.target(target).railway) and railway.backups:
             said += f"; {_locked(world, target, found)}"
     else:

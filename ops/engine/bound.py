@@ -18,12 +18,16 @@ from ops.probes import target_folder
 from ops.world import World
 
 BACKUP, DRILL, UNPACK = "backup-pgbackrest", "drill-pgbackrest", "unpack"
+# What names no backup.
+ANY = ("", "latest", "unproved")
 
 
 def meant(name: str, entry: Target, backup_id: str) -> str:
     """The procedure that a task means for a target: pgBackRest's own where that is the engine, or has the backup."""
     if name == "backup" and entry.engine == "pgbackrest":
         return BACKUP
+    if name == "drill" and entry.engine == "pgbackrest" and backup_id.strip() in ANY:
+        return DRILL
     return DRILL if name == "drill" and backup_id.strip().endswith(PHYSICAL) else name
 
 
@@ -91,7 +95,7 @@ def _named(target: str, known: list[Manifest], asked: str) -> Manifest:
     ours = [one for one in known if one.engine]
     if not ours:
         raise UsageError(f"{target}: there is no backup of pgBackRest's", f"inv backup --target={target}")
-    if asked.strip() in ("", "latest"):
+    if asked.strip() in ANY:
         return ours[-1]
     for one in ours:
         if one.backup == asked.strip():

@@ -5,9 +5,19 @@ from __future__ import annotations
 import contextlib
 
 from ops.backup import Manifest
+from ops.engine.pgbackrest import Stanza
 from ops.engine.stanza import OnStanza
 from ops.errors import OpsError
 from ops.world import World
+
+
+def _asked(world: World, target: str) -> Stanza:
+    """What pgBackRest says, asked once as long as nothing can have changed: a repository can be far away."""
+    known = world.memo.setdefault((target, "pgbackrest"), {})
+    if "info" not in known:
+        known["info"] = OnStanza(world, target).info()
+    found: Stanza = known["info"]
+    return found
 
 
 def gone(world: World, manifest: Manifest) -> str:
@@ -18,7 +28,7 @@ def gone(world: World, manifest: Manifest) -> str:
     """
     if not manifest.engine:
         return ""
-    one = OnStanza(world, manifest.target).info().labelled(manifest.label)
+    one = _asked(world, manifest.target).labelled(manifest.label)
     if one is None:
         return f"{manifest.label} is gone from pgBackRest"
     return f"pgBackRest found errors in {manifest.label}" if one.broken else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 from pathlib import Path
 
 from ops.engine import pgbackrest
@@ -32,7 +33,9 @@ def as_user(where: str, user: str) -> tuple[str, ...]:
     if os.geteuid() == wanted.pw_uid:
         return ()
     if os.geteuid() == 0:
-        return ("runuser", "-u", user, "--")
+        # cron's PATH has no place for it.
+        elsewhere = None if shutil.which("runuser") else shutil.which("runuser", path="/usr/sbin:/sbin")
+        return (elsewhere or "runuser", "-u", user, "--")
     said = f"{where}: pgBackRest works as {user}, and a copy restored aside is nobody else's to read"
     raise UsageError(said, f"run inv as {user}, or as root")
 

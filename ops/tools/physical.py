@@ -39,7 +39,7 @@ def check_stanza(world: World, *, target: str, stanza: str, folder: str, system:
 def check_aside(world: World, *, target: str, stanza: str, folder: str, backup_id: str) -> str:
     """Refuse to restore where there is no room, or where something is that is not ours."""
     on = on_stanza(world, target, stanza, folder)
-    live, size = _live(world, target)
+    live, size = live_server(world, target)
     return Aside(on).check(_needed(on, backup_id, size), live)
 
 
@@ -50,7 +50,7 @@ def _needed(on: OnStanza, backup_id: str, size: int) -> int:
     return one.size if one else max([size, *(kept.size for kept in found.backups[-1:])])
 
 
-def _live(world: World, target: str) -> tuple[list[str], int]:
+def live_server(world: World, target: str) -> tuple[list[str], int]:
     """The folders of the live server, as far as its role may know them, and its databases' bytes; nothing where it is
     down: it is not needed, and what has no mark of ours is not touched anyway."""
     import psycopg

@@ -56,6 +56,11 @@ class Cluster:
     def config(self) -> Path:
         return self.folder / "pgbackrest.conf"
 
+    @property
+    def pushed(self) -> Path:
+        """What is there when a copy has archived something."""
+        return self.folder / "pushed"
+
     def run(self, *words: str, check: bool = True) -> str:
         """Run words as the server's user."""
         prefix = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
@@ -107,21 +112,37 @@ def cluster() -> Iterator[Cluster]:
         made.run(str(PROGRAMS[-1]), "-D", f"{folder}/data", "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
         made.control("-o", " ".join(f"-c {name}={value}" for name, value in given.items()), "start")
         made.backrest("stanza-create")
+        _as_debian(made)
         yield made
     finally:
         made.run(str(PROGRAMS[-1].with_name("pg_ctl")), "-D", f"{folder}/data", "-m", "immediate", "stop", check=False)
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _as_debian(cluster: Cluster) -> None:
+    """A server as one meets it: its configuration elsewhere, its settings in its own file, a tablespace.
+    A copy of it must touch none of these."""
+    cluster.run("rm", f"{cluster.folder}/data/postgresql.conf", f"{cluster.folder}/data/pg_hba.conf")
+    cluster.run("mkdir", "-m", "700", f"{cluster.folder}/far")
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+        # Its own command line goes before these; a copy's has to, too.
+        connection.execute("ALTER SYSTEM SET archive_mode = 'on'")
+        connection.execute(f"ALTER SYSTEM SET archive_command = 'touch {cluster.pushed}'")
+        connection.execute("ALTER SYSTEM SET shared_preload_libraries = 'not_there'")
+        connection.execute("ALTER SYSTEM SET shared_buffers = '900GB'")
+        connection.execute(f"ALTER SYSTEM SET unix_socket_directories = '{cluster.folder}'")
+        connection.execute(f"CREATE TABLESPACE far LOCATION '{cluster.folder}/far'")
+        connection.execute("CREATE DATABASE shop")
+
+
 @pytest.fixture(scope="module")
 def shop(cluster: Cluster, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with rows, whose production is on that server."""
-    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE shop")
     folder = tmp_path_factory.mktemp("shop")
     write_project(folder, "b", {"engine": "pgbackrest", "pgbackrest": cluster.key()})
     url = cluster.url("shop")
     found = Project(folder, url, cluster.url("shop_test"), project_env(server, url, cluster.url("shop_test")))
     for words in (["migrate", "lessons", "0001"], ["migrate", "contenttypes"], ["migrate", "auth"], ["fill"]):
         found.manage(*words)
+    found.query("ALTER TABLE lessons_lesson SET TABLESPACE far")
     return found

@@ -28,6 +28,8 @@ def made(cluster: Cluster, shop: Project) -> str:
     name: str = cluster.backups()[-1]["annotation"]["generalprobe"]
     assert f"inv unpack --backup={name}" in done.out, done.out
     assert not cluster.aside.exists()
+    assert not cluster.pushed.exists()
+    assert shop.query("SELECT count(*) FROM lessons_lesson") == [(1000,)]
     return name
 
 
