@@ -23,7 +23,9 @@ from ops.private import inside, whole_id
 class Manifest(BaseModel):
     """What a backup holds and proves. ``files`` maps a name to sha256 and bytes; ``rows`` maps a table to its rows.
     ``delta_of`` names the backup from which a delta differs: it holds those rows only, so nothing is
-    rolled back to it."""
+    rolled back to it. ``engine`` is who holds the data where no dump does: pgBackRest, in ``stanza`` under ``label``,
+    so many bytes in its repository (``held``), and ``cluster`` restored; ``unpacked_of`` names such a backup of which
+    this dump was made."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,6 +43,12 @@ class Manifest(BaseModel):
     rows: dict[str, int]
     files: dict[str, tuple[str, int]]
     delta_of: str = ""
+    engine: str = ""
+    stanza: str = ""
+    label: str = ""
+    held: int = 0
+    cluster: int = 0
+    unpacked_of: str = ""
 
     @field_validator("files")
     @classmethod
@@ -58,6 +66,11 @@ class Manifest(BaseModel):
     def size(self) -> int:
         """Bytes of all files."""
         return sum(size for _, size in self.files.values())
+
+    @property
+    def whole(self) -> int:
+        """The same with what its engine holds."""
+        return self.size + self.held
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -1,4 +1,4 @@
-"""The tasks that look after backups: drill, check-backups, prune-backups, pin, unpin. Imports nothing heavy."""
+"""The tasks that look after backups: drill, unpack, check-backups, prune-backups, pin, unpin. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -24,6 +24,21 @@ def drill(c, backup="", target="", json=False, plan=False, reason="", inventory=
         return start("drill", options, backup)
 
     end("drill", c, work, target=target, json=json, plan=plan, reason=reason, inventory=inventory)
+
+
+def unpack(c, backup="latest", target="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+    """Make a dump of one of pgBackRest's backups, for a rollback or a salvage: the newest, unless one is named.
+
+    Example: inv unpack
+             inv unpack --backup=20261123_021500_a1b2_pgbackrest
+    """
+
+    def work(options: Options) -> int:
+        from ops.main import start
+
+        return start("unpack", options, backup)
+
+    end("unpack", c, work, target=target, json=json, plan=plan, reason=reason, inventory=inventory)
 
 
 def prune_backups(c, target="", confirm="", json=False, plan=False, inventory=""):  # type: ignore[no-untyped-def]

@@ -11,10 +11,15 @@ from pathlib import Path
 
 from ops.backup import Manifest, age, backups
 from ops.errors import UsageError
+from ops.inputs import PHYSICAL, UNPACKED
 from ops.journal import State
 
 # What is a backup only for somebody who names it, by the end of its id, and why.
-SPECIAL = {"_safety": "it holds what a rollback replaced", "_delta": "it holds only what was written since a backup"}
+SPECIAL = {
+    "_safety": "it holds what a rollback replaced",
+    "_delta": "it holds only what was written since a backup",
+    PHYSICAL: "pgBackRest has it, and `inv unpack` makes a dump of it first",
+}
 MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]+\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?\s*(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)?", re.IGNORECASE
 )
@@ -105,7 +110,9 @@ class _Asked:
         """The newest that is not special, and which newer ones were passed over."""
         plain = [manifest for manifest in among if not special(manifest.backup)]
         if not plain:
-            raise self.wrong(f"there is no backup {what!r}")
+            held = [manifest.backup for manifest in among if manifest.engine]
+            hint = f"inv unpack --target={self.target} --backup={held[-1]}" if held else ""
+            raise self.wrong(f"there is no dump {what!r}" if held else f"there is no backup {what!r}", held[-3:], hint)
         passed = [manifest.backup for manifest in among[among.index(plain[-1]) + 1 :]]
         why = f"; {passed[-1]} is newer, but {SPECIAL[special(passed[-1])]}: name it if you mean it" if passed else ""
         return plain[-1], why
@@ -169,10 +176,23 @@ class _Asked:
             hint=f"inv salvage --backup={name} --table=TABLE --target={self.target}   or   --backup=latest",
         )
 
+    def _refuse_physical(self, manifest: Manifest) -> None:
+        """No dump: what restores one can't take it."""
+        unpacked = manifest.backup.removesuffix(PHYSICAL) + UNPACKED
+        there = any(one.backup == unpacked for one in self.known)
+        hint = f"--backup={unpacked}" if there else f"inv unpack --target={self.target} --backup={manifest.backup}"
+        raise UsageError(
+            f"{self.target}: {manifest.backup} is pgBackRest's, and no dump"
+            + ("; it is unpacked already" if there else "; it has to be unpacked first"),
+            hint,
+        )
+
     def fits(self, manifest: Manifest, major: int, delta: bool) -> None:
         """Refuse what production's server can't take."""
         if manifest.delta_of and not delta:
             self._refuse_delta(manifest.backup)
+        if manifest.engine:
+            self._refuse_physical(manifest)
         theirs = manifest.server // 10000
         if theirs > major:
             older = [m.backup for m in self.known if m.server // 10000 <= major and not special(m.backup)]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ops import backup, journal
 from ops.backup import Manifest, age
+from ops.engine.gone import gone
 from ops.errors import OpsError
 from ops.inventory_words import span, spoken
 from ops.probes import target_folder
@@ -18,6 +19,7 @@ from ops.proved import Proved, failed, proved, told
 from ops.world import World
 
 STORE = "look at the store and its access (docs/stores.md)"
+PGBACKREST = "pgbackrest info   and docs/pgbackrest.md"
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Freshness:
     wrong: list[str] = field(default_factory=list)
     said: str = ""
     harm: str = ""
+    passed: list[str] = field(default_factory=list)
     _mended_by: list[str] = field(default_factory=list)
 
     @property
@@ -46,8 +49,9 @@ class Freshness:
     @property
     def hint(self) -> str:
         """What to type."""
-        if STORE in self._mended_by:
-            return STORE
+        for one in (STORE, PGBACKREST):
+            if one in self._mended_by:
+                return one
         mend = "drill" if self._mended_by == ["drill"] else "backup"
         return "" if self.well else f"inv {mend} --target={self.target}"
 
@@ -70,9 +74,10 @@ def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
         found.fault(copy.trouble.message, STORE)
         return found
     try:
-        newest = backup.find(folder, "latest")
+        newest = _counted(world, folder, found)
     except OpsError:
         found.fault(f"there is no backup{_attempt(folder, '')}")
+        found.said = "; ".join(found.passed)
         return found
     runs = journal.runs(folder)
     done, bad = proved(runs), failed(runs)
@@ -80,7 +85,8 @@ def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
     found.proved = max(done.values(), key=lambda one: one.at, default=None)
     rows = sum(newest.rows.values())
     proof = f"proved {told(newest.backup, done, bad)}"
-    found.said = f"{newest.backup}, {age(newest.taken_at)} old, {rows:,} rows, {newest.size / 1e6:,.1f} MB; {proof}"
+    found.said = f"{newest.backup}, {age(newest.taken_at)} old, {rows:,} rows, {newest.whole / 1e6:,.1f} MB; {proof}"
+    found.said += "".join(f"; {one}" for one in found.passed)
     now = datetime.now(UTC)
     if now - newest.taken_at > span(fresh.backup):
         found.fault(f"the newest backup is older than {spoken(fresh.backup)}{_attempt(folder, newest.backup)}")
@@ -95,6 +101,26 @@ def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
         last = f"the last one {age(found.proved.at)} ago" if found.proved else "never"
         found.fault(f"no backup was proved within {spoken(fresh.proved)}: {last}", "drill")
     return found
+
+
+def _counted(world: World, folder: Path, found: Freshness) -> Manifest:
+    """The newest backup; one of pgBackRest's that is gone there counts for nothing.
+
+    Raises:
+        OpsError: there is none.
+    """
+    for one in reversed(backup.backups(folder)):
+        if one.backup.endswith("_safety") or one.delta_of:
+            continue
+        try:
+            lost = gone(world, one)
+        except OpsError as error:
+            found.fault(error.message, PGBACKREST)
+            return one
+        if not lost:
+            return one
+        found.passed.append(f"{one.backup} does not count: {lost}")
+    return backup.find(folder, "latest" if not found.passed else "")
 
 
 def harm(world: World, target: str, manifest: Manifest, *, deep: bool = False) -> str:

@@ -17,6 +17,10 @@ from ops.command import Host
 RUN = r"\d{8}_\d{6}_[a-z0-9]{4}"
 # Behind a test target's name: the database beside it on which a release is rehearsed. No target has an @ in its name.
 REHEARSAL = "@rehearsal"
+# Behind a production target's name: the server on which one of pgBackRest's backups is restored aside.
+ASIDE = "@aside"
+# The ends of ids: of a backup that pgBackRest has, and of the dump that was made of it.
+PHYSICAL, UNPACKED = "_pgbackrest", "_unpacked"
 
 
 class AppInputs(BaseModel):
@@ -52,6 +56,21 @@ class DefangInputs(BaseModel):
 
     digest: str = ""
     files: tuple[tuple[str, str], ...] = ()
+
+
+class PhysicalInputs(BaseModel):
+    """A stanza of pgBackRest: what is made (``full``, ``diff``, ``incr``), where it is restored aside, with which
+    server's programs, and the words that make a command run as the database's user of the operating system."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stanza: str
+    config: str = ""
+    kind: str = "incr"
+    folder: str
+    user: str
+    as_user: tuple[str, ...] = ()
+    bin: str = ""
 
 
 class SalvageInputs(BaseModel):
@@ -95,7 +114,7 @@ class Inputs(BaseModel):
     ``railway_backups`` asks for Railway's own backups, too. ``remote`` is the object store of which ``store`` is the
     working copy; empty where the store is a folder. New dumps are encrypted to ``recipients``; ``sealed``: the backup
     that is restored is encrypted, and ``identity`` (``env:NAME``, ``file:PATH``) opens it. ``apart``: production is not
-    asked for anything.
+    asked for anything. ``physical`` is pgBackRest's stanza, where the run is about one of its backups.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -150,6 +169,7 @@ class Inputs(BaseModel):
     railway: str = ""
     railway_deploy: str = ""
     railway_backups: bool = False
+    physical: PhysicalInputs | None = None
 
     @field_validator("run", "backup", "certificate")
     @classmethod
@@ -198,6 +218,16 @@ class Inputs(BaseModel):
     def fingerprint(self) -> str:
         """The fingerprint that was taken with the backup."""
         return f"{self.backup_folder}/fingerprint.jsonl"
+
+    @property
+    def on_aside(self) -> str:
+        """The server on which pgBackRest's backup is restored."""
+        return f"{self.target}{ASIDE}"
+
+    @property
+    def unpacked(self) -> str:
+        """The dump that is made of pgBackRest's backup; it sorts where that one does."""
+        return self.backup.removesuffix(PHYSICAL) + UNPACKED
 
     @property
     def spare(self) -> str:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from ops.engine.wanted import PGBACKREST, PgBackRest
 from ops.errors import InventoryError
 from ops.inventory_defang import Defang, DefangKey
 from ops.inventory_words import (
@@ -191,6 +192,8 @@ class Target(Frozen):
     freeze: Annotated[Literal["always", "never", "auto"], Field(examples=["auto"])] = "auto"
     window: Annotated[Window | None, Field(examples=['{days: [tue, wed], hours: "02:00-05:00", zone: UTC}'])] = None
     encrypt: Annotated[Encrypt | None, Field(examples=[ENCRYPT])] = None
+    engine: Annotated[Literal["dump", "pgbackrest"], Field(examples=["dump"])] = "dump"
+    pgbackrest: Annotated[PgBackRest | None, Field(examples=[PGBACKREST], validate_default=True)] = None
     schedule: Annotated[Schedule | None, Field(examples=['{backup: "30 2 * * *"}'])] = None
     fresh: Annotated[Fresh, Field(examples=["{backup: 26h, proved: 8d, ping: env:PING_URL}"])] = Fresh()
     keep: Annotated[Keep, Field(examples=["{daily: 7, weekly: 4, monthly: 6}"])] = Keep()
@@ -221,6 +224,13 @@ class Target(Frozen):
             raise bad("says where the service of `database` is", "railway: {project: ID, environment: production}")
         return value
 
+    @field_validator("pgbackrest")
+    @classmethod
+    def _goes_together(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and info.data.get("engine") == "pgbackrest":
+            raise bad("says where its stanza is, for `engine: pgbackrest`", f"pgbackrest: {PGBACKREST}")
+        return value
+
     @field_validator("seed")
     @classmethod
     def _fills_embedded(cls, value: object, info: ValidationInfo) -> object:
@@ -244,6 +254,7 @@ NESTED: Mapping[str, type[BaseModel]] = {
     "fresh": Fresh,
     "health": HealthCheck,
     "encrypt": Encrypt,
+    "pgbackrest": PgBackRest,
     "defang": Defang,
 }
 OLD_ALIASES = {f"ansible_ssh_{name}": f"ansible_{name}" for name in ("host", "user", "port")}
@@ -258,6 +269,8 @@ PRODUCTION_ONLY = (
     "keep_replaced",
     "deploy",
     "defang",
+    "engine",
+    "pgbackrest",
 )
 
 

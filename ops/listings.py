@@ -12,6 +12,8 @@ from typing import Any
 from ops import backup, console, frozen, journal, kept, proved
 from ops.bind import railway_inputs, some_tools
 from ops.command import Query, Secret, quote
+from ops.engine.gone import engine_data, engine_told
+from ops.engine.place import aside_of
 from ops.errors import DONE, OpsError
 from ops.forward import HERE
 from ops.identity import server_of
@@ -49,9 +51,10 @@ def backups(options: Options) -> int:
                     name,
                     manifest.backup
                     + (f" (delta of {manifest.delta_of})" if manifest.delta_of else "")
+                    + engine_told(world, manifest)
                     + (" (pinned)" if manifest.backup in pinned else ""),
                     backup.age(manifest.taken_at),
-                    f"{manifest.size / 1e6:,.1f} MB",
+                    f"{manifest.whole / 1e6:,.1f} MB",
                     f"{count:,}",
                     proved.told(manifest.backup, done, bad),
                     manifest.commit[:12],
@@ -64,12 +67,13 @@ def backups(options: Options) -> int:
                     "backup": manifest.backup,
                     "rows": count,
                     "taken_at": manifest.taken_at.isoformat(),
-                    "bytes": manifest.size,
+                    "bytes": manifest.whole,
                     "commit": manifest.commit,
                     "proved": done[manifest.backup].data() if manifest.backup in done else None,
                     "pinned": pinned.get(manifest.backup),
                     **({"failed_drill": bad[manifest.backup]} if manifest.backup in bad else {}),
                     **({"delta_of": manifest.delta_of} if manifest.delta_of else {}),
+                    **engine_data(world, manifest),
                 }
             )
         if entry := world.inventory.target(name).railway:
@@ -237,6 +241,8 @@ def environment(options: Options) -> int:
         if entry.defang is not None:
             other = rehearsal_of(entry.test)
             values[Secret(other).variable] = world.url(other)
+    if entry.pgbackrest:
+        world.url(aside_of(name))
     if entry.railway:
         values["RAILWAY"] = railway_inputs(world, entry)["railway"]
     known = [name, *([entry.test] if entry.test else []), *([other] if entry.test and entry.defang is not None else [])]

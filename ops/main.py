@@ -17,6 +17,7 @@ from ops import __version__, aftermath, console, fingerprint, inventory, journal
 from ops.bind import NothingToDo, Wanted, bind, some_tools, use_tools
 from ops.command import Query
 from ops.drilled import drilled
+from ops.engine.bound import meant, physical
 from ops.errors import DONE, FAILED, INTERRUPTED, OpsError, Refused, UsageError
 from ops.explained import explained
 from ops.identity import check_places
@@ -141,6 +142,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
         raise UsageError(f"there is no procedure {name!r}", f"inv plan --procedure={close[0] if close else 'release'}")
     world = world_of(options)
     target = target_of(world, options)
+    name = meant(name, world.inventory.target(target), backup_id)
     screen = console.Console(options.json, _durations(world, target, name))
     try:
         wanted = Wanted(
@@ -152,7 +154,8 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
             export=options.export,
             salvage=options.salvage,
         )
-        look = drilled(world, world.inventory.target(target), wanted) if name == "drill" else None
+        entry = world.inventory.target(target)
+        look = drilled(world, entry, wanted) if name == "drill" else physical(world, name, entry, wanted)
         inputs = look or bind(world, name, target, wanted)
     except NothingToDo as nothing:
         screen.show(
@@ -334,7 +337,7 @@ def again(options: Options, run: str, undo: bool) -> int:
         return DONE
     plan = replan(state)
     screen = console.Console(options.json)
-    world.url(plan.inputs.test if plan.inputs.apart else plan.inputs.target)
+    world.url(plan.inputs.test if plan.inputs.apart and plan.inputs.test else plan.inputs.target)
     use_tools(world, plan.inputs)
     check_places(world, plan.inputs)
     close_stores(world, plan.inputs.target)

@@ -11,6 +11,7 @@ from pathlib import Path
 from ops import certificate, journal
 from ops.errors import OpsError
 from ops.files import write_whole
+from ops.inputs import PHYSICAL, UNPACKED
 from ops.journal import State
 from ops.kept import kept
 from ops.private import whole_id
@@ -20,7 +21,7 @@ from ops.world import World
 
 PINS = "pins"
 # What a run calls the backups that it takes, beside the one that has its own id.
-OWN = ("", "_safety", "_last", "_delta")
+OWN = ("", "_safety", "_last", "_delta", PHYSICAL)
 
 
 def needed(world: World, target: str, folder: Path) -> tuple[dict[str, list[str]], str]:
@@ -75,7 +76,8 @@ def _bound(folder: Path, name: str) -> list[str]:
 
 def _of(state: State) -> list[str]:
     """The backup that it works with, and those that it may have taken."""
-    return list(dict.fromkeys(filter(None, (state.backup, *(f"{state.run}{end}" for end in OWN)))))
+    made = (state.backup.removesuffix(PHYSICAL) + UNPACKED,) if state.procedure == "unpack" else ()
+    return list(dict.fromkeys(filter(None, (state.backup, *made, *(f"{state.run}{end}" for end in OWN)))))
 
 
 def _for_kept(world: World, target: str, runs: Sequence[State], found: dict[str, list[str]]) -> str:

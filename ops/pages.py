@@ -7,10 +7,12 @@ from pathlib import Path
 from ops import console, render
 from ops.bind import DEFANGS, REHEARSES, encryption, health_inputs, railway_wishes
 from ops.command import placeholder, quote
+from ops.engine.bound import BACKUP, DRILL, UNPACK
+from ops.engine.stanza import inputs_of
 from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
-from ops.inputs import DefangInputs, Inputs, SalvageInputs, named
-from ops.inventory import Inventory
+from ops.inputs import PHYSICAL, DefangInputs, Inputs, PhysicalInputs, SalvageInputs, named
+from ops.inventory import Inventory, Target
 from ops.main import Options, target_of, world_of
 from ops.plan import make_plan
 from ops.probes import app_inputs
@@ -27,11 +29,16 @@ SALVAGED = [
 ]
 
 
+# What is about one of pgBackRest's backups that is there.
+OF_PHYSICAL = (DRILL, UNPACK)
+
+
 def page_inputs(world: World, target: str, procedure: str) -> Inputs:
     """A target's inputs with shell variables in the place of what only a look at the servers tells."""
     entry = world.inventory.target(target)
     run = placeholder("RUN")
-    needs_backup = procedure in ("drill", "rollback", "auto-rollback", "salvage", "promote", "migrate-test", "verify")
+    takes = ("drill", "rollback", "auto-rollback", "salvage", "promote", "migrate-test", "verify", *OF_PHYSICAL)
+    backup = placeholder("BACKUP") if procedure in takes else run
     health, host = health_inputs(entry), world.host(target)
     rehearses = bool(entry.test) and entry.defang is not None and procedure in REHEARSES
     test_database = placeholder("TEST_DATABASE")
@@ -43,7 +50,8 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         store=entry.folder,
         remote=entry.remote,
         **encryption(entry),
-        backup=placeholder("BACKUP") if needs_backup else run,
+        backup=f"{run}{PHYSICAL}" if procedure == BACKUP else backup,
+        physical=_physical(entry) if procedure in (BACKUP, *OF_PHYSICAL) else None,
         test=rehearsal_of(entry.test or "") if rehearses else entry.test or "",
         test_database=named(test_database, "rehearsal") if rehearses else test_database,
         test_exists=not rehearses,
@@ -73,6 +81,18 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
     )
 
 
+def _physical(entry: Target) -> PhysicalInputs:
+    """The inventory's stanza; where it has none, the variables of whoever reads the page."""
+    if entry.pgbackrest:
+        return inputs_of(entry, entry.pgbackrest, ("runuser", "-u", entry.pgbackrest.user, "--"))
+    return PhysicalInputs(
+        stanza=placeholder("STANZA"),
+        folder=f"{placeholder('ASIDE')}/{entry.name}",
+        user="postgres",
+        as_user=("runuser", "-u", "postgres", "--"),
+    )
+
+
 def _salvage() -> SalvageInputs:
     """One table by hand; which others lead to it is the operator's to say, so all rows are restored beside."""
     one = (placeholder("TABLE"), placeholder("INTO"))
@@ -91,9 +111,16 @@ def _like(inventory: Inventory, target: str) -> str:
 def variables(c: Inputs, procedure: str) -> list[str]:
     """The lines of shell that set what a page's blocks name."""
     lines = ["umask 077", 'export RUN="$(date -u +%Y%m%d_%H%M%S)_hand"']
-    if c.backup != c.run:
+    if c.physical and c.physical.stanza == placeholder("STANZA"):
+        lines += [
+            ': "${STANZA:?the inventory has no pgbackrest (docs/pgbackrest.md)}"',
+            ': "${ASIDE:?the folder for what is restored aside}"',
+        ]
+    if not c.backup.startswith(c.run):
         there = quote(f"{c.folder}/backups")
-        newest = f"$(ls {there} | grep -v -e _safety -e _delta -e .partial | tail -n 1)"
+        others = f"grep -v -e _safety -e _delta -e {PHYSICAL} -e .partial"
+        meant = f"grep {PHYSICAL}$" if procedure in OF_PHYSICAL else others
+        newest = f"$(ls {there} | {meant} | tail -n 1)"
         lines += [f"ls {there}", f'export BACKUP="${{BACKUP:-{newest}}}"']
     if procedure == "promote":
         there = quote(f"{c.folder}/certificates")

@@ -16,7 +16,16 @@ from ops.journal import State
 # What the checks of a restore say of a backup that is no good.
 BAD = ("is damaged", "not what was dumped", "does not open")
 # The steps that restore the whole of ``inputs.backup`` and prove it by fingerprint.
-RESTORES = ("clone.restore", "rollback.restore", "drill.restore")
+RESTORES = (
+    "clone.restore",
+    "rollback.restore",
+    "drill.restore",
+    "backup-pgbackrest.restore",
+    "drill-pgbackrest.prove",
+    "unpack.open_aside",
+)
+# Those whose only purpose that is.
+DRILLS = ("drill.restore", "drill-pgbackrest.prove")
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ def failed(states: Iterable[State]) -> dict[str, str]:
     for state in states:
         if any(step in state.ever for step in RESTORES):
             found.pop(state.backup, None)
-        elif state.backup and any(word in state.trouble.get("drill.restore", "") for word in BAD):
+        elif state.backup and any(word in state.trouble.get(drill, "") for word in BAD for drill in DRILLS):
             found[state.backup] = state.run
     return found
 

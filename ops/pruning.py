@@ -16,9 +16,11 @@ from pathlib import Path
 from ops import backup, journal
 from ops.backup import age
 from ops.console import Confirmation, Console, ending, interactive
+from ops.engine.gone import held
 from ops.errors import DONE, Refused
 from ops.files import sync_folder, write_whole
 from ops.freshness import harm
+from ops.inputs import PHYSICAL
 from ops.main import Options, close_stores, target_of, world_of
 from ops.needed import in_use, needed, pin, unpin
 from ops.probes import target_folder
@@ -64,6 +66,9 @@ def prune(options: Options) -> int:
     reasons, missing = needed(world, target, folder)
     known = backup.backups(folder)
     bad = {one.backup: said for one in known if not entry.remote and (said := harm(world, target, one))}
+    for manifest in known:
+        if said := held(world, manifest):
+            reasons.setdefault(manifest.backup, []).append(said)
     found = decide(known, entry.keep, reasons, entry.keep_replaced, datetime.now(UTC), bad)
     scraps = list(_scraps(world, target, folder))
     _show(screen, target, found, scraps)
@@ -195,6 +200,8 @@ def set_pin(options: Options, name: str, pinned: bool) -> int:
     if pinned:
         pin(folder, found, options.reason)
         said = f"{found} stays until   inv unpin {found}"
+        if found.endswith(PHYSICAL):
+            said += "; pgBackRest expires its own all the same: its retention is in its configuration"
         if (railway := world.inventory.target(target).railway) and railway.backups:
             said += f"; {_locked(world, target, found)}"
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
-from ops.inputs import REHEARSAL, named
+from ops.inputs import ASIDE, REHEARSAL, named
 from ops.postgres import parts_of
 
 
@@ -23,8 +23,8 @@ def is_rehearsal(target: str) -> bool:
 
 
 def entry_of(target: str) -> str:
-    """The inventory's name for a target; for a rehearsal the test target's."""
-    return target.removesuffix(REHEARSAL)
+    """The inventory's name for a target; for a rehearsal the test target's, for what is restored aside production's."""
+    return target.removesuffix(REHEARSAL).removesuffix(ASIDE)
 
 
 def led(url: str, target: str) -> str:

@@ -33,7 +33,7 @@ def page(plan: Plan, variables: list[str]) -> str:
             "exclusive": plan.procedure.exclusive,
             "confirm": plan.confirms,
             "gates": list(gates.values()),
-            "targets": [name for name in (c.target, c.test) if name],
+            "targets": [name for name in (c.target, c.test, c.on_aside if c.physical else "") if name],
             "target": c.target,
             "variables": variables,
             "run_folder": quote(c.run_folder),

@@ -14,10 +14,11 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from ops.backup import Manifest
+from ops.inputs import PHYSICAL
 from ops.inventory_words import Keep
 
 # What takes no slot: it is no backup that one would choose, or a part of one.
-ASIDE = ("_safety", "_delta")
+ASIDE = ("_safety", "_delta", PHYSICAL)
 
 
 @dataclass
@@ -77,7 +78,7 @@ def decide(
             one.reasons.append(f"DAMAGED, {said}: look at it, and remove it by hand")
         elif one.manifest.taken_at > now:
             one.reasons.append("it is of the future: a clock is wrong")
-        elif one not in plain and not one.manifest.delta_of and one.manifest.taken_at > now - timedelta(days=days):
+        elif _is_safety(one.manifest) and one.manifest.taken_at > now - timedelta(days=days):
             one.reasons.append(f"safety backup of the last {days:g} days")
     _slots(plain, keep)
     for one in plain[-1:]:
@@ -87,6 +88,10 @@ def decide(
         one.reasons.append(f"fewer than {keep.least} would be left")
     _with_deltas(found)
     return found
+
+
+def _is_safety(manifest: Manifest) -> bool:
+    return manifest.backup.endswith(ASIDE) and not (manifest.delta_of or manifest.engine)
 
 
 def _when(manifest: Manifest) -> tuple[datetime, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from invoke.collection import Collection
 from invoke.tasks import task
 
-from ops.backup_tasks import check_backups, drill, pin, prune_backups, unpin
+from ops.backup_tasks import check_backups, drill, pin, prune_backups, unpack, unpin
 from ops.doctor.task import doctor
 from ops.schedule.task import HELP as SCHEDULE
 from ops.schedule.task import schedule, scheduled
@@ -397,6 +397,7 @@ namespace = Collection(
     salvage,
     recover,
     operation(drill),
+    operation(unpack),
     operation(check_backups),
     operation(prune_backups),
     operation(pin),

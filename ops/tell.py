@@ -56,7 +56,7 @@ def _values(one: Freshness) -> dict[str, float]:
     found: dict[str, float] = {"ok": float(one.well)}
     if one.newest:
         found["age_seconds"] = (now - one.newest.taken_at).total_seconds()
-        found |= {"size_bytes": one.newest.size, "rows": sum(one.newest.rows.values())}
+        found |= {"size_bytes": one.newest.whole, "rows": sum(one.newest.rows.values())}
     if one.proved:
         found |= {"proved_age_seconds": (now - one.proved.at).total_seconds(), "restore_seconds": one.proved.seconds}
     return found

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ops.main import Options
 
 SALVAGE = "target backup_id run aside tables related linked new_keys values report"
+STANZA = "target stanza folder"
 
 # What each tool does, and its options; a test holds them against ops.tools.
 TOOLS = {
@@ -82,6 +83,16 @@ TOOLS = {
     "check-deployed": ("Say whether Railway's newest deployment is live.", "target release?"),
     "check-kept": ("Say which run kept a database.", "target name"),
     "check-discard": ("Say whether a kept database may be discarded.", "target name"),
+    "check-stanza": ("Say whether pgBackRest's stanza is ready for a backup.", f"{STANZA} system"),
+    "check-aside": ("Say whether a backup of pgBackRest's can be restored aside.", f"{STANZA} backup_id"),
+    "await-stanza": ("Wait until pgBackRest makes no other backup.", f"{STANZA} backup_id"),
+    "check-listed": ("Say whether pgBackRest lists a backup, without errors.", f"{STANZA} backup_id"),
+    "restore-aside": ("Restore a backup of pgBackRest's aside.", f"{STANZA} run backup_id"),
+    "same-schema": ("Compare schema and migrations of what was restored with production's.", "target found"),
+    "seal-physical": ("Write the manifest of a backup of pgBackRest's.", f"{STANZA} run backup_id found"),
+    "seal-unpacked": ("Write the manifest of a dump made of one.", "target backup_id source run"),
+    "clear-aside": ("Remove what was restored aside.", f"{STANZA} run"),
+    "check-aside-gone": ("Say whether nothing of a run is left aside.", f"{STANZA} run"),
     "differs-from-kept": ("Say what differs between the live database and a kept one.", "target live kept"),
     "explain-promotion": (
         "Say what production has of a release that did not end well, and what to type.",

@@ -20,6 +20,7 @@ import ops
 from ops import age, on_railway
 from ops.command import Host, Query, Secret, Shell, fill, given_there, line_there, reveal
 from ops.embedded import ensure, path_env
+from ops.engine.place import led_aside
 from ops.errors import OpsError, Unreachable, UsageError
 from ops.files import write_whole
 from ops.forward import HERE
@@ -73,7 +74,7 @@ class World:
         if target not in self._urls:
             entry = self.entry(target)
             try:
-                self._urls[target] = led(self._resolve(entry), target)
+                self._urls[target] = led(led_aside(self._resolve(entry), target, entry), target)
             except ValueError as error:
                 where = f"{self.inventory.file.name}:{entry.line}: {entry.name}: database: {entry.database}"
                 raise UsageError(f"{where} {error}", "postgresql://USER:PASSWORD@HOST:5432/DATABASE") from None

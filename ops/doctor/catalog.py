@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.doctor import application, copies, kept, may, reach, sealed
+from ops.doctor import application, copies, kept, may, physical, reach, sealed
 from ops.doctor.check import Check, Look
 
 
@@ -33,6 +33,7 @@ PRODUCTION = (
     _check("space", kept.space, "server", "tools", "store"),
     _check("backups", kept.backups, "store"),
     _check("encryption", sealed.encryption, "store"),
+    _check("pgbackrest", physical.pgbackrest, "server", "tools"),
     _check("same-server", kept.same_server, "server", "tools", "store"),
     _check("leftovers", kept.leftovers, "server", "tools"),
     _check("run", kept.run, "store"),

@@ -93,7 +93,8 @@ def space(subject: Subject) -> Finding:
     path = subject.world.inventory.path(subject.entry.folder)
     free = shutil.disk_usage(path if path.exists() else _nearest(path)).free
     size = int(subject.identity["size"])
-    known = [one.size for one in backup.backups(target_folder(subject.world, subject.target)) if not one.delta_of]
+    kept = backup.backups(target_folder(subject.world, subject.target))
+    known = [one.size for one in kept if not (one.delta_of or one.engine)]
     one = known[-1] if known else size
     what = "a backup takes about {}, as the last one" if known else "a backup takes at most {}, as the database does"
     said = f"{amount(free)} free; {what.format(amount(one))}"

@@ -27,6 +27,8 @@ def encryption(subject: Subject) -> Finding:
     except OpsError:
         return ok(f"{said}; {encrypt.identity} is one of theirs; there is no backup yet")
     dump = backup.folder_of(folder, newest.backup) / age.DUMP
+    if newest.engine:
+        return ok(f"{said}; {encrypt.identity} is one of theirs; the newest backup is pgBackRest's own to encrypt")
     if not newest.sealed:
         words = f"{said}; the newest backup {newest.backup} is not encrypted yet"
         return warn(words, f"inv backup --target={subject.target}")

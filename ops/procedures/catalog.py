@@ -9,6 +9,7 @@ from ops.procedures.drill import drill
 from ops.procedures.freeze import freeze, unfreeze
 from ops.procedures.kept import discard, to_replaced
 from ops.procedures.migrate import migrate_test, verify
+from ops.procedures.physical import backup_pgbackrest, drill_pgbackrest, unpack
 from ops.procedures.promote import promote
 from ops.procedures.release import release
 from ops.procedures.rollback import rollback
@@ -32,5 +33,8 @@ PROCEDURES: dict[str, Procedure] = {
         drill,
         freeze,
         unfreeze,
+        backup_pgbackrest,
+        drill_pgbackrest,
+        unpack,
     )
 }

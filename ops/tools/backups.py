@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ops import age, backup, fingerprint
+from ops.engine.gone import gone
 from ops.errors import StepFailed
 from ops.private import whole_id
 from ops.probes import commit_of, identity, target_folder
@@ -83,6 +84,8 @@ def check_backup(world: World, *, target: str, backup_id: str) -> str:
         wrong = backup.damage(folder)
     if wrong:
         raise StepFailed(f"{target}: backup {backup_id} is damaged: {'; '.join(wrong[:3])}", "inv backups")
+    if lost := gone(world, backup.read_manifest(folder)):
+        raise StepFailed(f"{target}: backup {backup_id}: {lost}", "inv backups")
     keys = world.opener(target) if backup.read_manifest(folder).sealed else []
     if keys and not age.opens(folder / age.DUMP, keys):
         said = f"{target}: the identity at hand does not open backup {backup_id}"

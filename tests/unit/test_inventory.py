@@ -692,3 +692,41 @@ def test_ansible_finds_the_same_nearest_variable(write):
     for name, target in load(path).targets.items():
         for key in ("retries", "lock_timeout", "store", "certificate_hours", "freeze"):
             assert getattr(target, key) == listed[name].get(key), (name, key)
+
+
+PHYSICAL = """\
+all:
+  children:
+    production:
+      hosts:
+        shop:
+          database: env:DATABASE_URL
+          engine: pgbackrest
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "said"),
+    [
+        ("", 5, "says where its stanza is"),
+        ("          pgbackrest: {stanza: main}\n", 8, "`pgbackrest.aside`"),
+        ("          pgbackrest: {stanza: ../x, aside: /srv/aside}\n", 8, "`pgbackrest.stanza`"),
+        ("          pgbackrest: {stanza: main, aside: aside}\n", 8, "should be a whole path"),
+        ("          pgbackrest: {stanza: main, aside: /srv/../aside}\n", 8, "should be a whole path"),
+        ("          pgbackrest: {stanza: main, aside: /srv}\n", 8, "should be a folder of its own"),
+        (f"          pgbackrest: {{stanza: main, aside: /srv/{'a' * 50}}}\n", 8, "at most 50"),
+        ("          pgbackrest: {stanza: main, aside: /srv/a, type: weekly}\n", 8, "`pgbackrest.type`"),
+        ("          pgbackrest: {stanza: main, aside: /srv/a, stanzas: x}\n", 8, "`pgbackrest.stanzas`"),
+    ],
+)
+def test_what_is_wrong_with_a_stanza_is_said_with_its_line(write, more: str, line: int, said: str) -> None:
+    with pytest.raises(InventoryError) as caught:
+        load(write(PHYSICAL + more))
+    assert said in caught.value.message and caught.value.line == line, caught.value.message
+    assert "pgbackrest" in caught.value.hint or "stanza" in caught.value.hint, caught.value.hint
+
+
+def test_a_stanza_is_read(write) -> None:
+    found = load(write(PHYSICAL + "          pgbackrest: {stanza: main, aside: /srv/a, type: full}\n")).target("shop")
+    assert found.engine == "pgbackrest" and found.pgbackrest is not None
+    assert (found.pgbackrest.kind, found.pgbackrest.user, found.pgbackrest.config) == ("full", "postgres", None)
