@@ -23,7 +23,8 @@ from ops.private import inside, whole_id
 class Manifest(BaseModel):
     """What a backup holds and proves. ``files`` maps a name to sha256 and bytes; ``rows`` maps a table to its rows.
     ``delta_of`` names the backup from which a delta differs: it holds those rows only, so nothing is
-    rolled back to it."""
+    rolled back to it. ``excluded`` maps the tables whose rows stayed out to about how many those were;
+    ``database_bytes`` is about what a restored copy takes, 0 where that was not noted."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,6 +42,8 @@ class Manifest(BaseModel):
     rows: dict[str, int]
     files: dict[str, tuple[str, int]]
     delta_of: str = ""
+    excluded: dict[str, int] = {}
+    database_bytes: int = 0
 
     @field_validator("files")
     @classmethod

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, Validati
 
 from ops.errors import InventoryError
 from ops.inventory_defang import Defang, DefangKey
+from ops.inventory_dump import Dump, DumpKey
 from ops.inventory_words import (
     DAYS,
     ENCRYPT,
@@ -191,6 +192,7 @@ class Target(Frozen):
     freeze: Annotated[Literal["always", "never", "auto"], Field(examples=["auto"])] = "auto"
     window: Annotated[Window | None, Field(examples=['{days: [tue, wed], hours: "02:00-05:00", zone: UTC}'])] = None
     encrypt: Annotated[Encrypt | None, Field(examples=[ENCRYPT])] = None
+    dump: DumpKey = Dump()
     schedule: Annotated[Schedule | None, Field(examples=['{backup: "30 2 * * *"}'])] = None
     fresh: Annotated[Fresh, Field(examples=["{backup: 26h, proved: 8d, ping: env:PING_URL}"])] = Fresh()
     keep: Annotated[Keep, Field(examples=["{daily: 7, weekly: 4, monthly: 6}"])] = Keep()
@@ -244,6 +246,7 @@ NESTED: Mapping[str, type[BaseModel]] = {
     "fresh": Fresh,
     "health": HealthCheck,
     "encrypt": Encrypt,
+    "dump": Dump,
     "defang": Defang,
 }
 OLD_ALIASES = {f"ansible_ssh_{name}": f"ansible_{name}" for name in ("host", "user", "port")}
@@ -257,6 +260,7 @@ PRODUCTION_ONLY = (
     "keep",
     "keep_replaced",
     "deploy",
+    "dump",
     "defang",
 )
 

@@ -13,6 +13,7 @@ from ops import backup, console, frozen, journal, kept, proved
 from ops.bind import railway_inputs, some_tools
 from ops.command import Query, Secret, quote
 from ops.errors import DONE, OpsError
+from ops.fingerprint import listed
 from ops.forward import HERE
 from ops.identity import server_of
 from ops.journal import State
@@ -49,7 +50,8 @@ def backups(options: Options) -> int:
                     name,
                     manifest.backup
                     + (f" (delta of {manifest.delta_of})" if manifest.delta_of else "")
-                    + (" (pinned)" if manifest.backup in pinned else ""),
+                    + (" (pinned)" if manifest.backup in pinned else "")
+                    + (f" (without {listed(sorted(manifest.excluded))})" if manifest.excluded else ""),
                     backup.age(manifest.taken_at),
                     f"{manifest.size / 1e6:,.1f} MB",
                     f"{count:,}",
@@ -70,6 +72,7 @@ def backups(options: Options) -> int:
                     "pinned": pinned.get(manifest.backup),
                     **({"failed_drill": bad[manifest.backup]} if manifest.backup in bad else {}),
                     **({"delta_of": manifest.delta_of} if manifest.delta_of else {}),
+                    **({"excluded": manifest.excluded} if manifest.excluded else {}),
                 }
             )
         if entry := world.inventory.target(name).railway:

@@ -51,6 +51,7 @@ class Options:
     kept: str = ""
     auto_rollback: bool = False
     salvage: Asked | None = None
+    max_rate: str = ""
 
 
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
@@ -151,6 +152,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
             freeze=options.freeze,
             export=options.export,
             salvage=options.salvage,
+            max_rate=options.max_rate,
         )
         look = drilled(world, world.inventory.target(target), wanted) if name == "drill" else None
         inputs = look or bind(world, name, target, wanted)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 
 import psycopg
 
-from ops import loss
+from ops import excluded, loss
 from ops.command import Command, Query, Shell, Tool, reveal, show
 from ops.django import applied_migrations, failed_migration
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed, Unreachable
@@ -140,6 +140,8 @@ class Runner:
             event["verdict"] = verdict
         if found := self._loss():
             event["loss"] = found
+        if out := excluded.of(self.world, self.plan.inputs):
+            event["excluded"] = out
         try:
             self.emit(event)
         except OSError as full:

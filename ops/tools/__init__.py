@@ -15,6 +15,7 @@ from ops.tools import (
     promotion,
     railway,
     rehearsal,
+    room,
     salvage,
 )
 from ops.tools.registry import TOOLS, WATCHES
@@ -34,5 +35,6 @@ __all__ = [
     "promotion",
     "railway",
     "rehearsal",
+    "room",
     "salvage",
 ]

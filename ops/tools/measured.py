@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from ops import certificate, journal
 from ops.errors import Refused
+from ops.fingerprint import not_backed_up
 from ops.measure import Watching
 from ops.measures import asks_freeze
 from ops.probes import target_folder
@@ -24,6 +25,12 @@ def check_freeze(world: World, *, target: str, name: str, frozen: str) -> str:
         return "production is frozen meanwhile"
     mode = world.inventory.target(target).freeze
     found = certificate.read(target_folder(world, target), name)
+    if found.excluded:
+        raise Refused(
+            f"{target}: production has to be frozen meanwhile, and this plan has no freeze: else the way back would be "
+            f"backup {found.bound.backup}, and {not_backed_up(found.excluded)}",
+            f"freeze: always   in the inventory, and then   inv promote --target={target}",
+        )
     why = asks_freeze(found.measured) if mode == "auto" else ""
     if why:
         raise Refused(
