@@ -141,7 +141,8 @@ def json_lines(text: str) -> list[dict[str, object]]:
 def said_error(stderr: str) -> str:
     """The one line of a program's error output that says what went wrong."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    lines = [line for line in lines if "its own words stand above" not in line] or lines
+    own = [line for line in lines if "its own words stand above" not in line and not line.startswith("CONTEXT:")]
+    lines = own or lines
     for pattern in (r"(?:ERROR|FATAL|PANIC):\s+(.*)", r"error: (.*)", r"^\w*(?:\.\w+)*(?:Error|Exception): (.*)"):
         for line in lines:
             if match := re.search(pattern, line):

@@ -89,7 +89,7 @@ def dump(c: Inputs) -> list[Command]:
     """Like any backup. The keys of the rows that were deleted stand beside it, in `deleted.jsonl`."""
     folder = exported(c).partial
     service = f"{c.target} dbname={conninfo(c.delta)}"
-    given = {"service": service, "folder": folder} | dumped(c)
+    given = {"service": service, "folder": folder} | dumped(exported(c))
     return [
         Shell(("rm", "-rf", folder), c.target),
         Shell(("install", "-d", "-m", "700", c.folder, f"{c.folder}/backups", folder), c.target),

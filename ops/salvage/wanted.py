@@ -76,6 +76,8 @@ def bound(world: World, target: str, manifest: Manifest, wanted: Asked | None) -
             counts[pairing.into] = int(row[0]) if row else 0
     sources = {into: source for source, into in found.tables.items()}
     others = related(live, sources, [pairing.into for pairing in pairings], wanted.related)
+    out = [other[0] for other in others if other[0] in manifest.excluded]
+    others = [other for other in others if other[0] not in out]
     apart = {other: _objections(old, live, found, other[:2], wanted) for other in others if other[2] == RELATED}
     others = [other for other in others if not apart.get(other)]
     pairs = tuple((pairing.source, pairing.into) for pairing in pairings)
@@ -87,6 +89,7 @@ def bound(world: World, target: str, manifest: Manifest, wanted: Asked | None) -
         values=wanted.values,
         notes=(
             *(line for p in pairings for line in _notes(p, manifest.rows[p.source], counts[p.into])),
+            *(f"{name} stays out: the backup has no rows of it" for name in out),
             *(f"{other[0]} stays out: {wrong[0][0]}" for other, wrong in apart.items() if wrong),
         ),
     )

@@ -23,7 +23,7 @@ SELECT json_build_object(
     'names', (SELECT coalesce(json_agg(format('%I.%I', n.nspname, c.relname) ORDER BY c.relname), '[]')
               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
               WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'),
-    'tables', (SELECT coalesce(json_object_agg(name, greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::int8
+    'tables', (SELECT coalesce(json_object_agg(name, (CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END)::int8
                                                ORDER BY name), '{}')
                FROM named n JOIN pg_class c ON c.oid = n.oid WHERE excluded),
     'bytes', (SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::int8 FROM named WHERE excluded),

@@ -10,7 +10,6 @@
 \else
 \set rate ''
 \endif
-\set excluded_options ''
 \setenv RECIPIENTS :recipients
 \setenv RATE :rate
 \setenv SERVICE :service
@@ -18,31 +17,36 @@
 \setenv JOBS :jobs
 \setenv COMPRESS :compress
 \set fingerprint :folder '/fingerprint.jsonl'
+-- What the processes tell each other is under a name of this call's own: those of one that was killed may still write.
+\set notes `mktemp -d "$FOLDER/notes.XXXXXX" || echo "$FOLDER/notes"`
+\setenv NOTES :notes
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 \ir settings.sql
 SELECT pg_export_snapshot() AS snapshot \gset
 \setenv SNAPSHOT :snapshot
 -- Where the dump is held back, its fingerprint is read by one process only.
 SELECT set_config('max_parallel_workers_per_gather', '0', true) WHERE :'rate' <> '' \g /dev/null
+\set options :notes '/options'
+\o :options
 \if :{?exclude}
 \ir excluded.sql
+SELECT :'excluded_options' WHERE :'excluded_options' <> '';
 \endif
-\setenv EXCLUDED :excluded_options
 \o :fingerprint
 \ir sequences.sql
 \if `test -z "$RECIPIENTS$RATE" && echo true || echo false`
-\! (out() { (IFS="$(printf '\t')"; set -f; exec pg_dump $EXCLUDED "$@"); }; out --dbname="service=$SERVICE" --format=directory --jobs="$JOBS" --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password --file="$FOLDER/dump"; echo $? > "$FOLDER/exit") & echo $! > "$FOLDER/pid"
+\! (out() { (IFS="$(printf '\t')"; set -f; exec pg_dump $(cat "$NOTES/options") "$@"); }; out --dbname="service=$SERVICE" --format=directory --jobs="$JOBS" --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password --file="$FOLDER/dump"; echo $? > "$NOTES/exit") & echo $! > "$NOTES/pid"
 \else
 -- One stream: held back where a rate is given, encrypted where there are recipients, so that nothing readable touches
 -- a disk. It ends with 0 where all of its parts did.
-\! (umask 077; out() { (IFS="$(printf '\t')"; set -f; exec pg_dump $EXCLUDED "$@"); }; slow() { if [ "$RATE" ]; then "$OPS_PYTHON" -m ops.throttle "$RATE"; else cat; fi; }; into() { if [ "$RECIPIENTS" ]; then "$OPS_PYTHON" -m ops.age seal $RECIPIENTS > "$FOLDER/dump.age"; else cat > "$FOLDER/dump"; fi; }; { out --dbname="service=$SERVICE" --format=custom --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password || : > "$FOLDER/failed"; } | { slow || : > "$FOLDER/failed"; } | into && test ! -e "$FOLDER/failed"; echo $? > "$FOLDER/exit") & echo $! > "$FOLDER/pid"
+\! (umask 077; out() { (IFS="$(printf '\t')"; set -f; exec pg_dump $(cat "$NOTES/options") "$@"); }; slow() { if [ "$RATE" ]; then "$OPS_PYTHON" -m ops.throttle "$RATE"; else cat; fi; }; into() { if [ "$RECIPIENTS" ]; then "$OPS_PYTHON" -m ops.age seal $RECIPIENTS > "$FOLDER/dump.age"; else cat > "$FOLDER/dump"; fi; }; { out --dbname="service=$SERVICE" --format=custom --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password || : > "$NOTES/failed"; } | { slow || { echo "error: what holds the dump back ended early" >&2; : > "$NOTES/failed"; }; } | into && test ! -e "$NOTES/failed"; echo $? > "$NOTES/exit") & echo $! > "$NOTES/pid"
 \endif
 \ir tables.sql
 \o
-\! until [ -f "$FOLDER/exit" ] || ! kill -0 "$(cat "$FOLDER/pid")" 2>/dev/null; do sleep 0.02; done
+\! until [ -f "$NOTES/exit" ] || ! kill -0 "$(cat "$NOTES/pid")" 2>/dev/null; do sleep 0.02; done
 COMMIT;
-\set dumped `test "$(cat "$FOLDER/exit" 2>/dev/null)" = 0 && echo true || echo false`
-\! rm -f "$FOLDER/pid" "$FOLDER/exit"
+\set dumped `test "$(cat "$NOTES/exit" 2>/dev/null)" = 0 && echo true || echo false`
+\! rm -rf "$NOTES"
 \if :dumped
 -- The dump's table of contents is written before its data: only this file says that pg_dump came to its end.
 \! sync -f "$FOLDER" 2>/dev/null; : > "$FOLDER/dumped"

@@ -61,7 +61,7 @@ SELECT format('SELECT json_build_object(''migration'', app || ''.'' || name) FRO
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = 'django_migrations' AND c.relkind = 'r' AND n.nspname !~ '^pg_' \gexec
 \if :{?exclude}
-SELECT json_build_object('excluded', name, 'rows', greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::int8,
+SELECT json_build_object('excluded', name, 'rows', (CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END)::int8,
                          'bytes', pg_total_relation_size(c.oid))
 FROM unnest(:'excluded'::text[]) name JOIN pg_class c ON c.oid = name::regclass;
 \endif

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +19,7 @@ from tests.conftest import Done, Project
 
 Make = Callable[..., Project]
 AUDIT = "public.audit_log (about 500 rows)"
-LOGS = """CREATE TABLE audit_log (id int PRIMARY KEY, teacher_id bigint REFERENCES lessons_teacher (id), note text);
+LOGS = """CREATE TABLE audit_log (id serial PRIMARY KEY, teacher_id bigint REFERENCES lessons_teacher (id), note text);
     INSERT INTO audit_log SELECT n, 1, md5(n::text) FROM generate_series(1, 500) n;
     CREATE SCHEMA stats;
     CREATE TABLE stats."Odd, name" (day date, n int) PARTITION BY RANGE (day);
@@ -172,3 +178,25 @@ def test_a_compression_that_the_tools_do_not_have_is_one_line(shop: Project) -> 
     settings(shop, dump={"compress": "zstd:99"})
     done = shop.inv("backup")
     refused(done, "inventory.yaml:", "shop: pg_dump", "does not take compress: zstd:99: ", "compress: 6", code=2)
+
+
+def test_a_dump_whose_limiter_was_killed_is_no_backup(shop: Project) -> None:
+    words = shop.command("backup", "--max-rate=1.237kB")
+    going = subprocess.Popen(words, cwd=shop.folder, env=shop.env, stdout=subprocess.PIPE, text=True)
+    while not (found := pids("ops.throttle\0001237")):
+        assert going.poll() is None, going.communicate()
+        time.sleep(0.05)
+    os.kill(found[0], signal.SIGKILL)
+    out, _ = going.communicate(timeout=60)
+    assert going.returncode == 4 and "what holds the dump back ended early" in out, out
+    assert not manifests(shop)
+
+
+def pids(words: str) -> list[int]:
+    """Processes of this machine whose command line holds these words."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if words in path.read_bytes().decode(errors="replace") and int(path.parent.name) != os.getpid():
+                found.append(int(path.parent.name))
+    return found

@@ -7,6 +7,11 @@ import pytest
 from ops.excluded import touched
 from ops.fingerprint import not_backed_up
 from ops.operations import Application, Link, Operation
+from ops.pages import page_inputs
+from ops.plan import make_plan
+from ops.procedures.catalog import PROCEDURES
+from ops.world import World
+from tests.unit.test_step_plan import SHIPPED
 
 LOG = {"public.audit_log": 1_200_000, 'stats."Odd ""one"': 0}
 
@@ -55,3 +60,14 @@ def test_they_are_told_with_their_rows() -> None:
     )
     many = {f"public.t{n}": n for n in range(5)}
     assert not_backed_up(many).endswith("public.t2 (about 2 rows) and 2 more")
+
+
+@pytest.mark.parametrize("name", PROCEDURES)
+def test_what_is_taken_to_lose_nothing_holds_every_table_and_is_not_slowed(name: str) -> None:
+    given = {"exclude": ("audit_log",), "rate": 1, "frozen": True, "freezes": True, "export": True}
+    inputs = page_inputs(World(SHIPPED, {}), "lessons", name).model_copy(update=given)
+    for step in make_plan(PROCEDURES[name], inputs).steps:
+        gates = [command for gate in step.gates for command in gate.commands]
+        for command in (*step.commands, *gates):
+            told = getattr(command, "parameters", None) or getattr(command, "options", {})
+            assert {"exclude", "rate"}.isdisjoint(told) or step.name == "backup.dump", step.name
