@@ -90,7 +90,7 @@ class Console:
             reason = f": {event['reason']}" if event["reason"] else ""
             self._print(f"{target}: {words[outcome]}{reason}" + (f" (run {event['run']})" if event.get("run") else ""))
             if rest := not_backed_up(event.get("excluded") or {}):  # type: ignore[arg-type]
-                self._print(f"{rest[0].upper()}{rest[1:]}")
+                self._print(f"Its backup is not whole: {rest}")
             if event["hint"]:
                 self._print(f"Next: {event['hint']}")
             return

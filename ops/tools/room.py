@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from ops import backup, excluded, room
-from ops.errors import Refused
+from ops.errors import OpsError, Refused
 from ops.probes import target_folder
 from ops.tools.registry import tool
 from ops.world import World
@@ -24,10 +26,12 @@ def check_room(world: World, *, target: str, backup_id: str, exclude: str = "") 
 @tool
 def check_server_room(world: World, *, target: str, server: str, backup_id: str, like: str = "postgres") -> str:
     """Say how much room a restored copy takes on a server, as far as its disk can be seen; refuse where it is less."""
-    need = backup.read_manifest(backup.folder_of(target_folder(world, target), backup_id)).database_bytes
+    need = 0
+    with contextlib.suppress(OpsError):
+        need = backup.read_manifest(backup.folder_of(target_folder(world, target), backup_id)).database_bytes
     found = room.for_copy(world, server, like, need) if need else None
     if found is None:
-        return "the server's disk can't be seen from here" if need else f"{backup_id} does not say what it takes"
+        return "the server's disk can't be seen from here" if need else f"what {backup_id} takes is not known"
     if not found.enough:
         said = f"{server}: no room for a copy on the server, in {found.folder}: {found.said}; nothing was written"
         raise Refused(said, f"make room: inv status --target={target}   lists what is kept beside it")
