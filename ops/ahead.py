@@ -1,9 +1,9 @@
 """Sends what is finished of a dump into the object store while the rest is still written.
 
-``python -m ops.ahead STORE PREFIX FOLDER PID``: `dump.sql` begins it beside a dump that takes some seconds, and waits
-for it. It ends when the dump has (``FOLDER/exit``), or at once where psql (``PID``) or the folder is gone. What it did
-is noted in the folder; the step that puts a backup into the store sends the rest, and again what is not as noted. So
-nothing that goes wrong here makes a backup fail.
+``python -m ops.ahead STORE PREFIX FOLDER NOTES PID``: `dump.sql` begins it beside a dump that takes some seconds, and
+waits for it. It ends when the dump has (``NOTES/exit``), or at once where psql (``PID``) or the folder is gone. What it
+did is noted in the folder; the step that puts a backup into the store sends the rest, and again what is not as noted.
+So nothing that goes wrong here makes a backup fail.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from ops.stored import SENT
 
 # pg_dump writes them from the first byte to the last one, and never again.
 TABLE = re.compile(r"(?:\d+|blob_\d+)\.dat(?:\.\w+)?")
+# What is one stream, and only grows.
+STREAMS = (DUMP, "dump")
 # Seconds: a file that has not grown for so long is taken for finished; how often the dump is looked at.
 STILL, PAUSE = 3.0, 0.2
 
@@ -35,15 +37,16 @@ class Ahead:
         store: the store.
         prefix: where in it, ``TARGET/backups/ID``.
         folder: the dump's folder, until it is sealed.
+        notes: where it is noted that pg_dump has ended.
     """
 
-    def __init__(self, store: Store, prefix: str, folder: Path) -> None:
-        self.store, self.prefix, self.folder = store, prefix, folder
+    def __init__(self, store: Store, prefix: str, folder: Path, notes: Path) -> None:
+        self.store, self.prefix, self.folder, self.notes = store, prefix, folder, notes
 
     @property
     def ended(self) -> bool:
         """Whether pg_dump has come to an end, a good one or not."""
-        return (self.folder / "exit").exists()
+        return (self.notes / "exit").exists()
 
     def send(self) -> None:
         """Send until the dump has ended; what has grown meanwhile is not noted.
@@ -53,9 +56,9 @@ class Ahead:
         """
         with noted(self.folder / SENT) as known:
             while not self.ended:
-                if (self.folder / DUMP).exists():
-                    self._follow(self.folder / DUMP)
-                    known[DUMP] = (self.store.tag(self._key(DUMP)), *about(self.folder / DUMP))
+                for name in filter(lambda name: (self.folder / name).is_file(), STREAMS):
+                    self._follow(self.folder / name)
+                    known[name] = (self.store.tag(self._key(name)), *about(self.folder / name))
                 for path in self._finished():
                     name = path.relative_to(self.folder).as_posix()
                     seen = about(path)
@@ -113,13 +116,13 @@ def abandoned(folder: Path, pid: int) -> Callable[[], bool]:
 
 def main(words: Sequence[str]) -> int:
     """Send what is finished of the dump in a folder."""
-    if len(words) != 4 or not words[3].isdigit():
-        print("python -m ops.ahead STORE PREFIX FOLDER PID", file=sys.stderr)
+    if len(words) != 5 or not words[4].isdigit():
+        print("python -m ops.ahead STORE PREFIX FOLDER NOTES PID", file=sys.stderr)
         return 2
-    url, prefix, folder = words[0], words[1], Path(words[2])
+    url, prefix, folder, notes = words[0], words[1], Path(words[2]), Path(words[3])
     try:
-        leave_when(abandoned(folder, int(words[3])))
-        Ahead(Store(url), prefix, folder).send()
+        leave_when(abandoned(folder, int(words[4])))
+        Ahead(Store(url), prefix, folder, notes).send()
     except OpsError as error:
         print(f"{error.message}; it is sent after the dump", file=sys.stderr)
         return error.exit_code

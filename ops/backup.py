@@ -25,7 +25,8 @@ class Manifest(BaseModel):
     ``delta_of`` names the backup from which a delta differs: it holds those rows only, so nothing is
     rolled back to it. ``engine`` is who holds the data where no dump does: pgBackRest, in ``stanza`` under ``label``,
     so many bytes in its repository (``held``), and ``cluster`` restored; ``unpacked_of`` names such a backup of which
-    this dump was made."""
+    this dump was made. ``excluded`` maps the tables whose rows stayed out to about how many those were;
+    ``database_bytes`` is about what a restored copy takes, 0 where that was not noted."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,6 +50,8 @@ class Manifest(BaseModel):
     held: int = 0
     cluster: int = 0
     unpacked_of: str = ""
+    excluded: dict[str, int] = {}
+    database_bytes: int = 0
 
     @field_validator("files")
     @classmethod

@@ -11,12 +11,15 @@ from ops.defang.script import DEFANGED
 from ops.defang.wish import wish_of
 from ops.django import only_adds
 from ops.errors import Refused, UsageError
+from ops.excluded import look, must_be_whole, must_not_touch, touched, where
 from ops.identity import no_production, server_of
 from ops.ids import ids_in, new_run
 from ops.inputs import DefangInputs, HealthInputs, Inputs, beside, named
 from ops.inventory import Target
+from ops.inventory_dump import bytes_a_second
 from ops.measures import asks_freeze
-from ops.postgres import Tools, choose, installed
+from ops.operations import Application
+from ops.postgres import NO_COMPRESS, Tools, choose, installed
 from ops.probes import app_inputs, commit_of, declarations, identity, pending_digest, probe, target_folder
 from ops.rehearsal import is_rehearsal, rehearsal_of
 from ops.salvage.wanted import Asked, bound
@@ -45,7 +48,8 @@ class Wanted:
     ``backup``: an id, ``latest``, ``before:RUN`` or a moment; ``kept``: a kept database; ``draft``: for ``verify``,
     draft declarations for what is refused; ``auto_rollback``: for ``release`` and ``promote``; ``failed_run``: the
     release that is to be taken back; ``freeze``, ``export``: for ``rollback``, freeze production meanwhile, and keep
-    what differs as a backup of its own; ``salvage``: the tables that are to come back.
+    what differs as a backup of its own; ``salvage``: the tables that are to come back; ``max_rate``: for ``backup``,
+    how much a second is written, instead of what the inventory says.
     """
 
     backup: str = ""
@@ -56,6 +60,7 @@ class Wanted:
     freeze: bool = False
     export: bool = False
     salvage: Asked | None = None
+    max_rate: str = ""
 
 
 def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -> Inputs:  # noqa: B008
@@ -117,6 +122,8 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         folder = target_folder(world, target)
         choice = chosen.choose(folder, wanted.backup, journal.runs(folder), major, delta=procedure == "salvage")
         given |= {"backup": choice.manifest.backup, "chosen": choice.said, "sealed": choice.manifest.sealed}
+        if procedure != "salvage":
+            must_be_whole(target, choice.manifest, backup.backups(folder))
         major = max(major, choice.manifest.server // 10000)
         if procedure == "salvage":
             given["salvage"] = bound(world, target, choice.manifest, wanted.salvage)
@@ -135,7 +142,10 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
     elif entry.encrypt and not world.opener(target):
         given["identity"] = ""
     world.tools = choose(sets, major, there, target)
-    given["compress"], given["tools"] = world.tools.compression(), str(world.tools.major)
+    given |= {"compress": compression(world, entry, world.tools), "tools": str(world.tools.major)}
+    if procedure in NEEDS_STORE:
+        given |= _held_back(entry, procedure, wanted.max_rate, given["frozen"])
+        _may_stay_out(world, target, procedure, given["exclude"])
     given.pop("marker", None)
     return Inputs(**given)
 
@@ -147,9 +157,42 @@ def anew(world: World, entry: Target) -> dict[str, Any]:
         "target": entry.name,
         "store": entry.folder,
         "remote": entry.remote,
-        "jobs": min(os.cpu_count() or 1, 4),
+        "jobs": entry.dump.jobs or min(os.cpu_count() or 1, 4),
         **encryption(entry),
     }
+
+
+def compression(world: World, entry: Target, tools: Tools) -> str:
+    """The ``--compress`` of new dumps: the inventory's, else a fast one.
+
+    Raises:
+        UsageError: the pg_dump that is taken does not know the inventory's.
+    """
+    wanted = entry.dump.compress
+    if wanted and (said := tools.refuses(wanted)):
+        at = where(world, entry.name, key="compress")
+        raise UsageError(f"{at}: pg_dump {tools.major} does not take compress: {wanted}: {said}", NO_COMPRESS)
+    return wanted or tools.compression()
+
+
+def _may_stay_out(world: World, target: str, procedure: str, patterns: tuple[str, ...]) -> None:
+    """Look at once at what the gates look at when the time has come: a large backup is not taken for nothing."""
+    found = look(world, target, patterns) if patterns else None
+    if found and procedure == "release":
+        application = Application.read(probe(world, target, target))
+        if said := touched(application, found.tables):
+            must_not_touch(world, target, said)
+
+
+def _held_back(entry: Target, procedure: str, max_rate: str, frozen: bool) -> dict[str, Any]:
+    """Whose rows stay out of a new backup, and how fast it is written. Where a release does not freeze production, its
+    only backup is its way back: that holds every table."""
+    whole = procedure == "release" and not frozen
+    try:
+        rate = bytes_a_second(max_rate) if max_rate else entry.dump.rate
+    except ValueError as error:
+        raise UsageError(f"{entry.name}: --max-rate={max_rate}: {error}", "--max-rate=20MB") from None
+    return {"exclude": () if whole else entry.dump.exclude, "rate": rate}
 
 
 def use_tools(world: World, inputs: Inputs) -> None:
@@ -352,9 +395,10 @@ def _clone_run(given: dict[str, Any]) -> str:
 
 
 def _certified(world: World, entry: Target, frozen: bool) -> dict[str, Any]:
-    """The newest certificate. With ``freeze: auto``, what was measured can ask for a freeze, too."""
+    """The newest certificate. With ``freeze: auto``, what was measured can ask for a freeze, and so does a
+    backup that is not whole: the last one, under the freeze, is."""
     folder = target_folder(world, entry.name)
     name = certificate.newest(folder)
     found = certificate.read(folder, name)
-    asked = entry.freeze == "auto" and bool(asks_freeze(found.measured))
+    asked = entry.freeze == "auto" and bool(asks_freeze(found.measured) or found.excluded)
     return {"certificate": name, "backup": found.bound.backup, "frozen": frozen or asked}

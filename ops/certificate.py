@@ -183,7 +183,8 @@ class Proved(BaseModel):
 
 class Certificate(BaseModel):
     """A rehearsal that held. ``recovery`` is how long the way back took in it, None where it was not tried;
-    ``measured`` what the migrations cost on the clone, None where that was not measured.
+    ``measured`` what the migrations cost on the clone, None where that was not measured; ``excluded`` the tables whose
+    rows stayed out of the backup, and so of the rehearsal, with about how many those were.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -197,6 +198,7 @@ class Certificate(BaseModel):
     schema_after: str
     moves: tuple[Moved, ...]
     measured: Measured | None = None
+    excluded: dict[str, int] = {}
 
     @property
     def pending(self) -> Migrations:
@@ -221,7 +223,9 @@ def write(folder: Path, certificate: Certificate) -> None:
 
 
 def _seal(certificate: Certificate) -> str:
-    return hashlib.sha256(certificate.model_dump_json().encode()).hexdigest()
+    # One from before there was such a field is as valid as it was.
+    without = None if certificate.excluded else {"excluded"}
+    return hashlib.sha256(certificate.model_dump_json(exclude=without).encode()).hexdigest()
 
 
 def read(folder: Path, name: str) -> Certificate:

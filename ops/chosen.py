@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ops.backup import Manifest, age, backups
 from ops.errors import UsageError
+from ops.fingerprint import not_backed_up
 from ops.inputs import PHYSICAL, UNPACKED
 from ops.journal import State
 
@@ -67,9 +68,10 @@ def choose(folder: Path, wanted: str, runs: Sequence[State], major: int, *, delt
 
 def said(manifest: Manifest) -> str:
     """A backup as a person knows it: id, moment, age, rows."""
-    rows, tables = sum(manifest.rows.values()), len(manifest.rows)
+    rows, tables = sum(manifest.rows.values()), len(manifest.rows) - len(manifest.excluded)
     taken = f"{manifest.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({age(manifest.taken_at)} ago)"
-    return f"{manifest.backup}, taken {taken}, {rows:,} rows in {tables} tables"
+    rest = not_backed_up(manifest.excluded)
+    return f"{manifest.backup}, taken {taken}, {rows:,} rows in {tables} tables" + (f"; {rest}" if rest else "")
 
 
 def moment(text: str) -> datetime:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from ops.errors import OpsError, Refused
+from ops.fingerprint import not_backed_up
 from ops.journal import Event, now
 
 MARKS = {"done": "✓", "skipped": "·", "failed": "✗", "refused": "✗", "undone": "↩"}
@@ -88,6 +89,8 @@ class Console:
             words = {"done": f"{event['procedure']} {ended}", "nothing-to-do": "nothing to do"}
             reason = f": {event['reason']}" if event["reason"] else ""
             self._print(f"{target}: {words[outcome]}{reason}" + (f" (run {event['run']})" if event.get("run") else ""))
+            if rest := not_backed_up(event.get("excluded") or {}):  # type: ignore[arg-type]
+                self._print(f"Its backup is not whole: {rest}")
             if event["hint"]:
                 self._print(f"Next: {event['hint']}")
             return

@@ -8,6 +8,7 @@ measured; ``ops/sql/tables.sql`` says which types are read as they are and which
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ class Fingerprint:
     ``sequences`` maps a name to its last value and its step, and ``cycling`` names those that begin anew at their end.
     ``large_objects`` are how many, and their checksum; None in a file from before they were looked at.
     ``materialized`` says of each materialized view whether it is filled. ``left_out`` maps what is no part of the
-    fingerprint to the reason.
+    fingerprint to the reason. ``excluded`` are tables whose rows stayed out of the backup, with about how many those
+    were: a restore makes them empty, and so they stand in ``tables``; ``excluded_bytes`` is what they took.
     """
 
     tables: dict[str, Table] = field(default_factory=dict)
@@ -57,6 +59,8 @@ class Fingerprint:
     large_objects: tuple[int, int] | None = None
     materialized: dict[str, bool] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    excluded: dict[str, int] = field(default_factory=dict)
+    excluded_bytes: int = 0
     migrations: list[str] = field(default_factory=list)
     schema: str = ""
     server: int = 0
@@ -86,6 +90,21 @@ def listed(names: list[str]) -> str:
     """The first three names, and how many more there are."""
     more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
+
+
+def not_backed_up(excluded: Mapping[str, int], most: int = 3) -> str:
+    """Which tables' rows stayed out of a backup, as a person says it; empty where none did.
+
+    Args:
+        excluded: tables, with about how many rows they had.
+        most: so many are named.
+    """
+    if not excluded:
+        return ""
+    named = [f"{name} (about {rows:,} row{'s' * (rows != 1)})" for name, rows in sorted(excluded.items())]
+    more = f" and {len(named) - most:,} more" if len(named) > most else ""
+    count = "1 table was" if len(named) == 1 else f"{len(named):,} tables were"
+    return f"{count} not backed up: {', '.join(named[:most])}{more}"
 
 
 def read(path: Path) -> Fingerprint:
@@ -130,6 +149,9 @@ def _add(found: Fingerprint, line: dict[str, object]) -> None:
         found.materialized[str(line["materialized"])] = bool(line["filled"])
     elif "left_out" in line:
         found.left_out[str(line["left_out"])] = str(line["why"])
+    elif "excluded" in line:
+        found.excluded[str(line["excluded"])] = int(str(line["rows"]))
+        found.excluded_bytes += int(str(line["bytes"]))
     elif "migration" in line:
         found.migrations.append(str(line["migration"]))
     elif "schema" in line:

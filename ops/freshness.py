@@ -13,6 +13,7 @@ from ops import backup, journal
 from ops.backup import Manifest, age
 from ops.engine.gone import gone
 from ops.errors import OpsError
+from ops.fingerprint import not_backed_up
 from ops.inventory_words import span, spoken
 from ops.probes import target_folder
 from ops.proved import Proved, failed, proved, told
@@ -86,6 +87,8 @@ def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
     rows = sum(newest.rows.values())
     proof = f"proved {told(newest.backup, done, bad)}"
     found.said = f"{newest.backup}, {age(newest.taken_at)} old, {rows:,} rows, {newest.whole / 1e6:,.1f} MB; {proof}"
+    if rest := not_backed_up(newest.excluded):
+        found.said += f"; {rest}"
     found.said += "".join(f"; {one}" for one in found.passed)
     now = datetime.now(UTC)
     if now - newest.taken_at > span(fresh.backup):

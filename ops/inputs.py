@@ -8,6 +8,7 @@ very same plan again.
 from __future__ import annotations
 
 import re
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -114,7 +115,9 @@ class Inputs(BaseModel):
     ``railway_backups`` asks for Railway's own backups, too. ``remote`` is the object store of which ``store`` is the
     working copy; empty where the store is a folder. New dumps are encrypted to ``recipients``; ``sealed``: the backup
     that is restored is encrypted, and ``identity`` (``env:NAME``, ``file:PATH``) opens it. ``apart``: production is not
-    asked for anything. ``physical`` is pgBackRest's stanza, where the run is about one of its backups.
+    asked for anything. A new dump leaves out the rows of the tables of ``exclude`` (patterns), and is written at no
+    more than ``rate`` bytes a second; 0 where nothing holds it back. ``physical`` is pgBackRest's stanza, where
+    the run is about one of its backups.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -164,6 +167,8 @@ class Inputs(BaseModel):
     retries: int = 5
     jobs: int = 2
     compress: str = "1"
+    exclude: tuple[str, ...] = ()
+    rate: int = 0
     tools: str = ""
     ssh: tuple[str, ...] = ()
     railway: str = ""
@@ -178,6 +183,15 @@ class Inputs(BaseModel):
         if not re.fullmatch(r"[\w\ue000\ue001.-]*", value, re.ASCII) or ".." in value:
             raise ValueError("not an id")
         return value
+
+    def whole(self, backup: str) -> Self:
+        """The inputs of a backup that is taken to lose nothing: no table stays out, and nobody waits for it longer than
+        need be. It goes into an object store last, when nobody waits for it any more.
+
+        Args:
+            backup: its id.
+        """
+        return self.model_copy(update={"backup": backup, "remote": "", "exclude": (), "rate": 0})
 
     @property
     def rehearses(self) -> bool:

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, Validati
 from ops.engine.wanted import PGBACKREST, PgBackRest
 from ops.errors import InventoryError
 from ops.inventory_defang import Defang, DefangKey
+from ops.inventory_dump import Dump, DumpKey
 from ops.inventory_words import (
     DAYS,
     ENCRYPT,
@@ -194,6 +195,7 @@ class Target(Frozen):
     encrypt: Annotated[Encrypt | None, Field(examples=[ENCRYPT])] = None
     engine: Annotated[Literal["dump", "pgbackrest"], Field(examples=["dump"])] = "dump"
     pgbackrest: Annotated[PgBackRest | None, Field(examples=[PGBACKREST], validate_default=True)] = None
+    dump: DumpKey = Dump()
     schedule: Annotated[Schedule | None, Field(examples=['{backup: "30 2 * * *"}'])] = None
     fresh: Annotated[Fresh, Field(examples=["{backup: 26h, proved: 8d, ping: env:PING_URL}"])] = Fresh()
     keep: Annotated[Keep, Field(examples=["{daily: 7, weekly: 4, monthly: 6}"])] = Keep()
@@ -255,6 +257,7 @@ NESTED: Mapping[str, type[BaseModel]] = {
     "health": HealthCheck,
     "encrypt": Encrypt,
     "pgbackrest": PgBackRest,
+    "dump": Dump,
     "defang": Defang,
 }
 OLD_ALIASES = {f"ansible_ssh_{name}": f"ansible_{name}" for name in ("host", "user", "port")}
@@ -268,6 +271,7 @@ PRODUCTION_ONLY = (
     "keep",
     "keep_replaced",
     "deploy",
+    "dump",
     "defang",
     "engine",
     "pgbackrest",

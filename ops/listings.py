@@ -15,6 +15,7 @@ from ops.command import Query, Secret, quote
 from ops.engine.gone import engine_data, engine_told
 from ops.engine.place import aside_of
 from ops.errors import DONE, OpsError
+from ops.fingerprint import listed
 from ops.forward import HERE
 from ops.identity import server_of
 from ops.journal import State
@@ -52,7 +53,8 @@ def backups(options: Options) -> int:
                     manifest.backup
                     + (f" (delta of {manifest.delta_of})" if manifest.delta_of else "")
                     + engine_told(world, manifest)
-                    + (" (pinned)" if manifest.backup in pinned else ""),
+                    + (" (pinned)" if manifest.backup in pinned else "")
+                    + (f" (without {listed(sorted(manifest.excluded))})" if manifest.excluded else ""),
                     backup.age(manifest.taken_at),
                     f"{manifest.whole / 1e6:,.1f} MB",
                     f"{count:,}",
@@ -74,6 +76,7 @@ def backups(options: Options) -> int:
                     **({"failed_drill": bad[manifest.backup]} if manifest.backup in bad else {}),
                     **({"delta_of": manifest.delta_of} if manifest.delta_of else {}),
                     **engine_data(world, manifest),
+                    **({"excluded": manifest.excluded} if manifest.excluded else {}),
                 }
             )
         if entry := world.inventory.target(name).railway:

@@ -52,6 +52,7 @@ class Options:
     kept: str = ""
     auto_rollback: bool = False
     salvage: Asked | None = None
+    max_rate: str = ""
 
 
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
@@ -153,6 +154,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
             freeze=options.freeze,
             export=options.export,
             salvage=options.salvage,
+            max_rate=options.max_rate,
         )
         entry = world.inventory.target(target)
         look = drilled(world, entry, wanted) if name == "drill" else physical(world, name, entry, wanted)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ops import certificate, journal
+from ops.backup import backups
 from ops.errors import OpsError
 from ops.files import write_whole
 from ops.inputs import PHYSICAL, UNPACKED
@@ -38,6 +39,10 @@ def needed(world: World, target: str, folder: Path) -> tuple[dict[str, list[str]
     # Ids begin with the moment at which the backup was taken.
     if there := [one for one in good if (folder / "backups" / one).is_dir()]:
         found[max(there)].append("the newest proved one")
+    known = [one for one in backups(folder) if not (one.delta_of or one.backup.endswith(ASIDE))]
+    whole = [one.backup for one in known if not one.excluded]
+    if whole and len(whole) < len(known):
+        found[whole[-1]].append("the newest that holds every table")
     for path in sorted((folder / "certificates").glob("*.json")):
         for backup in _bound(folder, path.stem):
             found[backup].append(f"certificate {path.stem} needs it")

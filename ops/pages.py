@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ops import console, render
-from ops.bind import DEFANGS, REHEARSES, encryption, health_inputs, railway_wishes
+from ops.bind import DEFANGS, NEEDS_STORE, REHEARSES, encryption, health_inputs, railway_wishes
 from ops.command import placeholder, quote
 from ops.engine.bound import BACKUP, DRILL, UNPACK
 from ops.engine.stanza import inputs_of
@@ -77,7 +77,10 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         certificate_hours=entry.certificate_hours,
         lock_timeout=entry.lock_timeout,
         retries=entry.retries,
-        compress=placeholder("COMPRESS"),
+        jobs=entry.dump.jobs or 2,
+        compress=entry.dump.compress or placeholder("COMPRESS"),
+        exclude=entry.dump.exclude if procedure in NEEDS_STORE else (),
+        rate=entry.dump.rate if procedure in NEEDS_STORE else 0,
     )
 
 

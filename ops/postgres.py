@@ -33,15 +33,24 @@ class Tools:
 
     def compression(self) -> str:
         """The ``--compress`` of a fast dump: zstd where this build has it, else the fastest gzip; never the default."""
-        if self.major < 16:
-            return "1"
+        return "1" if self.major < 16 or self.refuses("zstd:1") else "zstd:1"
+
+    def refuses(self, compress: str) -> str:
+        """Why this pg_dump does not take a ``--compress``, in its own words; empty where it does.
+
+        It is asked for a dump of what is nowhere: what it says of the compression comes before it looks for that.
+        """
         tried = subprocess.run(
-            [str(self.folder / "pg_dump"), "--format=custom", "--compress=zstd:1", "--dbname=host=/nowhere"],
+            [str(self.folder / "pg_dump"), "--format=custom", f"--compress={compress}", "--dbname=host=/nowhere"],
             capture_output=True,
             text=True,
             env={"PATH": os.defpath, "LC_ALL": "C"},
         )
-        return "1" if "compress" in tried.stderr else "zstd:1"
+        return said_error(tried.stderr) if "compress" in tried.stderr else ""
+
+
+# What to write where a compression is refused.
+NO_COMPRESS = "dump: {compress: 6}   or leave `compress` out: the fastest that pg_dump has is taken"
 
 
 def installed(path: str) -> list[Tools]:
@@ -132,7 +141,8 @@ def json_lines(text: str) -> list[dict[str, object]]:
 def said_error(stderr: str) -> str:
     """The one line of a program's error output that says what went wrong."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    lines = [line for line in lines if "its own words stand above" not in line] or lines
+    own = [line for line in lines if "its own words stand above" not in line and not line.startswith("CONTEXT:")]
+    lines = own or lines
     for pattern in (r"(?:ERROR|FATAL|PANIC):\s+(.*)", r"error: (.*)", r"^\w*(?:\.\w+)*(?:Error|Exception): (.*)"):
         for line in lines:
             if match := re.search(pattern, line):

@@ -24,7 +24,7 @@ from ops.backup import Manifest
 from ops.bind import some_tools
 from ops.command import quote
 from ops.errors import DIFFERS, DONE, Refused, UsageError
-from ops.fingerprint import Fingerprint, equal
+from ops.fingerprint import Fingerprint, equal, not_backed_up
 from ops.hazards import look_ahead
 from ops.main import Options, target_of, world_of
 from ops.operations import Application
@@ -60,7 +60,8 @@ class Way:
 
 @dataclass(frozen=True)
 class Recovery:
-    """Where a target stands. ``since`` are the migrations that production has and the backup has not."""
+    """Where a target stands. ``since`` are the migrations that production has and the backup has not, ``excluded`` the
+    tables whose rows stayed out of that, with about how many those were."""
 
     target: str
     state: str
@@ -72,6 +73,7 @@ class Recovery:
     ways: tuple[Way, ...] = ()
     damaged: tuple[str, ...] = ()
     backups: tuple[str, ...] = field(default=())
+    excluded: dict[str, int] = field(default_factory=dict)
 
 
 def recover(options: Options, backup_id: str) -> int:
@@ -122,6 +124,7 @@ def look(world: World, target: str, backup_id: str = "") -> Recovery:
         "since": tuple(sorted(set(has) - set(manifest.migrations))),
         "damaged": damaged,
         "backups": kept,
+        "excluded": manifest.excluded,
     }
     if missing:
         ways = _ways_back(target, manifest.backup, missing, homes, bool(given["since"]))
@@ -275,6 +278,8 @@ def lines(found: Recovery) -> list[str]:
     """Where it stands and what to type, for a person."""
     said = [f"{found.target}: compared with backup {found.backup}, {found.age} old, every file of which is whole"]
     said += [f"  damaged, and passed over: {one}" for one in found.damaged]
+    if rest := not_backed_up(found.excluded):
+        said.append(f"  in that backup {rest}; whether any of their rows are missing can't be told")
     if found.since:
         said.append(f"  migrated since: {', '.join(found.since)}")
     for one in found.missing:

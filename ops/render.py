@@ -90,6 +90,10 @@ def plan_text(plan: Plan) -> str:
     if c.pending:
         lines.append(f"  pending:    {', '.join(c.pending)}")
     lines.append(f"  freeze:     {'yes' if c.frozen else 'no'}")
+    if c.exclude:
+        lines.append(f"  without:    the rows of {', '.join(c.exclude)}   (dump: exclude)")
+    if c.rate:
+        lines.append(f"  slowed to:  {c.rate:,} bytes a second")
     lines += [f"  {note}" for note in (c.salvage.notes if c.salvage else ())]
     for number, planned in enumerate(plan.steps, 1):
         lines.append(f"\n{number:>2}. {planned.step.title}")

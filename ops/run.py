@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 
-from ops import loss
+from ops import excluded, loss
 from ops.command import Command
 from ops.errors import DONE, Interrupted, OpsError, Refused, StepFailed, Unreachable
 from ops.execute import Executor, way_on
@@ -133,6 +133,8 @@ class Runner:
             event["verdict"] = verdict
         if found := self._loss():
             event["loss"] = found
+        if out := excluded.of(self.world, self.plan.inputs):
+            event["excluded"] = out
         try:
             self.emit(event)
         except OSError as full:

@@ -45,6 +45,7 @@ HELP = {
     "new": "the name that it is to have",
     "freeze": "production refuses writes until the way back is through, so that nothing is written meanwhile",
     "export": "keep the rows that differ as a backup of their own, RUN_delta",
+    "max_rate": "write the dump at no more than so many bytes a second: 500kB, 20MB (docs/large.md)",
     "deep": "read all of the newest backup and compare every sha256",
     "metrics": "a file for Prometheus' textfile collector",
     "table": "a table of the backup whose rows are to come back; may be repeated, or several with commas between",
@@ -87,12 +88,16 @@ def release(  # type: ignore[no-untyped-def]
 
 
 @operation
-def backup(c, target="", json=False, plan=False, reason="", inventory=""):  # type: ignore[no-untyped-def]
+def backup(  # type: ignore[no-untyped-def]
+    c, target="", max_rate="", json=False, plan=False, reason="", inventory=""
+):
     """Back production up: one consistent dump with its fingerprint, proved readable.
 
     Example: inv backup --target=lessons
+             inv backup --max-rate=20MB
     """
-    _procedure("backup", c, target=target, json=json, plan=plan, reason=reason, inventory=inventory)
+    given = {"target": target, "max_rate": max_rate, "json": json, "plan": plan, "reason": reason}
+    _procedure("backup", c, **given, inventory=inventory)
 
 
 @operation

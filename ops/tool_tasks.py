@@ -22,6 +22,15 @@ TOOLS = {
     "store-backup": ("Send a backup to the object store.", "target backup_id"),
     "check-stored": ("Say whether the object store has every file of a backup.", "target backup_id deep?"),
     "check-backup": ("Compare every file of a backup with its manifest.", "target backup_id"),
+    "check-room": (
+        "Say whether a backup has room where backups are kept, and whose rows stay out.",
+        "target backup_id exclude?",
+    ),
+    "check-server-room": (
+        "Say whether a restored copy has room on a server, as far as its disk can be seen.",
+        "target server backup_id like?",
+    ),
+    "check-touched": ("Say whether the pending migrations work on what was not backed up.", "target backup_id"),
     "same-fingerprint": ("Compare two fingerprints.", "before after"),
     "loss-glance": ("Say in which tables a database differs from a backup.", "before after"),
     "loss-preview": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -160,9 +160,11 @@ class TableVerdict:
 
 @dataclass
 class Verdict:
-    """All tables."""
+    """All tables. ``excluded`` are those whose rows stayed out of the backup, with about how many those were: nothing
+    is known of them."""
 
     tables: list[TableVerdict]
+    excluded: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def lost_rows(self) -> int:
@@ -184,7 +186,11 @@ class Verdict:
         return {
             "lost_rows": self.lost_rows,
             "lost_values": self.lost_values,
-            "tables": [table.data() for table in self.tables],
+            "tables": [
+                table.data() | ({"verdict": "excluded"} if table.table in self.excluded else {})
+                for table in self.tables
+            ],
+            **({"excluded": dict(self.excluded)} if self.excluded else {}),
         }
 
 

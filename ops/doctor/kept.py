@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ops import backup, frozen, journal
+from ops import backup, excluded, frozen, journal, room
 from ops import kept as databases
 from ops.command import quote
 from ops.doctor.check import Finding, Subject, fail, ok, warn
@@ -18,6 +17,7 @@ from ops.errors import OpsError
 from ops.freshness import freshness
 from ops.listings import aside
 from ops.main import replan
+from ops.postgres import NO_COMPRESS
 from ops.private import OTHERS, PARTS, inside
 from ops.probes import target_folder
 from ops.schedule.standing import stand
@@ -90,28 +90,24 @@ def _open_to(path: Path, folder: Path) -> Finding | None:
 
 def space(subject: Subject) -> Finding:
     """Whether the disk of the store has room for the night's backups. Of the server's own disk nothing can be seen."""
-    path = subject.world.inventory.path(subject.entry.folder)
-    free = shutil.disk_usage(path if path.exists() else _nearest(path)).free
-    size = int(subject.identity["size"])
-    kept = backup.backups(target_folder(subject.world, subject.target))
-    known = [one.size for one in kept if not (one.delta_of or one.engine)]
-    one = known[-1] if known else size
-    what = "a backup takes about {}, as the last one" if known else "a backup takes at most {}, as the database does"
-    said = f"{amount(free)} free; {what.format(amount(one))}"
-    hint = f"make room: du -sh {quote(str(path))}/*/backups/*"
-    if free < one:
-        return fail(said, hint)
-    if free < one * ROOM:
-        return warn(f"{said}; a release and a rollback write up to {ROOM}", hint)
-    return ok(said)
+    patterns = subject.entry.dump.exclude
+    out = excluded.look(subject.world, subject.target, patterns).bytes if patterns else 0
+    found = room.for_backup(subject.world, subject.target, out)
+    if not found.enough:
+        return fail(found.said, room.make_room(found.folder))
+    if found.free < found.need * ROOM:
+        return warn(f"{found.said}; a release and a rollback write up to {ROOM}", room.make_room(found.folder))
+    return ok(found.said)
 
 
-def amount(size: float) -> str:
-    """Bytes as a person says them."""
-    for unit, length in (("GB", 1e9), ("MB", 1e6)):
-        if size >= length:
-            return f"{size / length:,.1f} {unit}"
-    return f"{size / 1e3:,.0f} kB"
+def dump(subject: Subject) -> Finding:
+    """Whether a backup can be made as the inventory's `dump` says, and whose rows it leaves out."""
+    wanted = subject.entry.dump
+    if wanted.compress and (said := subject.tools[-1].refuses(wanted.compress)):
+        return fail(f"pg_dump {subject.tools[-1].major} does not take compress: {wanted.compress}: {said}", NO_COMPRESS)
+    if not wanted.exclude:
+        return ok("every table is backed up")
+    return ok(excluded.said(excluded.look(subject.world, subject.target, wanted.exclude)))
 
 
 def backups(subject: Subject) -> Finding:
@@ -146,7 +142,7 @@ def leftovers(subject: Subject) -> Finding:
     names = aside(subject.identity["databases"], live)
     if not names:
         return ok("none")
-    total = amount(sum(sizes.get(name, 0) for name in names))
+    total = room.amount(sum(sizes.get(name, 0) for name in names))
     said = f"{len(names)} beside {live}, {total}"
     if subject.is_test:
         return ok(f"{said}: {', '.join(names)}")

@@ -58,6 +58,24 @@ def sent_ahead(c: Inputs) -> dict[str, str]:
     return {"store": c.remote, "prefix": f"{c.target}/backups/{c.backup}"} if c.remote else {}
 
 
+def dumped(c: Inputs) -> dict[str, str]:
+    """What tells the dump how it is to be made."""
+    given = {"jobs": str(c.jobs), "compress": c.compress} | encrypted(c) | excluding(c) | sent_ahead(c)
+    return given | ({"rate": str(c.rate)} if c.rate else {})
+
+
+@check("There is room for it where the backups are, and no foreign key leads to what stays out", "inv doctor")
+def can_be_made(c: Inputs) -> Command:
+    """A disk that fills up in the middle leaves half a backup, and stands in the way of whatever else writes there. And
+    a restore would stop at a key that leads to a table whose rows the inventory's `dump` excludes."""
+    return Tool("check-room", {"target": c.target, "backup_id": c.backup, **excluding(c)})
+
+
+def excluding(c: Inputs) -> dict[str, str]:
+    """The option of a tool that has to know whose rows stay out."""
+    return {"exclude": " ".join(c.exclude)} if c.exclude else {}
+
+
 @check("pg_dump came to its end, and the dump can be read", "inv resume")
 def dump_reads(c: Inputs) -> list[Command]:
     """pg_dump can end early, and what it leaves may still be listed: `dumped` is written when it came to its end."""
@@ -98,6 +116,12 @@ def from_dump(c: Inputs, *words: str, folder: str = "") -> tuple[str, ...]:
     return ("sh", "-c", OPENED, "open", f"{place}/{DUMP}", c.identity, *words)
 
 
+def server_room(c: Inputs, server: str, like: str) -> Command:
+    """Looks whether a copy of the backup has room on a target's server, made like a database there."""
+    given = {"target": c.target, "server": server, "backup_id": c.backup}
+    return Tool("check-server-room", given | ({"like": like} if like != "postgres" else {}))
+
+
 @check("Every file of the backup has the sha256 of its manifest", "inv backup")
 def backup_is_whole(c: Inputs) -> Command:
     """Without a manifest there is no backup, and a file that changed since is none either."""
@@ -106,16 +130,16 @@ def backup_is_whole(c: Inputs) -> Command:
 
 @backup.step(
     "Dump on one snapshot, with its fingerprint",
-    gates=(is_production,),
+    gates=(is_production, can_be_made),
     proof=dump_reads,
     stays="A half-written dump ends in `.partial`; nothing takes it for a backup, and production was only read.",
     again=True,
 )
 def dump(c: Inputs) -> list[Command]:
     """Exports a snapshot, dumps it in parallel and takes the fingerprint of every table from that same snapshot
-    meanwhile, so that a restored copy can be compared with it to the last bit."""
-    given = {"service": c.target, "folder": c.partial, "jobs": str(c.jobs), "compress": c.compress}
-    given |= encrypted(c) | sent_ahead(c)
+    meanwhile, so that a restored copy can be compared with it to the last bit. Of what the inventory's `dump` excludes
+    no rows are dumped, and which tables those are stands in the manifest."""
+    given = {"service": c.target, "folder": c.partial} | dumped(c)
     return [
         Shell(("rm", "-rf", c.partial), c.target),
         Shell(("install", "-d", "-m", "700", c.folder, f"{c.folder}/backups", c.partial), c.target),

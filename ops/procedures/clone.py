@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
-from ops.procedures.backup import backup, backup_is_whole, restore_words
+from ops.procedures.backup import backup, backup_is_whole, restore_words, server_room
 from ops.step import Procedure, check
 
 clone = Procedure(
@@ -21,6 +21,12 @@ def not_production(c: Inputs) -> Command:
     """A test target that points at production is how production gets overwritten."""
     given = {"planned": c.test_system, "system": c.system, "database": c.database}
     return Query("check_not_production.sql", c.test, "postgres", given | {"name": c.test_database, "other": c.spare})
+
+
+@check("There is room for a copy on the test server, as far as its disk can be seen", "inv status")
+def room_for_copy(c: Inputs) -> Command:
+    """A disk that fills up stops the whole server, with all that is on it."""
+    return server_room(c, c.test, c.test_like)
 
 
 @check("The restored database equals what was dumped: every table, every sequence", "inv resume")
@@ -55,7 +61,7 @@ def swap_back(c: Inputs) -> list[Command]:
 
 @clone.step(
     "Restore the backup into a spare database",
-    gates=(not_production, backup_is_whole),
+    gates=(not_production, backup_is_whole, room_for_copy),
     proof=same_fingerprint,
     undo=drop_spare,
     again=True,

@@ -7,7 +7,7 @@ from ops.inputs import Inputs
 from ops.procedures.backup import (
     backup_is_whole,
     dump_reads,
-    encrypted,
+    dumped,
     from_dump,
     in_store,
     is_production_server,
@@ -26,7 +26,7 @@ delta = Procedure(
 
 def exported(c: Inputs) -> Inputs:
     """The inputs of the delta's own backup."""
-    return c.model_copy(update={"backup": f"{c.run}_delta"})
+    return c.model_copy(update={"backup": f"{c.run}_delta", "exclude": (), "rate": 0})
 
 
 def shown(c: Inputs) -> str:
@@ -89,7 +89,7 @@ def dump(c: Inputs) -> list[Command]:
     """Like any backup. The keys of the rows that were deleted stand beside it, in `deleted.jsonl`."""
     folder = exported(c).partial
     service = f"{c.target} dbname={conninfo(c.delta)}"
-    given = {"service": service, "folder": folder, "jobs": str(c.jobs), "compress": c.compress} | encrypted(c)
+    given = {"service": service, "folder": folder} | dumped(exported(c))
     return [
         Shell(("rm", "-rf", folder), c.target),
         Shell(("install", "-d", "-m", "700", c.folder, f"{c.folder}/backups", folder), c.target),

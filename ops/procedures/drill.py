@@ -5,6 +5,7 @@ from __future__ import annotations
 from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
 from ops.procedures.backup import backup_is_whole, restore_words
+from ops.procedures.clone import room_for_copy
 from ops.step import Procedure, check
 
 drill = Procedure(
@@ -53,7 +54,7 @@ def drop_drilled(c: Inputs) -> Command:
 
 @drill.step(
     "Restore the backup into a throw-away database",
-    gates=(not_production, backup_is_whole),
+    gates=(not_production, backup_is_whole, room_for_copy),
     proof=equals_backup,
     undo=drop_drilled,
     again=True,

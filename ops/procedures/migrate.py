@@ -5,7 +5,7 @@ from __future__ import annotations
 from ops.command import Command, Query, Tool
 from ops.django import manage
 from ops.inputs import Inputs
-from ops.procedures.clone import not_production
+from ops.procedures.clone import not_production, room_for_copy
 from ops.procedures.way_back import way_back
 from ops.step import Procedure, Watch, check
 
@@ -47,6 +47,12 @@ def is_clone(c: Inputs) -> Command:
     return Query("check_clone.sql", c.test, parameters=given)
 
 
+@check("The pending migrations leave alone what was not backed up", "inv release")
+def leaves_alone(c: Inputs) -> Command:
+    """The clone does not have those rows, so nothing that happens to them could be seen."""
+    return Tool("check-touched", {"target": c.target, "backup_id": c.backup})
+
+
 @check("The copy from before the migrations is there", "inv clone-prod-to-test")
 def copy_is_there(c: Inputs) -> Command:
     """Without it nothing could be compared."""
@@ -79,7 +85,7 @@ def measure(c: Inputs) -> Watch:
 
 @migrate_test.step(
     "Keep a copy of the clone as it is",
-    gates=(not_production, is_clone),
+    gates=(not_production, is_clone, leaves_alone, room_for_copy),
     proof=copy_is_there,
     undo=drop_before,
     again=True,
@@ -93,7 +99,7 @@ def keep_before(c: Inputs) -> Command:
 
 @migrate_test.step(
     "Run the migrations on the clone",
-    gates=(not_production, is_clone, app_talks_to_clone),
+    gates=(not_production, is_clone, leaves_alone, app_talks_to_clone),
     proof=clone_is_migrated,
     stays="The clone is a throw-away: `inv clone-prod-to-test` makes a fresh one.",
     again=True,

@@ -15,8 +15,8 @@ IF_FROZEN = "Only where production is frozen: when a migration does more than ad
 
 
 def last(c: Inputs) -> Inputs:
-    """The inputs of the last backup, taken while production is frozen. It goes into an object store at the end."""
-    return c.model_copy(update={"backup": f"{c.run}_last", "remote": ""})
+    """The inputs of the last backup, taken while production is frozen."""
+    return c.whole(f"{c.run}_last")
 
 
 def kept_last(c: Inputs) -> Inputs:

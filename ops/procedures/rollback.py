@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
-from ops.procedures.backup import backup, backup_is_whole, in_store, is_production, is_production_server, restore_words
+from ops.procedures.backup import (
+    backup,
+    backup_is_whole,
+    in_store,
+    is_production,
+    is_production_server,
+    restore_words,
+    server_room,
+)
 from ops.procedures.delta import delta, shown
 from ops.procedures.health import deploy_words, is_healthy
 from ops.procedures.promote import FROZEN, freeze_now, is_frozen, takes_writes, unfreeze_now
@@ -34,8 +42,8 @@ rollback = Procedure(
 
 
 def safety(c: Inputs) -> Inputs:
-    """The inputs of the safety backup. It goes into an object store last, when nobody waits for it any more."""
-    return c.model_copy(update={"backup": f"{c.run}_safety", "remote": ""})
+    """The inputs of the safety backup."""
+    return c.whole(f"{c.run}_safety")
 
 
 def kept_safety(c: Inputs) -> Inputs:
@@ -46,6 +54,12 @@ def kept_safety(c: Inputs) -> Inputs:
 def shown_state(c: Inputs) -> str:
     """The fingerprint of production when that preview was made."""
     return safety(c).fingerprint if c.freezes else f"{c.run_folder}/previewed.jsonl"
+
+
+@check("There is room for a copy beside production, as far as the server's disk can be seen", "inv status")
+def room_beside(c: Inputs) -> Command:
+    """A disk that fills up stops the whole server, and production with it."""
+    return server_room(c, c.target, c.database)
 
 
 @check("The restored database equals the backup: every table, every sequence", "inv resume")
@@ -102,7 +116,7 @@ def look(c: Inputs) -> list[Command]:
 
 @rollback.step(
     "Restore the backup beside production",
-    gates=(is_production, backup_is_whole),
+    gates=(is_production, backup_is_whole, room_beside),
     proof=restored_equals_backup,
     undo=drop_restored,
     again=True,

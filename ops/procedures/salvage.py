@@ -33,8 +33,8 @@ def wanted(c: Inputs) -> SalvageInputs:
 
 
 def safety(c: Inputs) -> Inputs:
-    """The inputs of the safety backup. It goes into an object store last, when nobody waits for it any more."""
-    return c.model_copy(update={"backup": f"{c.run}_safety", "remote": ""})
+    """The inputs of the safety backup."""
+    return c.whole(f"{c.run}_safety")
 
 
 def kept_safety(c: Inputs) -> Inputs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ops.command import Command, Query, Shell, Tool
 from ops.inputs import Inputs
 from ops.procedures.backup import backup_is_whole, restore_words
-from ops.procedures.clone import not_production
+from ops.procedures.clone import not_production, room_for_copy
 from ops.step import Procedure, check
 
 way_back = Procedure(
@@ -66,7 +66,7 @@ def drop_roundtrip(c: Inputs) -> list[Command]:
 
 @way_back.step(
     "Restore the backup beside the migrated clone",
-    gates=(not_production, backup_is_whole),
+    gates=(not_production, backup_is_whole, room_for_copy),
     proof=restored_equals_backup,
     undo=drop_roundtrip,
     again=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 from ops import fingerprint, journal
 from ops.backup import Manifest
 from ops.errors import Refused, UsageError
-from ops.fingerprint import Fingerprint
+from ops.fingerprint import Fingerprint, not_backed_up
 from ops.inputs import SalvageInputs
 from ops.probes import target_folder
 from ops.salvage import mapping
@@ -67,6 +67,7 @@ def bound(world: World, target: str, manifest: Manifest, wanted: Asked | None) -
     with world.connect(target) as connection:
         live = read_catalog(connection)
         chosen, main = _named(wanted, manifest, old, live)
+        _hold_rows(target, manifest, main)
         found = mapping.homes(old, live, chosen, verdicts(folder))
         pairings = [_paired(name, target, old, live, found, wanted) for name in main]
         counts = {}
@@ -75,6 +76,8 @@ def bound(world: World, target: str, manifest: Manifest, wanted: Asked | None) -
             counts[pairing.into] = int(row[0]) if row else 0
     sources = {into: source for source, into in found.tables.items()}
     others = related(live, sources, [pairing.into for pairing in pairings], wanted.related)
+    out = [other[0] for other in others if other[0] in manifest.excluded]
+    others = [other for other in others if other[0] not in out]
     apart = {other: _objections(old, live, found, other[:2], wanted) for other in others if other[2] == RELATED}
     others = [other for other in others if not apart.get(other)]
     pairs = tuple((pairing.source, pairing.into) for pairing in pairings)
@@ -86,9 +89,17 @@ def bound(world: World, target: str, manifest: Manifest, wanted: Asked | None) -
         values=wanted.values,
         notes=(
             *(line for p in pairings for line in _notes(p, manifest.rows[p.source], counts[p.into])),
+            *(f"{name} stays out: the backup has no rows of it" for name in out),
             *(f"{other[0]} stays out: {wrong[0][0]}" for other, wrong in apart.items() if wrong),
         ),
     )
+
+
+def _hold_rows(target: str, manifest: Manifest, names: Sequence[str]) -> None:
+    """Refuse a table whose rows stayed out of the backup."""
+    if out := {name: manifest.excluded[name] for name in names if name in manifest.excluded}:
+        hint = f"inv backups --target={target}   says which backups hold it"
+        raise Refused(f"{target}: {manifest.backup} has no rows of it: {not_backed_up(out)}; nothing was changed", hint)
 
 
 def _named(wanted: Asked, manifest: Manifest, old: Fingerprint, live: Catalog) -> tuple[dict[str, str], list[str]]:

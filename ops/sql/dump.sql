@@ -1,8 +1,8 @@
 -- Dumps the database and takes its fingerprint in one exported snapshot, side by side.
 -- Variables: service, folder (new and empty), jobs, compress, and where the dump is to be encrypted recipients, age's
--- public keys with blanks between. Where the backup goes to an object store, store and prefix: what is finished is sent
--- there meanwhile (ops/ahead.py), once the dump has taken longer than OPS_AHEAD fifths of a second. pg_dump is the one
--- on PATH.
+-- public keys with blanks between; where rows of tables stay out exclude (see excluded.sql), and rate, bytes a second,
+-- where the dump is held back. Where the backup goes to an object store, store and prefix: what is finished is sent there
+-- meanwhile (ops/ahead.py), once the dump has taken longer than OPS_AHEAD fifths of a second. pg_dump is the one on PATH.
 \if :{?recipients}
 \else
 \set recipients ''
@@ -14,32 +14,49 @@
 \endif
 \setenv STORE :store
 \setenv PREFIX :prefix
+\if :{?rate}
+\else
+\set rate ''
+\endif
 \setenv RECIPIENTS :recipients
+\setenv RATE :rate
 \setenv SERVICE :service
 \setenv FOLDER :folder
 \setenv JOBS :jobs
 \setenv COMPRESS :compress
 \set fingerprint :folder '/fingerprint.jsonl'
+-- What the processes tell each other is under a name of this call's own: those of one that was killed may still write.
+\set notes `mktemp -d "$FOLDER/notes.XXXXXX" || echo "$FOLDER/notes"`
+\setenv NOTES :notes
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 \ir settings.sql
 SELECT pg_export_snapshot() AS snapshot \gset
 \setenv SNAPSHOT :snapshot
+-- Where the dump is held back, its fingerprint is read by one process only.
+SELECT set_config('max_parallel_workers_per_gather', '0', true) WHERE :'rate' <> '' \g /dev/null
+\set options :notes '/options'
+\o :options
+\if :{?exclude}
+\ir excluded.sql
+SELECT :'excluded_options' WHERE :'excluded_options' <> '';
+\endif
 \o :fingerprint
 \ir sequences.sql
-\if `test -z "$RECIPIENTS" && echo true || echo false`
-\! (pg_dump --dbname="service=$SERVICE" --format=directory --jobs="$JOBS" --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password --file="$FOLDER/dump"; echo $? > "$FOLDER/exit") & echo $! > "$FOLDER/pid"
+\if `test -z "$RECIPIENTS$RATE" && echo true || echo false`
+\! (out() { (IFS="$(printf '\t')"; set -f; exec pg_dump $(cat "$NOTES/options") "$@"); }; out --dbname="service=$SERVICE" --format=directory --jobs="$JOBS" --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password --file="$FOLDER/dump"; echo $? > "$NOTES/exit") & echo $! > "$NOTES/pid"
 \else
--- One stream, in which nothing readable touches a disk; it ends with 0 where pg_dump and the encryption did.
-\! (umask 077; { pg_dump --dbname="service=$SERVICE" --format=custom --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password || : > "$FOLDER/failed"; } | "$OPS_PYTHON" -m ops.age seal $RECIPIENTS > "$FOLDER/dump.age" && test ! -e "$FOLDER/failed"; echo $? > "$FOLDER/exit") & echo $! > "$FOLDER/pid"
+-- One stream: held back where a rate is given, encrypted where there are recipients, so that nothing readable touches
+-- a disk. It ends with 0 where all of its parts did.
+\! (umask 077; out() { (IFS="$(printf '\t')"; set -f; exec pg_dump $(cat "$NOTES/options") "$@"); }; slow() { if [ "$RATE" ]; then "$OPS_PYTHON" -m ops.throttle "$RATE"; else cat; fi; }; into() { if [ "$RECIPIENTS" ]; then "$OPS_PYTHON" -m ops.age seal $RECIPIENTS > "$FOLDER/dump.age"; else cat > "$FOLDER/dump"; fi; }; { out --dbname="service=$SERVICE" --format=custom --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password || : > "$NOTES/failed"; } | { slow || { echo "error: what holds the dump back ended early" >&2; : > "$NOTES/failed"; }; } | into && test ! -e "$NOTES/failed"; echo $? > "$NOTES/exit") & echo $! > "$NOTES/pid"
 \endif
-\! test -z "$STORE" || { psql=$PPID; (left="${OPS_AHEAD:-15}"; while [ "$left" -gt 0 ] && [ ! -f "$FOLDER/exit" ]; do sleep 0.2; left=$((left - 1)); done; [ -f "$FOLDER/exit" ] || "$OPS_PYTHON" -m ops.ahead "$STORE" "$PREFIX" "$FOLDER" "$psql"; rm -f "$FOLDER/ahead") & echo $! > "$FOLDER/ahead"; }
+\! test -z "$STORE" || { psql=$PPID; (left="${OPS_AHEAD:-15}"; while [ "$left" -gt 0 ] && [ ! -f "$NOTES/exit" ]; do sleep 0.2; left=$((left - 1)); done; [ -f "$NOTES/exit" ] || "$OPS_PYTHON" -m ops.ahead "$STORE" "$PREFIX" "$FOLDER" "$NOTES" "$psql"; rm -f "$NOTES/ahead") & echo $! > "$NOTES/ahead"; }
 \ir tables.sql
 \o
-\! until [ -f "$FOLDER/exit" ] || ! kill -0 "$(cat "$FOLDER/pid")" 2>/dev/null; do sleep 0.02; done; [ -f "$FOLDER/exit" ] || echo 1 > "$FOLDER/exit"
+\! until [ -f "$NOTES/exit" ] || ! kill -0 "$(cat "$NOTES/pid")" 2>/dev/null; do sleep 0.02; done; [ -f "$NOTES/exit" ] || echo 1 > "$NOTES/exit"
 COMMIT;
-\! while [ -f "$FOLDER/ahead" ] && kill -0 "$(cat "$FOLDER/ahead" 2>/dev/null)" 2>/dev/null; do sleep 0.02; done
-\set dumped `test "$(cat "$FOLDER/exit" 2>/dev/null)" = 0 && echo true || echo false`
-\! rm -f "$FOLDER/pid" "$FOLDER/exit" "$FOLDER/ahead"
+\! while [ -f "$NOTES/ahead" ] && kill -0 "$(cat "$NOTES/ahead" 2>/dev/null)" 2>/dev/null; do sleep 0.02; done
+\set dumped `test "$(cat "$NOTES/exit" 2>/dev/null)" = 0 && echo true || echo false`
+\! rm -rf "$NOTES"
 \if :dumped
 -- The dump's table of contents is written before its data: only this file says that pg_dump came to its end.
 \! sync -f "$FOLDER" 2>/dev/null; : > "$FOLDER/dumped"

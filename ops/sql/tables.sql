@@ -4,7 +4,12 @@
 -- only. So do floating point numbers and arrays, since equal ones can differ in binary: a NaN has a sign, and an array
 -- remembers that it once held a NULL. Neither survives a dump, and neither can be seen.
 -- Partitioned tables have no rows of their own: their partitions stand here, and so does each table of an inheritance
--- by itself. What an extension brought along is left out, as pg_dump does.
+-- by itself. What an extension brought along is left out, as pg_dump does. Variable: where rows stay out of a backup
+-- `excluded`, an array of tables: of each stands here what a restore makes, an empty one, and how many rows stayed out.
+\if :{?excluded}
+\else
+\set excluded '{}'
+\endif
 WITH columns AS MATERIALIZED (
     SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod) AS type,
            CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r', 'm') AND t.typsend <> 0
@@ -44,8 +49,8 @@ WITH columns AS MATERIALIZED (
 ), queries AS (
     SELECT batch, CASE WHEN batch < 0 THEN batch ELSE batch / 4 END AS statement, string_agg(format(
         'SELECT json_build_object(''table'', %L, ''rows'', count(*), ''checksum'', '
-        'coalesce(sum(hash_array_extended(ARRAY[record_send(ROW(%s))], 0)), 0)::text, ''columns'', %L::json, ''key'', %L::json, ''links'', %L::json) FROM ONLY %s x',
-        name, list, columns, key, links, name), ' UNION ALL ' ORDER BY name) AS query
+        'coalesce(sum(hash_array_extended(ARRAY[record_send(ROW(%s))], 0)), 0)::text, ''columns'', %L::json, ''key'', %L::json, ''links'', %L::json) FROM ONLY %s x%s',
+        name, list, columns, key, links, name, CASE WHEN name = ANY (:'excluded'::text[]) THEN ' WHERE false' END), ' UNION ALL ' ORDER BY name) AS query
     FROM numbered GROUP BY batch
 )
 SELECT CASE WHEN statement < 0 THEN min(query)
@@ -55,6 +60,11 @@ SELECT format('SELECT json_build_object(''migration'', app || ''.'' || name) FRO
               n.nspname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = 'django_migrations' AND c.relkind = 'r' AND n.nspname !~ '^pg_' \gexec
+\if :{?exclude}
+SELECT json_build_object('excluded', name, 'rows', (CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END)::int8,
+                         'bytes', pg_total_relation_size(c.oid))
+FROM unnest(:'excluded'::text[]) name JOIN pg_class c ON c.oid = name::regclass;
+\endif
 \ir large_objects.sql
 \ir left_out.sql
 \ir schema.sql

@@ -16,6 +16,7 @@ from ops.tools import (
     promotion,
     railway,
     rehearsal,
+    room,
     salvage,
 )
 from ops.tools.registry import TOOLS, WATCHES
@@ -36,5 +37,6 @@ __all__ = [
     "promotion",
     "railway",
     "rehearsal",
+    "room",
     "salvage",
 ]

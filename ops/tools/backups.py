@@ -26,6 +26,7 @@ def sealed(world: World, target: str, backup_id: str, run: str, delta_of: str = 
     if final.exists() and not partial.exists():
         return f"{backup_id} is sealed already"
     found = fingerprint.read(partial / "fingerprint.jsonl")
+    who = identity(world, target)
     manifest = backup.seal(
         partial,
         final,
@@ -36,19 +37,23 @@ def sealed(world: World, target: str, backup_id: str, run: str, delta_of: str = 
             "taken_at": datetime.now(UTC),
             "server": found.server,
             "client": str(world.tools.major if world.tools else ""),
-            "system": identity(world, target)["system"],
+            "system": who["system"],
             "schema_digest": found.schema,
             "migrations": found.migrations,
             "commit": commit_of(world, target),
             "run": run,
             "delta_of": delta_of,
             "rows": {t.name: t.rows for t in found.tables.values()},
+            "excluded": found.excluded,
+            # A delta is a few rows of the database.
+            "database_bytes": 0 if delta_of else max(int(who["size"]) - found.excluded_bytes, 0),
         },
     )
     count = found.large_objects[0] if found.large_objects else 0
     large = f", {count:,} large object{'s' * (count != 1)}" if count else ""
-    said = f"{backup_id}: {found.rows:,} rows in {len(found.tables)} tables{large}, {manifest.size / 1e6:,.1f} MB"
-    return "; ".join([said, *found.said_left_out()])
+    held = len(found.tables) - len(found.excluded)
+    said = f"{backup_id}: {found.rows:,} rows in {held} tables{large}, {manifest.size / 1e6:,.1f} MB"
+    return "; ".join([said, *filter(None, [fingerprint.not_backed_up(found.excluded)]), *found.said_left_out()])
 
 
 @tool
@@ -100,4 +105,6 @@ def same_fingerprint(world: World, *, before: str, after: str) -> str:
     if wrong := fingerprint.differences(one, two):
         more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
         raise StepFailed(f"{after}: not what was dumped: {'; '.join(wrong[:3])}{more}", "inv backup")
-    return f"{one.rows:,} rows in {len(one.tables)} tables are equal"
+    rest = fingerprint.not_backed_up(one.excluded)
+    said = f"{one.rows:,} rows in {len(one.tables) - len(one.excluded)} tables are equal"
+    return said + (f"; {rest}" if rest else "")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from ops import certificate, journal
+from ops import backup, certificate, journal
 from ops.errors import Refused
+from ops.fingerprint import not_backed_up
 from ops.measure import Watching
 from ops.measures import asks_freeze
-from ops.probes import target_folder
+from ops.probes import identity, target_folder
 from ops.tools.registry import WATCHES, tool
 from ops.window import needed, objection, said
 from ops.world import World
@@ -24,6 +25,12 @@ def check_freeze(world: World, *, target: str, name: str, frozen: str) -> str:
         return "production is frozen meanwhile"
     mode = world.inventory.target(target).freeze
     found = certificate.read(target_folder(world, target), name)
+    if found.excluded:
+        raise Refused(
+            f"{target}: production has to be frozen meanwhile, and this plan has no freeze: else the way back would be "
+            f"backup {found.bound.backup}, and {not_backed_up(found.excluded)}",
+            f"freeze: always   in the inventory, and then   inv promote --target={target}",
+        )
     why = asks_freeze(found.measured) if mode == "auto" else ""
     if why:
         raise Refused(
@@ -41,7 +48,8 @@ def check_window(world: World, *, target: str, name: str, frozen: str, begun: st
     if window is None:
         return "no maintenance window is asked for"
     found = certificate.read(target_folder(world, target), name)
-    took = _took(world, target)
+    larger = _larger(world, target, found)
+    took = {step: seconds * larger for step, seconds in _took(world, target).items()}
     migrate = found.measured.seconds if found.measured else took.get("migrate-test.migrate", 0)
     need = needed(
         took,
@@ -49,7 +57,7 @@ def check_window(world: World, *, target: str, name: str, frozen: str, begun: st
         frozen=frozen == "yes",
         waits=entry.lock_timeout * entry.retries if found.measured and found.measured.blocked else 0,
         begun=begun == "yes",
-        back=_back(found, took),
+        back=_back(found, took, larger),
     )
     now = datetime.now(UTC)
     if why := objection(window, now, need):
@@ -57,11 +65,19 @@ def check_window(world: World, *, target: str, name: str, frozen: str, begun: st
     return said(window, now, need)
 
 
-def _back(found: certificate.Certificate, took: Mapping[str, float]) -> float:
+def _larger(world: World, target: str, found: certificate.Certificate) -> float:
+    """How many times as large as the rehearsed copy production is; 1 where the copy had all of it."""
+    if not found.excluded:
+        return 1
+    manifest = backup.read_manifest(backup.folder_of(target_folder(world, target), found.bound.backup))
+    return max(int(identity(world, target)["size"]) / max(manifest.database_bytes, 1), 1)
+
+
+def _back(found: certificate.Certificate, took: Mapping[str, float], larger: float) -> float:
     """What the way back takes, as measured, and before it the backup of what is live; 0 where it was not measured."""
     if found.recovery is None:
         return 0
-    return found.recovery.seconds + took.get("backup.dump", 0) + took.get("backup.seal", 0)
+    return found.recovery.seconds * larger + took.get("backup.dump", 0) + took.get("backup.seal", 0)
 
 
 def _took(world: World, target: str) -> dict[str, float]:

@@ -6,11 +6,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ops import certificate, fingerprint, measures, rehearsed, way_back
+from ops import backup, certificate, fingerprint, measures, rehearsed, way_back
 from ops.blame import better, name_operations
 from ops.bound import bound_now, bound_then, checks_of
 from ops.declared import declare_for, refusal
-from ops.errors import DataDiffers, Refused
+from ops.errors import DataDiffers, OpsError, Refused
+from ops.excluded import must_not_touch, touched
 from ops.files import write_whole
 from ops.judge import judge
 from ops.look import Databases
@@ -34,6 +35,19 @@ def check_app(world: World, *, target: str, database_of: str) -> str:
             f"read the variable of app.database_env in the settings of {target}",
         )
     return f"manage.py talks to {found['database']}"
+
+
+@tool
+def check_touched(world: World, *, target: str, backup_id: str) -> str:
+    """Refuse to rehearse what works on a table whose rows stayed out of the backup: they could not be proved."""
+    try:
+        out = backup.read_manifest(backup.folder_of(target_folder(world, target), backup_id)).excluded
+    except OpsError:
+        # A clone may outlive its backup; without that nothing is verified or certified.
+        return f"{backup_id} is not there any more"
+    if out and (said := touched(Application.read(probe(world, target, target)), out)):
+        must_not_touch(world, target, said)
+    return fingerprint.not_backed_up(out) or "every table was backed up"
 
 
 @tool
@@ -72,6 +86,7 @@ def verdict(
         lagging = sorted(set(look.lagging("after")) - set(look.lagging("before")))
     name_operations(judged, known)
     declared, expectations = declare_for(world, target, judged)
+    judged.excluded = dumped.excluded
     write_whole(world.inventory.path(report), json.dumps(judged.data(), indent=1, ensure_ascii=False))
     proved = certificate.Proved(
         moves=certificate.moves(judged, old, new, declared.allowed), expectations=expectations.digest
@@ -82,7 +97,9 @@ def verdict(
         message, hint = refusal(world, target, declared, expectations, right=right, write=draft == "yes")
         raise DataDiffers(message, hint, verdict=judged.data())
     moved = [f"{t.table} → {t.to}" for t in judged.tables if t.verdict == "moved"]
-    said = f"every row of {len(old.tables)} tables is accounted for" + (f"; moved: {', '.join(moved)}" if moved else "")
+    counted = len(old.tables) - len(dumped.excluded)
+    said = f"every row of {counted} tables is accounted for" + (f"; moved: {', '.join(moved)}" if moved else "")
+    said += _unknown(dumped.excluded)
     if named := [t.table for t in judged.tables if t.verdict == "declared"]:
         said += f"; as declared in {expectations.file}: {', '.join(named)}"
     grown = [t for t in judged.tables if t.verdict == "unchanged" and t.rows_after > t.rows_before and not t.tolerated]
@@ -92,6 +109,12 @@ def verdict(
         behind = ", ".join(lagging)
         said += f"\nWARNING: the next insert will fail, its sequence is behind: {behind}; add setval to the copy"
     return said + "".join(f"\nWARNING: {warning}" for warning in declared.warnings)
+
+
+def _unknown(excluded: dict[str, int]) -> str:
+    """What was not rehearsed, behind what was."""
+    rest = fingerprint.not_backed_up(excluded)
+    return f"; {rest}: nothing is known of their rows" if rest else ""
 
 
 def check_before(target: str, dumped: fingerprint.Fingerprint, before: fingerprint.Fingerprint) -> None:
@@ -149,10 +172,13 @@ def certify(world: World, *, target: str, backup_id: str, report: str, after: st
         schema_after=found.schema,
         moves=proved.moves,
         measured=measures.summary(costs) if costs else None,
+        excluded=backup.read_manifest(backup.folder_of(folder, backup_id)).excluded,
     )
     certificate.write(folder, made)
     unknown = "" if costs else "; what the migrations lock was not measured"
-    return f"{name}: valid for {hours:g} h{unknown}" + (f"; {recovery.sentence}" if recovery else "")
+    said = f"{name}: valid for {hours:g} h{unknown}" + (f"; {recovery.sentence}" if recovery else "")
+    longer = ", and the way back from the last backup, which has them, takes longer" if made.excluded else ""
+    return said + _unknown(made.excluded) + longer
 
 
 def _beside(world: World, report: str, name: str) -> Path:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from ops.errors import USAGE, InventoryError
 from ops.inventory import EXAMPLES, Connection, Inventory, Keep, Reference, Target, Window, find, load
+from ops.inventory_dump import Dump, bytes_a_second
 
 SHIPPED = Path(__file__).parents[2] / "inventory.yaml"
 
@@ -310,6 +311,12 @@ NIGHT = Window(days=("tue",), hours="22:00-02:00", zone="Europe/Berlin")
 DAY = Window(days=("tue",), hours="09:00-17:30")
 
 
+@pytest.mark.parametrize(("text", "rate"), [("500kB", 500_000), ("20MB", 20_000_000), ("1.5GB", 1_500_000_000)])
+def test_a_rate_is_bytes_a_second(text, rate):
+    assert bytes_a_second(text) == Dump(max_rate=text).rate == rate
+    assert Dump().rate == 0 and Dump(compress=6).compress == "6"
+
+
 @pytest.mark.parametrize(
     ("window", "moment", "inside"),
     [
@@ -396,6 +403,13 @@ REFUSALS = {
     "lock_timeout infinite": (one("lock_timeout: .inf"), "`lock_timeout` should be", 7, "lock_timeout: 5"),
     "certificate_hours": (one("certificate_hours: '1'"), "should be a valid number", 7, "certificate_hours: 24"),
     "keep": (one("keep: {daily: -1}"), "`keep.daily` should be", 7, "keep: {daily: 7"),
+    "dump key": (one("dump: {exlude: [a]}"), "`dump.exlude` is an unknown key", 7, "write `exclude:`"),
+    "dump jobs": (one("dump: {jobs: 0}"), "`dump.jobs` should be", 7, "dump: {jobs: 4"),
+    "dump compress": (one("dump: {compress: best}"), "what pg_dump's --compress takes", 7, "compress: zstd:3"),
+    "dump pattern": (one("dump: {exclude: [a, 'b c']}"), "should be TABLE or SCHEMA.TABLE", 7, "stats.*"),
+    "dump all": (one("dump: {exclude: ['*.*']}"), "would leave out every table", 7, "exclude: [audit_log]"),
+    "dump rate": (one("dump: {max_rate: 20}"), "`dump.max_rate` should be text", 7, "dump: {jobs: 4"),
+    "dump rate zero": (one("dump: {max_rate: 0MB}"), "should be bytes a second", 7, "max_rate: 20MB"),
     "keep list": (one("keep: [1]"), "`keep` should be a mapping", 7, "keep: {daily: 7"),
     "app text": (one("app: ../shop"), "`app` should be a mapping", 7, "app: {dir:"),
     "app dir": (one("app:\n  manage: [a]"), "`app.dir` is missing", 7, "app: {dir:"),
