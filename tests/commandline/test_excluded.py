@@ -179,6 +179,8 @@ def test_a_compression_that_the_tools_do_not_have_is_one_line(shop: Project) -> 
     settings(shop, dump={"compress": "zstd:99"})
     done = shop.inv("backup")
     refused(done, "inventory.yaml:", "shop: pg_dump", "does not take compress: zstd:99: ", "compress: 6", code=2)
+    doctor = {event["check"]: event for event in shop.inv("doctor", "--json").events if event["event"] == "check"}
+    assert doctor["dump"]["status"] == "fail" and "does not take compress: zstd:99" in doctor["dump"]["said"]
 
 
 def test_a_dump_whose_limiter_was_killed_is_no_backup(shop: Project) -> None:
