@@ -1,9 +1,9 @@
 """Sends what is finished of a dump into the object store while the rest is still written.
 
-``python -m ops.ahead STORE PREFIX FOLDER NOTES PID``: `dump.sql` begins it beside a dump that takes some seconds, and
-waits for it. It ends when the dump has (``NOTES/exit``), or at once where psql (``PID``) or the folder is gone. What it
-did is noted in the folder; the step that puts a backup into the store sends the rest, and again what is not as noted.
-So nothing that goes wrong here makes a backup fail.
+``python -m ops.ahead STORE PREFIX FOLDER ENDED PID``: `dump.sql` begins it beside a dump that takes some seconds, and
+waits for it. It ends when the dump has (a file ``ENDED`` is there then), or at once where psql (``PID``) or the folder
+is gone. What it did is noted in the folder; the step that puts a backup into the store sends the rest, and again what
+is not as noted. So nothing that goes wrong here makes a backup fail.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ class Ahead:
         store: the store.
         prefix: where in it, ``TARGET/backups/ID``.
         folder: the dump's folder, until it is sealed.
-        notes: where it is noted that pg_dump has ended.
+        end: the file that is there once pg_dump has ended, well or not.
     """
 
-    def __init__(self, store: Store, prefix: str, folder: Path, notes: Path) -> None:
-        self.store, self.prefix, self.folder, self.notes = store, prefix, folder, notes
+    def __init__(self, store: Store, prefix: str, folder: Path, end: Path) -> None:
+        self.store, self.prefix, self.folder, self.end = store, prefix, folder, end
 
     @property
     def ended(self) -> bool:
         """Whether pg_dump has come to an end, a good one or not."""
-        return (self.notes / "exit").exists()
+        return self.end.exists()
 
     def send(self) -> None:
         """Send until the dump has ended; what has grown meanwhile is not noted.
@@ -117,12 +117,12 @@ def abandoned(folder: Path, pid: int) -> Callable[[], bool]:
 def main(words: Sequence[str]) -> int:
     """Send what is finished of the dump in a folder."""
     if len(words) != 5 or not words[4].isdigit():
-        print("python -m ops.ahead STORE PREFIX FOLDER NOTES PID", file=sys.stderr)
+        print("python -m ops.ahead STORE PREFIX FOLDER ENDED PID", file=sys.stderr)
         return 2
-    url, prefix, folder, notes = words[0], words[1], Path(words[2]), Path(words[3])
+    url, prefix, folder, end = words[0], words[1], Path(words[2]), Path(words[3])
     try:
         leave_when(abandoned(folder, int(words[4])))
-        Ahead(Store(url), prefix, folder, notes).send()
+        Ahead(Store(url), prefix, folder, end).send()
     except OpsError as error:
         print(f"{error.message}; it is sent after the dump", file=sys.stderr)
         return error.exit_code

@@ -17,7 +17,7 @@ from ops.errors import OpsError
 from ops.freshness import freshness
 from ops.listings import aside
 from ops.main import replan
-from ops.postgres import NO_COMPRESS
+from ops.postgres import NO_COMPRESS, choose
 from ops.private import OTHERS, PARTS, inside
 from ops.probes import target_folder
 from ops.schedule.standing import stand
@@ -102,9 +102,10 @@ def space(subject: Subject) -> Finding:
 
 def dump(subject: Subject) -> Finding:
     """Whether a backup can be made as the inventory's `dump` says, and whose rows it leaves out."""
-    wanted = subject.entry.dump
-    if wanted.compress and (said := subject.tools[-1].refuses(wanted.compress)):
-        return fail(f"pg_dump {subject.tools[-1].major} does not take compress: {wanted.compress}: {said}", NO_COMPRESS)
+    wanted, major = subject.entry.dump, subject.session.major
+    taken = choose(subject.tools, major, max(major, subject.tools[-1].major), subject.target)
+    if wanted.compress and (said := taken.refuses(wanted.compress)):
+        return fail(f"pg_dump {taken.major} does not take compress: {wanted.compress}: {said}", NO_COMPRESS)
     if not wanted.exclude:
         return ok("every table is backed up")
     return ok(excluded.said(excluded.look(subject.world, subject.target, wanted.exclude)))

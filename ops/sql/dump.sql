@@ -26,7 +26,7 @@
 \setenv COMPRESS :compress
 \set fingerprint :folder '/fingerprint.jsonl'
 -- What the processes tell each other is under a name of this call's own: those of one that was killed may still write.
-\set notes `mktemp -d "$FOLDER/notes.XXXXXX" || echo "$FOLDER/notes"`
+\set notes `n="$FOLDER/notes.$$"; mkdir "$n" 2>/dev/null && echo "$n/" || echo "$n."`
 \setenv NOTES :notes
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 \ir settings.sql
@@ -34,7 +34,7 @@ SELECT pg_export_snapshot() AS snapshot \gset
 \setenv SNAPSHOT :snapshot
 -- Where the dump is held back, its fingerprint is read by one process only.
 SELECT set_config('max_parallel_workers_per_gather', '0', true) WHERE :'rate' <> '' \g /dev/null
-\set options :notes '/options'
+\set options :notes 'options'
 \o :options
 \if :{?exclude}
 \ir excluded.sql
@@ -43,20 +43,20 @@ SELECT :'excluded_options' WHERE :'excluded_options' <> '';
 \o :fingerprint
 \ir sequences.sql
 \if `test -z "$RECIPIENTS$RATE" && echo true || echo false`
-\! (out() { (IFS="$(printf '\t')"; set -f; exec pg_dump $(cat "$NOTES/options") "$@"); }; out --dbname="service=$SERVICE" --format=directory --jobs="$JOBS" --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password --file="$FOLDER/dump"; echo $? > "$NOTES/exit") & echo $! > "$NOTES/pid"
+\! (out() { (IFS="$(printf '\t')"; set -f; exec pg_dump $(cat "${NOTES}options") "$@"); }; out --dbname="service=$SERVICE" --format=directory --jobs="$JOBS" --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password --file="$FOLDER/dump"; echo $? > "${NOTES}exit") & echo $! > "${NOTES}pid"
 \else
 -- One stream: held back where a rate is given, encrypted where there are recipients, so that nothing readable touches
 -- a disk. It ends with 0 where all of its parts did.
-\! (umask 077; out() { (IFS="$(printf '\t')"; set -f; exec pg_dump $(cat "$NOTES/options") "$@"); }; slow() { if [ "$RATE" ]; then "$OPS_PYTHON" -m ops.throttle "$RATE"; else cat; fi; }; into() { if [ "$RECIPIENTS" ]; then "$OPS_PYTHON" -m ops.age seal $RECIPIENTS > "$FOLDER/dump.age"; else cat > "$FOLDER/dump"; fi; }; { out --dbname="service=$SERVICE" --format=custom --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password || : > "$NOTES/failed"; } | { slow || { echo "error: what holds the dump back ended early" >&2; : > "$NOTES/failed"; }; } | into && test ! -e "$NOTES/failed"; echo $? > "$NOTES/exit") & echo $! > "$NOTES/pid"
+\! (umask 077; out() { (IFS="$(printf '\t')"; set -f; exec pg_dump $(cat "${NOTES}options") "$@"); }; slow() { if [ "$RATE" ]; then "$OPS_PYTHON" -m ops.throttle "$RATE"; else cat; fi; }; into() { if [ "$RECIPIENTS" ]; then "$OPS_PYTHON" -m ops.age seal $RECIPIENTS > "$FOLDER/dump.age"; else cat > "$FOLDER/dump"; fi; }; { out --dbname="service=$SERVICE" --format=custom --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password || : > "${NOTES}failed"; } | { slow || { echo "error: what holds the dump back ended early" >&2; : > "${NOTES}failed"; }; } | into && test ! -e "${NOTES}failed"; echo $? > "${NOTES}exit") & echo $! > "${NOTES}pid"
 \endif
-\! test -z "$STORE" || { psql=$PPID; (left="${OPS_AHEAD:-15}"; while [ "$left" -gt 0 ] && [ ! -f "$NOTES/exit" ]; do sleep 0.2; left=$((left - 1)); done; [ -f "$NOTES/exit" ] || "$OPS_PYTHON" -m ops.ahead "$STORE" "$PREFIX" "$FOLDER" "$NOTES" "$psql"; rm -f "$NOTES/ahead") & echo $! > "$NOTES/ahead"; }
+\! test -z "$STORE" || { psql=$PPID; (left="${OPS_AHEAD:-15}"; while [ "$left" -gt 0 ] && [ ! -f "${NOTES}exit" ]; do sleep 0.2; left=$((left - 1)); done; [ -f "${NOTES}exit" ] || "$OPS_PYTHON" -m ops.ahead "$STORE" "$PREFIX" "$FOLDER" "${NOTES}exit" "$psql"; rm -f "${NOTES}ahead") & echo $! > "${NOTES}ahead"; }
 \ir tables.sql
 \o
-\! until [ -f "$NOTES/exit" ] || ! kill -0 "$(cat "$NOTES/pid")" 2>/dev/null; do sleep 0.02; done; [ -f "$NOTES/exit" ] || echo 1 > "$NOTES/exit"
+\! until [ -f "${NOTES}exit" ] || ! kill -0 "$(cat "${NOTES}pid")" 2>/dev/null; do sleep 0.02; done; [ -f "${NOTES}exit" ] || echo 1 > "${NOTES}exit"
 COMMIT;
-\! while [ -f "$NOTES/ahead" ] && kill -0 "$(cat "$NOTES/ahead" 2>/dev/null)" 2>/dev/null; do sleep 0.02; done
-\set dumped `test "$(cat "$NOTES/exit" 2>/dev/null)" = 0 && echo true || echo false`
-\! rm -rf "$NOTES"
+\! while [ -f "${NOTES}ahead" ] && kill -0 "$(cat "${NOTES}ahead" 2>/dev/null)" 2>/dev/null; do sleep 0.02; done
+\set dumped `test "$(cat "${NOTES}exit" 2>/dev/null)" = 0 && echo true || echo false`
+\! rm -rf "${NOTES%[/.]}" "$NOTES"*
 \if :dumped
 -- The dump's table of contents is written before its data: only this file says that pg_dump came to its end.
 \! sync -f "$FOLDER" 2>/dev/null; : > "$FOLDER/dumped"

@@ -125,6 +125,18 @@ def test_where_production_is_not_frozen_the_way_back_holds_every_table(shop: Pro
     assert shop.query("SELECT count(*) FROM lessons_lesson") == [(1000,)]
 
 
+@pytest.mark.slow
+def test_code_that_changes_those_rows_unnamed_is_found_on_production_and_taken_back(project: Make) -> None:
+    code = "do $$ begin execute 'update aud' || 'it_log set note = null'; end $$"
+    shop = project(f'migrations.RunSQL("{code}")', freeze="always", checks=[], dump={"exclude": ["audit_log"]})
+    shop.query(LOGS)
+    before = shop.fingerprint()["public.audit_log"]
+    done = shop.inv("release", "--confirm=shop", "--auto-rollback")
+    assert done.code == 5 and "production is not what was rehearsed: public.audit_log" in done.out, done.out
+    assert "proved row for row" in done.out
+    assert shop.fingerprint()["public.audit_log"] == before
+
+
 @pytest.mark.parametrize(
     ("exclude", "said", "hint"),
     [
@@ -179,6 +191,8 @@ def test_a_compression_that_the_tools_do_not_have_is_one_line(shop: Project) -> 
     settings(shop, dump={"compress": "zstd:99"})
     done = shop.inv("backup")
     refused(done, "inventory.yaml:", "shop: pg_dump", "does not take compress: zstd:99: ", "compress: 6", code=2)
+    doctor = {event["check"]: event for event in shop.inv("doctor", "--json").events if event["event"] == "check"}
+    assert doctor["dump"]["status"] == "fail" and "does not take compress: zstd:99" in doctor["dump"]["said"]
 
 
 def test_a_dump_whose_limiter_was_killed_is_no_backup(shop: Project) -> None:

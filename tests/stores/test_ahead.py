@@ -44,7 +44,8 @@ class Dump:
         self.store, self.target = store, folder / "shop"
         self.folder = self.target / "backups/b1.partial"
         (self.folder / "dump").mkdir(parents=True)
-        self.work = threading.Thread(target=Ahead(store, "shop/backups/b1", self.folder, self.folder).send, daemon=True)
+        work = Ahead(store, "shop/backups/b1", self.folder, self.folder / "exit")
+        self.work = threading.Thread(target=work.send, daemon=True)
 
     def wait(self, name: str) -> None:
         """Wait until something of that name is in the store."""
@@ -126,7 +127,7 @@ def test_a_line_that_is_cut_meanwhile_costs_a_second_try_only(at: Line, bucket: 
     at.limit = at.passed + 3 * PIECE
     (dump.folder / "exit").write_text("0")
     with pytest.raises(Unreachable):
-        Ahead(dump.store, "shop/backups/b1", dump.folder, dump.folder)._follow(dump.folder / "dump.age")
+        Ahead(dump.store, "shop/backups/b1", dump.folder, dump.folder / "exit")._follow(dump.folder / "dump.age")
     at.limit, at.cut = -1, False
     (dump.folder / "exit").unlink()
     assert dump.store.listed("shop/") == {}
@@ -139,7 +140,7 @@ def test_nobody_who_waits_is_the_end_of_it(tmp_path: Path, gone: str) -> None:
     (folder / "dump").mkdir(parents=True)
     psql = subprocess.Popen(["sleep", "60"])
     place = os.fspath(folder)
-    words = ("ops.ahead", f"file://{tmp_path}/kept", "shop/backups/b1", place, place, str(psql.pid))
+    words = ("ops.ahead", f"file://{tmp_path}/kept", "shop/backups/b1", place, f"{place}/exit", str(psql.pid))
     child = subprocess.Popen([sys.executable, "-m", *words])
     try:
         time.sleep(1)
