@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ops import backup, frozen, journal
 from ops import kept as databases
+from ops.backup import amount
 from ops.command import quote
 from ops.doctor.check import Finding, Subject, fail, ok, warn
 from ops.errors import OpsError
@@ -104,14 +105,6 @@ def space(subject: Subject) -> Finding:
     if free < one * ROOM:
         return warn(f"{said}; a release and a rollback write up to {ROOM}", hint)
     return ok(said)
-
-
-def amount(size: float) -> str:
-    """Bytes as a person says them."""
-    for unit, length in (("GB", 1e9), ("MB", 1e6)):
-        if size >= length:
-            return f"{size / length:,.1f} {unit}"
-    return f"{size / 1e3:,.0f} kB"
 
 
 def backups(subject: Subject) -> Finding:

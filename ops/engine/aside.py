@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ops.backup import amount
 from ops.command import quote
 from ops.engine.pgbackrest import DAMAGED, Kept, restore_words
 from ops.engine.place import MARKER, start_words
@@ -66,7 +67,7 @@ class Aside:
         # What a killed run left goes first.
         free = shutil.disk_usage(place).free + _used(self.folder)
         wanted = int(need * ROOM) + MORE
-        said = f"{free / 1e9:,.1f} GB free in {place}, {wanted / 1e9:,.1f} GB needed to restore {need / 1e9:,.1f} GB"
+        said = f"{amount(free)} free in {place}, {amount(wanted)} needed to restore {amount(need)}"
         if free < wanted:
             raise Refused(f"{self.on.where}: {said}", "pgbackrest: {aside: a folder with more room}")
         return said

@@ -98,7 +98,7 @@ def check_listed(world: World, *, target: str, stanza: str, folder: str, backup_
     on = on_stanza(world, target, stanza, folder)
     _idle(on)
     one = on.must_have(backup_id)
-    return f"{one.label}: {one.size / 1e6:,.1f} MB, {one.repository / 1e6:,.1f} MB in its repository"
+    return f"{one.label}: {one.size / 1e6:,.1f} MB, {one.repository / 1e6:,.1f} MB added to its repository"
 
 
 @tool
@@ -174,7 +174,7 @@ def seal_physical(
         "rows": {table.name: table.rows for table in there.tables.values()},
     }
     backup.seal(partial, final, facts | _engine(stanza or OnStanza(world, target).key.stanza, one))
-    held = f"{one.repository / 1e6:,.1f} MB in pgBackRest's repository"
+    held = f"{one.repository / 1e6:,.1f} MB added to pgBackRest's repository"
     return f"{backup_id}: {one.label}, {there.rows:,} rows in {len(there.tables)} tables, {held}"
 
 
