@@ -19,9 +19,11 @@ from ops.engine.pgbackrest import read_info, trouble, version
 from ops.engine.place import led_aside, start_words
 from ops.engine.stanza import OnStanza, as_user
 from ops.errors import Refused, UsageError
+from ops.inventory import load
 from ops.inventory_words import Keep
 from ops.postgres import parts_of
 from ops.retention import decide
+from ops.world import World
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -188,3 +190,11 @@ def test_it_works_as_the_servers_user_and_refuses_everybody_else(monkeypatch: py
             as_user("inventory.yaml:5: shop", user)
     with pytest.raises(UsageError, match="inventory.yaml:5: shop: there is no user nobody-here"):
         as_user("inventory.yaml:5: shop", "nobody-here")
+
+
+def test_a_stanza_on_another_machine_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.yaml"
+    shop = '{database: "env:X", ansible_host: db.example.com, pgbackrest: {stanza: main, aside: /srv/aside}}'
+    path.write_text(f"all: {{children: {{production: {{hosts: {{shop: {shop}}}}}}}}}\n")
+    with pytest.raises(UsageError, match=r"inventory.yaml:1: shop is behind SSH, and pgBackRest is driven on"):
+        OnStanza(World(load(path), {}), "shop")
