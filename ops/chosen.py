@@ -164,8 +164,8 @@ class _Asked:
             bare = wanted.removesuffix(".partial")
             if (self.folder / "backups" / f"{bare}.partial").is_dir():
                 hint = f"inv resume --run={_run_of(bare)}   or   inv backups --target={self.target}"
-            if bare.endswith(UNPACKED):
-                hint = f"inv unpack --target={self.target} --backup={bare.removesuffix(UNPACKED)}{PHYSICAL}"
+                if bare.endswith(UNPACKED):
+                    hint = f"inv unpack --target={self.target} --backup={bare.removesuffix(UNPACKED)}{PHYSICAL}"
                 raise self.wrong(f"backup {bare} was never finished: it has no manifest", hint=hint)
             if bare.endswith("_delta") and (self.folder / "backups" / bare).is_dir():
                 self._refuse_delta(bare)

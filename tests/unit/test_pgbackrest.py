@@ -105,6 +105,12 @@ def test_one_of_pgbackrests_is_never_restored_as_a_dump(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         choose(folder, "20261126_020000_a1b2_pgbackrest", [], 15)
     assert caught.value.hint == "inv unpack --target=shop --backup=20261126_020000_a1b2_pgbackrest"
+    (folder / "backups/20261126_020000_a1b2_unpacked.partial").mkdir()
+    with pytest.raises(UsageError, match="was never finished") as caught:
+        choose(folder, "20261126_020000_a1b2_unpacked", [], 15)
+    assert caught.value.hint == "inv unpack --target=shop --backup=20261126_020000_a1b2_pgbackrest"
+    with pytest.raises(UsageError, match="there is no backup"):
+        choose(folder, "20261125_020000_a1b2_unpacked", [], 15)
 
 
 def aside(folder: Path) -> Aside:
