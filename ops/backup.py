@@ -24,7 +24,7 @@ class Manifest(BaseModel):
     """What a backup holds and proves. ``files`` maps a name to sha256 and bytes; ``rows`` maps a table to its rows.
     ``delta_of`` names the backup from which a delta differs: it holds those rows only, so nothing is
     rolled back to it. ``engine`` is who holds the data where no dump does: pgBackRest, in ``stanza`` under ``label``,
-    so many bytes in its repository (``held``), and ``cluster`` restored; ``unpacked_of`` names such a backup of which
+    ``held`` bytes added to its repository, and ``cluster`` bytes restored; ``unpacked_of`` names such a backup of which
     this dump was made. ``excluded`` maps the tables whose rows stayed out to about how many those were;
     ``database_bytes`` is about what a restored copy takes, 0 where that was not noted."""
 
@@ -185,3 +185,11 @@ def age(moment: datetime) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def amount(size: float) -> str:
+    """Bytes as a person says them."""
+    for unit, length in (("GB", 1e9), ("MB", 1e6)):
+        if size >= length:
+            return f"{size / length:,.1f} {unit}"
+    return f"{size / 1e3:,.0f} kB"

@@ -166,6 +166,8 @@ class _Asked:
             bare = wanted.removesuffix(".partial")
             if (self.folder / "backups" / f"{bare}.partial").is_dir():
                 hint = f"inv resume --run={_run_of(bare)}   or   inv backups --target={self.target}"
+                if bare.endswith(UNPACKED):
+                    hint = f"inv unpack --target={self.target} --backup={bare.removesuffix(UNPACKED)}{PHYSICAL}"
                 raise self.wrong(f"backup {bare} was never finished: it has no manifest", hint=hint)
             if bare.endswith("_delta") and (self.folder / "backups" / bare).is_dir():
                 self._refuse_delta(bare)
@@ -212,7 +214,7 @@ def special(name: str) -> str:
 
 
 def _run_of(backup: str) -> str:
-    return re.sub(r"_(last|safety|delta)$", "", backup)
+    return re.sub(r"_(last|safety|delta|pgbackrest)$", "", backup)
 
 
 def _stands_for(state: State) -> tuple[list[str], str]:

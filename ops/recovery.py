@@ -155,7 +155,9 @@ def _chosen(folder: Path, has: Sequence[str], backup_id: str) -> tuple[Manifest,
             return one, tuple(damaged)
         damaged.append(f"{one.backup}: {wrong[0]}")
     said = f"; damaged: {', '.join(damaged)}" if damaged else ""
-    raise UsageError(f"{folder.name}: no backup holds what production was{said}", f"inv backups --target={folder.name}")
+    held = [one.backup for one in backup.backups(folder) if one.engine and set(one.migrations) <= set(has)]
+    hint = f"inv unpack --target={folder.name} --backup={held[-1]}" if held else f"inv backups --target={folder.name}"
+    raise UsageError(f"{folder.name}: no {'dump' if held else 'backup'} holds what production was{said}", hint)
 
 
 def _missing(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import backup
+from ops.backup import amount
 from ops.command import quote
 from ops.probes import identity, target_folder
 from ops.world import World
@@ -35,14 +36,6 @@ class Room:
     def said(self) -> str:
         """Both numbers."""
         return f"{amount(self.free)} free; {self.why}"
-
-
-def amount(size: float) -> str:
-    """Bytes as a person says them."""
-    for unit, length in (("GB", 1e9), ("MB", 1e6)):
-        if size >= length:
-            return f"{size / length:,.1f} {unit}"
-    return f"{size / 1e3:,.0f} kB"
 
 
 def for_backup(world: World, target: str, excluded: int = 0, backup_id: str = "") -> Room:

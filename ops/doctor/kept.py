@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ops import backup, excluded, frozen, journal, room
 from ops import kept as databases
+from ops.backup import amount
 from ops.command import quote
 from ops.doctor.check import Finding, Subject, fail, ok, warn
 from ops.errors import OpsError
@@ -143,7 +144,7 @@ def leftovers(subject: Subject) -> Finding:
     names = aside(subject.identity["databases"], live)
     if not names:
         return ok("none")
-    total = room.amount(sum(sizes.get(name, 0) for name in names))
+    total = amount(sum(sizes.get(name, 0) for name in names))
     said = f"{len(names)} beside {live}, {total}"
     if subject.is_test:
         return ok(f"{said}: {', '.join(names)}")

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ops.backup import amount
 from ops.command import quote
 from ops.engine.pgbackrest import DAMAGED, Kept, restore_words
 from ops.engine.place import MARKER, start_words
@@ -62,11 +63,15 @@ class Aside:
         """
         self.must_be_ours()
         self._apart(live)
+        above = self.folder.parent.parent
+        if not above.is_dir():
+            said = f"{self.on.where}: there is no folder {above}"
+            raise Refused(said, "pgbackrest: {aside: a folder in one that is}")
         place = next(path for path in (self.folder, *self.folder.parents) if path.exists())
         # What a killed run left goes first.
         free = shutil.disk_usage(place).free + _used(self.folder)
         wanted = int(need * ROOM) + MORE
-        said = f"{free / 1e9:,.1f} GB free in {place}, {wanted / 1e9:,.1f} GB needed to restore {need / 1e9:,.1f} GB"
+        said = f"{amount(free)} free in {place}, {amount(wanted)} needed to restore {amount(need)}"
         if free < wanted:
             raise Refused(f"{self.on.where}: {said}", "pgbackrest: {aside: a folder with more room}")
         return said
@@ -130,18 +135,18 @@ class Aside:
         return f"{kept.label}: {kept.size / 1e6:,.1f} MB restored in {restored:,.1f} s, consistent after {whole:,.1f} s"
 
     def _make(self, run: str, backup: str) -> None:
-        # The inventory's own folder may hold several targets'; a mark is in each of theirs.
-        for path in (self.folder.parent, self.folder):
-            if not path.exists():
-                path.mkdir(mode=0o700)
-                self._own(path)
+        self._folder(self.folder)
         told = {"aside_of": self.target, "run": run, "backup": backup}
         self._write(self.marker, json.dumps(told))
         for name in ("data", "tablespaces", "s"):
-            (self.folder / name).mkdir(mode=0o700)
-            self._own(self.folder / name)
+            self._folder(self.folder / name)
         for name, text in (("postgresql.conf", CONF), ("hba.conf", "local all all trust\n"), ("ident.conf", "")):
             self._write(self.folder / name, text)
+
+    def _folder(self, path: Path) -> None:
+        if not path.exists():
+            path.mkdir(mode=0o700)
+            self._own(path)
 
     def _write(self, path: Path, text: str) -> None:
         write_whole(path, text)
@@ -237,11 +242,10 @@ class Aside:
         path = str(self.folder.parent / f".{self.folder.name}.lock")
         if path in _held:
             return
-        if not self.folder.parent.exists():
-            self.folder.parent.mkdir(mode=0o700)
-            self._own(self.folder.parent)
+        self._folder(self.folder.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
+            self._own(Path(path))
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(handle)

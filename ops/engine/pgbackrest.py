@@ -25,7 +25,7 @@ WELL = (0, 2)
 
 @dataclass(frozen=True)
 class Kept:
-    """A backup that pgBackRest has; sizes in bytes: of the whole cluster, and of what is in the repository.
+    """A backup that pgBackRest has; sizes in bytes: of the whole cluster, and of what it added to the repository.
 
     ``backup`` is the id of ours, from its annotation; empty where somebody else asked for it.
     """
@@ -86,8 +86,7 @@ def _kept(one: dict[str, Any]) -> Kept:
         str((one.get("annotation") or {}).get(ANNOTATION, "")),
         bool(one.get("error")),
         int(info["size"]),
-        # Where a repository holds small files in bundles, only what was added is known.
-        int(info["repository"].get("size") or info["repository"].get("delta") or 0),
+        int(info["repository"]["delta"]),
         datetime.fromtimestamp(int(one["timestamp"]["stop"]), UTC),
     )
 

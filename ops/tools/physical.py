@@ -76,8 +76,12 @@ def live_server(world: World, target: str) -> tuple[list[str], int]:
 
 @tool
 def await_stanza(world: World, *, target: str, stanza: str, folder: str, backup_id: str) -> str:
-    """Wait until no backup of the stanza is being made; refuse where this one was made by then."""
-    if one := _idle(on_stanza(world, target, stanza, folder)).named(backup_id):
+    """Wait until no backup of the stanza is being made; refuse where this one was made by then, or is broken."""
+    found = _idle(on_stanza(world, target, stanza, folder))
+    if broken := [one.label for one in found.backups if one.backup == backup_id and one.broken]:
+        said = f"pgBackRest found errors in {broken[-1]}, made for {backup_id}: the server's files are damaged"
+        raise StepFailed(f"{target}: {said}", f"pgbackrest --stanza={found.name} --set={broken[-1]} info")
+    if one := found.named(backup_id):
         raise StepFailed(f"{target}: pgBackRest has made {one.label} for {backup_id} meanwhile", "inv resume")
     return "no other backup is being made"
 
@@ -98,7 +102,7 @@ def check_listed(world: World, *, target: str, stanza: str, folder: str, backup_
     on = on_stanza(world, target, stanza, folder)
     _idle(on)
     one = on.must_have(backup_id)
-    return f"{one.label}: {one.size / 1e6:,.1f} MB, {one.repository / 1e6:,.1f} MB in its repository"
+    return f"{one.label}: {one.size / 1e6:,.1f} MB, {one.repository / 1e6:,.1f} MB added to its repository"
 
 
 @tool
@@ -174,7 +178,7 @@ def seal_physical(
         "rows": {table.name: table.rows for table in there.tables.values()},
     }
     backup.seal(partial, final, facts | _engine(stanza or OnStanza(world, target).key.stanza, one))
-    held = f"{one.repository / 1e6:,.1f} MB in pgBackRest's repository"
+    held = f"{one.repository / 1e6:,.1f} MB added to pgBackRest's repository"
     return f"{backup_id}: {one.label}, {there.rows:,} rows in {len(there.tables)} tables, {held}"
 
 

@@ -109,7 +109,8 @@ def cluster() -> Iterator[Cluster]:
         "archive_command": f"'{push}'", "fsync": "off", "max_wal_senders": "3",
     }  # fmt: skip
     try:
-        made.run(str(PROGRAMS[-1]), "-D", f"{folder}/data", "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
+        initdb = (str(PROGRAMS[-1]), "-D", f"{folder}/data", "-U", "postgres", "-A", "trust")
+        made.run(*initdb, "--encoding=UTF8", "--data-checksums", "--no-sync")
         made.control("-o", " ".join(f"-c {name}={value}" for name, value in given.items()), "start")
         made.backrest("stanza-create")
         _as_debian(made)

@@ -142,6 +142,11 @@ def test_what_is_not_ours_and_what_does_not_fit_is_refused(cluster: Cluster, sho
         done = shop.inv("backup")
         refused(done, "inventory.yaml:")
         assert "pgBackRest says of stanza wrong: missing stanza path" in done.out, done.out
+    given = ("--target=shop", "--stanza=main", f"--folder={cluster.aside}")
+    refused(shop.inv("tool.check-stanza", *given, "--system=1"), "than shop's (1)")
+    refused(shop.inv("tool.check-stanza", *given[:2], "--folder=/x", "--system=1"), "was planned with main, /x;")
+    with inventory(shop, aside=f"{cluster.folder}/none/aside"):
+        refused(shop.inv("drill", f"--backup={made}"), "there is no folder")
     with inventory(shop, aside=f"{cluster.folder}/data/aside"):
         refused(shop.inv("drill", f"--backup={made}"), "is in the data folder of a server")
     with inventory(shop, user="nobody-here"):
@@ -153,6 +158,23 @@ def test_what_is_not_ours_and_what_does_not_fit_is_refused(cluster: Cluster, sho
     refused(shop.inv("drill", f"--backup={made}"), "has no mark of ours for shop: it is not touched")
     assert (cluster.aside / "theirs").read_text() == "x"
     shutil.rmtree(cluster.aside)
+
+
+def test_damaged_pages_of_production_are_noticed_and_not_backed_up_again(cluster: Cluster, shop: Project) -> None:
+    shop.query("CREATE TABLE rotten AS SELECT repeat('x', 100) AS x FROM generate_series(1, 1000)")
+    shop.query("CHECKPOINT")
+    [(name,)] = shop.query("SELECT pg_relation_filepath('rotten')")
+    with (cluster.folder / "data" / name).open("r+b") as file:
+        file.seek(4000)
+        file.write(b"rotten")
+    count = len(cluster.backups())
+    try:
+        for words in (["backup"], ["resume"]):
+            done = shop.inv(*words)
+            assert done.code == 4 and "found errors in" in done.out, done.out + done.err
+            assert len(cluster.backups()) == count + 1
+    finally:
+        shop.query("DROP TABLE rotten")
 
 
 def test_what_is_damaged_or_gone_in_the_repository_is_noticed(cluster: Cluster, shop: Project, made: str) -> None:

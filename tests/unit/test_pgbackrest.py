@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,11 +17,13 @@ from ops.chosen import choose
 from ops.engine.aside import Aside
 from ops.engine.pgbackrest import read_info, trouble, version
 from ops.engine.place import led_aside, start_words
-from ops.engine.stanza import OnStanza
+from ops.engine.stanza import OnStanza, as_user
 from ops.errors import Refused, UsageError
+from ops.inventory import load
 from ops.inventory_words import Keep
 from ops.postgres import parts_of
 from ops.retention import decide
+from ops.world import World
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -50,11 +54,6 @@ def test_what_info_prints_is_read() -> None:
 def test_what_it_does_not_print_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not what pgBackRest prints"):
         read_info(text, "main")
-
-
-def test_where_small_files_are_bundled_only_what_was_added_is_known() -> None:
-    found = read_info(info(one("a", info={"size": 9, "repository": {"delta": 5}})), "main")
-    assert found.backups[0].repository == 5
 
 
 @pytest.mark.parametrize(
@@ -106,6 +105,12 @@ def test_one_of_pgbackrests_is_never_restored_as_a_dump(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         choose(folder, "20261126_020000_a1b2_pgbackrest", [], 15)
     assert caught.value.hint == "inv unpack --target=shop --backup=20261126_020000_a1b2_pgbackrest"
+    (folder / "backups/20261126_020000_a1b2_unpacked.partial").mkdir()
+    with pytest.raises(UsageError, match="was never finished") as caught:
+        choose(folder, "20261126_020000_a1b2_unpacked", [], 15)
+    assert caught.value.hint == "inv unpack --target=shop --backup=20261126_020000_a1b2_pgbackrest"
+    with pytest.raises(UsageError, match="there is no backup"):
+        choose(folder, "20261125_020000_a1b2_unpacked", [], 15)
 
 
 def aside(folder: Path) -> Aside:
@@ -115,7 +120,7 @@ def aside(folder: Path) -> Aside:
 
 def test_room_is_said_in_numbers(tmp_path: Path) -> None:
     place = aside(tmp_path / "aside/shop")
-    assert "GB needed to restore 0.0 GB" in place.check(1, [])
+    assert "256.0 MB needed to restore 0 kB" in place.check(1, [])
     with pytest.raises(Refused, match=r"GB free in .*, 1,050,000.3 GB needed to restore 1,000,000.0 GB"):
         place.check(10**15, [])
 
@@ -178,3 +183,24 @@ def test_a_server_aside_archives_nothing_and_listens_on_no_network() -> None:
     for given in ("listen_addresses=''", "archive_mode=off", "shared_preload_libraries=''"):
         assert f"-c {given}" in options
     assert "max_logical_replication_workers=0" in options and "unix_socket_directories=/srv/aside/shop/s" in options
+
+
+def test_it_works_as_the_servers_user_and_refuses_everybody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = next(one.pw_name for one in pwd.getpwall() if one.pw_uid not in (0, os.geteuid()))
+    for user, euid, words in ((other, 0, ("-u", other, "--")), (other, pwd.getpwnam(other).pw_uid, ())):
+        monkeypatch.setattr(os, "geteuid", lambda euid=euid: euid)
+        assert as_user("inventory.yaml:5: shop", user)[1:] == words
+    for user, euid, said in ((other, 4711, f"pgBackRest works as {other}"), ("root", 0, "does not run as root")):
+        monkeypatch.setattr(os, "geteuid", lambda euid=euid: euid)
+        with pytest.raises(UsageError, match=said):
+            as_user("inventory.yaml:5: shop", user)
+    with pytest.raises(UsageError, match="inventory.yaml:5: shop: there is no user nobody-here"):
+        as_user("inventory.yaml:5: shop", "nobody-here")
+
+
+def test_a_stanza_on_another_machine_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.yaml"
+    shop = '{database: "env:X", ansible_host: db.example.com, pgbackrest: {stanza: main, aside: /srv/aside}}'
+    path.write_text(f"all: {{children: {{production: {{hosts: {{shop: {shop}}}}}}}}}\n")
+    with pytest.raises(UsageError, match=r"inventory.yaml:1: shop is behind SSH, and pgBackRest is driven on"):
+        OnStanza(World(load(path), {}), "shop")
