@@ -8,14 +8,14 @@ from pathlib import Path
 from ops.backup import Manifest, read_manifest
 from ops.errors import StepFailed
 from ops.files import sha256
-from ops.store import Kept, Store
+from ops.store import AnyStore, Kept
 
 # What leads into a folder here, and never out of it.
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 MANIFEST = "manifest.json"
 
 
-def listed(store: Store, target: str, below: str = "") -> dict[str, Kept]:
+def listed(store: AnyStore, target: str, below: str = "") -> dict[str, Kept]:
     """What the store has of a target, by its name in the target's folder; a name that leads out of it is passed over.
 
     Args:
@@ -37,7 +37,7 @@ class StoredBackup:
         backup: the backup's id.
     """
 
-    def __init__(self, store: Store, target: str, folder: Path, backup: str) -> None:
+    def __init__(self, store: AnyStore, target: str, folder: Path, backup: str) -> None:
         self.store, self.target, self.id = store, target, backup
         self.folder, self.below = folder / "backups" / backup, f"backups/{backup}/"
 

@@ -141,6 +141,7 @@ def sshd_config(folder: Path, port: int, *more: str) -> Path:
         "PermitRootLogin yes",
         "AcceptEnv NOTHING",
         "MaxSessions 20",
+        "Subsystem sftp internal-sftp",
         *more,
     ]
     path = folder / "sshd_config"
@@ -177,6 +178,7 @@ class Within:
             server_host_keys=[str(self.folder / "host_key")],
             authorized_client_keys=str(self.folder / "authorized"),
             process_factory=_process,
+            sftp_factory=True,
             encoding=None,
         )
 
