@@ -21,8 +21,8 @@ from paramiko.sftp_attr import SFTPAttributes
 
 # Bytes of a piece, which every server takes; pieces under way; folders that are listed at once.
 BLOCK, WINDOW, FOLDERS = 32768, 64, 32
-# Seconds until an answer must come. A server that syncs a large file may take long.
-PATIENCE = 300.0
+# Seconds: until an answer must come, as a server that syncs a large file may take long; until a session is open.
+PATIENCE, OPENING = 300.0, 20.0
 _NEW = 0x02 | 0x08 | 0x20  # Write, create, only where nothing is there.
 
 
@@ -220,6 +220,10 @@ class Client(paramiko.SFTPClient):  # type: ignore[misc]
             raise Answer(code, text)
 
 
+class _Refused(Exception):
+    """The server lets no more sessions in."""
+
+
 class _Missing(Exception):
     """There is no such folder."""
 
@@ -270,7 +274,7 @@ class Sessions:
         self._transport, self._most = transport, most
         self._idle: list[Client] = []
         self._busy = 0
-        self._changed = threading.Condition()
+        self._changed, self._opening = threading.Condition(), threading.Lock()
 
     @contextlib.contextmanager
     def one(self) -> Iterator[Client]:
@@ -293,13 +297,14 @@ class Sessions:
                 if self._idle:
                     return self._idle.pop()
             try:
-                return self._open()
-            except paramiko.ChannelException:
+                with self._opening:  # Paramiko mixes up the refusals of two.
+                    return self._open()
+            except _Refused:
                 self._give()
                 with self._changed:
-                    if not self._busy:
-                        raise
-                    self._most = self._busy
+                    if not self._busy and not self._idle:
+                        raise Answer(sftp.SFTP_FAILURE, "its sshd lets no session in (MaxSessions)") from None
+                    self._most = max(1, self._busy)
             except BaseException:
                 self._give()
                 raise
@@ -312,7 +317,12 @@ class Sessions:
 
     def _open(self) -> Client:
         transport = self._transport()
-        channel = transport.open_session(timeout=PATIENCE)
+        try:
+            channel = transport.open_session(timeout=OPENING)
+        except paramiko.SSHException:
+            if not transport.is_active():
+                raise
+            raise _Refused from None
         try:
             channel.invoke_subsystem("sftp")
             return Client(channel)

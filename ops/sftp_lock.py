@@ -77,7 +77,8 @@ def locked(client: Client, path: str, version: str, now: float) -> Iterator[Held
     finally:
         # One that may be another's by now is left to grow stale.
         if held.holds:
-            client.remove(lock)
+            with contextlib.suppress(Answer):
+                client.remove(lock)
 
 
 def _taken(client: Client, lock: str, version: str) -> bool:

@@ -286,14 +286,11 @@ class SshStore:
             if answer.denied:
                 raise Unreachable(f"{where}: permission denied", look) from None
             raise Unreachable(f"{where}: the host says: {answer}", look) from None
-        except OSError as error:
+        except (*LOST, OSError) as error:
             # One with a number is of a file here.
-            if error.errno and not isinstance(error, LOST):
+            if isinstance(error, OSError) and error.errno and not isinstance(error, LOST):
                 raise
             raise Unreachable(f"{self.url}: the link was lost", f"{words} true") from None
-        except LOST as error:
-            said = f": {error}" if isinstance(error, paramiko.ChannelException) else ""
-            raise Unreachable(f"{self.url}: the link was lost{said}", f"{words} true") from None
 
     def _full(self, key: str, said: str) -> Unreachable:
         words = " ".join(map(quote, self.host.words))

@@ -52,6 +52,8 @@ class Line:
         """Cut it, and what is under way."""
         self.cut = True
         for one in self.sockets:
+            with contextlib.suppress(OSError):  # One that waits to receive is woken by that only.
+                one.shutdown(socket.SHUT_RDWR)
             one.close()
 
     def carry(self, source: socket.socket, to: socket.socket, counts: bool) -> None:
@@ -93,6 +95,8 @@ def line_to(port: int) -> Iterator[Line]:
                 continue
             there = socket.create_connection(("127.0.0.1", found.there))
             found.sockets += [here, there]
+            for one in (here, there):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for pair in ((here, there, True), (there, here, False)):
                 threading.Thread(target=found.carry, args=pair, daemon=True).start()
 
