@@ -47,7 +47,9 @@ def _zone(value: str) -> str:
 
 
 # A host behind SSH, maybe a name of ~/.ssh/config, and a folder there, from its root or from the user's home.
-SSH = r"ssh://(?:[A-Za-z0-9_][\w.-]*@)?(?:[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])(?::[1-9]\d{0,3}|:[1-5]\d{4})?(?:/~)?/[\w.+=,/-]*[\w.+=,-]/*"
+_PORT = r"(?::(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?"
+_NAMED = r"(?:[A-Za-z0-9_][\w.-]*@)?(?:[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])"
+SSH = rf"ssh://{_NAMED}{_PORT}(?:/~)?/[\w.+=,/-]*[\w.+=,-]/*"
 
 
 def store_name(value: str) -> str:

@@ -183,6 +183,15 @@ class SshStore:
                         folder = folder.rpartition("/")[0]
             self._sweep(client)
 
+    def free(self) -> int | None:
+        """Bytes that its disk has left; None where the host does not tell."""
+        with self._session("") as client:
+            folder, top = self.root, "/" if self.root.startswith("/") else "."
+            while client.about(folder) is None and folder != top:
+                folder = folder.rpartition("/")[0] or top
+            room = client.room(folder)
+        return room.free if room else self._free(folder)
+
     def _send(self, key: str, read: Callable[[int], bytes], size: int, name: Name) -> str:
         """Write a version under a hidden name and sync it, and have it named."""
         file = self._path(key)
@@ -237,13 +246,13 @@ class SshStore:
             if room and not room.files:
                 return "its disk takes no more files (no inodes are left)"
             free = room.free if room else self._free(folder)
-            return f"its disk is full: {free:,} bytes free" if free < FULL else ""
+            return f"its disk is full: {free:,} bytes free" if free is not None and free < FULL else ""
         return ""
 
-    def _free(self, folder: str) -> int:
+    def _free(self, folder: str) -> int | None:
         words = self._ask(f"df -Pk {_word(folder)}", QUICK).split("\n")[-2:-1]
         found = re.search(r"\s\d+\s+-?\d+\s+(-?\d+)\s+\d+%", words[0]) if words else None
-        return int(found[1]) * 1024 if found else FULL
+        return int(found[1]) * 1024 if found else None
 
     def _sum(self, key: str) -> str:
         """A file's sum as a program there tells it; empty where there is none, or no shell."""

@@ -78,6 +78,10 @@ class AnyStore(Protocol):
         """Remove objects, one after the other; one that is gone already is no error."""
         ...
 
+    def free(self) -> int | None:
+        """Bytes that it has left; None where it does not tell."""
+        ...
+
 
 class Store:
     """One store's address, as ``store:`` of the inventory has it.
@@ -184,6 +188,10 @@ class Store:
         for key in keys:
             with self._said(key), contextlib.suppress(FileNotFoundError):
                 self._obs.delete(self._store(QUICK), key)
+
+    def free(self) -> int | None:
+        """Object stores do not tell."""
+        return None
 
     @property
     def _obs(self) -> Any:

@@ -89,15 +89,22 @@ def _open_to(path: Path, folder: Path) -> Finding | None:
 
 
 def space(subject: Subject) -> Finding:
-    """Whether the disk of the store has room for the night's backups. Of the server's own disk nothing can be seen."""
+    """Whether the disks of the store, and of its working copy, have room for the night's backups. Of the server's own
+    disk nothing can be seen."""
     path = subject.world.inventory.path(subject.entry.folder)
-    free = shutil.disk_usage(path if path.exists() else _nearest(path)).free
+    here = shutil.disk_usage(path if path.exists() else _nearest(path)).free
+    copy = subject.world.working_copy(subject.target)
+    there = copy.store.free() if copy else None
+    free = here if there is None else min(here, there)
     size = int(subject.identity["size"])
     known = [one.size for one in backup.backups(target_folder(subject.world, subject.target)) if not one.delta_of]
     one = known[-1] if known else size
     what = "a backup takes about {}, as the last one" if known else "a backup takes at most {}, as the database does"
-    said = f"{amount(free)} free; {what.format(amount(one))}"
+    room = f"{amount(here)} free" + (f" here, {amount(there)} in the store" if there is not None else "")
+    said = f"{room}; {what.format(amount(one))}"
     hint = f"make room: du -sh {quote(str(path))}/*/backups/*"
+    if free < here:
+        hint = f"make room in the store: inv prune-backups --target={subject.target}"
     if free < one:
         return fail(said, hint)
     if free < one * ROOM:
