@@ -24,6 +24,12 @@ BLOCK, WINDOW, FOLDERS = 32768, 64, 32
 # Seconds: until an answer must come, as a server that syncs a large file may take long; until a session is open.
 PATIENCE, OPENING = 300.0, 20.0
 _NEW = 0x02 | 0x08 | 0x20  # Write, create, only where nothing is there.
+_LOST = (paramiko.SSHException, EOFError, TimeoutError, ConnectionError)
+
+
+def lost(error: BaseException) -> bool:
+    """Whether the link is gone, or the host does not answer any more. An OSError with a number is of a file here."""
+    return isinstance(error, _LOST) or (isinstance(error, OSError) and not error.errno)
 
 
 class Answer(Exception):
@@ -129,9 +135,17 @@ class Client(paramiko.SFTPClient):  # type: ignore[misc]
         if "fsync@openssh.com" in self.extensions:
             self._request(sftp.CMD_EXTENDED, "fsync@openssh.com", handle)
 
-    def close_handle(self, handle: bytes) -> None:
-        """Close a file."""
-        self._request(sftp.CMD_CLOSE, handle)
+    def close_handle(self, handle: bytes, *paths: str) -> list[SFTPAttributes | None]:
+        """Close a file, and say on the same way of files what ``about`` does."""
+        flight = _Flight(self)
+        asked = [flight.ask(sftp.CMD_CLOSE, handle), *(flight.ask(sftp.CMD_STAT, path) for path in paths)]
+        flight.answer(asked[0])
+        found: list[SFTPAttributes | None] = []
+        for number in asked[1:]:
+            found.append(None)
+            with contextlib.suppress(_Missing):
+                found[-1] = SFTPAttributes._from_msg(flight.found(number)[1])
+        return found
 
     def replace(self, old: str, new: str) -> None:
         """Rename a file, also over another one."""
@@ -282,7 +296,9 @@ class Sessions:
         client = self._take()
         try:
             yield client
-        except BaseException:
+        except BaseException as error:
+            if lost(error):
+                client.sock.get_transport().close()  # It may not have noticed yet; the next one makes it anew.
             client.sock.close()
             self._give()
             raise

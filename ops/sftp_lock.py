@@ -95,8 +95,12 @@ def _taken(client: Client, lock: str, version: str) -> bool:
                 return False
     else:
         raise said
-    client.write(handle, [f"{_who()}\n{version}\n".encode()])
-    client.close_handle(handle)
+    try:
+        client.write(handle, [f"{_who()}\n{version}\n".encode()])
+        client.close_handle(handle)
+    except Answer:  # The disk may be full; nobody is to wait for a lock without a holder.
+        client.remove(lock)
+        raise
     return True
 
 

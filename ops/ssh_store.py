@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from ops.command import quote
 from ops.errors import Unreachable
 from ops.files import arriving
 from ops.inventory import Connection
-from ops.sftp import BLOCK, Answer, Client, Sessions
+from ops.sftp import BLOCK, Answer, Client, Sessions, lost
 from ops.sftp_lock import OURS, Held, locked
 from ops.ssh import Ssh, host_of
 from ops.store import AT_ONCE, Changed, Kept
@@ -39,10 +40,22 @@ FORGOTTEN, QUICK = 24 * 3600, 10
 FULL, LARGE = 1 << 20, 8 << 20
 # What tells a file's sum there, and the sum of nothing, by which that is known to work.
 SUMS, OF_NOTHING = ("sha256sum", "shasum -a 256"), hashlib.sha256().hexdigest()
-LOST = (paramiko.SSHException, EOFError, TimeoutError, ConnectionError)
 
-# Gives a version, beside it, its file's name; gives its tag.
-Name = Callable[[Client, str, str], str]
+
+
+@dataclass(frozen=True)
+class Version:
+    """What was written to become a file: its hidden name beside it, the name that it is to get, and what was seen of
+    both when all of it was there."""
+
+    path: str
+    file: str
+    about: Any
+    there: Any
+
+
+# Gives a version its name, and gives its tag.
+Name = Callable[[Client, Version], str]
 
 
 class SshStore:
@@ -101,14 +114,13 @@ class SshStore:
             its tag.
         """
 
-        def name(client: Client, version: str, file: str) -> str:
-            about = client.stat(version)
-            if client.about(file) is None:
+        def name(client: Client, version: Version) -> str:
+            if version.there is None:
                 with contextlib.suppress(Answer):
-                    client.rename(version, file)  # Never over another one.
-                    return _tag(about)
-            with locked(client, file, version, about.st_mtime) as lock:
-                return _replace(client, version, file, client.about(file), lock)
+                    client.rename(version.path, version.file)  # Never over another one.
+                    return _tag(version.about)
+            with _locked(client, version) as lock:
+                return _replace(client, version, client.about(version.file), lock)
 
         with path.open("rb") as content:
             return self._send(key, content.read, path.stat().st_size, name)
@@ -126,14 +138,14 @@ class SshStore:
             Changed: it is another one by now.
         """
 
-        def name(client: Client, version: str, file: str) -> str:
-            with locked(client, file, version, client.stat(version).st_mtime) as lock:
-                old = client.about(file)
+        def name(client: Client, version: Version) -> str:
+            with _locked(client, version) as lock:
+                old = client.about(version.file)
                 if (_tag(old) if old else "") == tag:
-                    return _replace(client, version, file, old, lock)
+                    return _replace(client, version, old, lock)
                 # An answer may have been lost: then it is what was written already.
-                if old and _content(client, file) == content:
-                    client.remove(version)
+                if old and b"".join(client.read(version.file)[1]) == content:
+                    client.remove(version.path)
                     return _tag(old)
                 raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile")
 
@@ -206,14 +218,13 @@ class SshStore:
                         raise self._full(key, f"it has no room: {room.free:,} bytes free, {size:,} needed")
                     client.write(handle, iter(lambda: read(BLOCK), b""))
                     client.sync(handle)
-                    client.close_handle(handle)
-                    tag = name(client, version, file)
+                    tag = name(client, Version(version, file, *client.close_handle(handle, version, file)))
                     self._sweep(client)
                     return tag
             except BaseException as error:
                 failed = isinstance(error, Answer) and not error.missing and not error.denied
                 why = self._why_not(folder) if failed else ""
-                if not isinstance(error, LOST):
+                if not lost(error):
                     with contextlib.suppress(Exception), self._sessions.one() as client:
                         client.remove(version)
                 if why:
@@ -240,7 +251,7 @@ class SshStore:
 
     def _why_not(self, folder: str) -> str:
         """Why the host took no file: it only says "Failure". Empty where its disk has room."""
-        with contextlib.suppress(*LOST, Answer, Unreachable):
+        with contextlib.suppress(Exception):
             with self._sessions.one() as client:
                 room = client.room(folder)
             if room and not room.files:
@@ -295,9 +306,8 @@ class SshStore:
             if answer.denied:
                 raise Unreachable(f"{where}: permission denied", look) from None
             raise Unreachable(f"{where}: the host says: {answer}", look) from None
-        except (*LOST, OSError) as error:
-            # One with a number is of a file here.
-            if isinstance(error, OSError) and error.errno and not isinstance(error, LOST):
+        except Exception as error:
+            if not lost(error):
                 raise
             raise Unreachable(f"{self.url}: the link was lost", f"{words} true") from None
 
@@ -331,19 +341,19 @@ def _create(client: Client, path: str) -> bytes:
     return client.create(path)
 
 
-def _replace(client: Client, version: str, file: str, old: Any, lock: Held) -> str:
+def _locked(client: Client, version: Version) -> contextlib.AbstractContextManager[Held]:
+    return locked(client, version.file, version.path, version.about.st_mtime)
+
+
+def _replace(client: Client, version: Version, old: Any, lock: Held) -> str:
     """Give a version its file's name; it is later than what had it, as times there are whole seconds."""
-    about = client.stat(version)
+    about = version.about
     if old and about.st_mtime <= old.st_mtime:
-        client.utime(version, (old.st_mtime + 1, old.st_mtime + 1))
-        about = client.stat(version)
+        client.utime(version.path, (old.st_mtime + 1, old.st_mtime + 1))
+        about = client.stat(version.path)
     lock.check()
-    client.replace(version, file)
+    client.replace(version.path, version.file)
     return _tag(about)
-
-
-def _content(client: Client, file: str) -> bytes:
-    return b"".join(client.read(file)[1])
 
 
 def _remove(client: Client, path: str) -> None:

@@ -54,6 +54,7 @@ def test_backups_are_proved_and_pruned_and_the_doctor_knows_them(
     keep = "keep: {daily: 0, weekly: 0, monthly: 0, last: 1, least: 1}\n          test: shop-test"
     inventory.write_text(inventory.read_text().replace("test: shop-test", keep, 1))
     assert "ok    store" in (found := shop.inv("doctor").out) and "lists 0 objects in" in found, found
+    assert " free here, " in found and " in the store; a backup takes" in found, found
     for _ in range(2):
         assert shop.inv("backup").code == 0
     first, second = manifests(openssh)
