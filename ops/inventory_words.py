@@ -57,7 +57,8 @@ def store_name(value: str) -> str:
     bucket = r"(?:s3|gs|az)://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s@]*)?|file:///[^\s@]+"
     kinds = "s3://, gs:// or az://bucket/prefix, ssh://user@host/folder, or file:///folder"
     if "://" in value and (not re.fullmatch(f"{bucket}|{SSH}", value) or ".." in value):
-        raise bad(f"should be a folder, or {kinds}, without a password")
+        hint = "store: ssh://user@host/folder" if value.startswith("ssh:") else ""
+        raise bad(f"should be a folder, or {kinds}, without a password", hint)
     # It leads into commands: `~` is opened here, a dash would be an option, and psql takes a bar for a program.
     value = os.path.expanduser(value)
     return f"./{value}" if value.startswith(("-", "|", "~", "\\")) else value

@@ -51,8 +51,8 @@ def _folder(subject: Subject, path: Path, said: str) -> Finding:
         if part.is_symlink() and not inside(part, path):
             return fail(f"{part}: a link that leads out of the store", f"rm {quote(str(part))}")
     for part in (path, folder, folder / "backups", folder / "runs"):
-        if part.exists() and (said := _unwritable(part)):
-            return fail(f"{part}: {said}", f"ls -ld {quote(str(part))}; df {quote(str(part))}")
+        if part.exists() and (why := _unwritable(part)):
+            return fail(f"{part}: {why}", f"ls -ld {quote(str(part))}; df {quote(str(part))}")
     return _open_to(path, folder) or ok(f"{said} can be written, by nobody else")
 
 

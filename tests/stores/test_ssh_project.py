@@ -58,6 +58,8 @@ def test_backups_are_proved_and_pruned_and_the_doctor_knows_them(
     for _ in range(2):
         assert shop.inv("backup").code == 0
     first, second = manifests(openssh)
+    known = len(SshStore(openssh.url).listed("shop/"))
+    assert f"{openssh.url} lists {known} objects in" in (found := shop.inv("doctor").out), found
     well = shop.inv("check-backups", "--deep")
     assert well.code == 0 and "shop: ok" in well.out, well.out + well.err
     [biggest] = sorted(openssh.folder.glob(f"shop/backups/{second}/dump/*"), key=lambda one: one.stat().st_size)[-1:]

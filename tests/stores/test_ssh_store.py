@@ -228,6 +228,22 @@ def test_a_line_that_is_cut_is_said_and_made_anew(far: Far, tmp_path: Path) -> N
     assert store.listed("shop/")["shop/big"].size == 3 * LARGE
 
 
+def test_what_was_interrupted_leaves_nothing_and_the_connection_serves_on(far: Far, tmp_path: Path) -> None:
+    store, pieces = SshStore(far.url), iter([bytes(BLOCK)] * 9)
+
+    def read(size: int) -> bytes:
+        if piece := next(pieces, b""):
+            return piece
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store._send("shop/a", read, 1 << 20, lambda client, version: "")
+    assert hidden(far) == [] and store.listed("") == {}
+    link = store._ssh.transport()
+    store.put("shop/a", written(tmp_path, 3 * BLOCK))
+    assert store._ssh.transport() is link
+
+
 def test_a_line_that_is_cut_while_it_is_fetched_leaves_no_file(openssh: Far, tmp_path: Path) -> None:
     store, path = SshStore(openssh.url), written(tmp_path, LARGE)
     store.put("shop/big", path)
