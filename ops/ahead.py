@@ -19,7 +19,7 @@ from pathlib import Path
 from ops.age import DUMP
 from ops.errors import OpsError
 from ops.sent import about, noted
-from ops.store import PIECE, Store
+from ops.store import PIECE, AnyStore, store_at
 from ops.stored import SENT
 
 # pg_dump writes them from the first byte to the last one, and never again.
@@ -40,7 +40,7 @@ class Ahead:
         end: the file that is there once pg_dump has ended, well or not.
     """
 
-    def __init__(self, store: Store, prefix: str, folder: Path, end: Path) -> None:
+    def __init__(self, store: AnyStore, prefix: str, folder: Path, end: Path) -> None:
         self.store, self.prefix, self.folder, self.end = store, prefix, folder, end
 
     @property
@@ -122,7 +122,7 @@ def main(words: Sequence[str]) -> int:
     url, prefix, folder, end = words[0], words[1], Path(words[2]), Path(words[3])
     try:
         leave_when(abandoned(folder, int(words[4])))
-        Ahead(Store(url), prefix, folder, end).send()
+        Ahead(store_at(url), prefix, folder, end).send()
     except OpsError as error:
         print(f"{error.message}; it is sent after the dump", file=sys.stderr)
         return error.exit_code

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 def make_folder(folder: Path) -> Path:
@@ -31,6 +33,20 @@ def private_file(path: Path, flags: int) -> int:
         os.close(handle)
         raise
     return handle
+
+
+@contextlib.contextmanager
+def arriving(path: Path) -> Iterator[BinaryIO]:
+    """A file that comes in pieces, under a temporary name; when all of it is there it is synced and gets its own."""
+    make_folder(path.parent)
+    part = path.with_name(f".{path.name}.part")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(handle)
+    part.replace(path)
+    sync_folder(path.parent)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

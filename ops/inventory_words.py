@@ -46,11 +46,19 @@ def _zone(value: str) -> str:
     return value
 
 
+# A host behind SSH, maybe a name of ~/.ssh/config, and a folder there, from its root or from the user's home.
+_PORT = r"(?::(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?"
+_NAMED = r"(?:[A-Za-z0-9_][\w.-]*@)?(?:[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])"
+SSH = rf"ssh://{_NAMED}{_PORT}(?:/~)?/[\w.+=,/-]*[\w.+=,-]/*"
+
+
 def store_name(value: str) -> str:
-    """A folder, or an object store's address without a password."""
+    """A folder, or an object store's or a host's address without a password."""
     bucket = r"(?:s3|gs|az)://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s@]*)?|file:///[^\s@]+"
-    if "://" in value and (not re.fullmatch(bucket, value) or ".." in value):
-        raise bad("should be a folder, or s3://, gs:// or az://bucket/prefix, or file:///folder, without a password")
+    kinds = "s3://, gs:// or az://bucket/prefix, ssh://user@host/folder, or file:///folder"
+    if "://" in value and (not re.fullmatch(f"{bucket}|{SSH}", value) or ".." in value):
+        hint = "store: ssh://user@host/folder" if value.startswith("ssh:") else ""
+        raise bad(f"should be a folder, or {kinds}, without a password", hint)
     # It leads into commands: `~` is opened here, a dash would be an option, and psql takes a bar for a program.
     value = os.path.expanduser(value)
     return f"./{value}" if value.startswith(("-", "|", "~", "\\")) else value
@@ -59,6 +67,7 @@ def store_name(value: str) -> str:
 def store_folder(store: str) -> str:
     """The folder of a store: itself, or where an object store's working copy is, beside the inventory."""
     kind, found, rest = store.partition("://")
+    rest = re.sub("[:~]", "_", rest) if kind == "ssh" else rest
     return f".store/{kind}/{rest.strip('/')}" if found else store
 
 

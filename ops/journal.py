@@ -127,10 +127,15 @@ class Journal:
 
         Raises:
             Refused: the run was gone on with on another machine; said once, and not asked again.
+            OSError: the disk is full, or read-only; it names the file.
         """
-        self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            error.filename = error.filename or str(self.path)
+            raise
         try:
             self._send()
         except Refused:
@@ -138,8 +143,9 @@ class Journal:
             raise
 
     def close(self) -> None:
-        """Let go of the lock."""
-        self._file.close()
+        """Let go of the lock. What could not be written ``append`` has said; a disk that is full stops nothing here."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 def read(folder: Path) -> State:

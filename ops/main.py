@@ -24,6 +24,7 @@ from ops.identity import check_places
 from ops.inputs import Inputs
 from ops.lock import RunLock
 from ops.opened import fingerprint_of
+from ops.outside import disk_error
 from ops.plan import Plan, make_plan
 from ops.private import close_store
 from ops.probes import target_folder
@@ -77,8 +78,9 @@ def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        console.print_error(OpsError(f"{where}{error.strerror}", "inv status"), options.json, procedure, options.target)
+        told = disk_error(error, "", "inv status")
+        told.hint = told.hint or "inv status"
+        console.print_error(told, options.json, procedure, options.target)
     except Exception as fault:
         if "OPS_DEBUG" in os.environ:
             raise

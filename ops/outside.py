@@ -17,11 +17,11 @@ def disk_error(error: OSError, target: str, way_on: str) -> OpsError:
     """Say which file could not be read or written and what to do about it.
 
     Args:
-        target: the target's name; it leads the message.
+        target: the target's name; it leads the message, where it is known.
         way_on: what to type when that is done.
     """
     where = f"{error.filename}: " if error.filename else ""
-    said = f"{target}: {where}{error.strerror or error}"
+    said = f"{f'{target}: ' if target else ''}{where}{error.strerror or error}"
     if error.errno in _FULL:
         return Unreachable(said, f"make room on the store's disk (df -h), then   {way_on}")
     if error.errno in _CLOSED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ops import backup
@@ -20,12 +20,15 @@ FIRST = 0.5
 
 @dataclass(frozen=True)
 class Room:
-    """``free`` bytes in ``folder``, of which ``need`` are needed; ``why`` says that in words."""
+    """``free`` bytes in ``folder``, of which ``need`` are needed; ``why`` says that in words. ``hint`` is what to type
+    for more; ``disks`` says what is free on each, where there are two."""
 
-    folder: Path
+    folder: str
     free: int
     need: int
     why: str
+    hint: str = ""
+    disks: str = ""
 
     @property
     def enough(self) -> bool:
@@ -35,11 +38,13 @@ class Room:
     @property
     def said(self) -> str:
         """Both numbers."""
-        return f"{amount(self.free)} free; {self.why}"
+        return f"{self.disks or f'{amount(self.free)} free'}; {self.why}"
 
 
 def for_backup(world: World, target: str, excluded: int = 0, backup_id: str = "") -> Room:
     """What a backup takes where backups are kept: as the last one, grown as the database has; else a part of it.
+
+    Where they go elsewhere, too, it is the disk with less room, as far as that store tells.
 
     Args:
         excluded: bytes of the database whose rows stay out.
@@ -64,12 +69,14 @@ def for_backup(world: World, target: str, excluded: int = 0, backup_id: str = ""
     if backup_id:
         left = backup.folder_of(folder, backup_id).with_name(f"{backup_id}.partial")
         free += sum(one.stat().st_blocks * 512 for one in left.rglob("*") if one.is_file())
-    return Room(path, free, round(need), why)
-
-
-def make_room(folder: Path) -> str:
-    """What shows what takes the room of a store."""
-    return f"make room: du -sh {quote(str(folder))}/*/backups/*"
+    here = Room(str(path), free, round(need), why, f"make room: du -sh {quote(str(path))}/*/backups/*")
+    copy = world.working_copy(target)
+    there = copy.store.free() if copy else None
+    if copy is None or there is None:
+        return here
+    both = replace(here, disks=f"{amount(free)} free here, {amount(there)} in the store")
+    hint = f"make room in the store: inv prune-backups --target={target}"
+    return both if free <= there else replace(both, folder=copy.store.url, free=there, hint=hint)
 
 
 def for_copy(world: World, server: str, like: str, need: int) -> Room | None:
@@ -93,7 +100,7 @@ def for_copy(world: World, server: str, like: str, need: int) -> Room | None:
         found = os.statvfs(str(row[1]))
     except OSError:
         return None
-    return Room(Path(str(row[1])), found.f_bavail * found.f_frsize, need, f"a restored copy takes about {amount(need)}")
+    return Room(str(row[1]), found.f_bavail * found.f_frsize, need, f"a restored copy takes about {amount(need)}")
 
 
 def _is_here(process: int) -> bool:

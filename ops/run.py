@@ -138,7 +138,8 @@ class Runner:
         try:
             self.emit(event)
         except OSError as full:
-            self.show(event | {"reason": f"{reason} (and the journal can't be written: {full.strerror})"})
+            said = f"{reason} (and the journal can't be written: {full.strerror})"
+            self.show(event | {"reason": said, "hint": disk_error(full, "", hint).hint or hint})
         return event
 
     def _verdict(self) -> object:

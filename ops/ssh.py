@@ -155,10 +155,16 @@ class Ssh:
             hint = f"ssh-keygen -R {quote(error.hostname)}   but only where its owner says that the key is new"
             raise self._unreachable(said, hint) from None
         except (paramiko.AuthenticationException, paramiko.PasswordRequiredException):
-            hint = f"{self._words()} true   must get in without a password: ssh-add a key, or ssh-copy-id"
-            raise self._unreachable("the host does not let us in with the keys at hand", hint) from None
+            raise self._not_let_in() from None
         except (paramiko.SSHException, EOFError, OSError, ValueError) as error:
+            # There is no type for it: no key is at hand at all.
+            if str(error) == "No authentication methods available":
+                raise self._not_let_in() from None
             raise self._unreachable(f"no connection: {error or type(error).__name__}") from None
+
+    def _not_let_in(self) -> Unreachable:
+        hint = f"{self._words()} true   must get in without a password: ssh-add a key, or ssh-copy-id"
+        return self._unreachable("the host does not let us in with the keys at hand", hint)
 
     def _words(self) -> str:
         return " ".join(quote(word) for word in self.host.words)
@@ -299,6 +305,10 @@ def _check_keys(hop: fabric.Connection) -> None:
 
 def _keep_alive(transport: Any) -> None:
     transport.set_keepalive(ALIVE)
+    if isinstance(transport.sock, socket.socket):
+        # Else a short request waits until the one before it was acknowledged.
+        with contextlib.suppress(OSError):
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if isinstance(transport.sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
         with contextlib.suppress(OSError):
             transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE * 1000)

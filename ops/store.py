@@ -12,13 +12,14 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ops.errors import Refused, Unreachable
-from ops.files import make_folder, sync_folder
+from ops.files import arriving
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
@@ -43,6 +44,61 @@ class Kept:
 
 class Changed(Refused):
     """Somebody else wrote the object meanwhile."""
+
+
+class AnyStore(Protocol):
+    """What every kind of store can do; ``Store`` says it of each."""
+
+    url: str
+
+    def listed(self, prefix: str) -> dict[str, Kept]:
+        """Every object below a prefix, by its key."""
+        ...
+
+    def put(self, key: str, path: Path) -> str:
+        """Send a file whole; gives its tag."""
+        ...
+
+    def growing(self, key: str) -> AbstractContextManager[Callable[[bytes], object]]:
+        """Gives what takes the next bytes of an object that comes bit by bit."""
+        ...
+
+    def swap(self, key: str, content: bytes, tag: str) -> str:
+        """Write a small object only where it is still the one that is known; gives its new tag."""
+        ...
+
+    def tag(self, key: str) -> str:
+        """An object's tag; empty where there is none."""
+        ...
+
+    def read(self, key: str) -> tuple[bytes, str]:
+        """A small object and its tag."""
+        ...
+
+    def get(self, key: str, path: Path, size: int) -> None:
+        """Fetch an object into a file that appears whole."""
+        ...
+
+    def sha256(self, key: str, size: int) -> str:
+        """An object's sha256 in hex."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects, one after the other; one that is gone already is no error."""
+        ...
+
+    def free(self) -> int | None:
+        """Bytes that it has left; None where it does not tell."""
+        ...
+
+
+def store_at(url: str, environ: Mapping[str, str] = os.environ) -> AnyStore:
+    """The store of an address: a folder on a host behind SSH, or an object store."""
+    if url.startswith("ssh:"):
+        from ops.ssh_store import SshStore
+
+        return SshStore(url)
+    return Store(url, environ)
 
 
 class Store:
@@ -144,19 +200,9 @@ class Store:
 
     def get(self, key: str, path: Path, size: int) -> None:
         """Fetch an object into a file that appears whole: under a temporary name, in pieces, several at once."""
-        make_folder(path.parent)
-        part = path.with_name(f".{path.name}.part")
-        with self._said(key):
-            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-            try:
-                with ThreadPoolExecutor(AT_ONCE) as pool:
-                    starts = range(0, size, PIECE)
-                    list(pool.map(lambda start: os.pwrite(handle, self._piece(key, start, size), start), starts))
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        part.replace(path)
-        sync_folder(path.parent)
+        with self._said(key), arriving(path) as file, ThreadPoolExecutor(AT_ONCE) as pool:
+            handle, starts = file.fileno(), range(0, size, PIECE)
+            list(pool.map(lambda start: os.pwrite(handle, self._piece(key, start, size), start), starts))
 
     def sha256(self, key: str, size: int) -> str:
         """An object's sha256 in hex, read in pieces."""
@@ -174,6 +220,10 @@ class Store:
         for key in keys:
             with self._said(key), contextlib.suppress(FileNotFoundError):
                 self._obs.delete(self._store(QUICK), key)
+
+    def free(self) -> int | None:
+        """Object stores do not tell."""
+        return None
 
     @property
     def _obs(self) -> Any:

@@ -12,7 +12,7 @@ from ops.backup import Manifest, read_manifest
 from ops.errors import StepFailed, Unreachable
 from ops.files import sha256
 from ops.sent import about, noted
-from ops.store import Kept, Store
+from ops.store import AnyStore, Kept
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,7 +23,7 @@ MANIFEST = "manifest.json"
 SENT = ".sent.json"
 
 
-def listed(store: Store, target: str, below: str = "") -> dict[str, Kept]:
+def listed(store: AnyStore, target: str, below: str = "") -> dict[str, Kept]:
     """What the store has of a target, by its name in the target's folder; a name that leads out of it is passed over.
 
     Args:
@@ -58,7 +58,7 @@ class StoredBackup:
         backup: the backup's id.
     """
 
-    def __init__(self, store: Store, target: str, folder: Path, backup: str) -> None:
+    def __init__(self, store: AnyStore, target: str, folder: Path, backup: str) -> None:
         self.store, self.target, self.id = store, target, backup
         self.folder, self.below = folder / "backups" / backup, f"backups/{backup}/"
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from ops.errors import OpsError, Refused, Unreachable
 from ops.files import write_whole
 from ops.sent import Known, about, noted
-from ops.store import AT_ONCE, Changed, Kept, Store
+from ops.store import AT_ONCE, AnyStore, Changed, Kept
 from ops.stored import MANIFEST, SAFE, listed
 
 # What is known of the objects: beside a run's journal for its own files, else in the target's folder.
@@ -43,7 +43,7 @@ class WorkingCopy:
         say: tells a person what could not be done; on standard error unless told otherwise.
     """
 
-    def __init__(self, store: Store, target: str, folder: Path, say: Callable[[str], None] | None = None) -> None:
+    def __init__(self, store: AnyStore, target: str, folder: Path, say: Callable[[str], None] | None = None) -> None:
         self.store, self.target, self.folder, self.say = store, target, folder, say or _say
         self._away_until = 0.0
         # Why the store could not be asked, the last time.

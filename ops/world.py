@@ -31,7 +31,7 @@ from ops.private import private_folder, secret_file
 from ops.railway import ENV, both_tokens
 from ops.rehearsal import entry_of, led
 from ops.ssh import Ssh, host_of
-from ops.store import Store
+from ops.store import AnyStore, store_at
 from ops.stored import StoredBackup
 from ops.transport import Completed, Local, OnLine
 from ops.working_copy import WorkingCopy
@@ -63,6 +63,7 @@ class World:
         self._railway: dict[str, OnRailway] = {}
         self._wires: dict[tuple[str, ...], Ssh] = {}
         self._copies: dict[str, WorkingCopy] = {}
+        self._stores: dict[str, AnyStore] = {}
         self._private: Path | None = None
 
     def url(self, target: str) -> str:
@@ -175,8 +176,14 @@ class World:
         entry = self.inventory.target(target)
         if entry.remote and target not in self._copies:
             folder = self.inventory.path(entry.folder) / target
-            self._copies[target] = WorkingCopy(Store(entry.remote, self.environ), target, folder)
+            self._copies[target] = WorkingCopy(self._store(entry.remote), target, folder)
         return self._copies.get(target)
+
+    def _store(self, url: str) -> AnyStore:
+        """One store; targets with the same one share its connection."""
+        if url not in self._stores:
+            self._stores[url] = store_at(url, self.environ)
+        return self._stores[url]
 
     def sender(self, target: str, run: str) -> Callable[[], None]:
         """What sends a run's files into a target's object store; does nothing where the store is a folder."""

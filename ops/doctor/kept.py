@@ -52,8 +52,8 @@ def _folder(subject: Subject, path: Path, said: str) -> Finding:
         if part.is_symlink() and not inside(part, path):
             return fail(f"{part}: a link that leads out of the store", f"rm {quote(str(part))}")
     for part in (path, folder, folder / "backups", folder / "runs"):
-        if part.exists() and (said := _unwritable(part)):
-            return fail(f"{part}: {said}", f"ls -ld {quote(str(part))}; df {quote(str(part))}")
+        if part.exists() and (why := _unwritable(part)):
+            return fail(f"{part}: {why}", f"ls -ld {quote(str(part))}; df {quote(str(part))}")
     return _open_to(path, folder) or ok(f"{said} can be written, by nobody else")
 
 
@@ -90,14 +90,14 @@ def _open_to(path: Path, folder: Path) -> Finding | None:
 
 
 def space(subject: Subject) -> Finding:
-    """Whether the disk of the store has room for the night's backups. Of the server's own disk nothing can be seen."""
+    """Whether the disks of the store, and of its working copy, have room for the night's backups."""
     patterns = subject.entry.dump.exclude
     out = excluded.look(subject.world, subject.target, patterns).bytes if patterns else 0
     found = room.for_backup(subject.world, subject.target, out)
     if not found.enough:
-        return fail(found.said, room.make_room(found.folder))
+        return fail(found.said, found.hint)
     if found.free < found.need * ROOM:
-        return warn(f"{found.said}; a release and a rollback write up to {ROOM}", room.make_room(found.folder))
+        return warn(f"{found.said}; a release and a rollback write up to {ROOM}", found.hint)
     return ok(found.said)
 
 

@@ -19,7 +19,7 @@ def check_room(world: World, *, target: str, backup_id: str, exclude: str = "") 
     found = room.for_backup(world, target, out.bytes if out else 0, backup_id)
     if not found.enough:
         said = f"{target}: no room for a backup in {found.folder}: {found.said}; nothing was written"
-        raise Refused(said, f"inv prune-backups --plan --target={target}   or {room.make_room(found.folder)}")
+        raise Refused(said, f"inv prune-backups --plan --target={target}   or {found.hint}")
     return found.said + (f"; {excluded.said(out)}" if out else "")
 
 

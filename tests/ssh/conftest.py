@@ -129,6 +129,7 @@ def start_sshd(folder: Path, port: int, *more: str) -> subprocess.Popen[bytes]:
 def sshd_config(folder: Path, port: int, *more: str) -> Path:
     """Write its configuration."""
     lines = [
+        *more,  # The first word on a thing is the one that counts.
         f"Port {port}",
         "ListenAddress 127.0.0.1",
         f"HostKey {folder}/host_key",
@@ -141,7 +142,7 @@ def sshd_config(folder: Path, port: int, *more: str) -> Path:
         "PermitRootLogin yes",
         "AcceptEnv NOTHING",
         "MaxSessions 20",
-        *more,
+        *([] if any(line.startswith("Subsystem ") for line in more) else ["Subsystem sftp internal-sftp"]),
     ]
     path = folder / "sshd_config"
     path.write_text("\n".join(lines) + "\n")
@@ -177,6 +178,7 @@ class Within:
             server_host_keys=[str(self.folder / "host_key")],
             authorized_client_keys=str(self.folder / "authorized"),
             process_factory=_process,
+            sftp_factory=True,
             encoding=None,
         )
 

@@ -1,7 +1,8 @@
-"""A real S3 protocol server in the tests' own process, and projects that keep what they have there."""
+"""A real S3 server in the tests' own process, real SSH servers, and projects that keep what they have there."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -15,8 +16,10 @@ import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from ops.store import Store
+from ops.ssh_store import SshStore
+from ops.store import AnyStore, Store
 from tests.conftest import Project
+from tests.ssh.conftest import KINDS, Login, Within, make_login, start_sshd
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "storesecret", "AWS_REGION": "us-east-1"}
 
@@ -49,6 +52,8 @@ class Line:
         """Cut it, and what is under way."""
         self.cut = True
         for one in self.sockets:
+            with contextlib.suppress(OSError):  # One that waits to receive is woken by that only.
+                one.shutdown(socket.SHUT_RDWR)
             one.close()
 
     def carry(self, source: socket.socket, to: socket.socket, counts: bool) -> None:
@@ -69,8 +74,15 @@ class Line:
 @pytest.fixture
 def line(s3: str) -> Iterator[Line]:
     """A line to the server; what is sent over it is counted."""
+    with line_to(int(s3.rsplit(":", 1)[1])) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def line_to(port: int) -> Iterator[Line]:
+    """A line to a port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    found = Line(listener.getsockname()[1], int(s3.rsplit(":", 1)[1]))
+    found = Line(listener.getsockname()[1], port)
 
     def accept() -> None:
         while True:
@@ -83,6 +95,8 @@ def line(s3: str) -> Iterator[Line]:
                 continue
             there = socket.create_connection(("127.0.0.1", found.there))
             found.sockets += [here, there]
+            for one in (here, there):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for pair in ((here, there, True), (there, here, False)):
                 threading.Thread(target=found.carry, args=pair, daemon=True).start()
 
@@ -110,10 +124,62 @@ def bucket(s3: str) -> str:
     return name
 
 
-@pytest.fixture(params=["s3", "file"])
-def store(request: pytest.FixtureRequest, at: Line, bucket: str, tmp_path: Path) -> Store:
+@dataclass
+class Far:
+    """A host behind SSH, and a line to it that can be cut."""
+
+    login: Login
+    line: Line
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        """The folder there as the inventory names it."""
+        return f"ssh://{self.login.variables()['ansible_user']}@127.0.0.1:{self.line.port}{self.folder}"
+
+
+@contextlib.contextmanager
+def far_host(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> Iterator[Far]:
+    """A host with OpenSSH's server, or asyncssh's within the tests, that is reached over a line."""
+    folder.mkdir()
+    login = make_login(folder, monkeypatch)
+    within = Within(folder, login.port) if kind == "asyncssh" else None
+    process = None if within else start_sshd(folder, login.port, *more)
+    with line_to(login.port) as found:
+        key = login.known.read_text().split(" ", 1)[1]
+        login.known.write_text(f"[127.0.0.1]:{found.port} {key}")
+        yield Far(login, found, folder / "kept")
+    if within:
+        within.stop()
+    if process:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(params=KINDS)
+def far(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    """Each kind of server behind SSH in turn."""
+    with far_host(request.param, tmp_path / "far", monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture
+def openssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    """OpenSSH's server; skipped where it is not installed."""
+    with far_host("openssh", tmp_path / "far", monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture(params=["s3", "file", *KINDS])
+def store(
+    request: pytest.FixtureRequest, at: Line, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[AnyStore]:
     """Each kind of store that can be had here."""
-    return Store(f"s3://{bucket}/kept" if request.param == "s3" else f"file://{tmp_path}/kept")
+    if request.param in KINDS:
+        with far_host(request.param, tmp_path / "far", monkeypatch) as found:
+            yield SshStore(found.url)
+    else:
+        yield Store(f"s3://{bucket}/kept" if request.param == "s3" else f"file://{tmp_path}/kept")
 
 
 @pytest.fixture

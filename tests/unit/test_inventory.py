@@ -423,6 +423,8 @@ REFUSALS = {
         3,
         "store: s3://bucket",
     ),
+    "store on a host": (one("store: ssh://nas"), "`store` should be a folder, or s3://", 7, "store: ssh://user@"),
+    "store password on a host": (one("store: ssh://k:hunter2@nas/b"), "does not belong in the inventory", 7, "environ"),
     "store password": (one("store: s3://k:hunter2@b"), "does not belong in the inventory", 7, "environment"),
     "window day": (one("window: {days: [tues], hours: 02:00-05:00}"), "`window.days` should be 'mon'", 7, "days: [tue"),
     "window hours": (one("window: {days: [tue], hours: 2-5}"), "two different times", 7, 'hours: "02:00-05:00"'),
@@ -744,3 +746,28 @@ def test_a_stanza_is_read(write) -> None:
     found = load(write(PHYSICAL + "          pgbackrest: {stanza: main, aside: /srv/a, type: full}\n")).target("shop")
     assert found.engine == "pgbackrest" and found.pgbackrest is not None
     assert (found.pgbackrest.kind, found.pgbackrest.user, found.pgbackrest.config) == ("full", "postgres", None)
+
+
+@pytest.mark.parametrize(
+    ("store", "folder"),
+    [
+        ("ssh://nas/srv/backups", ".store/ssh/nas/srv/backups"),
+        ("ssh://ann@nas.example.com:2222/srv/b_1/", ".store/ssh/ann@nas.example.com_2222/srv/b_1"),
+        ("ssh://nas:65535/b", ".store/ssh/nas_65535/b"),
+        ("ssh://[::1]/~/backups", ".store/ssh/[__1]/_/backups"),
+        ("s3://bucket/a:b", ".store/s3/bucket/a:b"),
+    ],
+)
+def test_a_store_elsewhere_has_its_working_copy_here(write, store, folder):
+    target = load(write(one(f"store: {store}"))).target("shop")
+    assert (target.remote, target.folder) == (store, folder)
+
+
+@pytest.mark.parametrize(
+    "store",
+    ["/srv", "nas:/srv", "nas/", "nas/~", "nas/~/", "a@b@nas/x", "nas:0/x", "nas:70000/x", "nas:65536/x", "-oX=y/x",
+     "nas/a/../b", "nas/a b", "nas/$(x)", "nas/a'b", "-x@nas/b", "nas//", "@nas/x"],
+)
+def test_a_host_that_is_not_well_formed_is_refused(write, store):
+    with pytest.raises(InventoryError, match="`store` should be a folder, or s3://"):
+        load(write(one(f"store: \"ssh://{store}\"")))
