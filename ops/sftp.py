@@ -21,7 +21,7 @@ from paramiko.message import Message
 from paramiko.sftp_attr import SFTPAttributes
 
 # Bytes of a piece, which every server takes; pieces under way; folders that are listed at once.
-BLOCK, WINDOW, FOLDERS = 32768, 64, 32
+BLOCK, WINDOW, FOLDERS = 32768, 64, 64
 # Seconds: until an answer must come, as a server that syncs a large file may take long; until a session is open.
 PATIENCE, OPENING = 300.0, 20.0
 # Seconds within which a server has to notice that a session was closed.
@@ -93,11 +93,12 @@ class Client(paramiko.SFTPClient):  # type: ignore[misc]
         private.st_mode = 0o600
         return bytes(self._request(sftp.CMD_OPEN, path, _NEW, private)[1].get_string())
 
-    def write(self, handle: bytes, pieces: Iterable[bytes]) -> None:
+    def write(self, handle: bytes, pieces: Iterable[bytes], *, close: bool = False) -> None:
         """Write from the start on, to the end; each piece was taken when this returns.
 
         Args:
             pieces: each at most ``BLOCK`` bytes.
+            close: close the file on the same way.
         """
         flight, under_way, at = _Flight(self), deque[int](), 0
         for piece in pieces:
@@ -105,6 +106,8 @@ class Client(paramiko.SFTPClient):  # type: ignore[misc]
                 flight.answer(under_way.popleft())
             under_way.append(flight.ask(sftp.CMD_WRITE, handle, sftp.int64(at), piece))
             at += len(piece)
+        if close:
+            under_way.append(flight.ask(sftp.CMD_CLOSE, handle))
         for number in under_way:
             flight.answer(number)
 
@@ -150,6 +153,15 @@ class Client(paramiko.SFTPClient):  # type: ignore[misc]
                 found[-1] = SFTPAttributes._from_msg(flight.found(number)[1])
         return found
 
+    def set_time(self, path: str, seconds: int) -> SFTPAttributes:
+        """Set when a file was written; gives what it is then."""
+        times = SFTPAttributes()
+        times.st_atime = times.st_mtime = seconds
+        flight = _Flight(self)
+        asked = (flight.ask(sftp.CMD_SETSTAT, path, times), flight.ask(sftp.CMD_STAT, path))
+        flight.answer(asked[0])
+        return SFTPAttributes._from_msg(flight.answer(asked[1])[1])
+
     def replace(self, old: str, new: str) -> None:
         """Rename a file, also over another one."""
         if "posix-rename@openssh.com" in self.extensions:
@@ -189,18 +201,20 @@ class Client(paramiko.SFTPClient):  # type: ignore[misc]
             for path, number in opened:
                 with contextlib.suppress(_Missing):
                     handles.append((path, bytes(flight.found(number)[1].get_string())))
-            asked = [(path, handle, flight.ask(sftp.CMD_READDIR, handle)) for path, handle in handles]
-            for path, handle, number in asked:
-                yield path, [self._whole(path, one) for one in self._entries(flight, handle, number)]
+            # Twice: most folders are told in one answer, and the next one only says that this was all.
+            twice = [deque(flight.ask(sftp.CMD_READDIR, handle) for _ in range(2)) for _, handle in handles]
+            for (path, handle), numbers in zip(handles, twice, strict=True):
+                yield path, [self._whole(path, one) for one in self._entries(flight, handle, numbers)]
                 self._async_request(type(None), sftp.CMD_CLOSE, handle)
 
-    def _entries(self, flight: _Flight, handle: bytes, number: int) -> Iterator[SFTPAttributes]:
+    def _entries(self, flight: _Flight, handle: bytes, numbers: deque[int]) -> Iterator[SFTPAttributes]:
         while True:
             try:
-                message = flight.answer(number)[1]
+                message = flight.answer(numbers.popleft())[1]
             except EOFError:
                 return
-            number = flight.ask(sftp.CMD_READDIR, handle)
+            if not numbers:
+                numbers.append(flight.ask(sftp.CMD_READDIR, handle))
             for _ in range(message.get_int()):
                 name = message.get_string().decode("utf-8", "replace")
                 entry = SFTPAttributes._from_msg(message, name, message.get_string())

@@ -1,7 +1,7 @@
 """A lock on one file behind SFTP, for the moment in which another version takes its place.
 
 It is a hidden file beside it that is created only where there is none, and names its holder and the version that he is
-about to give the file's name. **A stale one** is older than ``STALE`` by the host's own clock: it takes a holder four
+about to give the file's name. **A stale one** is older than ``STALE`` by the host's own clock: it takes a holder a few
 short requests, so he is gone. Then that version is removed first, so that one who only slept can't put it in place any
 more, and the lock after it, by one at a time. A holder himself gives up after ``FENCE``.
 """
@@ -96,8 +96,7 @@ def _taken(client: Client, lock: str, version: str) -> bool:
     else:
         raise said
     try:
-        client.write(handle, [f"{_who()}\n{version}\n".encode()])
-        client.close_handle(handle)
+        client.write(handle, [f"{_who()}\n{version}\n".encode()], close=True)
     except Answer:  # The disk may be full; nobody is to wait for a lock without a holder.
         client.remove(lock)
         raise

@@ -385,8 +385,7 @@ def _replace(client: Client, version: Version, old: Any, lock: Held) -> str:
     """Give a version its file's name; it is later than what had it, as times there are whole seconds."""
     about = version.about
     if old and about.st_mtime <= old.st_mtime:
-        client.utime(version.path, (old.st_mtime + 1, old.st_mtime + 1))
-        about = client.stat(version.path)
+        about = client.set_time(version.path, old.st_mtime + 1)
     lock.check()
     client.replace(version.path, version.file)
     return _tag(about)

@@ -183,9 +183,16 @@ class Within:
         )
 
     def stop(self) -> None:
-        """End it."""
+        """End it, and what is still served."""
+        asyncio.run_coroutine_threadsafe(self._end(), self.loop).result(5)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
+
+    async def _end(self) -> None:
+        served = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in served:
+            task.cancel()
+        await asyncio.gather(*served, return_exceptions=True)
 
 
 async def _pump(reader: Any, writer: Any) -> None:

@@ -101,8 +101,10 @@ def line_to(port: int) -> Iterator[Line]:
                 threading.Thread(target=found.carry, args=pair, daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
-    yield found
-    listener.close()
+    try:
+        yield found
+    finally:
+        listener.close()
 
 
 @pytest.fixture
@@ -143,17 +145,17 @@ def far_host(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *more: st
     """A host with OpenSSH's server, or asyncssh's within the tests, that is reached over a line."""
     folder.mkdir()
     login = make_login(folder, monkeypatch)
-    within = Within(folder, login.port) if kind == "asyncssh" else None
-    process = None if within else start_sshd(folder, login.port, *more)
-    with line_to(login.port) as found:
+    with contextlib.ExitStack() as stack:
+        if kind == "asyncssh":
+            stack.callback(Within(folder, login.port).stop)
+        else:
+            process = start_sshd(folder, login.port, *more)
+            stack.callback(process.wait, 10)
+            stack.callback(process.terminate)
+        found = stack.enter_context(line_to(login.port))
         key = login.known.read_text().split(" ", 1)[1]
         login.known.write_text(f"[127.0.0.1]:{found.port} {key}")
         yield Far(login, found, folder / "kept")
-    if within:
-        within.stop()
-    if process:
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture(params=KINDS)

@@ -56,6 +56,7 @@ def full(
         yield Full(shop, disk)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("full", "left"), [("folder", 0), ("folder", 20_480), ("ssh", 0)], indirect=["full"])
 def test_a_backup_on_a_full_disk_is_none_and_goes_on_when_there_is_room(full: Full, left: int) -> None:
     assert full.shop.inv("backup").code == 0

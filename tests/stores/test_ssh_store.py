@@ -147,6 +147,16 @@ def test_what_an_upload_left_is_passed_over_and_removed_when_it_is_old(openssh: 
     assert set(hidden(openssh)) == set(ages) - {f"{OURS}{'a' * 32}"}
 
 
+def test_many_folders_and_a_large_one_are_listed_whole(far: Far) -> None:
+    wanted = {f"shop/backups/{number}/dump/x": 2 for number in range(150)}
+    wanted |= {f"shop/runs/r/{number}.log": 1 for number in range(450)}
+    for key, size in wanted.items():
+        (far.folder / key).parent.mkdir(parents=True, exist_ok=True)
+        (far.folder / key).write_bytes(bytes(size))
+    (far.folder / "shop/runs/linked").symlink_to(far.folder)
+    assert {key: kept.size for key, kept in SshStore(far.url).listed("shop/").items()} == wanted
+
+
 def test_folders_that_are_empty_go_and_come_again(far: Far, tmp_path: Path) -> None:
     store = SshStore(far.url)
     store.put("shop/backups/b/dump/1.dat", written(tmp_path, 10))
