@@ -204,7 +204,8 @@ class Client(paramiko.SFTPClient):  # type: ignore[misc]
             # Twice: most folders are told in one answer, and the next one only says that this was all.
             twice = [deque(flight.ask(sftp.CMD_READDIR, handle) for _ in range(2)) for _, handle in handles]
             for (path, handle), numbers in zip(handles, twice, strict=True):
-                yield path, [self._whole(path, one) for one in self._entries(flight, handle, numbers)]
+                entries = (self._whole(path, one) for one in self._entries(flight, handle, numbers))
+                yield path, [one for one in entries if one is not None]
                 self._async_request(type(None), sftp.CMD_CLOSE, handle)
 
     def _entries(self, flight: _Flight, handle: bytes, numbers: deque[int]) -> Iterator[SFTPAttributes]:
@@ -213,6 +214,11 @@ class Client(paramiko.SFTPClient):  # type: ignore[misc]
                 message = flight.answer(numbers.popleft())[1]
             except EOFError:
                 return
+            except Answer as answer:
+                # A server may look only now whether the folder is there.
+                if answer.missing:
+                    return
+                raise
             if not numbers:
                 numbers.append(flight.ask(sftp.CMD_READDIR, handle))
             for _ in range(message.get_int()):
@@ -221,11 +227,17 @@ class Client(paramiko.SFTPClient):  # type: ignore[misc]
                 if name not in (".", ".."):
                     yield entry
 
-    def _whole(self, folder: str, entry: SFTPAttributes) -> SFTPAttributes:
-        """An entry of a folder, asked for by itself where the server told it without size, time and kind."""
+    def _whole(self, folder: str, entry: SFTPAttributes) -> SFTPAttributes | None:
+        """An entry of a folder, asked for by itself where the server told it without size, time and kind; None where it
+        is gone by then."""
         if None not in (entry.st_mode, entry.st_size, entry.st_mtime):
             return entry
-        found = self.lstat(f"{folder}/{entry.filename}")
+        try:
+            found = self.lstat(f"{folder}/{entry.filename}")
+        except Answer as answer:
+            if answer.missing:
+                return None
+            raise
         found.filename = entry.filename
         return found
 
