@@ -18,8 +18,10 @@ from ops.inventory import Target
 from ops.measures import asks_freeze
 from ops.postgres import Tools, choose, installed
 from ops.probes import app_inputs, commit_of, declarations, identity, pending_digest, probe, target_folder
+from ops.railway import ssh_words
 from ops.rehearsal import is_rehearsal, rehearsal_of
 from ops.salvage.wanted import Asked, bound
+from ops.ssh import plainly
 from ops.world import World
 
 # What each procedure has to know beside its target.
@@ -27,6 +29,10 @@ NEEDS_TEST = {"clone-prod-to-test", "migrate-test", "verify", "release"}
 NEEDS_STORE = {"backup", "clone-prod-to-test", "release"}
 NEEDS_APP = {"migrate-test", "verify", "promote", "release"}
 # Where the inventory has `defang`: what gives people a copy is defanged; a rehearsal needs the true rows, elsewhere.
+# These restore no backup, so pg_restore need not read one.
+ONLY_DUMP = {"backup", "freeze", "unfreeze", "discard-replaced", "promote"}
+# Where a page finds the database's project, environment and service.
+DATABASE_ON = ("DATABASE_PROJECT", "DATABASE_ENVIRONMENT", "DATABASE_SERVICE")
 DEFANGS = {"clone-prod-to-test"}
 REHEARSES = {"release", "migrate-test", "verify"}
 
@@ -89,6 +95,7 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         "checks": entry.checks,
         "deploy": entry.deploy or (),
         **railway_inputs(world, entry),
+        **dump_inputs(world, entry),
         **health_inputs(entry),
         "lock_timeout": entry.lock_timeout,
         "retries": entry.retries,
@@ -130,14 +137,56 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
     if procedure in ("migrate-test", "verify"):
         known = backup.backups(target_folder(world, target))
         given["sealed"] = any(one.sealed for one in known if one.backup == given["backup"])
-    if given.get("sealed") and procedure not in ("backup", "freeze", "unfreeze", "discard-replaced", "promote"):
+    if given.get("sealed") and procedure not in ONLY_DUMP:
         can_open(world, entry)
     elif entry.encrypt and not world.opener(target):
         given["identity"] = ""
-    world.tools = choose(sets, major, there, target)
-    given["compress"], given["tools"] = world.tools.compression(), str(world.tools.major)
+    world.tools = fitting(world, entry, sets, (major, there), restores(procedure, wanted))
+    given["compress"], given["tools"] = compression(world.tools, entry, major), str(world.tools.major)
     given.pop("marker", None)
     return Inputs(**given)
+
+
+def restores(procedure: str, wanted: Wanted = Wanted()) -> bool:  # noqa: B008
+    """Whether a procedure restores a backup, so that pg_restore here has to read it."""
+    return procedure not in ONLY_DUMP or (procedure == "promote" and wanted.auto_rollback)
+
+
+def fitting(world: World, entry: Target, sets: list[Tools], majors: tuple[int, int], restoring: bool) -> Tools:
+    """The tools for a run. Where pg_dump runs beside the database and nothing is restored, those here only ask.
+
+    Args:
+        majors: of the server that is dumped, and of the one that is restored to.
+
+    Raises:
+        UsageError: none fit.
+    """
+    if entry.pg_dump != "here" and not restoring:
+        return next((one for one in sets if one.major >= majors[0]), sets[-1])
+    instead = "" if restoring else beside_hint(entry)
+    return choose(sets, *majors, entry.name, instead, "pg_dump" if entry.pg_dump == "here" else "pg_restore")
+
+
+def beside_hint(entry: Target) -> str:
+    """What to write into the inventory so that pg_dump runs where there is one of the server's version."""
+    if entry.connection.kind == "ssh":
+        return "pg_dump: host   in the inventory, where the host has one"
+    return "pg_dump: container   in the inventory" if entry.railway else ""
+
+
+def compression(tools: Tools, entry: Target, major: int) -> str:
+    """How a dump is compressed: as the tools here can, which read it later; pg_dump beside the database is the
+    server's, or newer."""
+    return "1" if entry.pg_dump != "here" and major < 16 else tools.compression()
+
+
+def dump_inputs(world: World, entry: Target) -> dict[str, Any]:
+    """Which words reach the shell beside the database in which pg_dump runs; nothing where it runs here."""
+    if entry.pg_dump == "container":
+        return {"dump_over": ssh_words(world.railway(entry.name).database)}
+    if entry.pg_dump == "host" and (host := world.host(entry.name)):
+        return {"dump_over": plainly(host.words), "dump_port": str(world.endpoint(entry.name)[1])}
+    return {}
 
 
 def anew(world: World, entry: Target) -> dict[str, Any]:

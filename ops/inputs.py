@@ -95,7 +95,8 @@ class Inputs(BaseModel):
     ``railway_backups`` asks for Railway's own backups, too. ``remote`` is the object store of which ``store`` is the
     working copy; empty where the store is a folder. New dumps are encrypted to ``recipients``; ``sealed``: the backup
     that is restored is encrypted, and ``identity`` (``env:NAME``, ``file:PATH``) opens it. ``apart``: production is not
-    asked for anything.
+    asked for anything. ``dump_over`` are the words that reach a shell beside the database, where pg_dump runs; empty
+    where it runs here. ``dump_port`` is the server's port as that shell's machine knows it; empty in its container.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -150,6 +151,8 @@ class Inputs(BaseModel):
     railway: str = ""
     railway_deploy: str = ""
     railway_backups: bool = False
+    dump_over: tuple[str, ...] = ()
+    dump_port: str = ""
 
     @field_validator("run", "backup", "certificate")
     @classmethod

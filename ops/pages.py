@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ops import console, render
-from ops.bind import DEFANGS, REHEARSES, encryption, health_inputs, railway_wishes
+from ops.bind import DATABASE_ON, DEFANGS, REHEARSES, encryption, health_inputs, railway_wishes
 from ops.command import placeholder, quote
 from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
 from ops.inputs import DefangInputs, Inputs, SalvageInputs, named
-from ops.inventory import Inventory
+from ops.inventory import Inventory, Target
 from ops.main import Options, target_of, world_of
 from ops.plan import make_plan
 from ops.probes import app_inputs
 from ops.procedures.catalog import PROCEDURES
+from ops.railway import Place, ssh_words
 from ops.rehearsal import rehearsal_of
+from ops.ssh import plainly
 from ops.world import World
 
 # What is to come back, by hand: the backup's table and the live one; others as table=table, with commas between.
@@ -55,6 +58,7 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         deploy=entry.deploy or (),
         railway=placeholder("RAILWAY") if entry.railway else "",
         **railway_wishes(entry),
+        **_beside(world, entry),
         health=health.get("health", ()),
         asked_health=health.get("asked_health"),
         kept=placeholder("KEPT"),
@@ -71,6 +75,15 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         retries=entry.retries,
         compress=placeholder("COMPRESS"),
     )
+
+
+def _beside(world: World, entry: Target) -> dict[str, Any]:
+    """How the shell beside the database is reached in which pg_dump runs; its IDs are looked up by the page."""
+    if entry.pg_dump == "container":
+        return {"dump_over": ssh_words(Place(*(placeholder(name) for name in DATABASE_ON)))}
+    if entry.pg_dump == "host" and (host := world.host(entry.name)):
+        return {"dump_over": plainly(host.words), "dump_port": placeholder("DATABASE_PORT")}
+    return {}
 
 
 def _salvage() -> SalvageInputs:

@@ -47,6 +47,12 @@ def host_of(target: str, connection: Connection) -> Host | None:
     return Host(target, (*words, f"{connection.user}@{name}" if connection.user else name))
 
 
+def plainly(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words that reach a host for a program's sake: no terminal, no question, and a sign of life now and then."""
+    given = ("-T", "-o", "BatchMode=yes", "-o", f"ServerAliveInterval={ALIVE}")
+    return (*words[:-1], *given, words[-1])
+
+
 class Ssh:
     """The connection to one host, made when it is first needed.
 
