@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import json
 import os
+import re
 import secrets
 import select
 import shlex
@@ -29,6 +30,7 @@ from ops.command import quote
 from ops.errors import FAILED, OpsError, StepFailed, Unreachable
 from ops.files import write_whole
 from ops.on_railway import environ
+from ops.postgres import said_error
 
 # Seconds without a single byte after which the link counts as lost: until it begins, and while it streams.
 BEGINS, SILENCE = 180, 900
@@ -40,7 +42,7 @@ SCRIPT = r"""umask 077
 t=$1 system=$2 snapshot=$3 compress=$4 PGAPPNAME=$5 PGDATABASE=$6
 export PGAPPNAME PGDATABASE
 for p in psql pg_dump pg_restore base64 sha256sum mkfifo tee; do
-  command -v $p > /dev/null || { echo "error: there is no $p where pg_dump is to run" >&2; exit 127; }
+  command -v $p > /dev/null || { echo "error: there is no $p where pg_dump is to run" >&2; exit 1; }
 done
 d=$(mktemp -d) || exit 1
 trap 'rm -rf "$d"' EXIT
@@ -98,9 +100,15 @@ class Streamed:
     client: str
 
     @property
+    def version(self) -> str:
+        """The version of the pg_dump that made it: ``18.1``."""
+        found = re.search(r"\) (\d+(?:\.\d+)?)", self.client)
+        return found[1] if found else ""
+
+    @property
     def major(self) -> str:
-        """The major version of the pg_dump that made it."""
-        return self.client.split(")")[-1].strip().split(".")[0]
+        """The same without what follows the first point."""
+        return self.version.split(".")[0]
 
 
 def read_report(path: Path) -> Streamed | None:
@@ -258,11 +266,13 @@ class _Stream:
 
     def _nothing(self, code: int) -> OpsError:
         """Nothing was run there: why, as far as it was said."""
-        name, said = self.program.name, "\n".join([*self.before, *self.program.said])
+        name, said = self.program.name, "\n".join(self.program.said)
+        if "error: " in said:
+            return StepFailed(f"{name}: {said_error(said)}")
         if code == 0:
             words = f" (it said: {self.before[-1][:200]})" if self.before else ""
             return Unreachable(f"{name}: ended with 0 and ran nothing there{words}", "the same again in a minute")
-        meant, hint = railway.meaning("\n".join(self.program.said) or said, code)
+        meant, hint = railway.meaning(said or "\n".join(self.before), code)
         return Unreachable(f"{name}: {meant}", hint if self.program.over[0] == "railway" else "")
 
 
