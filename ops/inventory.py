@@ -185,7 +185,7 @@ class Target(Frozen):
     railway: Annotated[
         Railway | None, Field(examples=["{project: ID, environment: production}"], validate_default=True)
     ] = None
-    pg_dump: Annotated[Literal["here", "container", "host"], Field(examples=["container"])] = "here"
+    pg_dump: Annotated[Literal["here", "container", "host"], Field(examples=["here"])] = "here"
     app: Annotated[App | None, Field(examples=["{dir: ../shop, manage: [python, manage.py]}"])] = None
     checks: Annotated[tuple[Words, ...], Field(examples=["[[check_lessons_data]]"])] = ()
     test: Annotated[str | None, Field(examples=["lessons-test"])] = None

@@ -149,6 +149,9 @@ class Ssh:
         try:
             for hop in _hops(wire):
                 _check_keys(hop)
+                if str(hop.ssh_config.get("compression", "")).lower() == "yes":
+                    # Fabric leaves that word of OpenSSH's file alone.
+                    hop.connect_kwargs = {**hop.connect_kwargs, "compress": True}
             wire.open()
             _keep_alive(wire.client.get_transport())
             return wire

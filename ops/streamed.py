@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO
 
 from ops import railway
-from ops.command import quote
+from ops.command import joined, quote
 from ops.errors import FAILED, OpsError, StepFailed, Unreachable
 from ops.files import write_whole
 from ops.on_railway import environ
@@ -56,9 +56,14 @@ else
   PGUSER=${PGUSER:-${POSTGRES_USER:-postgres}} PGPASSWORD=${PGPASSWORD:-${POSTGRES_PASSWORD:-}}
   export PGHOST PGPORT PGSSLMODE PGUSER PGPASSWORD
 fi
-found=$(psql -XqAtw -c 'SELECT system_identifier FROM pg_control_system()' < /dev/null) || exit 1
+asked="SELECT system_identifier, current_setting('server_version_num')::int / 10000 FROM pg_control_system()"
+found=$(psql -XqAtw -c "$asked" < /dev/null) || exit 1
+major=${found#*|} found=${found%|*}
 [ "$found" = "$system" ] || { echo "error: beside that shell is another server: $found, not $system" >&2; exit 1; }
-version=$(pg_dump --version)
+looks() { version=$(pg_dump --version); have=${version##*) }; have=${have%%[!0-9]*}; }
+looks
+[ "$have" -ge "$major" ] || { PATH=/usr/lib/postgresql/$major/bin:/usr/pgsql-$major/bin:$PATH; looks; }
+[ "$have" -ge "$major" ] || { echo "error: the server is PostgreSQL $major, pg_dump there is $have" >&2; exit 1; }
 echo "generalprobe $t begin"
 if [ -z "$snapshot" ]; then
   echo "generalprobe $t end $(sha256sum < /dev/null | cut -d ' ' -f 1) 0 0 $version"
@@ -272,8 +277,11 @@ class _Stream:
         if code == 0:
             words = f" (it said: {self.before[-1][:200]})" if self.before else ""
             return Unreachable(f"{name}: ended with 0 and ran nothing there{words}", "the same again in a minute")
+        if self.program.over[0] != "railway":
+            lines = [*self.program.said, *self.before] or [f"exit code {code}, and nothing said"]
+            return Unreachable(f"{name}: {lines[-1]}", f"{joined(self.program.over)} true")
         meant, hint = railway.meaning(said or "\n".join(self.before), code)
-        return Unreachable(f"{name}: {meant}", hint if self.program.over[0] == "railway" else "")
+        return Unreachable(f"{name}: {meant}", hint)
 
 
 def section(environment: Mapping[str, str], service: str, port: str, database: str) -> str:

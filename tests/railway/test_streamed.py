@@ -204,8 +204,9 @@ def test_a_channel_that_fails_gives_no_dump(channel: Callable[..., Any], fault: 
     [
         ("pg_dump", "echo PGDMP; echo 'pg_dump: error: disk gone' >&2; exit 1", "pg_dump: error: disk gone"),
         ("pg_dump", "echo PGDMP; kill -9 $$", "pg_dump failed there"),
-        ("pg_dump", "echo not an archive", "pg_restore does not read what pg_dump wrote"),
-        ("psql", "echo 1234", "beside that shell is another server: 1234"),
+        ("pg_dump", "echo no PGDMP", "pg_restore does not read what pg_dump wrote"),
+        ("pg_dump", "echo 'pg_dump (PostgreSQL) 15.3'", "the server is PostgreSQL 18, pg_dump there is 15"),
+        ("psql", "echo '1234|18'", "beside that shell is another server: 1234"),
         ("psql", "echo 'psql: error: no way' >&2; exit 2", "railway ssh: no way"),
         ("sha256sum", "cat > /dev/null; echo 0000", "what arrived is not what was sent"),
     ],
@@ -214,7 +215,8 @@ def test_a_container_that_fails_gives_no_dump(
     channel: Callable[..., Any], server: Server, tmp_path: Path, program: str, does: str, said: str
 ) -> None:
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / program).write_text(f"#!/bin/sh\n{does}\n")
+    version = "case $1 in --version) echo 'pg_dump (PostgreSQL) 18.0'; exit;; esac\n" if "PGDMP" in does else ""
+    (tmp_path / "bin" / program).write_text(f"#!/bin/sh\n{version}{does}\n")
     (tmp_path / "bin" / program).chmod(0o755)
     with pytest.raises(OpsError) as caught:
         channel("forgets-exit-codes", container_path=f"{tmp_path / 'bin'}:{server.bin}:/usr/bin:/bin")
