@@ -21,8 +21,10 @@ from ops.measures import asks_freeze
 from ops.operations import Application
 from ops.postgres import NO_COMPRESS, Tools, choose, installed
 from ops.probes import app_inputs, commit_of, declarations, identity, pending_digest, probe, target_folder
+from ops.railway import ssh_words
 from ops.rehearsal import is_rehearsal, rehearsal_of
 from ops.salvage.wanted import Asked, bound
+from ops.ssh import plainly
 from ops.world import World
 
 # What each procedure has to know beside its target.
@@ -30,6 +32,10 @@ NEEDS_TEST = {"clone-prod-to-test", "migrate-test", "verify", "release"}
 NEEDS_STORE = {"backup", "clone-prod-to-test", "release"}
 NEEDS_APP = {"migrate-test", "verify", "promote", "release"}
 # Where the inventory has `defang`: what gives people a copy is defanged; a rehearsal needs the true rows, elsewhere.
+# These restore no backup, so pg_restore need not read one.
+ONLY_DUMP = {"backup", "freeze", "unfreeze", "discard-replaced", "promote"}
+# Where a page finds the database's project, environment and service.
+DATABASE_ON = ("DATABASE_PROJECT", "DATABASE_ENVIRONMENT", "DATABASE_SERVICE")
 DEFANGS = {"clone-prod-to-test"}
 REHEARSES = {"release", "migrate-test", "verify"}
 
@@ -94,6 +100,7 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         "checks": entry.checks,
         "deploy": entry.deploy or (),
         **railway_inputs(world, entry),
+        **dump_inputs(world, entry),
         **health_inputs(entry),
         "lock_timeout": entry.lock_timeout,
         "retries": entry.retries,
@@ -137,17 +144,53 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
     if procedure in ("migrate-test", "verify"):
         known = backup.backups(target_folder(world, target))
         given["sealed"] = any(one.sealed for one in known if one.backup == given["backup"])
-    if given.get("sealed") and procedure not in ("backup", "freeze", "unfreeze", "discard-replaced", "promote"):
+    if given.get("sealed") and procedure not in ONLY_DUMP:
         can_open(world, entry)
     elif entry.encrypt and not world.opener(target):
         given["identity"] = ""
-    world.tools = choose(sets, major, there, target)
-    given |= {"compress": compression(world, entry, world.tools), "tools": str(world.tools.major)}
+    world.tools = fitting(world, entry, sets, (major, there), restores(procedure, wanted))
+    given |= {"compress": compression(world, entry, world.tools, major), "tools": str(world.tools.major)}
     if procedure in NEEDS_STORE:
         given |= _held_back(entry, procedure, wanted.max_rate, given["frozen"])
         _may_stay_out(world, target, procedure, given["exclude"])
     given.pop("marker", None)
     return Inputs(**given)
+
+
+def restores(procedure: str, wanted: Wanted = Wanted()) -> bool:  # noqa: B008
+    """Whether a procedure restores a backup, so that pg_restore here has to read it."""
+    return procedure not in ONLY_DUMP or (procedure == "promote" and wanted.auto_rollback)
+
+
+def fitting(world: World, entry: Target, sets: list[Tools], majors: tuple[int, int], restoring: bool) -> Tools:
+    """The tools for a run. Where pg_dump runs beside the database and nothing is restored, those here only ask.
+
+    Args:
+        majors: of the server that is dumped, and of the one that is restored to.
+
+    Raises:
+        UsageError: none fit.
+    """
+    if entry.pg_dump != "here" and not restoring:
+        return next((one for one in sets if one.major >= majors[0]), sets[-1])
+    instead = "" if restoring else beside_hint(entry)
+    return choose(sets, *majors, entry.name, instead, "pg_dump" if entry.pg_dump == "here" else "pg_restore")
+
+
+def beside_hint(entry: Target) -> str:
+    """What to write into the inventory so that pg_dump runs where there is one of the server's version."""
+    if entry.connection.kind == "ssh":
+        return "pg_dump: host   in the inventory, where the host has one"
+    return "pg_dump: container   in the inventory" if entry.railway else ""
+
+
+def dump_inputs(world: World, entry: Target) -> dict[str, Any]:
+    """Which words reach the shell beside the database in which pg_dump runs; nothing where it runs here."""
+    if entry.pg_dump == "container":
+        return {"dump_over": ssh_words(world.railway(entry.name).database)}
+    if entry.pg_dump == "host" and (host := world.host(entry.name)):
+        return {"dump_over": plainly(host.words), "dump_port": str(world.endpoint(entry.name)[1])}
+    return {}
 
 
 def anew(world: World, entry: Target) -> dict[str, Any]:
@@ -162,13 +205,16 @@ def anew(world: World, entry: Target) -> dict[str, Any]:
     }
 
 
-def compression(world: World, entry: Target, tools: Tools) -> str:
-    """The ``--compress`` of new dumps: the inventory's, else a fast one.
+def compression(world: World, entry: Target, tools: Tools, major: int) -> str:
+    """The ``--compress`` of new dumps: the inventory's, else a fast one, as the tools here can, which read it later;
+    pg_dump beside the database is the server's, or newer.
 
     Raises:
         UsageError: the pg_dump that is taken does not know the inventory's.
     """
     wanted = entry.dump.compress
+    if entry.pg_dump != "here":
+        return wanted or ("1" if major < 16 else tools.compression())
     if wanted and (said := tools.refuses(wanted)):
         at = where(world, entry.name, key="compress")
         raise UsageError(f"{at}: pg_dump {tools.major} does not take compress: {wanted}: {said}", NO_COMPRESS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
@@ -173,6 +173,12 @@ def quote(word: Word) -> str:
         return "".join(_PLACEHOLDER.sub(r'"${\1}"', p) if p[:1] == "\ue000" else shlex.quote(p) for p in parts if p)
     escaped = re.sub(r'([\\"$`])', r"\\\1", word)
     return '"' + _PLACEHOLDER.sub(r"${\1}", escaped) + '"'
+
+
+def joined(words: Iterable[str]) -> str:
+    """Words as one, for a program that splits them again as a shell does; a page's placeholders, which hold no blank,
+    stay what they are."""
+    return " ".join(word if _PLACEHOLDER.search(word) else quote(word) for word in words)
 
 
 def reveal(text: str) -> str:

@@ -117,7 +117,9 @@ class Inputs(BaseModel):
     that is restored is encrypted, and ``identity`` (``env:NAME``, ``file:PATH``) opens it. ``apart``: production is not
     asked for anything. A new dump leaves out the rows of the tables of ``exclude`` (patterns), and is written at no
     more than ``rate`` bytes a second; 0 where nothing holds it back. ``physical`` is pgBackRest's stanza, where
-    the run is about one of its backups.
+    the run is about one of its backups. ``dump_over`` are the words that reach a shell beside
+    the database, where pg_dump runs; empty where it runs here. ``dump_port`` is the server's port as that shell's
+    machine knows it; empty in its container.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -175,6 +177,8 @@ class Inputs(BaseModel):
     railway_deploy: str = ""
     railway_backups: bool = False
     physical: PhysicalInputs | None = None
+    dump_over: tuple[str, ...] = ()
+    dump_port: str = ""
 
     @field_validator("run", "backup", "certificate")
     @classmethod

@@ -187,6 +187,7 @@ class Target(Frozen):
     railway: Annotated[
         Railway | None, Field(examples=["{project: ID, environment: production}"], validate_default=True)
     ] = None
+    pg_dump: Annotated[Literal["here", "container", "host"], Field(examples=["here"])] = "here"
     app: Annotated[App | None, Field(examples=["{dir: ../shop, manage: [python, manage.py]}"])] = None
     checks: Annotated[tuple[Words, ...], Field(examples=["[[check_lessons_data]]"])] = ()
     test: Annotated[str | None, Field(examples=["lessons-test"])] = None
@@ -233,6 +234,19 @@ class Target(Frozen):
             raise bad("says where its stanza is, for `engine: pgbackrest`", f"pgbackrest: {PGBACKREST}")
         return value
 
+    @field_validator("pg_dump")
+    @classmethod
+    def _is_somewhere(cls, value: str, info: ValidationInfo) -> str:
+        connection = info.data.get("connection")
+        behind = connection is not None and connection.kind == "ssh"
+        if value == "host" and not behind:
+            raise bad("pg_dump on the host needs a host behind SSH", "ansible_host: shop.example.com")
+        if value == "container" and info.data.get("railway") is None:
+            raise bad("a container is reached on Railway only", "railway: {project: ID, environment: production}")
+        if value == "container" and behind:
+            raise bad("a container is reached by the CLI on this machine, not behind SSH", "ansible_connection: local")
+        return value
+
     @field_validator("seed")
     @classmethod
     def _fills_embedded(cls, value: object, info: ValidationInfo) -> object:
@@ -262,6 +276,7 @@ NESTED: Mapping[str, type[BaseModel]] = {
 }
 OLD_ALIASES = {f"ansible_ssh_{name}": f"ansible_{name}" for name in ("host", "user", "port")}
 PRODUCTION_ONLY = (
+    "pg_dump",
     "checks",
     "test",
     "freeze",

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ops import backup, console, frozen, journal, kept, proved
-from ops.bind import railway_inputs, some_tools
+from ops.bind import DATABASE_ON, compression, railway_inputs, some_tools
 from ops.command import Query, Secret, quote
 from ops.engine.gone import engine_data, engine_told
 from ops.engine.place import aside_of
@@ -235,7 +235,7 @@ def environment(options: Options) -> int:
         "SYSTEM": here["system"],
         "OPS_SQL": str(SQL_FOLDER),
         "OPS_PYTHON": sys.executable,
-        "COMPRESS": fit[0].compression(),
+        "COMPRESS": compression(world, entry, fit[0], int(here["number"]) // 10000),
         Secret(name).variable: world.url(name),
     }
     if entry.test:
@@ -248,6 +248,11 @@ def environment(options: Options) -> int:
         world.url(aside_of(name))
     if entry.railway:
         values["RAILWAY"] = railway_inputs(world, entry)["railway"]
+    if entry.pg_dump == "container":
+        place = world.railway(name).database
+        values |= dict(zip(DATABASE_ON, (place.project, place.environment, place.service), strict=True))
+    if entry.pg_dump == "host":
+        values["DATABASE_PORT"] = str(world.endpoint(name)[1])
     known = [name, *([entry.test] if entry.test else []), *([other] if entry.test and entry.defang is not None else [])]
     ports = {one: _free_port() for one in known if world.host(one)}
     values["PGSERVICEFILE"] = str(world.keep_private(ports) / "services")

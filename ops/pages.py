@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ops import console, render
-from ops.bind import DEFANGS, NEEDS_STORE, REHEARSES, encryption, health_inputs, railway_wishes
+from ops.bind import DATABASE_ON, DEFANGS, NEEDS_STORE, REHEARSES, encryption, health_inputs, railway_wishes
 from ops.command import placeholder, quote
 from ops.engine.bound import BACKUP, DRILL, UNPACK
 from ops.engine.stanza import inputs_of
@@ -17,7 +18,9 @@ from ops.main import Options, target_of, world_of
 from ops.plan import make_plan
 from ops.probes import app_inputs
 from ops.procedures.catalog import PROCEDURES
+from ops.railway import Place, ssh_words
 from ops.rehearsal import rehearsal_of
+from ops.ssh import plainly
 from ops.world import World
 
 # What is to come back, by hand: the backup's table and the live one; others as table=table, with commas between.
@@ -63,6 +66,7 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         deploy=entry.deploy or (),
         railway=placeholder("RAILWAY") if entry.railway else "",
         **railway_wishes(entry),
+        **_beside(world, entry),
         health=health.get("health", ()),
         asked_health=health.get("asked_health"),
         kept=placeholder("KEPT"),
@@ -94,6 +98,15 @@ def _physical(entry: Target) -> PhysicalInputs:
         user="postgres",
         as_user=("runuser", "-u", "postgres", "--"),
     )
+
+
+def _beside(world: World, entry: Target) -> dict[str, Any]:
+    """How the shell beside the database is reached in which pg_dump runs; its IDs are looked up by the page."""
+    if entry.pg_dump == "container":
+        return {"dump_over": ssh_words(Place(*(placeholder(name) for name in DATABASE_ON)))}
+    if entry.pg_dump == "host" and (host := world.host(entry.name)):
+        return {"dump_over": plainly(host.words), "dump_port": placeholder("DATABASE_PORT")}
+    return {}
 
 
 def _salvage() -> SalvageInputs:

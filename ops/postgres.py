@@ -75,7 +75,9 @@ def _major(folder: Path) -> int:
     return int(match[1]) if match else 0
 
 
-def choose(found: Iterable[Tools], source: int, destination: int, names: str) -> Tools:
+def choose(
+    found: Iterable[Tools], source: int, destination: int, names: str, instead: str = "", program: str = "pg_dump"
+) -> Tools:
     """The tools that read the source's server and write to the destination's.
 
     pg_dump reads no server newer than itself, and what pg_restore 17 writes for a server no older one understands, so
@@ -86,14 +88,19 @@ def choose(found: Iterable[Tools], source: int, destination: int, names: str) ->
         source: major version of the server that is dumped.
         destination: major version of the server that is restored to.
         names: the targets, for the error.
+        instead: what else to do where nothing is new enough.
+        program: what is wanted of them, for the error: where pg_dump runs elsewhere, pg_restore, which reads no
+            archive of a newer one.
     """
     have = sorted(found, key=lambda tools: tools.major)
     fit = [tools for tools in have if tools.major >= source]
     if not fit:
         listed = ", ".join(str(tools.major) for tools in have) or "none"
         raise UsageError(
-            f"{names}: the server is PostgreSQL {source}, and pg_dump must be at least that; installed here: {listed}",
-            f"apt-get install postgresql-client-{source}   (or brew install postgresql@{source})",
+            f"{names}: the server is PostgreSQL {source}, and {program} must be at least that; installed here: "
+            f"{listed}",
+            f"apt-get install postgresql-client-{source}   (or brew install postgresql@{source})"
+            + (f"   or   {instead}" if instead else ""),
         )
     if fit[0].major > destination:
         raise UsageError(

@@ -85,6 +85,12 @@ def back_words(deployment: str) -> tuple[str, ...]:
     return ("railway", "api", query, "--var", f"id={deployment}", "--compact")
 
 
+def ssh_words(place: Place) -> tuple[str, ...]:
+    """What opens a shell in a service's container, but for the one word that it is to run: several are quoted by some
+    releases of the CLI and not by others, one by none."""
+    return ("railway", "ssh", *place.words(), "--")
+
+
 def log_words(place: Place, deployment: str, build: bool) -> tuple[str, ...]:
     """What shows the end of a deployment's log: of its build, or of what ran then."""
     return ("railway", "logs", deployment, *place.words(), "--build" if build else "--deployment", "-n", "20")
@@ -194,6 +200,19 @@ _SAID = (
     ),
     ('Environment "', "there is no such environment, or the token does not reach it", "railway: environment: its ID"),
     ('Service "', "there is no such service, or the token does not reach it", "railway: service: its ID"),
+    (
+        "No registered SSH keys",
+        "no SSH key of this machine is registered with Railway",
+        "railway ssh keys add   (with a login, or an account's token)",
+    ),
+    ("No SSH keys found", "there is no SSH key on this machine", "ssh-keygen -t ed25519   and   railway ssh keys add"),
+    ("Permission denied (publickey", "Railway does not take the SSH keys of this machine", "railway ssh keys add"),
+    (
+        "Host key verification failed",
+        "the key of ssh.railway.com is not known here, or is another one than was known",
+        "ssh ssh.railway.com   once in a terminal, and compare it with https://docs.railway.com",
+    ),
+    ("Cannot prompt for confirmation", "it asks something, and there is no terminal", "railway upgrade"),
     ("Failed to fetch", "Railway's API does not answer", "https://status.railway.com, and then the same again"),
 )
 

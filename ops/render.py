@@ -8,7 +8,8 @@ from typing import Any
 
 import jinja2
 
-from ops.command import Command, quote, reveal, show
+from ops.command import Command, joined, quote, reveal, show
+from ops.inputs import Inputs
 from ops.plan import Plan, PlannedCheck, PlannedStep
 from ops.step import prose
 
@@ -55,6 +56,14 @@ def template(name: str) -> jinja2.Template:
     return environment.get_template(name)
 
 
+def _too_old(c: Inputs) -> str:
+    """What is missing here to restore what is dumped there."""
+    server = c.server.split(".")[0]
+    if not (c.tools.isdigit() and server.isdigit()) or int(c.tools) >= int(server):
+        return ""
+    return f"; pg_restore here is {c.tools}, and only one of {server} or newer restores what is dumped"
+
+
 def _step(planned: PlannedStep) -> dict[str, Any]:
     step = planned.step
     return {
@@ -94,6 +103,8 @@ def plan_text(plan: Plan) -> str:
         lines.append(f"  without:    the rows of {', '.join(c.exclude)}   (dump: exclude)")
     if c.rate:
         lines.append(f"  slowed to:  {c.rate:,} bytes a second")
+    if c.dump_over:
+        lines.append(f"  pg_dump:    beside the database, over   {joined(c.dump_over)}{_too_old(c)}")
     lines += [f"  {note}" for note in (c.salvage.notes if c.salvage else ())]
     for number, planned in enumerate(plan.steps, 1):
         lines.append(f"\n{number:>2}. {planned.step.title}")

@@ -47,6 +47,12 @@ def host_of(target: str, connection: Connection) -> Host | None:
     return Host(target, (*words, f"{connection.user}@{name}" if connection.user else name))
 
 
+def plainly(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words that reach a host for a program's sake: no terminal, no question, and a sign of life now and then."""
+    given = ("-T", "-o", "BatchMode=yes", "-o", f"ServerAliveInterval={ALIVE}")
+    return (*words[:-1], *given, words[-1])
+
+
 class Ssh:
     """The connection to one host, made when it is first needed.
 
@@ -143,6 +149,9 @@ class Ssh:
         try:
             for hop in _hops(wire):
                 _check_keys(hop)
+                if str(hop.ssh_config.get("compression", "")).lower() == "yes":
+                    # Fabric leaves that word of OpenSSH's file alone.
+                    hop.connect_kwargs = {**hop.connect_kwargs, "compress": True}
             wire.open()
             _keep_alive(wire.client.get_transport())
             return wire

@@ -19,6 +19,7 @@ STANZA = "target stanza folder"
 # What each tool does, and its options; a test holds them against ops.tools.
 TOOLS = {
     "seal": ("Write the manifest of a finished dump and give it its name.", "target backup_id run"),
+    "check-streamed": ("Compare a dump that came as a stream with what was sent.", "target backup_id"),
     "store-backup": ("Send a backup to the object store.", "target backup_id"),
     "check-stored": ("Say whether the object store has every file of a backup.", "target backup_id deep?"),
     "check-backup": ("Compare every file of a backup with its manifest.", "target backup_id"),

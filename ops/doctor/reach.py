@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import io
 import os
 import pwd
 import re
@@ -11,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from ops.bind import beside_hint, dump_inputs
 from ops.command import Shell, quote
 from ops.doctor.check import Finding, Subject, fail, ok, warn
 from ops.doctor.session import Session
@@ -19,9 +21,11 @@ from ops.errors import Unreachable, UsageError
 from ops.inventory import Inventory
 from ops.on_volume import NotInPlan, OnVolume
 from ops.postgres import choose, parts_of, said_error
+from ops.streamed import Wanted, receive, section
 
 # From how many seconds on two clocks differ too much, and far too much.
 CLOCKS = (2.0, 60.0)
+_WHERE = {"container": "in the container", "host": "on the host"}
 # Railway's CLI: the first release whose `api` calls what the way back needs.
 OLDEST = (5, 28, 0)
 
@@ -224,9 +228,29 @@ def fitting(subject: Subject) -> Finding:
     """Whether some of them read this server and write to the test server, by their versions."""
     name, source = subject.entry.test, subject.session.major
     there = _major(subject.of(name)) if name else source
-    taken = choose(subject.tools, source, there or source, subject.target)
     missing = "" if there else f"; whether they fit {name} is not known: it does not answer"
+    if subject.entry.pg_dump != "here":
+        return _beside(subject, source, there or source, missing)
+    taken = choose(subject.tools, source, there or source, subject.target, beside_hint(subject.entry))
     return ok(f"{taken.major}, in {taken.folder}{missing}")
+
+
+def _beside(subject: Subject, source: int, there: int, missing: str) -> Finding:
+    """Whether pg_dump beside the database can be had, and what of the tools here restores what it dumps."""
+    given = dump_inputs(subject.world, subject.entry)
+    database = str(subject.identity["database"])
+    environment = subject.world.environment(Shell((), subject.target))
+    told = section(environment, subject.target, given["dump_port"], database) if given.get("dump_port") else ""
+    found = receive(given["dump_over"], Wanted(database, str(subject.identity["system"])), io.BytesIO(), told)
+    said = f"pg_dump {found.version} runs {_WHERE[subject.entry.pg_dump]}"
+    if subject.tools[-1].major < source:
+        return warn(
+            f"{said}, so backups are made; pg_restore here is {subject.tools[-1].major} and reads none of them: no "
+            "clone, no release and no way back from here",
+            f"apt-get install postgresql-client-{source}   (or brew install postgresql@{source})",
+        )
+    taken = choose(subject.tools, source, there, subject.target, program="pg_restore")
+    return ok(f"{said}; the others here: {taken.major}, in {taken.folder}{missing}")
 
 
 def _major(subject: Subject) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops.age import DUMP
-from ops.command import Command, Query, Shell, Tool, conninfo
+from ops.command import Command, Query, Shell, Tool, conninfo, joined
 from ops.inputs import Inputs
 from ops.step import Procedure, check
 
@@ -53,6 +53,11 @@ def encrypted(c: Inputs) -> dict[str, str]:
     return {"recipients": " ".join(c.recipients)} if c.recipients else {}
 
 
+def elsewhere(c: Inputs) -> dict[str, str]:
+    """What tells the dump that pg_dump is to run beside the database; nothing where it runs here."""
+    return {"over": joined(c.dump_over), "port": c.dump_port} if c.dump_over else {}
+
+
 def sent_ahead(c: Inputs) -> dict[str, str]:
     """What tells the dump where to send what is finished of it; nothing where it does not go to an object store."""
     return {"store": c.remote, "prefix": f"{c.target}/backups/{c.backup}"} if c.remote else {}
@@ -60,7 +65,7 @@ def sent_ahead(c: Inputs) -> dict[str, str]:
 
 def dumped(c: Inputs) -> dict[str, str]:
     """What tells the dump how it is to be made."""
-    given = {"jobs": str(c.jobs), "compress": c.compress} | encrypted(c) | excluding(c) | sent_ahead(c)
+    given = {"jobs": str(c.jobs), "compress": c.compress} | encrypted(c) | excluding(c) | sent_ahead(c) | elsewhere(c)
     return given | ({"rate": str(c.rate)} if c.rate else {})
 
 
@@ -76,14 +81,22 @@ def excluding(c: Inputs) -> dict[str, str]:
     return {"exclude": " ".join(c.exclude)} if c.exclude else {}
 
 
+def listed(c: Inputs) -> list[Command]:
+    """What reads the dump's table of contents. Of a dump that came as a stream it was read where it was made, by the
+    pg_restore of that place: the one here may be older, and what arrived is held against what was sent."""
+    if c.dump_over:
+        return [Tool("check-streamed", {"target": c.target, "backup_id": c.backup})]
+    words = from_dump(made(c), "pg_restore", "--list", folder=c.partial)
+    can = c.identity or not c.recipients
+    return [Shell(words, c.target, output=f"{c.partial}/list.txt")] if can else []
+
+
 @check("pg_dump came to its end, and the dump can be read", "inv resume")
 def dump_reads(c: Inputs) -> list[Command]:
     """pg_dump can end early, and what it leaves may still be listed: `dumped` is written when it came to its end."""
-    words = from_dump(made(c), "pg_restore", "--list", folder=c.partial)
-    listed = Shell(words, c.target, output=f"{c.partial}/list.txt")
     return [
         Shell(("test", "-f", f"{c.partial}/dumped"), c.target),
-        *([listed] if c.identity or not c.recipients else []),
+        *listed(c),
         Shell(("grep", "-q", '"complete" : true', f"{c.partial}/fingerprint.jsonl"), c.target),
     ]
 
@@ -138,12 +151,13 @@ def backup_is_whole(c: Inputs) -> Command:
 def dump(c: Inputs) -> list[Command]:
     """Exports a snapshot, dumps it in parallel and takes the fingerprint of every table from that same snapshot
     meanwhile, so that a restored copy can be compared with it to the last bit. Of what the inventory's `dump` excludes
-    no rows are dumped, and which tables those are stands in the manifest."""
+    no rows are dumped, and which tables those are stands in the manifest. With `pg_dump: container` or `host` there
+    pg_dump runs beside the database and streams here; how many bytes it sent, and their sha256, are compared."""
     given = {"service": c.target, "folder": c.partial} | dumped(c)
     return [
         Shell(("rm", "-rf", c.partial), c.target),
         Shell(("install", "-d", "-m", "700", c.folder, f"{c.folder}/backups", c.partial), c.target),
-        Query("dump.sql", c.target, parameters=given),
+        Query("dump.sql", c.target, parameters=given | encrypted(c) | elsewhere(c)),
     ]
 
 

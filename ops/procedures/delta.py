@@ -26,7 +26,7 @@ delta = Procedure(
 
 def exported(c: Inputs) -> Inputs:
     """The inputs of the delta's own backup."""
-    return c.model_copy(update={"backup": f"{c.run}_delta", "exclude": (), "rate": 0})
+    return c.model_copy(update={"backup": f"{c.run}_delta", "exclude": (), "rate": 0, "dump_over": ()})
 
 
 def shown(c: Inputs) -> str:

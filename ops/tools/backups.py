@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ops import age, backup, fingerprint
 from ops.engine.gone import gone
 from ops.errors import StepFailed
+from ops.files import sha256
 from ops.private import whole_id
 from ops.probes import commit_of, identity, target_folder
+from ops.streamed import Streamed, read_report
 from ops.tools.registry import tool
 from ops.world import World
 
@@ -25,7 +28,7 @@ def sealed(world: World, target: str, backup_id: str, run: str, delta_of: str = 
     partial = final.with_name(f"{backup_id}.partial")
     if final.exists() and not partial.exists():
         return f"{backup_id} is sealed already"
-    found = fingerprint.read(partial / "fingerprint.jsonl")
+    found, sent = fingerprint.read(partial / "fingerprint.jsonl"), sent_of(partial)
     who = identity(world, target)
     manifest = backup.seal(
         partial,
@@ -36,7 +39,7 @@ def sealed(world: World, target: str, backup_id: str, run: str, delta_of: str = 
             "database": world.database(target),
             "taken_at": datetime.now(UTC),
             "server": found.server,
-            "client": str(world.tools.major if world.tools else ""),
+            "client": sent.major if sent else str(world.tools.major if world.tools else ""),
             "system": who["system"],
             "schema_digest": found.schema,
             "migrations": found.migrations,
@@ -53,7 +56,30 @@ def sealed(world: World, target: str, backup_id: str, run: str, delta_of: str = 
     large = f", {count:,} large object{'s' * (count != 1)}" if count else ""
     held = len(found.tables) - len(found.excluded)
     said = f"{backup_id}: {found.rows:,} rows in {held} tables{large}, {manifest.size / 1e6:,.1f} MB"
-    return "; ".join([said, *filter(None, [fingerprint.not_backed_up(found.excluded)]), *found.said_left_out()])
+    there = f"dumped there by {sent.client}" if sent else ""
+    more = filter(None, [there, fingerprint.not_backed_up(found.excluded)])
+    return "; ".join([said, *more, *found.said_left_out()])
+
+
+def sent_of(folder: Path) -> Streamed | None:
+    """What pg_dump beside the database said at its end; None for a dump that was made here."""
+    path = folder / "streamed.json"
+    return read_report(path) if path.exists() else None
+
+
+@tool
+def check_streamed(world: World, *, target: str, backup_id: str) -> str:
+    """Hold a dump that came as a stream against the bytes and the sha256 that were reckoned where it was made."""
+    final = backup.folder_of(target_folder(world, target), backup_id)
+    partial = final.with_name(f"{backup_id}.partial")
+    sent, plain = sent_of(partial), partial / "dump"
+    if sent is None:
+        raise StepFailed(f"{target}: {backup_id}: there is no word of where it was dumped", "inv backup")
+    if not plain.exists() and (partial / age.DUMP).exists():
+        return f"{sent.bytes:,} bytes were dumped by {sent.client}, compared, and encrypted on their way"
+    if not plain.exists() or (plain.stat().st_size, sha256(plain)) != (sent.bytes, sent.sha256):
+        raise StepFailed(f"{target}: {backup_id}: what lies here is not what {sent.client} sent", "inv backup")
+    return f"{sent.bytes:,} bytes, {sent.entries:,} entries are what {sent.client} sent"
 
 
 @tool

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import Project
+from tests.conftest import Project, psql_env
 
 FAKE = Path(__file__).parent / "fake"
 
@@ -49,6 +49,12 @@ def edges(*nodes: dict[str, str]) -> dict[str, Any]:
     return {"edges": [{"node": node} for node in nodes]}
 
 
+def container(url: str) -> dict[str, str]:
+    """What the database's own container knows of it."""
+    given = psql_env(url)
+    return {**given, "PGHOST": "postgres.railway.internal"} if "PGPORT" in given else {}
+
+
 def state(production: str, test: str, head: str) -> dict[str, Any]:
     """What the fake knows at first."""
     private = "postgresql://postgres:secretword@postgres.railway.internal:5432/railway"
@@ -61,8 +67,8 @@ def state(production: str, test: str, head: str) -> dict[str, Any]:
         ],
         "services": [{"id": "svc-db", "name": "Postgres"}, {"id": "svc-web", "name": "web"}],
         "variables": {
-            "env-p": {"svc-db": {"DATABASE_URL": private, "DATABASE_PUBLIC_URL": production}},
-            "env-t": {"svc-db": {"DATABASE_URL": private, "DATABASE_PUBLIC_URL": test}},
+            one: {"svc-db": {"DATABASE_URL": private, "DATABASE_PUBLIC_URL": url, **container(url)}}
+            for one, url in (("env-p", production), ("env-t", test))
         },
         "deployments": [
             {
