@@ -101,6 +101,18 @@ def test_with_an_older_client_it_is_backed_up_and_told_what_a_restore_needs(
     assert done.code == 2 and "pg_restore must be at least that; installed here" in done.out, done.out + done.err
 
 
+def test_what_stays_out_and_a_rate_hold_in_the_container_too(rail: Make, server: Server) -> None:
+    on = in_container(rail, dump={"exclude": ["lessons_booking"], "max_rate": "5MB"})
+    done = on.project.inv("backup")
+    assert done.code == 0, done.out + done.err
+    assert "public.lessons_booking (about " in done.out, done.out
+    (made,) = backups(on.project)
+    words = [str(server.bin / "pg_restore"), "--list", str(made / "dump")]
+    listed = subprocess.run(words, capture_output=True, text=True).stdout
+    assert " TABLE DATA public lessons_lesson " in listed and " TABLE public lessons_booking " in listed
+    assert "TABLE DATA public lessons_booking" not in listed
+
+
 def test_an_encrypted_dump_of_the_container_opens(rail: Make, tmp_path: Path) -> None:
     identity, key = pyrage.x25519.Identity.generate(), tmp_path / "age.key"
     key.write_text(f"{identity}\n")
