@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from psycopg import sql  # noqa: E402
 
-from ops import inventory  # noqa: E402
+from ops import inventory_load  # noqa: E402
 from ops.embedded import Server  # noqa: E402
 from ops.measure import Watching  # noqa: E402
 from ops.world import World  # noqa: E402
@@ -80,7 +80,7 @@ def once(server: Server, shop: Project, stem: str, watch: bool, number: int) -> 
         copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         connection.execute(copy.format(sql.Identifier(f"{stem}_test"), sql.Identifier(f"{stem}_shop")))
         connection.execute("CHECKPOINT")
-    world = World(inventory.load(shop.folder / "inventory.yaml"), shop.env)
+    world = World(inventory_load.load(shop.folder / "inventory.yaml"), shop.env)
     watching = Watching(world, test="shop-test", run=f"r{number}", backup="b", report=f"r{number}/measures.json")
     if watch:
         watching.start()

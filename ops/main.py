@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ops import __version__, aftermath, console, fingerprint, inventory, journal, loss
+from ops import __version__, aftermath, console, inventory_load, journal
 from ops.bind import NothingToDo, Wanted, bind, some_tools, use_tools
 from ops.command import Query
 from ops.drilled import drilled
@@ -23,13 +23,12 @@ from ops.explained import explained
 from ops.identity import check_places
 from ops.inputs import Inputs
 from ops.lock import RunLock
-from ops.opened import fingerprint_of
 from ops.outside import disk_error
 from ops.plan import Plan, make_plan
+from ops.preview import glance, show_plan
 from ops.private import close_store
 from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
-from ops.render import plan_text
 from ops.run import Runner
 from ops.salvage.wanted import Asked
 from ops.standing import stands
@@ -118,7 +117,7 @@ def _speakable() -> None:
 
 def world_of(options: Options) -> World:
     """The inventory that the options name, with its connections."""
-    world = World(inventory.load(inventory.find(options.inventory or None, Path.cwd(), os.environ)))
+    world = World(inventory_load.load(inventory_load.find(options.inventory or None, Path.cwd(), os.environ)))
     forget_libpq()
     return world
 
@@ -177,7 +176,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
         return DONE
     plan = make_plan(PROCEDURES[name], inputs)
     if options.plan:
-        return _show_plan(screen, plan, glance(world, inputs) if name == "rollback" else [])
+        return show_plan(screen, plan, glance(world, inputs) if name == "rollback" else [])
     if plan.inputs.auto_rollback and not plan.inputs.frozen:
         screen.text(f"{target}: --auto-rollback will not act: production is not frozen in this plan (freeze: always)")
     confirmation = _confirmation(plan, options)
@@ -275,46 +274,6 @@ def end_leftovers(world: World, c: Inputs) -> None:
     """End the sessions that an interrupted run left working on its servers."""
     for target in dict.fromkeys(name for name in ("" if c.apart else c.target, c.test) if name):
         world.run(Query("leftovers.sql", target, "postgres", {"application": application(c.run)}))
-
-
-def _show_plan(screen: console.Console, plan: Plan, differs: list[str]) -> int:
-    c = plan.inputs
-    if screen.as_json:
-        screen.show(
-            {
-                "event": "plan",
-                "procedure": plan.procedure.name,
-                "target": c.target,
-                "digest": plan.digest,
-                "inputs": c.model_dump(mode="json"),
-                "steps": plan.data(),
-                **({"differs": differs} if plan.procedure.name == "rollback" else {}),
-            }
-        )
-        screen.show(
-            {
-                "event": "outcome",
-                "procedure": plan.procedure.name,
-                "target": c.target,
-                "run": None,
-                "outcome": "done",
-                "exit": DONE,
-                "reason": "only planned; nothing was changed",
-                "hint": "",
-            }
-        )
-    else:
-        screen.text(plan_text(plan))
-        if plan.procedure.name == "rollback":
-            said = "\n  ".join(["The live database differs from the backup in", *differs])
-            screen.text(said if differs else "The live database equals the backup.")
-    return DONE
-
-
-def glance(world: World, c: Inputs) -> list[str]:
-    """In which tables the live database differs from a backup: what a rollback tells first."""
-    old, new = fingerprint.read(world.inventory.path(c.fingerprint)), world.private / f"glance-{c.run}.jsonl"
-    return loss.glance(old, fingerprint_of(world, c.target, "", str(new)))
 
 
 def _durations(world: World, target: str, name: str) -> dict[str, float]:

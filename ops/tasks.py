@@ -16,6 +16,7 @@ from invoke.tasks import task
 
 from ops.backup_tasks import check_backups, drill, pin, prune_backups, unpack, unpin
 from ops.doctor.task import doctor
+from ops.listing_tasks import backups, environment, hazards, runs, status
 from ops.schedule.task import HELP as SCHEDULE
 from ops.schedule.task import schedule, scheduled
 from ops.tool_tasks import end, tool_tasks
@@ -272,57 +273,6 @@ def plan(  # type: ignore[no-untyped-def]
     _procedure(procedure, c, backup, kept=name, target=target, json=json, plan=True, inventory=inventory)
 
 
-def _listing(name: str) -> Callable[[Options], int]:
-    def work(options: Options) -> int:
-        from ops import listings
-
-        return int(getattr(listings, name)(options))
-
-    return work
-
-
-@operation
-def hazards(c, target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
-    """Say what the pending migrations would do, with production's rows, and how to write it right; changes nothing.
-
-    Example: inv hazards --target=lessons
-    """
-
-    def work(options: Options) -> int:
-        from ops.hazards.listing import show
-
-        return show(options)
-
-    end("hazards", c, work, target=target, json=json, inventory=inventory)
-
-
-@operation
-def backups(c, target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
-    """List the backups: id, age, size, rows.
-
-    Example: inv backups --target=lessons
-    """
-    end("backups", c, _listing("backups"), target=target, json=json, inventory=inventory)
-
-
-@operation
-def runs(c, target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
-    """List the runs: what, when, how they ended.
-
-    Example: inv runs
-    """
-    end("runs", c, _listing("runs"), target=target, json=json, inventory=inventory)
-
-
-@operation
-def status(c, target="", json=False, inventory=""):  # type: ignore[no-untyped-def]
-    """Say where we stand: the last run, what it changed, what is kept aside, what to type next.
-
-    Example: inv status --target=lessons
-    """
-    end("status", c, _listing("status"), target=target, json=json, inventory=inventory)
-
-
 def _again(undo_it: bool, run: str) -> Callable[[Options], int]:
     def work(options: Options) -> int:
         from ops.main import again
@@ -367,15 +317,6 @@ def runbooks(c, check=False, target="", out="runbooks", json=False, inventory=""
 
 
 @operation
-def environment(c, target="", inventory=""):  # type: ignore[no-untyped-def]
-    """Print the shell variables that the pages' blocks use; eval it. Passwords stay in a private file.
-
-    Example: eval "$(inv environment --target=lessons)"
-    """
-    end("environment", c, _listing("environment"), target=target, inventory=inventory)
-
-
-@operation
 def scaffold_rename(c, app, old, new, copy=False, target="", json=False, plan=False, inventory=""):  # type: ignore[no-untyped-def]
     """Write the migrations that rename a model and lose no row: RenameModel, or with --copy the guide's four.
 
@@ -411,14 +352,14 @@ namespace = Collection(
     unfreeze,
     plan,
     operation(doctor),
-    hazards,
-    backups,
-    runs,
-    status,
+    operation(hazards),
+    operation(backups),
+    operation(runs),
+    operation(status),
     resume,
     undo,
     runbooks,
-    environment,
+    operation(environment),
     scaffold_rename,
     operation(schedule),
     operation(scheduled),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from difflib import get_close_matches
 from typing import Any, NoReturn
@@ -33,6 +34,9 @@ def watch(namespace: Collection) -> None:
         if not looked:
             looked.append(True)
             if os.path.basename(sys.argv[0]) in ("inv", "invoke", "__main__.py"):
+                if {"--list", "-l", "--help", "-h"} & set(sys.argv[1:]):
+                    # They only print: whoever reads may have enough of it (`inv --list | head`).
+                    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
                 # Where somebody's tasks.py adds tasks of its own, a word that we do not know may be one of them.
                 alone = getattr(sys.modules.get("tasks"), "namespace", None) is namespace
                 check(sys.argv[1:], namespace.to_contexts(*args, **kwargs), alone)

@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
 
 import ops
 from ops import age, on_railway
-from ops.command import Host, Query, Secret, Shell, fill, given_there, line_there, reveal
+from ops.address import as_url, checked
+from ops.command import Host, Query, Secret, Shell, fill, given_there, line_there
 from ops.embedded import ensure, path_env
 from ops.engine.place import led_aside
 from ops.errors import OpsError, Unreachable, UsageError
@@ -147,7 +147,7 @@ class World:
         if (there and there.words) == (host and host.words):
             return self.url(target)
         if host is None:
-            return _as_url(parts_of(self.address(target)))
+            return as_url(parts_of(self.address(target)))
         raise UsageError(
             f"{host.target}: its application runs on {host.words[-1]}, which does not reach {target}'s database",
             f"{target}: the same ansible_host as {host.target}, and a database address as that host knows it",
@@ -169,7 +169,7 @@ class World:
             hint = f"a connection URL in {reference}"
         if not found:
             raise UsageError(f"{where}: database: {reference} is empty or not there", hint)
-        return self._checked(found, f"{where}: database: {reference}", hint)
+        return checked(found, self.environ, f"{where}: database: {reference}", hint)
 
     def working_copy(self, target: str) -> WorkingCopy | None:
         """The folder that follows a target's part of an object store; None where the store is a folder itself."""
@@ -254,32 +254,6 @@ class World:
             return (path.read_text(encoding="utf-8").splitlines() or [""])[0].strip()
         except (OSError, UnicodeError):
             return ""
-
-    def _checked(self, url: str, where: str, hint: str) -> str:
-        try:
-            parts = parts_of(url)
-        except ValueError:
-            raise UsageError(f"{where} is not a PostgreSQL connection URL", hint) from None
-        if {"service", "servicefile"} & parts.keys():
-            raise UsageError(f"{where} names a service; its address has to stand here itself", hint)
-        if not parts.get("dbname"):
-            raise UsageError(f"{where} names no database", hint)
-        if len(parts["dbname"].encode()) > 63:
-            raise UsageError(f"{where} names a database with more than 63 bytes, which PostgreSQL would cut", hint)
-        if reveal(parts["dbname"]) != parts["dbname"]:
-            raise UsageError(f"{where} names a database with characters that stand for variables here", hint)
-        if not parts.get("password"):
-            secret_file(self._passfile(parts), where)
-        if any("\n" in value or value != value.strip() for value in parts.values()):
-            raise UsageError(
-                f"{where} holds a line break or begins or ends with a blank, which libpq's files can't", hint
-            )
-        return url
-
-    def _passfile(self, parts: Mapping[str, str]) -> Path:
-        """Where libpq looks for a password that the address does not hold. It would only warn, and go without."""
-        given = parts.get("passfile") or self.environ.get("PGPASSFILE") or "~/.pgpass"
-        return Path(os.path.expanduser(given))
 
     @property
     def private(self) -> Path:
@@ -406,15 +380,6 @@ class World:
 def application(run: str) -> str:
     """The name under which a run's sessions are known on the server."""
     return f"generalprobe {run}".strip()
-
-
-def _as_url(parts: Mapping[str, str]) -> str:
-    """libpq's keywords as a URL that applications read; a secret."""
-    user, password, name = (quote(parts.get(key, ""), safe="") for key in ("user", "password", "dbname"))
-    first = ("user", "password", "dbname", "host", "hostaddr", "port")
-    more = urlencode({key: value for key, value in parts.items() if key not in first})
-    where = f"postgresql://{user}:{password}@{parts['hostaddr']}:{parts['port']}/{name}"
-    return f"{where}?{more}" if more else where
 
 
 def _steers(name: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ops.inventory import load
+from ops.inventory_load import load
 from tests.commandline.test_faults import begin, ended
 from tests.commandline.test_pages import paste
 from tests.conftest import Done, Project

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from ops.errors import InventoryError, StepFailed, UsageError
-from ops.inventory import load
+from ops.inventory_load import load
 from ops.tools.health import check_health
 from ops.world import World
 from tests.conftest import Project

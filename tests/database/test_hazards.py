@@ -10,7 +10,7 @@ from collections.abc import Callable
 import django
 import pytest
 
-from ops import inventory
+from ops import inventory_load
 from ops.hazards import RULES, Foresight, Hazard, locks, look_ahead
 from ops.hazards import shape as shape_rules
 from ops.hazards.narrow import widens
@@ -30,7 +30,7 @@ CODE = "migrations.RunPython(nothing, migrations.RunPython.noop), "
 
 
 def look(shop: Project) -> Foresight:
-    return look_ahead(World(inventory.load(shop.folder / "inventory.yaml"), shop.env), "shop")
+    return look_ahead(World(inventory_load.load(shop.folder / "inventory.yaml"), shop.env), "shop")
 
 
 def hazards(shop: Project, code: str = "") -> list[Hazard]:
@@ -252,7 +252,7 @@ def test_what_rows_do_not_allow_is_told_and_is_what_happens(project: Make) -> No
     shop.query("update lessons_lesson set title = 'Stunde 1' where id <= 3")
     shop.query("update lessons_lesson set teacher_id = 2 where id = 2")
     shop.query("update lessons_lesson set title = 'Eine lange Stunde ' || id where id > 900")
-    world = World(inventory.load(shop.folder / "inventory.yaml"), shop.env)
+    world = World(inventory_load.load(shop.folder / "inventory.yaml"), shop.env)
     app = Application.read(probe(world, "shop", "shop"))
     works = json.loads(shop.manage("shell", "-c", EACH_ALONE).splitlines()[-1])
     with world.connect("shop") as connection:

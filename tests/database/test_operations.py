@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ops import inventory
+from ops import inventory_load
 from ops.operations import Application, Link
 from ops.probes import probe
 from ops.world import World
@@ -20,7 +20,7 @@ Make = Callable[..., Project]
 
 def found(shop: Project) -> dict[str, Any]:
     """What the probe finds."""
-    return probe(World(inventory.load(shop.folder / "inventory.yaml"), shop.env), "shop", "shop")
+    return probe(World(inventory_load.load(shop.folder / "inventory.yaml"), shop.env), "shop", "shop")
 
 
 def read(shop: Project) -> Application:

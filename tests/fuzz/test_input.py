@@ -19,7 +19,7 @@ from invoke.program import Program
 from ops.command import Query, Shell, show
 from ops.errors import OpsError, UsageError
 from ops.inputs import beside, named
-from ops.inventory import load
+from ops.inventory_load import load
 from ops.main import Options, start, world_of
 from ops.pages import page_inputs, pages, variables
 from ops.postgres import parts_of, service_file

@@ -19,8 +19,8 @@ from ops.defang.patterns import PATTERNS, suspects, words
 from ops.defang.rules import RULES
 from ops.defang.work import work
 from ops.errors import InventoryError
-from ops.inventory import load
 from ops.inventory_defang import Defang
+from ops.inventory_load import load
 from ops.postgres import parts_of
 from ops.rehearsal import led
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.inventory import load
+from ops.inventory_load import load
 from ops.ssh import host_of
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "docs/inventories").glob("*.yaml"))

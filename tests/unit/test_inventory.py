@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ops.errors import USAGE, InventoryError
-from ops.inventory import EXAMPLES, Connection, Inventory, Keep, Reference, Target, Window, find, load
+from ops.inventory import EXAMPLES, Connection, Inventory, Keep, Reference, Target, Window
 from ops.inventory_dump import Dump, bytes_a_second
+from ops.inventory_load import find, load
 
 SHIPPED = Path(__file__).parents[2] / "inventory.yaml"
 

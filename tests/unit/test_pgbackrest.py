@@ -19,7 +19,7 @@ from ops.engine.pgbackrest import read_info, trouble, version
 from ops.engine.place import led_aside, start_words
 from ops.engine.stanza import OnStanza, as_user
 from ops.errors import Refused, UsageError
-from ops.inventory import load
+from ops.inventory_load import load
 from ops.inventory_words import Keep
 from ops.postgres import parts_of
 from ops.retention import decide

@@ -14,7 +14,7 @@ from ops import journal
 from ops.command import Fact, Shell
 from ops.errors import OpsError, Refused, StepFailed
 from ops.inputs import Inputs
-from ops.inventory import load
+from ops.inventory_load import load
 from ops.journal import Event, Journal, State
 from ops.plan import make_plan
 from ops.run import Runner, lock_wait

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.errors import InventoryError, OpsError, UsageError
-from ops.inventory import load
+from ops.inventory_load import load
 from ops.schedule import kept, systemd
 from ops.schedule.kept import Installed, Outcome
 from ops.schedule.moments import following, last, mistake

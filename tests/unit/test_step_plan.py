@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ops.command import Fact, Secret, Shell
 from ops.inputs import DefangInputs, Inputs
-from ops.inventory import load
+from ops.inventory_load import load
 from ops.pages import page_inputs
 from ops.plan import Plan, faults, make_plan
 from ops.procedures.catalog import PROCEDURES

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ops import private
-from ops.inventory import load
+from ops.inventory_load import load
 from ops.world import World
 from tests.projects import write_project
 
