@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -89,3 +91,11 @@ def test_every_tool_is_a_task_with_the_same_options() -> None:
         for name, tool in TOOLS.items()
     }
     assert {name: options.split() for name, (_, options) in tool_tasks.TOOLS.items()} == takes
+
+
+@pytest.mark.parametrize("words", ["--list", "release --help"])
+def test_whoever_has_read_enough_of_a_list_sees_no_fault(project: Callable[..., Project], words: str) -> None:
+    shop = project("b")
+    line = f"{sys.executable} -m invoke {words} | head -n 1"
+    done = subprocess.run(["sh", "-c", line], cwd=shop.folder, env=shop.env, capture_output=True, text=True)
+    assert done.stdout.strip() and done.stderr == ""
