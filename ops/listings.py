@@ -45,6 +45,8 @@ def backups(options: Options) -> int:
         states = journal.runs(target_folder(world, name))
         done, bad = proved.proved(states), proved.failed(states)
         pinned = pins(target_folder(world, name))
+        copy = world.working_copy(name)
+        stored = copy.stored if copy else None
         for manifest in backup.backups(target_folder(world, name)):
             count = sum(manifest.rows.values())
             rows.append(
@@ -54,6 +56,7 @@ def backups(options: Options) -> int:
                     + (f" (delta of {manifest.delta_of})" if manifest.delta_of else "")
                     + engine_told(world, manifest)
                     + (" (pinned)" if manifest.backup in pinned else "")
+                    + (" (HERE ONLY)" if stored is not None and manifest.backup not in stored else "")
                     + (f" (without {listed(sorted(manifest.excluded))})" if manifest.excluded else ""),
                     backup.age(manifest.taken_at),
                     f"{manifest.whole / 1e6:,.1f} MB",
@@ -73,6 +76,7 @@ def backups(options: Options) -> int:
                     "commit": manifest.commit,
                     "proved": done[manifest.backup].data() if manifest.backup in done else None,
                     "pinned": pinned.get(manifest.backup),
+                    **({"stored": manifest.backup in stored} if stored is not None else {}),
                     **({"failed_drill": bad[manifest.backup]} if manifest.backup in bad else {}),
                     **({"delta_of": manifest.delta_of} if manifest.delta_of else {}),
                     **engine_data(world, manifest),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -49,6 +50,8 @@ class WorkingCopy:
         # Why the store could not be asked, the last time.
         self.trouble: OpsError | None = None
         self._followed = False
+        # The backups that the store has whole; None where it could not be asked.
+        self.stored: set[str] | None = None
 
     def follow(self) -> None:
         """Fetch what is new there and send what is new here, once in a process.
@@ -61,6 +64,7 @@ class WorkingCopy:
         self._followed = True
         try:
             there = listed(self.store, self.target)
+            self.stored = {name.split("/")[1] for name in there if re.fullmatch(f"backups/[^/]+/{MANIFEST}", name)}
             groups: dict[str, dict[str, Kept]] = {"": {}}
             groups |= {f"runs/{path.name}": {} for path in (self.folder / "runs").glob("*")}
             for name, kept in there.items():

@@ -119,9 +119,12 @@ def test_a_line_that_is_cut_leaves_no_backup_in_the_store(shop: Project, at: Lin
     assert "Try:" in done.out + done.err and "inv resume" in done.out + done.err
     at.limit, at.cut = -1, False
     assert not any(name.endswith("/manifest.json") for name in names(shop))
+    assert "(HERE ONLY)" in shop.inv("backups").out
     resumed = shop.inv("resume")
     assert resumed.code == 0, resumed.out + resumed.err
     assert any(name.endswith("/manifest.json") for name in names(shop))
+    listed = shop.inv("backups", "--json").out
+    assert '"stored": true' in listed and "HERE ONLY" not in shop.inv("backups").out
 
 
 @pytest.mark.parametrize("harm", ["bit", "gone"])
