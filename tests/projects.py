@@ -9,6 +9,16 @@ from pathlib import Path
 
 import yaml
 
+# What a masked clone of such a project needs: columns that Django's own tables have, and one of the application's.
+DEFANG = {
+    "mask": {
+        "public.auth_user.username": "name",
+        "public.auth_user.first_name": "name",
+        "public.auth_user.last_name": "name",
+        "public.auth_user.email": "email",
+        "public.lessons_teacher.name": "name",
+    }
+}
 SETTINGS = """
 import os
 from urllib.parse import unquote, urlsplit

@@ -80,10 +80,6 @@ MIGRATIONS = {
         """migrations.RunSQL("update lessons_teacher set email = 'a@b' where id = 1")""",
     ),
 }
-# Columns that Django's own tables have, and one of the application's.
-PEOPLE = ("username", "first_name", "last_name", "email")
-DEFANG = {"mask": {f"public.auth_user.{name}": "email" if name == "email" else "name" for name in PEOPLE}}
-DEFANG["mask"]["public.lessons_teacher.name"] = "name"
 Applied = tuple[str, ...]
 Tables = dict[str, tuple[int, str]]
 
@@ -158,7 +154,7 @@ class Stage:
         target: dict[str, object] = {"lock_timeout": 2.0, "retries": 1, "health": ["true"], "keep_replaced": 0}
         target["deploy"] = ["test", "!", "-e", str(self.broken)]
         if self.far:
-            target |= {"store": self.url, "defang": DEFANG}
+            target |= {"store": self.url, "defang": projects.DEFANG}
         projects.write_project(self.project_folder, "b", target)
         app = self.project_folder / "shop" / "lessons"
         for name, given in MIGRATIONS.items():
