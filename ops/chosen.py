@@ -19,7 +19,7 @@ MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]+\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?\s*(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)?", re.IGNORECASE
 )
 RELEASES = ("release", "promote")
-ROLLBACKS = ("rollback", "rollback-to-replaced", "auto-rollback")
+ROLLBACKS = ("rollback", "rollback-to-replaced", "auto-rollback", "railway-restore")
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,8 @@ class Inputs(BaseModel):
     that is restored is encrypted, and ``identity`` (``env:NAME``, ``file:PATH``) opens it. ``apart``: production is not
     asked for anything. ``dump_over`` are the words that reach a shell beside the database, where pg_dump runs; empty
     where it runs here. ``dump_port`` is the server's port as that shell's machine knows it; empty in its container.
+    ``volume_backup`` is the ID of Railway's own backup that is restored, ``railway_database`` the place of the
+    database's service; ``no_safety``: no last dump is made before.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -153,6 +155,9 @@ class Inputs(BaseModel):
     railway_backups: bool = False
     dump_over: tuple[str, ...] = ()
     dump_port: str = ""
+    volume_backup: str = ""
+    railway_database: str = ""
+    no_safety: bool = False
 
     @field_validator("run", "backup", "certificate")
     @classmethod

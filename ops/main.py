@@ -27,6 +27,7 @@ from ops.plan import Plan, make_plan
 from ops.private import close_store
 from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
+from ops.put_back import put_back
 from ops.render import plan_text
 from ops.run import Runner
 from ops.salvage.wanted import Asked
@@ -51,6 +52,7 @@ class Options:
     kept: str = ""
     auto_rollback: bool = False
     salvage: Asked | None = None
+    no_safety: bool = False
 
 
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
@@ -151,9 +153,10 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
             freeze=options.freeze,
             export=options.export,
             salvage=options.salvage,
+            no_safety=options.no_safety,
         )
-        look = drilled(world, world.inventory.target(target), wanted) if name == "drill" else None
-        inputs = look or bind(world, name, target, wanted)
+        binds = {"drill": drilled, "railway-restore": put_back}.get(name)
+        inputs = binds(world, world.inventory.target(target), wanted) if binds else bind(world, name, target, wanted)
     except NothingToDo as nothing:
         screen.show(
             {

@@ -16,6 +16,7 @@ from ops.tools import (
     railway,
     rehearsal,
     salvage,
+    volume,
 )
 from ops.tools.registry import TOOLS, WATCHES
 
@@ -35,4 +36,5 @@ __all__ = [
     "railway",
     "rehearsal",
     "salvage",
+    "volume",
 ]
