@@ -12,6 +12,7 @@ from pathlib import Path
 from ops.backup import Manifest, age, backups
 from ops.errors import UsageError
 from ops.journal import State
+from ops.volume import VolumeBackup
 
 # What is a backup only for somebody who names it, by the end of its id, and why.
 SPECIAL = {"_safety": "it holds what a rollback replaced", "_delta": "it holds only what was written since a backup"}
@@ -65,6 +66,18 @@ def said(manifest: Manifest) -> str:
     rows, tables = sum(manifest.rows.values()), len(manifest.rows)
     taken = f"{manifest.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({age(manifest.taken_at)} ago)"
     return f"{manifest.backup}, taken {taken}, {rows:,} rows in {tables} tables"
+
+
+def newest(folder: Path) -> Manifest | None:
+    """The newest backup of the whole of production, in a target's folder; None where there is none."""
+    known = [one for one in backups(folder) if not special(one.backup)]
+    return max(known, key=lambda one: one.taken_at, default=None)
+
+
+def said_of(one: VolumeBackup) -> str:
+    """One of Railway's own backups as a person knows it."""
+    when = f"{one.taken.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({age(one.taken)} ago)" if one.taken else "an unknown moment"
+    return f"Railway's backup {one.name or 'without a name'} ({one.id}) of {when}"
 
 
 def moment(text: str) -> datetime:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from ops import backup, chosen
 from ops.backup import Manifest, age
 from ops.bind import Wanted, anew, compression, dump_inputs, fitting, health_inputs, railway_inputs, some_tools
+from ops.chosen import newest, said_of
 from ops.errors import Refused, Unreachable, UsageError
 from ops.inputs import Inputs
 from ops.inventory import Target
 from ops.lock import RunLock
 from ops.on_volume import OnVolume
 from ops.probes import app_inputs, identity, target_folder
-from ops.volume import VolumeBackup
 from ops.world import World
 
 
@@ -47,7 +44,7 @@ def put_back(world: World, entry: Target, wanted: Wanted) -> Inputs:
         **dump_inputs(world, entry),
         **health_inputs(entry),
         backup=ours.backup if ours else "",
-        chosen=f"{said(meant)}, of the whole volume; {_prefer(entry.name, ours)}",
+        chosen=f"{said_of(meant)}, of the whole volume; {_prefer(entry.name, ours)}",
         app=app_inputs(world, entry.name),
         ssh=host.words if host else (),
         volume_backup=meant.id,
@@ -84,28 +81,6 @@ def _database(world: World, entry: Target, ours: Manifest | None, wanted: Wanted
         "compress": compression(tools, entry, int(here["number"]) // 10000),
         "tools": str(tools.major),
     }
-
-
-def newest(folder: Path) -> Manifest | None:
-    """The newest of our dumps that is one of the whole of production."""
-    known = [one for one in backup.backups(folder) if not chosen.special(one.backup)]
-    return max(known, key=lambda one: one.taken_at, default=None)
-
-
-def moment_of(created: str) -> datetime | None:
-    """When Railway took a backup; None where it does not say."""
-    try:
-        found = datetime.fromisoformat(created)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def said(one: VolumeBackup) -> str:
-    """One of Railway's backups as a person knows it."""
-    moment = moment_of(one.created)
-    when = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({age(moment)} ago)" if moment else "an unknown moment"
-    return f"Railway's backup {one.name or 'without a name'} ({one.id}) of {when}"
 
 
 def _prefer(target: str, ours: Manifest | None) -> str:

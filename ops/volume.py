@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ops.railway import Place
@@ -101,6 +102,20 @@ class VolumeBackup:
     created: str
     expires: str
     megabytes: float
+
+    @property
+    def taken(self) -> datetime | None:
+        """When it was taken; None where Railway does not say."""
+        return moment_of(self.created)
+
+
+def moment_of(created: str) -> datetime | None:
+    """A moment as Railway writes it; None where it is none."""
+    try:
+        found = datetime.fromisoformat(created)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def backups(said: str, call: Call) -> list[VolumeBackup]:

@@ -14,8 +14,8 @@ from ops.fingerprint import Fingerprint
 from ops.lock import RunLock
 from ops.on_volume import OnVolume
 from ops.probes import target_folder
-from ops.put_back import moment_of, newest, said
 from ops.tools.registry import tool
+from ops.volume import moment_of
 from ops.world import World
 
 # Seconds: until the restored database has to answer, and between two looks.
@@ -32,10 +32,10 @@ LIFE = (
 def volume_glance(world: World, *, target: str, volume_backup: str, safety: str = "") -> str:
     """Say what a restore of Railway's backup would take away, and which dump of ours is the better way."""
     volumes = OnVolume(world.railway(target))
-    meant, ours = volumes.chosen(volume_backup), newest(target_folder(world, target))
+    meant, ours = volumes.chosen(volume_backup), chosen.newest(target_folder(world, target))
     last = f"the last dump, {safety}, will hold it" if safety else "no last dump is made, so it is lost for good"
     lines = [
-        f"{said(meant)} takes the place of the whole volume, and the service goes down for it. What was written since "
+        f"{chosen.said_of(meant)} takes the place of the whole volume, and the service goes down for it. What was written since "
         f"is live no more; which rows that is can't be known before: {last}"
     ]
     if ours:
@@ -66,7 +66,7 @@ def check_volume_backup(world: World, *, target: str, place: str, volume_backup:
             "changed",
             "the inventory as it was, or a new run",
         )
-    return f"{said(OnVolume(on).chosen(volume_backup))} is of {place}"
+    return f"{chosen.said_of(OnVolume(on).chosen(volume_backup))} is of {place}"
 
 
 @tool

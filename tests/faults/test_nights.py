@@ -21,6 +21,7 @@ from ops.procedures.catalog import PROCEDURES
 from ops.tasks import namespace
 from tests.conftest import Done, Project
 from tests.faults.oracle import Oracle
+from tests.faults.places import ELSEWHERE
 from tests.faults.stage import MORE, Stage, applied, tables, wait_for
 
 pytestmark = pytest.mark.faults
@@ -66,7 +67,9 @@ DAMAGES = [flip, lose, cut_short, other_fingerprint]
 TAKE_BACKUPS = [
     name
     for name in PROCEDURES
-    if name in namespace.task_names and "backup" in {argument.name for argument in namespace[name].get_arguments()}
+    if name not in ELSEWHERE
+    and name in namespace.task_names
+    and "backup" in {argument.name for argument in namespace[name].get_arguments()}
 ]
 
 
