@@ -33,7 +33,7 @@ NEEDS_STORE = {"backup", "clone-prod-to-test", "release"}
 NEEDS_APP = {"migrate-test", "verify", "promote", "release"}
 # Where the inventory has `defang`: what gives people a copy is defanged; a rehearsal needs the true rows, elsewhere.
 # These restore no backup, so pg_restore need not read one.
-ONLY_DUMP = {"backup", "freeze", "unfreeze", "discard-replaced", "promote"}
+ONLY_DUMP = {"backup", "freeze", "unfreeze", "discard-replaced", "promote", "railway-restore"}
 # Where a page finds the database's project, environment and service.
 DATABASE_ON = ("DATABASE_PROJECT", "DATABASE_ENVIRONMENT", "DATABASE_SERVICE")
 DEFANGS = {"clone-prod-to-test"}
@@ -55,7 +55,8 @@ class Wanted:
     draft declarations for what is refused; ``auto_rollback``: for ``release`` and ``promote``; ``failed_run``: the
     release that is to be taken back; ``freeze``, ``export``: for ``rollback``, freeze production meanwhile, and keep
     what differs as a backup of its own; ``salvage``: the tables that are to come back; ``max_rate``: for ``backup``,
-    how much a second is written, instead of what the inventory says.
+    how much a second is written, instead of what the inventory says; ``no_safety``: for ``railway-restore``, make no
+    last dump before.
     """
 
     backup: str = ""
@@ -67,6 +68,7 @@ class Wanted:
     export: bool = False
     salvage: Asked | None = None
     max_rate: str = ""
+    no_safety: bool = False
 
 
 def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -> Inputs:  # noqa: B008

@@ -14,6 +14,7 @@ from ops.errors import UsageError
 from ops.fingerprint import not_backed_up
 from ops.inputs import PHYSICAL, UNPACKED
 from ops.journal import State
+from ops.volume import VolumeBackup
 
 # What is a backup only for somebody who names it, by the end of its id, and why.
 SPECIAL = {
@@ -25,7 +26,7 @@ MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]+\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?\s*(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)?", re.IGNORECASE
 )
 RELEASES = ("release", "promote")
-ROLLBACKS = ("rollback", "rollback-to-replaced", "auto-rollback")
+ROLLBACKS = ("rollback", "rollback-to-replaced", "auto-rollback", "railway-restore")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,18 @@ def said(manifest: Manifest) -> str:
     taken = f"{manifest.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({age(manifest.taken_at)} ago)"
     rest = not_backed_up(manifest.excluded)
     return f"{manifest.backup}, taken {taken}, {rows:,} rows in {tables} tables" + (f"; {rest}" if rest else "")
+
+
+def newest(folder: Path) -> Manifest | None:
+    """The newest backup of the whole of production, in a target's folder; None where there is none."""
+    known = [one for one in backups(folder) if not special(one.backup)]
+    return max(known, key=lambda one: one.taken_at, default=None)
+
+
+def said_of(one: VolumeBackup) -> str:
+    """One of Railway's own backups as a person knows it."""
+    when = f"{one.taken.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({age(one.taken)} ago)" if one.taken else "an unknown moment"
+    return f"Railway's backup {one.name or 'without a name'} ({one.id}) of {when}"
 
 
 def moment(text: str) -> datetime:

@@ -119,7 +119,8 @@ class Inputs(BaseModel):
     more than ``rate`` bytes a second; 0 where nothing holds it back. ``physical`` is pgBackRest's stanza, where
     the run is about one of its backups. ``dump_over`` are the words that reach a shell beside
     the database, where pg_dump runs; empty where it runs here. ``dump_port`` is the server's port as that shell's
-    machine knows it; empty in its container.
+    machine knows it; empty in its container. ``volume_backup`` is the ID of Railway's own backup that is restored,
+    ``railway_database`` the place of the database's service; ``no_safety``: no last dump is made before.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -179,6 +180,9 @@ class Inputs(BaseModel):
     physical: PhysicalInputs | None = None
     dump_over: tuple[str, ...] = ()
     dump_port: str = ""
+    volume_backup: str = ""
+    railway_database: str = ""
+    no_safety: bool = False
 
     @field_validator("run", "backup", "certificate")
     @classmethod

@@ -252,7 +252,7 @@ def environment(options: Options) -> int:
         world.url(aside_of(name))
     if entry.railway:
         values["RAILWAY"] = railway_inputs(world, entry)["railway"]
-    if entry.pg_dump == "container":
+    if entry.railway:
         place = world.railway(name).database
         values |= dict(zip(DATABASE_ON, (place.project, place.environment, place.service), strict=True))
     if entry.pg_dump == "host":

@@ -29,6 +29,7 @@ from ops.preview import glance, show_plan
 from ops.private import close_store
 from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
+from ops.put_back import put_back
 from ops.run import Runner
 from ops.salvage.wanted import Asked
 from ops.standing import stands
@@ -53,6 +54,7 @@ class Options:
     auto_rollback: bool = False
     salvage: Asked | None = None
     max_rate: str = ""
+    no_safety: bool = False
 
 
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
@@ -156,9 +158,11 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
             export=options.export,
             salvage=options.salvage,
             max_rate=options.max_rate,
+            no_safety=options.no_safety,
         )
         entry = world.inventory.target(target)
-        look = drilled(world, entry, wanted) if name == "drill" else physical(world, name, entry, wanted)
+        own = {"drill": drilled, "railway-restore": put_back}.get(name)
+        look = own(world, entry, wanted) if own else physical(world, name, entry, wanted)
         inputs = look or bind(world, name, target, wanted)
     except NothingToDo as nothing:
         screen.show(

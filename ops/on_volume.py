@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ops import volume
-from ops.errors import OpsError, StepFailed, Unreachable
+from ops import railway, volume
+from ops.errors import OpsError, StepFailed, Unreachable, UsageError
 from ops.on_railway import CallFailed, OnRailway
 from ops.volume import Call, VolumeBackup
 
@@ -84,6 +84,69 @@ class OnVolume:
             hint = f"railway postgres pitr backup lock {found.id if found else 'ID'}"
             raise StepFailed(f"{self.name}: Railway's backup {name} still expires", hint)
         return found
+
+    def chosen(self, wanted: str) -> VolumeBackup:
+        """The backup that is meant by its ID or its name.
+
+        Raises:
+            NotInPlan: there are none to be had.
+            UsageError: there is none of that name, or more than one; the message lists what there is.
+        """
+        known = self.backups()
+        fit = [one for one in known if wanted in (one.id, one.name)]
+        if len(fit) == 1:
+            return fit[0]
+        listed = ", ".join(f"{one.id} ({one.name or 'automatic'}, {one.created[:16]})" for one in known[:4]) or "none"
+        raise UsageError(
+            f"{self.name}: Railway has {len(fit) or 'no'} backup{'s' * (len(fit) != 1)} {wanted!r}; the newest are: "
+            f"{listed}",
+            f"--backup={known[0].id}   or   inv backups --target={self.name}" if known else "inv rollback --help",
+        )
+
+    def volume(self) -> str:
+        """Which volume the database's service has now, to be compared with what it had."""
+        named = self.on.named
+        said = self.on.ask(railway.status_words(named.project, named.environment))
+        try:
+            return volume.volume_in(said, self.on.database)
+        except (ValueError, KeyError, TypeError):
+            raise self.on.strange("status") from None
+
+    def staged(self) -> bool | None:
+        """Whether changes wait in the environment to be applied; None where the token may not know."""
+        try:
+            return volume.staged(self.on.ask(volume.staged_words(self.on.database)))
+        except CallFailed as error:
+            if volume.not_in_plan(error.said):
+                return None
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise self.on.strange("api environmentStagedChanges") from None
+
+    def restore(self, backup: str) -> str:
+        """Ask for a backup in the place of the volume; what the CLI says is no proof of it.
+
+        Returns:
+            why it is not known how that ended; empty where the CLI says that it did.
+
+        Raises:
+            CallFailed: it was refused, so nothing of it goes on.
+            UsageError: the CLI is too old.
+        """
+        self.can_restore()
+        try:
+            self._ask(volume.restoring(backup))
+        except CallFailed as error:
+            if volume.refused(error.said):
+                raise
+            return error.message
+        return ""
+
+    def can_restore(self) -> None:
+        """Raises UsageError where the CLI has no command for a restore."""
+        if self.on.version < volume.COMMANDS_SINCE:
+            now, wanted = (".".join(map(str, one)) for one in (self.on.version, volume.COMMANDS_SINCE))
+            raise UsageError(f"{self.name}: railway {now} can't restore a backup; {wanted} can", "railway upgrade")
 
     def schedule(self) -> tuple[str, ...]:
         """Which automatic backups there are: of ``daily``, ``weekly`` and ``monthly``.

@@ -65,6 +65,9 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         checks=entry.checks,
         deploy=entry.deploy or (),
         railway=placeholder("RAILWAY") if entry.railway else "",
+        railway_database="/".join(map(placeholder, DATABASE_ON)),
+        volume_backup=placeholder("VOLUME_BACKUP"),
+        freezes=procedure == "railway-restore",
         **railway_wishes(entry),
         **_beside(world, entry),
         health=health.get("health", ()),
@@ -73,7 +76,7 @@ def page_inputs(world: World, target: str, procedure: str) -> Inputs:
         kept_oid=placeholder("KEPT_OID"),
         keep_replaced=entry.keep_replaced,
         failed_run=placeholder("FAILED_RUN"),
-        frozen=procedure not in ("rollback", "rollback-to-replaced", "salvage"),
+        frozen=procedure not in ("rollback", "rollback-to-replaced", "salvage", "railway-restore"),
         salvage=_salvage() if procedure == "salvage" else None,
         defang=DefangInputs() if procedure in DEFANGS and entry.defang is not None else None,
         release=placeholder("RELEASE"),
@@ -143,6 +146,8 @@ def variables(c: Inputs, procedure: str) -> list[str]:
         lines.append(f'export CERTIFICATE="$(basename "$(ls {there} | grep .json$ | tail -n 1)" .json)"')
     if procedure in ("rollback-to-replaced", "discard-replaced"):
         lines += kept_variables(c)
+    if procedure == "railway-restore":
+        lines.append(': "${VOLUME_BACKUP:?export VOLUME_BACKUP=ID: of Railway, as inv backups lists it}"')
     if procedure == "auto-rollback":
         lines.append('export FAILED_RUN="${BACKUP%_last}"')
     if c.salvage:

@@ -47,6 +47,7 @@ HELP = {
     "freeze": "production refuses writes until the way back is through, so that nothing is written meanwhile",
     "export": "keep the rows that differ as a backup of their own, RUN_delta",
     "max_rate": "write the dump at no more than so many bytes a second: 500kB, 20MB (docs/large.md)",
+    "no_safety": "make no last dump before: for a database that does not answer, or can't be dumped",
     "deep": "read all of the newest backup and compare every sha256",
     "metrics": "a file for Prometheus' textfile collector",
     "table": "a table of the backup whose rows are to come back; may be repeated, or several with commas between",
@@ -173,6 +174,19 @@ def rollback(  # type: ignore[no-untyped-def]
     kept = "" if to_replaced is True else to_replaced
     name = "rollback-to-replaced" if to_replaced else "rollback"
     _procedure(name, c, backup, kept=kept, freeze=freeze, export=export, **given)
+
+
+@operation
+def railway_restore(  # type: ignore[no-untyped-def]
+    c, backup="", target="", no_safety=False, confirm="", json=False, plan=False, reason="", inventory=""
+):
+    """Put one of Railway's own backups in the place of production's volume; where there is a dump, prefer inv rollback.
+
+    Example: inv railway-restore --backup=ID --plan
+             inv railway-restore --backup=20261123_021500_a1b2 --confirm=shop
+    """
+    given = {"target": target, "confirm": confirm, "json": json, "plan": plan, "reason": reason, "inventory": inventory}
+    _procedure("railway-restore", c, backup, no_safety=no_safety, **given)
 
 
 @operation
@@ -340,6 +354,7 @@ namespace = Collection(
     promote,
     rollback,
     discard_replaced,
+    railway_restore,
     salvage,
     recover,
     operation(drill),

@@ -20,6 +20,18 @@ STANZA = "target stanza folder"
 TOOLS = {
     "seal": ("Write the manifest of a finished dump and give it its name.", "target backup_id run"),
     "check-streamed": ("Compare a dump that came as a stream with what was sent.", "target backup_id"),
+    "volume-glance": ("Say what Railway's backup would take away.", "target volume_backup safety?"),
+    "check-volume-backup": ("Say whether Railway still has a backup of that volume.", "target place volume_backup"),
+    "check-unstaged": ("Say whether nothing waits in the environment.", "target"),
+    "check-alone": ("Say whether no other run is at work.", "target database run"),
+    "note-volume": ("Note which volume there is.", "target volume_backup report"),
+    "volume-restore": (
+        "Ask Railway for its backup in the place of the volume, and wait.",
+        "target place volume_backup report database system? timeout? every?",
+    ),
+    "check-volume-restored": ("Say whether the backup is in place.", "target report database system?"),
+    "check-volume-untouched": ("Say whether Railway was not asked.", "target report"),
+    "volume-account": ("Say what is live now, against our dumps.", "target report after safety?"),
     "store-backup": ("Send a backup to the object store.", "target backup_id"),
     "check-stored": ("Say whether the object store has every file of a backup.", "target backup_id deep?"),
     "check-backup": ("Compare every file of a backup with its manifest.", "target backup_id"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ops.railway import Place
@@ -68,6 +69,15 @@ def locking(backup: str) -> Call:
     return Call(("backup", "lock", backup), "volumeInstanceBackupLock", "mutation", "", "", given)
 
 
+def restoring(backup: str) -> Call:
+    """Puts a backup in the place of the volume, and ends when that is deployed, or after half an hour.
+
+    Railway copies it into a new volume and stages the exchange; the CLI then applies all that is staged in the
+    environment. By GraphQL the two are apart, so an older CLI is not asked for it.
+    """
+    return Call(("backup", "restore", backup, "-y"), "", "", "")
+
+
 def schedule_listing() -> Call:
     """The kinds of automatic backups that are set."""
     return Call(("schedule", "list"), "volumeInstanceBackupScheduleList", "query", "", "{ kind } ")
@@ -92,6 +102,20 @@ class VolumeBackup:
     created: str
     expires: str
     megabytes: float
+
+    @property
+    def taken(self) -> datetime | None:
+        """When it was taken; None where Railway does not say."""
+        return moment_of(self.created)
+
+
+def moment_of(created: str) -> datetime | None:
+    """A moment as Railway writes it; None where it is none."""
+    try:
+        found = datetime.fromisoformat(created)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def backups(said: str, call: Call) -> list[VolumeBackup]:
@@ -129,12 +153,52 @@ def instance_in(status: str, place: Place) -> str:
     Raises:
         ValueError: this is no project.
     """
+    return str(_instance(status, place).get("id", ""))
+
+
+def volume_in(status: str, place: Place) -> str:
+    """Which volume a service has in its environment, as one text to be compared; empty where it has none.
+
+    Raises:
+        ValueError: this is no project.
+    """
+    found = _instance(status, place)
+    return f"{found.get('id', '')} {(found.get('volume') or {}).get('id', '')}".strip()
+
+
+def _instance(status: str, place: Place) -> dict[str, Any]:
     for edge in json.loads(status)["environments"]["edges"]:
         if edge["node"]["id"] == place.environment:
             for volume in edge["node"].get("volumeInstances", {}).get("edges", []):
                 if volume["node"].get("serviceId") == place.service:
-                    return str(volume["node"]["id"])
-    return ""
+                    return dict(volume["node"])
+    return {}
+
+
+def staged_words(place: Place) -> tuple[str, ...]:
+    """What asks for the changes that wait in an environment to be applied."""
+    field = "environmentStagedChanges(environmentId: $environmentId) { status patch }"
+    query = f"query($environmentId: String!) {{ {field} }}"
+    return ("railway", "api", query, f"--raw-var=environmentId={place.environment}", "--compact")
+
+
+def staged(said: str) -> bool:
+    """Whether any are waiting.
+
+    Raises:
+        ValueError: this is no list of changes.
+    """
+    found = (json.loads(said).get("data") or {})["environmentStagedChanges"]
+    patch = (found or {}).get("patch") or {}
+    if not isinstance(patch, dict):
+        raise ValueError("not what the CLI prints")
+    return any(part not in ({}, None) for part in patch.values())
+
+
+def refused(said: str) -> bool:
+    """Whether a restore was refused before it began: then nothing of it goes on at Railway."""
+    told = ("HA cluster", "Failed to restore from the backup", "RATELIMITED", "ratelimited", "non-interactive")
+    return not_in_plan(said) or any(one in said for one in told)
 
 
 def not_in_plan(said: str) -> bool:

@@ -11,6 +11,7 @@ from ops.procedures.kept import discard, to_replaced
 from ops.procedures.migrate import migrate_test, verify
 from ops.procedures.physical import backup_pgbackrest, drill_pgbackrest, unpack
 from ops.procedures.promote import promote
+from ops.procedures.railway_restore import railway_restore
 from ops.procedures.release import release
 from ops.procedures.rollback import rollback
 from ops.procedures.salvage import salvage
@@ -30,6 +31,7 @@ PROCEDURES: dict[str, Procedure] = {
         to_replaced,
         discard,
         salvage,
+        railway_restore,
         drill,
         freeze,
         unfreeze,

@@ -18,6 +18,7 @@ from ops.tools import (
     rehearsal,
     room,
     salvage,
+    volume,
 )
 from ops.tools.registry import TOOLS, WATCHES
 
@@ -39,4 +40,5 @@ __all__ = [
     "rehearsal",
     "room",
     "salvage",
+    "volume",
 ]

@@ -1,0 +1,189 @@
+"""railway-restore: Railway's own backup of the whole volume, in place; a dump is the better way, where there is one."""
+
+from __future__ import annotations
+
+from ops.command import Command, Query, Tool
+from ops.inputs import Inputs
+from ops.procedures.backup import backup, in_store, is_production, same_place
+from ops.procedures.promote import FROZEN, freeze_now, is_frozen, takes_writes, unfreeze_now
+from ops.procedures.rollback import kept_safety, safety
+from ops.step import Procedure, check, commands
+
+WITH_DUMP = "Not with `--no-safety`."
+IF_FREEZES = "Only where production is not frozen yet, and not with `--no-safety`."
+
+railway_restore = Procedure(
+    "railway-restore",
+    "Restore Railway's own backup, in place",
+    """Puts one of Railway's own backups in the place of the database's whole volume. Only on Railway, and only where no
+    dump will do: `inv rollback` restores beside production, shows which rows would go, and keeps what was live; this
+    takes the service down and replaces all that was written since. What is live is frozen and dumped before, so that
+    nothing is lost; with `--no-safety`, for a database that does not answer or can't be dumped, it is not.""",
+    """Until Railway was asked, production is only frozen, and `inv undo` lets it take writes again. After that nothing
+    takes it back but the last dump: `inv rollback --backup=…_safety`. If the exchange is staged and not applied, apply
+    it on Railway's canvas (Deploy), then `inv resume`: it asks for no second restore. The volume that was replaced
+    stays on Railway, unmounted, with its own backups; Railway's support can tell for how long.""",
+    exclusive=False,
+    task="inv railway-restore --backup=$VOLUME_BACKUP",
+    afterwards=lambda c: (
+        f"inv salvage --backup={c.run}_safety --table=TABLE --target={c.target}   brings back what was written since"
+        if not c.no_safety
+        else f"inv backup --target={c.target}"
+    ),
+)
+
+
+def last(c: Inputs) -> Inputs:
+    """The inputs of the last dump. Railway's own backups of what is replaced go with its volume."""
+    return safety(c).model_copy(update={"railway_backups": False})
+
+
+def kept_last(c: Inputs) -> Inputs:
+    """The same when it goes into the store."""
+    return kept_safety(c).model_copy(update={"railway_backups": False})
+
+
+def dumped(c: Inputs) -> str:
+    """The id of the last dump; empty where none is made."""
+    return "" if c.no_safety else last(c).backup
+
+
+def report(c: Inputs) -> str:
+    """Where it is noted what was there before."""
+    return f"{c.run_folder}/volume.json"
+
+
+def meant(c: Inputs) -> dict[str, str]:
+    """Whose volume, and which of its backups."""
+    return {"target": c.target, "place": c.railway_database, "volume_backup": c.volume_backup}
+
+
+def _noted(c: Inputs) -> dict[str, str]:
+    return {"target": c.target, "report": report(c), "database": c.database, "system": c.system}
+
+
+@check("Railway still has that backup of this database's volume", "inv backups", once=True)
+def has_backup(c: Inputs) -> list[Command]:
+    """A name can be given to another service, and a backup expires."""
+    return [*same_place(c), Tool("check-volume-backup", meant(c))]
+
+
+@check("Nothing else is staged in that environment", "Railway: the project's canvas, Details", once=True)
+def nothing_staged(c: Inputs) -> Command:
+    """Railway stages the exchange of the volume, and applies with it whatever else waits there."""
+    return Tool("check-unstaged", {"target": c.target})
+
+
+@check("No other run is at work, and the database is the planned one", "inv status", once=True)
+def is_alone(c: Inputs) -> list[Command]:
+    """A run lock can't be held here: it is a session of the server that goes down."""
+    if c.no_safety:
+        return same_place(c)
+    alone = Tool("check-alone", {"target": c.target, "database": c.database, "run": c.run})
+    return [*commands(is_production.act, c), alone]
+
+
+@check("The database answers, is the planned one, and is not what was there before", "inv resume")
+def is_restored(c: Inputs) -> Command:
+    """The CLI can say that it restored and deployed, and nothing was."""
+    return Tool("check-volume-restored", _noted(c))
+
+
+@check("Railway was not asked for the restore")
+def not_asked(c: Inputs) -> Command:
+    """As long as it was not, production is what it was."""
+    return Tool("check-volume-untouched", {"target": c.target, "report": report(c)})
+
+
+@railway_restore.step("Say what goes, and which dump is the better way", gates=(has_backup,), reads=True, again=True)
+def look(c: Inputs) -> Command:
+    """Railway's backup is of the whole volume: which rows were written since can't be known before."""
+    given = {"target": c.target, "volume_backup": c.volume_backup}
+    return Tool("volume-glance", given | ({"safety": dumped(c)} if dumped(c) else {}))
+
+
+@railway_restore.step(
+    "Freeze production",
+    gates=(is_alone, nothing_staged),
+    proof=is_frozen,
+    undo=unfreeze_now,
+    again=True,
+    confirm=True,
+    meanwhile=FROZEN,
+    when=lambda c: c.freezes,
+    only=IF_FREEZES,
+)
+def freeze(c: Inputs) -> Command:
+    """Every new session is read-only and the old ones end: nothing can be written any more that the last dump does not
+    hold. The service goes down for the restore anyway."""
+    return freeze_now(c)
+
+
+railway_restore.include(
+    backup,
+    inputs=last,
+    when=lambda c: not c.no_safety,
+    prefix="safety-",
+    label="Safety backup: ",
+    only=WITH_DUMP,
+)
+
+
+@railway_restore.step("Note which volume there is", reads=True, again=True)
+def note(c: Inputs) -> Command:
+    """What answers afterwards must be another volume, or a server that has gone back, and the same database."""
+    return Tool("note-volume", {"target": c.target, "volume_backup": c.volume_backup, "report": report(c)})
+
+
+@railway_restore.step(
+    "Let Railway put its backup in the place of the volume",
+    gates=(is_alone, has_backup, nothing_staged),
+    proof=is_restored,
+    final="The volume was replaced. The way back is the last dump: `inv rollback --backup=…_safety`.",
+    untouched=not_asked,
+    again=True,
+    confirm=True,
+    doubted=lambda facts: True,
+    data="Railway's backup is live, in place of all that was written since",
+    ends=FROZEN,
+)
+def restore(c: Inputs) -> Command:
+    """`railway postgres pitr backup restore`: copies the backup into a new volume, stages the exchange, applies all
+    that is staged in the environment, and deploys. It is asked for once, and waited for until the database answers;
+    with a large volume that can take half an hour and more."""
+    return Tool("volume-restore", meant(c) | _noted(c))
+
+
+@railway_restore.step("Account for what is live now", reads=True, again=True)
+def account(c: Inputs) -> list[Command]:
+    """Rows per table against our nearest dump, and against the last one: now it can be said what went."""
+    after = f"{c.run_folder}/live.jsonl"
+    given = {"target": c.target, "report": report(c), "after": after}
+    return [
+        Query("fingerprint.sql", c.target, output=after),
+        Tool("volume-account", given | ({"safety": dumped(c)} if dumped(c) else {})),
+    ]
+
+
+@railway_restore.step(
+    "Let production take writes again",
+    gates=(is_production,),
+    proof=takes_writes,
+    stays="`inv freeze` makes it read-only again.",
+    again=True,
+    when=lambda c: not c.frozen,
+    only="Not where production was frozen before.",
+)
+def unfreeze(c: Inputs) -> Command:
+    """The backup may be one that was taken under a freeze."""
+    return unfreeze_now(c)
+
+
+railway_restore.include(
+    in_store,
+    inputs=kept_last,
+    when=lambda c: not c.no_safety,
+    prefix="safety-",
+    label="Safety backup: ",
+    only=WITH_DUMP,
+)
