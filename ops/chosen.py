@@ -83,7 +83,7 @@ def newest(folder: Path) -> Manifest | None:
 
 def said_of(one: VolumeBackup) -> str:
     """One of Railway's own backups as a person knows it."""
-    when = f"{one.taken.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({age(one.taken)} ago)" if one.taken else "an unknown moment"
+    when = f"{one.taken.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({age(one.taken)} ago)" if one.taken else "unknown age"
     return f"Railway's backup {one.name or 'without a name'} ({one.id}) of {when}"
 
 

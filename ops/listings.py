@@ -84,10 +84,11 @@ def backups(options: Options) -> int:
                 }
             )
         if entry := world.inventory.target(name).railway:
-            more, said = _volume_backups(world, name) if entry.backups else ([], "")
-            rows += [
-                [name, f"{one.name} (Railway's, {one.id})", "", f"{one.megabytes:,.1f} MB", "", "", ""] for one in more
-            ]
+            more, said = _volume_backups(world, name) if entry.backups or entry.schedule else ([], "")
+            for one in more:
+                shown = f"{one.name or 'automatic'} (Railway's, {one.id})"
+                old = backup.age(one.taken) if one.taken else ""
+                rows.append([name, shown, old, f"{one.megabytes:,.1f} MB", "", "", ""])
             data += [{"event": "railway-backup", "target": name, **asdict(one)} for one in more]
             notes += [said] if said else []
     screen = console.Console(options.json)
@@ -252,7 +253,6 @@ def environment(options: Options) -> int:
         world.url(aside_of(name))
     if entry.railway:
         values["RAILWAY"] = railway_inputs(world, entry)["railway"]
-    if entry.railway:
         place = world.railway(name).database
         values |= dict(zip(DATABASE_ON, (place.project, place.environment, place.service), strict=True))
     if entry.pg_dump == "host":

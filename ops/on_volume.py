@@ -93,12 +93,13 @@ class OnVolume:
             UsageError: there is none of that name, or more than one; the message lists what there is.
         """
         known = self.backups()
-        fit = [one for one in known if wanted in (one.id, one.name)]
+        fit = [one for one in known if wanted and wanted in (one.id, one.name)]
         if len(fit) == 1:
             return fit[0]
         listed = ", ".join(f"{one.id} ({one.name or 'automatic'}, {one.created[:16]})" for one in known[:4]) or "none"
+        asked = f"Railway has {len(fit) or 'no'} backup{'s' * (len(fit) != 1)} {wanted!r}"
         raise UsageError(
-            f"{self.name}: Railway has {len(fit) or 'no'} backup{'s' * (len(fit) != 1)} {wanted!r}; the newest are: "
+            f"{self.name}: {asked if wanted else '--backup says which one is meant'}; the newest are: "
             f"{listed}",
             f"--backup={known[0].id}   or   inv backups --target={self.name}" if known else "inv rollback --help",
         )

@@ -32,8 +32,6 @@ def put_back(world: World, entry: Target, wanted: Wanted) -> Inputs:
     on = world.railway(entry.name)
     volumes = OnVolume(on)
     volumes.can_restore()
-    if not wanted.backup.strip():
-        raise UsageError(f"{entry.name}: --backup says which of Railway's backups is meant", "inv backups")
     meant = volumes.chosen(wanted.backup.strip())
     ours = newest(target_folder(world, entry.name))
     host = world.host(entry.name)
@@ -44,7 +42,7 @@ def put_back(world: World, entry: Target, wanted: Wanted) -> Inputs:
         **dump_inputs(world, entry),
         **health_inputs(entry),
         backup=ours.backup if ours else "",
-        chosen=f"{said_of(meant)}, of the whole volume; {_prefer(entry.name, ours)}",
+        chosen=f"{said_of(meant)}, of the whole volume ({_prefer(entry.name, ours)})",
         app=app_inputs(world, entry.name),
         ssh=host.words if host else (),
         volume_backup=meant.id,
@@ -87,4 +85,4 @@ def _prefer(target: str, ours: Manifest | None) -> str:
     if ours is None:
         return "there is no dump of ours"
     way = f"inv rollback --backup={ours.backup} --target={target}"
-    return f"the newest dump of ours is {ours.backup} ({age(ours.taken_at)} ago): rather   {way}"
+    return f"rather {way}, which is {age(ours.taken_at)} old"

@@ -31,6 +31,7 @@ from ops.errors import FAILED, OpsError, StepFailed, Unreachable
 from ops.files import write_whole
 from ops.on_railway import environ
 from ops.postgres import said_error
+from ops.transport import OnLine
 
 # Seconds without a single byte after which the link counts as lost: until it begins, and while it streams.
 BEGINS, SILENCE = 180, 900
@@ -132,26 +133,29 @@ def read_report(path: Path) -> Streamed | None:
         raise StepFailed(f"{path}: what the dump's stream said at its end can't be read", "inv backup") from None
 
 
-def line(wanted: Wanted, token: str, told: bool) -> str:
+def line(wanted: Wanted, token: str, reads: bool) -> str:
     """What the shell beside the database is given, as one line of words: it comes through a CLI that quotes several
     words and through one that does not."""
     given = (token, wanted.system, wanted.snapshot, wanted.compress, wanted.application, wanted.database)
-    return " ".join(map(quote, ("sh", "-c", SCRIPT, "dump", *given, "told" if told else "knows", *wanted.options)))
+    return " ".join(map(quote, ("sh", "-c", SCRIPT, "dump", *given, "told" if reads else "knows", *wanted.options)))
 
 
-def receive(over: Sequence[str], wanted: Wanted, into: IO[bytes], told: str = "") -> Streamed:
+def receive(
+    over: Sequence[str], wanted: Wanted, into: IO[bytes], given: str = "", heard: OnLine | None = None
+) -> Streamed:
     """Let pg_dump run there and take what it sends.
 
     Args:
         over: the words that reach a shell there.
         into: takes the dump.
-        told: a service file's section ``there``, for a shell that does not know the database by itself; a secret.
+        given: lines of its environment, for a shell that does not know the database by itself; a secret.
+        heard: is told each line that is said there on standard error.
 
     Raises:
         OpsError: it did not come whole, whatever the exit code.
     """
     token = secrets.token_hex(8)
-    program = _Program(over, line(wanted, token, bool(told)), told)
+    program = _Program(over, line(wanted, token, bool(given)), given, heard)
     try:
         found = _Stream(program, token, into).read()
     finally:
@@ -162,14 +166,14 @@ def receive(over: Sequence[str], wanted: Wanted, into: IO[bytes], told: str = ""
 class _Program:
     """The program that reaches there, with a thread that hands its standard error on."""
 
-    def __init__(self, over: Sequence[str], last: str, told: str) -> None:
+    def __init__(self, over: Sequence[str], last: str, given: str, heard: OnLine | None) -> None:
         self.name = " ".join(over[:2]) if over[0] == "railway" else over[0]
-        self.over, self.said = over, list[str]()
+        self.over, self.said, self.heard = over, list[str](), heard
         env = environ(os.environ) if over[0] == "railway" else dict(os.environ)
-        given = subprocess.PIPE if told else subprocess.DEVNULL
+        stdin = subprocess.PIPE if given else subprocess.DEVNULL
         try:
             self.process = subprocess.Popen(
-                [*over, last], stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+                [*over, last], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
             )
         except OSError as error:
             where = railway.meaning("", 127) if over[0] == "railway" else (f"{over[0]}: {error.strerror}", "")
@@ -178,8 +182,8 @@ class _Program:
         self._hears.start()
         if self.process.stdin:
             try:
-                with self.process.stdin as stdin:
-                    stdin.write(told.encode())
+                with self.process.stdin as pipe:
+                    pipe.write(given.encode())
             except OSError:
                 pass  # It has ended already; what it said tells why.
 
@@ -189,7 +193,8 @@ class _Program:
             text = raw.decode(errors="replace").rstrip()
             if text and not text.startswith(_CHATTER):
                 self.said.append(text)
-                print(text, file=sys.stderr, flush=True)
+                if self.heard:
+                    self.heard(text)
 
     def piece(self, patience: float) -> bytes:
         """What it printed meanwhile; empty at its end. It may be silent for so many seconds."""
@@ -263,8 +268,11 @@ class _Stream:
         if word != b"end":
             said = f": {self.program.said[-1]}" if self.program.said else ""
             raise StepFailed(f"{name}: the stream was cut off after {self.size:,} bytes (exit code {code}){said}")
-        digest, size, entries, client = rest.decode(errors="replace").split(" ", 3)
-        found = Streamed(digest, int(size), int(entries), client)
+        try:
+            digest, size, entries, client = rest.decode(errors="replace").split(" ", 3)
+            found = Streamed(digest, int(size), int(entries), client)
+        except ValueError:
+            raise StepFailed(f"{name}: the stream's last line is not one of ours: {rest[:80]!r}") from None
         if (found.sha256, found.bytes) != (self.hash.hexdigest(), self.size):
             raise StepFailed(
                 f"{name}: what arrived is not what was sent: {self.size:,} bytes with sha256 "
@@ -287,13 +295,28 @@ class _Stream:
         return Unreachable(f"{name}: {meant}", hint)
 
 
-def section(environment: Mapping[str, str], service: str, port: str, database: str) -> str:
-    """A service as the target's host knows it: without our tunnel; a secret."""
+def told(environment: Mapping[str, str], service: str, port: str, database: str) -> str:
+    """What a shell on the target's host is told of the database, as lines of its environment: there it lies on no disk.
+
+    Args:
+        environment: names the service file, whose address leads through our tunnel.
+        port: the server's, as that host knows it.
+
+    Returns:
+        a secret.
+    """
+    from psycopg.pq import Conninfo
+
     found = RawConfigParser(delimiters=("=",), comment_prefixes=("#",), inline_comment_prefixes=None)
     found.read(environment.get("PGSERVICEFILE", ""), encoding="utf-8")
-    parts = {key: value for key, value in found.items(service) if key != "hostaddr"}
-    parts |= {"port": port, "dbname": database}
-    return "\n".join(["[there]", *(f"{key}={value}" for key, value in parts.items())]) + "\n"
+    parts = {**dict(found.items(service)), "port": port, "dbname": database}
+    names = {one.keyword.decode(): one.envvar.decode() for one in Conninfo.get_defaults() if one.envvar}
+    mine = {key: value for key, value in parts.items() if key in names and key != "hostaddr"}
+    return "".join(f"{names[key]}={value}\n" for key, value in mine.items())
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def main(words: Sequence[str]) -> int:
@@ -306,8 +329,8 @@ def main(words: Sequence[str]) -> int:
     application = os.environ.get("PGAPPNAME", "generalprobe")
     wanted = Wanted(database, system, snapshot, compress, application, tuple(options))
     try:
-        told = section(os.environ, service, port, database) if port else ""
-        found = receive(shlex.split(over), wanted, sys.stdout.buffer, told)
+        given = told(os.environ, service, port, database) if port else ""
+        found = receive(shlex.split(over), wanted, sys.stdout.buffer, given, _tell)
         sys.stdout.buffer.flush()
         os.fsync(sys.stdout.fileno()) if sys.stdout.buffer.seekable() else None
         write_whole(Path(report), json.dumps(asdict(found)) + "\n")

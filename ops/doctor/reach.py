@@ -21,7 +21,7 @@ from ops.errors import Unreachable, UsageError
 from ops.inventory import Inventory
 from ops.on_volume import NotInPlan, OnVolume
 from ops.postgres import choose, parts_of, said_error
-from ops.streamed import Wanted, receive, section
+from ops.streamed import Wanted, receive, told
 
 # From how many seconds on two clocks differ too much, and far too much.
 CLOCKS = (2.0, 60.0)
@@ -240,8 +240,8 @@ def _beside(subject: Subject, source: int, there: int, missing: str) -> Finding:
     given = dump_inputs(subject.world, subject.entry)
     database = str(subject.identity["database"])
     environment = subject.world.environment(Shell((), subject.target))
-    told = section(environment, subject.target, given["dump_port"], database) if given.get("dump_port") else ""
-    found = receive(given["dump_over"], Wanted(database, str(subject.identity["system"])), io.BytesIO(), told)
+    lines = told(environment, subject.target, given["dump_port"], database) if given.get("dump_port") else ""
+    found = receive(given["dump_over"], Wanted(database, str(subject.identity["system"])), io.BytesIO(), lines)
     said = f"pg_dump {found.version} runs {_WHERE[subject.entry.pg_dump]}"
     if subject.tools[-1].major < source:
         return warn(

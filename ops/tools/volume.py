@@ -35,8 +35,8 @@ def volume_glance(world: World, *, target: str, volume_backup: str, safety: str 
     meant, ours = volumes.chosen(volume_backup), chosen.newest(target_folder(world, target))
     last = f"the last dump, {safety}, will hold it" if safety else "no last dump is made, so it is lost for good"
     lines = [
-        f"{chosen.said_of(meant)} takes the place of the whole volume, and the service goes down for it. What was written since "
-        f"is live no more; which rows that is can't be known before: {last}"
+        f"{chosen.said_of(meant)} takes the place of the whole volume, and the service goes down for it. What was "
+        f"written since is live no more; which rows that is can't be known before: {last}"
     ]
     if ours:
         lines.append(

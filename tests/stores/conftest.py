@@ -51,7 +51,9 @@ class Line:
     def sever(self) -> None:
         """Cut it, and what is under way."""
         self.cut = True
-        for one in self.sockets:
+        # Not those of whoever comes again as soon as the first one is closed.
+        gone, self.sockets = self.sockets, []
+        for one in gone:
             with contextlib.suppress(OSError):  # One that waits to receive is woken by that only.
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
@@ -94,7 +96,7 @@ def line_to(port: int) -> Iterator[Line]:
                 here.close()
                 continue
             there = socket.create_connection(("127.0.0.1", found.there))
-            found.sockets += [here, there]
+            found.sockets.extend((here, there))
             for one in (here, there):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for pair in ((here, there, True), (there, here, False)):
