@@ -60,7 +60,7 @@ def test_the_backup_is_live_and_what_was_written_since_is_in_the_last_dump(backe
     run = json.loads(shop.inv("runs", "--json").out.splitlines()[-1])["run"]
     assert f"inv salvage --backup={run}_safety" in done.out
     undone = shop.inv("undo", f"--run={run}", "--confirm=shop")
-    assert undone.code == 3 and "The way back is the last dump" in undone.out, undone.out
+    assert undone.code == 3 and f"inv rollback --backup={run}_safety" in undone.out, undone.out
 
 
 def test_a_run_that_was_killed_asks_for_no_second_restore(backed_up: Rail) -> None:
