@@ -58,6 +58,12 @@ def meant(c: Inputs) -> dict[str, str]:
     return {"target": c.target, "place": c.railway_database, "volume_backup": c.volume_backup}
 
 
+def ways_on(c: Inputs) -> str:
+    """What to type where Railway was asked and neither the restore nor the way back is plain."""
+    back = f"inv rollback --backup={dumped(c)} --target={c.target}   where it is in place; " if dumped(c) else ""
+    return f"{back}inv unfreeze --target={c.target}   where it was given up on Railway"
+
+
 def _noted(c: Inputs) -> dict[str, str]:
     return {"target": c.target, "report": report(c), "database": c.database, "system": c.system}
 
@@ -145,6 +151,7 @@ def note(c: Inputs) -> Command:
     confirm=True,
     doubted=lambda facts: True,
     data="Railway's backup is live, in place of all that was written since",
+    on_failure=ways_on,
     ends=FROZEN,
 )
 def restore(c: Inputs) -> Command:

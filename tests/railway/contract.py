@@ -19,9 +19,12 @@ CALLS = (
     railway.deploy_words(PLACE, "redeploy"),
     railway.back_words("id"),
     railway.log_words(PLACE, "id", build=True),
+    railway.ssh_words(PLACE)[:-1],
+    volume.restoring("id").cli(PLACE),
     *(call.cli(PLACE) for call in (volume.listing(), volume.creation("name"), volume.locking("id"))),
     *(call.cli(PLACE) for call in (volume.schedule_listing(), volume.scheduling(volume.KINDS), volume.scheduling(()))),
     volume.locking("id").api("instance"),
+    volume.staged_words(PLACE),
 )
 # Words of a call that are its command, as far as the first flag or value.
 COMMANDS = {
@@ -38,6 +41,8 @@ COMMANDS = {
     "backup",
     "create",
     "lock",
+    "restore",
+    "ssh",
     "schedule",
     "set",
 }

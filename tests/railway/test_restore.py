@@ -7,12 +7,18 @@ import re
 import subprocess
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
+from ops.inventory import load
+from ops.lock import RunLock
+from ops.world import World
 from tests.commandline.test_pages import paste
+from tests.conftest import ROOT
 from tests.railway.conftest import Rail
 
 Make = Callable[..., Rail]
+INVENTORY = load(ROOT / "inventory.yaml")
 WORDS = ("railway-restore", "--backup=bak-1", "--confirm=shop")
 SINCE = "SELECT count(*) FROM lessons_teacher WHERE name = 'written since'"
 
@@ -54,7 +60,7 @@ def test_the_backup_is_live_and_what_was_written_since_is_in_the_last_dump(backe
     run = json.loads(shop.inv("runs", "--json").out.splitlines()[-1])["run"]
     assert f"inv salvage --backup={run}_safety" in done.out
     undone = shop.inv("undo", f"--run={run}", "--confirm=shop")
-    assert undone.code == 3 and "The way back is the last dump" in undone.out, undone.out
+    assert undone.code == 3 and f"inv rollback --backup={run}_safety" in undone.out, undone.out
 
 
 def test_a_run_that_was_killed_asks_for_no_second_restore(backed_up: Rail) -> None:
@@ -90,7 +96,13 @@ def test_what_is_staged_already_or_typed_wrong_changes_nothing(backed_up: Rail) 
     on.change(version="5.30.2")
     done = shop.inv(*WORDS)
     assert done.code == 2 and "railway 5.30.2 can't restore a backup; 5.33.0 can" in done.out, done.out
-    on.change(version="5.43.1", staged={"services": {"svc-web": {"variables": {"DEBUG": {"value": "1"}}}}})
+    on.change(version="5.43.1")
+    with psycopg.connect(f"{shop.production.rsplit('/', 1)[0]}/postgres") as other:
+        key = RunLock(World(INVENTORY), "shop", shop.production.rsplit("/", 1)[1], "", "").key
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [0x67656E, key])
+        done = shop.inv(*WORDS)
+        assert done.code == 3 and "another run is at work" in done.out, done.out + done.err
+    on.change(staged={"services": {"svc-web": {"variables": {"DEBUG": {"value": "1"}}}}})
     done = shop.inv(*WORDS)
     assert done.code == 3 and "other changes are staged in its environment" in done.out, done.out + done.err
     assert not frozen(on) and "restores" not in on.state
@@ -145,6 +157,9 @@ def test_a_server_that_went_back_on_the_same_volume_counts(backed_up: Rail) -> N
     file.write_text(json.dumps(noted | {"lsn": "0/1"}))
     assert "it is still as it was before: volume vi-env-p" in shop.inv(*words).out
     file.write_text(json.dumps(noted))
+    asked = ("tool.check-volume-backup", "--target=shop", "--volume-backup=bak-1")
+    assert shop.inv(*asked, "--place=prj-1/env-p/svc-db").code == 0
+    assert "planned for prj-1/env-p/svc-web" in shop.inv(*asked, "--place=prj-1/env-p/svc-web").out
     done = shop.inv(*words, "--system=123")
     assert done.code == 3 and "the run was planned for" in done.out + done.err, done.out + done.err
 

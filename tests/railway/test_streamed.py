@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -75,6 +76,12 @@ def test_a_dump_of_the_container_is_restored_and_equal(rail: Make) -> None:
     (words,) = [words for words, _ in on.calls if words[0] == "ssh"]
     assert words[:7] == ["ssh", "--project", "prj-1", "--environment", "env-p", "--service", "svc-db"]
     assert len(words) == 9 and "--snapshot" in words[8]
+    copy = shutil.copytree(made, made.with_name("b2.partial"))
+    asked = ("tool.check-streamed", "--target=shop", "--backup-id=b2")
+    assert "entries are what pg_dump (PostgreSQL) 18" in shop.inv(*asked).out
+    with (copy / "dump").open("ab") as dump:
+        dump.write(b"x")
+    assert "what lies here is not what" in shop.inv(*asked).out
     password = psql_env(shop.production)["PGPASSWORD"]
     assert password not in json.dumps(on.calls) + done.out + done.err
 

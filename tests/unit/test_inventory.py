@@ -459,6 +459,8 @@ REFUSALS = {
     ),
     "database kind": (production("database: vault:x"), "should be env:NAME, file:PATH", 6, "database: env:"),
     "database value": (production("database: env:a-b"), "not a well-formed env: reference", 6, "env:DATABASE_URL"),
+    "pg_dump on a host": (one("pg_dump: host"), "a host behind SSH", 7, "ansible_host: shop.example.com"),
+    "pg_dump in a container": (one("pg_dump: container"), "on Railway only", 7, "railway: {project: ID"),
     "database railway": (production("database: railway:x"), "railway: reference", 6, "railway:Postgres/DATABASE"),
     "database type": (production("database: [env:A]"), "should be env:NAME", 6, "database: env:DATABASE_URL"),
     "same database": (
