@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ops import backup, chosen, journal
 from ops.backup import Manifest
-from ops.bind import Wanted, anew, can_open, some_tools
+from ops.bind import Wanted, anew, can_open
+from ops.dumping import some_tools
 from ops.errors import Refused
 from ops.identity import no_production, server_of
 from ops.inputs import Inputs

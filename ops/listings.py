@@ -10,8 +10,9 @@ from dataclasses import asdict
 from typing import Any
 
 from ops import backup, console, frozen, journal, kept, proved
-from ops.bind import DATABASE_ON, compression, railway_inputs, some_tools
+from ops.bind import railway_inputs
 from ops.command import Query, Secret, quote
+from ops.dumping import DATABASE_ON, compression, some_tools
 from ops.engine.gone import engine_data, engine_told
 from ops.engine.place import aside_of
 from ops.errors import DONE, OpsError

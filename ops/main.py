@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ops import __version__, aftermath, console, inventory_load, journal
-from ops.bind import NothingToDo, Wanted, bind, some_tools, use_tools
+from ops.bind import NothingToDo, Wanted, bind
 from ops.command import Query
 from ops.drilled import drilled
+from ops.dumping import some_tools, use_tools
 from ops.engine.bound import meant, physical
 from ops.errors import DONE, FAILED, INTERRUPTED, OpsError, Refused, UsageError
 from ops.explained import explained

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ops import console, render
-from ops.bind import DATABASE_ON, DEFANGS, NEEDS_STORE, REHEARSES, encryption, health_inputs, railway_wishes
+from ops.bind import DEFANGS, NEEDS_STORE, REHEARSES, encryption, health_inputs, railway_wishes
 from ops.command import placeholder, quote
+from ops.dumping import DATABASE_ON
 from ops.engine.bound import BACKUP, DRILL, UNPACK
 from ops.engine.stanza import inputs_of
 from ops.errors import DIFFERS, DONE

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ops.backup import Manifest, age
-from ops.bind import Wanted, anew, compression, dump_inputs, fitting, health_inputs, railway_inputs, some_tools
+from ops.bind import Wanted, anew, health_inputs, railway_inputs
 from ops.chosen import newest, said_of
+from ops.dumping import compression, dump_inputs, fitting, some_tools
 from ops.errors import Refused, Unreachable, UsageError
 from ops.inputs import Inputs
 from ops.inventory import Target

@@ -21,8 +21,8 @@ import psycopg
 
 from ops import backup, chosen, console, fingerprint, journal
 from ops.backup import Manifest
-from ops.bind import some_tools
 from ops.command import quote
+from ops.dumping import some_tools
 from ops.errors import DIFFERS, DONE, Refused, UsageError
 from ops.fingerprint import Fingerprint, equal, not_backed_up
 from ops.hazards import look_ahead

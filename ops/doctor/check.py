@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ops import probes
-from ops.bind import some_tools
 from ops.command import Query, quote
 from ops.doctor.session import Session, session
+from ops.dumping import some_tools
 from ops.errors import OpsError
 from ops.identity import server_of
 from ops.inventory import Target

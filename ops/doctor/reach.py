@@ -12,10 +12,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from ops.bind import beside_hint, dump_inputs
 from ops.command import Shell, quote
 from ops.doctor.check import Finding, Subject, fail, ok, warn
 from ops.doctor.session import Session
+from ops.dumping import beside_hint, dump_inputs
 from ops.embedded import Server
 from ops.errors import Unreachable, UsageError
 from ops.inventory import Inventory

@@ -6,7 +6,8 @@ from typing import Any
 
 from ops import backup, chosen
 from ops.backup import Manifest
-from ops.bind import NothingToDo, Wanted, anew, bind, can_open, some_tools
+from ops.bind import NothingToDo, Wanted, anew, bind, can_open
+from ops.dumping import some_tools
 from ops.engine.gone import gone
 from ops.engine.programs import programs_of
 from ops.engine.stanza import OnStanza, as_user, inputs_of, wanted

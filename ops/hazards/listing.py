@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from ops import console
-from ops.bind import some_tools
+from ops.dumping import some_tools
 from ops.errors import DIFFERS, DONE, REFUSED
 from ops.hazards import Foresight, Hazard, look_ahead
 from ops.main import Options, target_of, world_of

@@ -8,7 +8,7 @@ import pwd
 import subprocess
 from pathlib import Path
 
-from ops.bind import some_tools
+from ops.dumping import some_tools
 from ops.errors import DONE, OpsError, UsageError
 from ops.inventory import Target
 from ops.main import Options, world_of
