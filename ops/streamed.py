@@ -41,7 +41,8 @@ _CHATTER = ("Using SSH key from", "Warning: Permanently added")
 # standard input. No file is made there but pipes: the dump fills nobody's disk.
 SCRIPT = r"""umask 077
 t=$1 system=$2 snapshot=$3 compress=$4 PGAPPNAME=$5 PGDATABASE=$6 told=$7
-export PGAPPNAME PGDATABASE
+PGCONNECT_TIMEOUT=10
+export PGAPPNAME PGDATABASE PGCONNECT_TIMEOUT
 shift 7
 for p in psql pg_dump pg_restore base64 sha256sum mkfifo tee; do
   command -v $p > /dev/null || { echo "error: there is no $p where pg_dump is to run" >&2; exit 1; }
@@ -50,9 +51,7 @@ d=$(mktemp -d) || exit 1
 trap 'rm -rf "$d"' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 if [ "$told" = told ]; then
-  cat > "$d/services"
-  PGSERVICEFILE=$d/services PGSERVICE=there
-  export PGSERVICEFILE PGSERVICE
+  while IFS= read -r one; do export "$one"; done
 else
   PGHOST=127.0.0.1 PGPORT=${PGPORT:-5432} PGSSLMODE=disable
   PGUSER=${PGUSER:-${POSTGRES_USER:-postgres}} PGPASSWORD=${PGPASSWORD:-${POSTGRES_PASSWORD:-}}

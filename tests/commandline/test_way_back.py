@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
 
 import pytest
@@ -35,7 +36,11 @@ def stop_in_the_middle(shop: Project) -> str:
     stem, run = inputs["test_database"], inputs["run"]
     words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", f"live={stem}", "-v", f"incoming={stem}_roundtrip_{run}"]
     words += ["-v", f"aside={stem}_migrated_{run}", "-f", str(SQL / "swap.sql"), "dbname=postgres"]
-    if f"_migrated_{run}" not in names(shop):
+    # What the run had begun goes on without it, maybe to the second swap.
+    at_work = f"SELECT 1 FROM pg_stat_activity WHERE application_name = 'generalprobe {run}'"
+    while shop.query(at_work, "postgres"):
+        time.sleep(0.05)
+    if not names(shop)[""].startswith("generalprobe clone round trip"):
         done = subprocess.run(words, env=shop.env | psql_env(shop.test), capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     assert names(shop)[""].startswith("generalprobe clone round trip"), "the restored one has the clone's name"

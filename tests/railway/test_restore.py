@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from ops.inventory import load
+from ops.inventory_load import load
 from ops.lock import RunLock
 from ops.world import World
 from tests.commandline.test_pages import paste
