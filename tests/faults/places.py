@@ -16,12 +16,11 @@ PHASES = ("before", "during", "after")
 # What befalls a run, by what has to be there for it: nothing, or a mount (and so root).
 BLOWS = ("kill", "int", "cut", "term", "restart-fast", "hup", "restart-immediate", "crowd")
 MOUNTED = ("full", "readonly", "disk")
-# It needs Railway, which the stage has not: tests/railway/test_restore.py strikes it.
-ELSEWHERE = {"railway-restore"}
 # A signal in the middle of a program is another thing than one between two of them; a full disk is not.
 DURING = ("kill", "int", "cut", "restart-immediate", "term", "restart-fast", "hup")
-# They need pgBackRest and a server that it knows, which the stage has not: tests/pgbackrest strikes them.
-ELSEWHERE = ("backup-pgbackrest", "drill-pgbackrest", "unpack")
+# They need what the stage has not: pgBackRest and a server that it knows, or Railway. tests/pgbackrest and
+# tests/railway/test_restore.py strike them.
+ELSEWHERE = ("backup-pgbackrest", "drill-pgbackrest", "unpack", "railway-restore")
 
 
 @dataclass(frozen=True)
