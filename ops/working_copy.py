@@ -120,8 +120,12 @@ class WorkingCopy:
     def _fetch(self, name: str, kept: Kept, known: dict[str, Known]) -> None:
         path = self.folder / name
         if path.is_file() and self._is_new(name, known):
-            content, tag = self.store.read(f"{self.target}/{name}")
-            if content != path.read_bytes():
+            (content, tag), ours = self.store.read(f"{self.target}/{name}"), path.read_bytes()
+            if content != ours and name.endswith(JOURNAL) and ours.startswith(content):
+                # Only ours was gone on with; it is sent.
+                known[name] = (tag, 0, 0)
+                return
+            if content != ours:
                 aside = path.with_name(f".{path.name}.{time.time_ns()}.diverged")
                 path.replace(aside)
                 self.say(f"{self.target}: {name} was written here and on another machine; ours is kept as {aside.name}")
@@ -140,14 +144,21 @@ class WorkingCopy:
             known[name] = (tag, *seen)
 
     def _swap(self, path: Path, key: str, known: dict[str, Known]) -> str:
-        tag = known.get(key.removeprefix(f"{self.target}/"), ("",))[0]
+        """Send a journal where nobody else has gone on with its run; gives its tag."""
+        tag, content = known.get(key.removeprefix(f"{self.target}/"), ("",))[0], path.read_bytes()
         try:
-            return self.store.swap(key, path.read_bytes(), tag)
+            return self.store.swap(key, content, tag)
         except Changed:
-            raise Refused(
-                f"{self.target}: run {path.parent.name} was gone on with on another machine, by what the store says",
-                f"inv status --target={self.target}",
-            ) from None
+            pass
+        # Ours goes on from what is there, so that is ours, too: we were stopped before its tag was noted.
+        with contextlib.suppress(Changed):
+            there, tag = self.store.read(key)
+            if content.startswith(there):
+                return self.store.swap(key, content, tag)
+        raise Refused(
+            f"{self.target}: run {path.parent.name} was gone on with on another machine, by what the store says",
+            f"inv status --target={self.target}",
+        )
 
     def _names(self, group: str) -> Iterator[str]:
         """What is sent step by step: all of one run, or all but runs and backups; no hidden files."""

@@ -8,7 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ops.errors import Refused
 from ops.store import Store
+from ops.working_copy import WorkingCopy
 from tests.conftest import Project
 from tests.stores.conftest import Line, elsewhere
 
@@ -166,6 +168,35 @@ def test_two_machines_do_not_go_on_with_one_run(shop: Project, tmp_path: Path) -
     assert "was written here and on another machine; ours is kept as" in status.err, status.err
     assert (folder / "journal.jsonl").read_bytes() == theirs
     assert [path for path in folder.iterdir() if path.suffix == ".diverged"]
+
+
+def test_a_journal_that_was_sent_before_a_stop_is_gone_on_with(shop: Project) -> None:
+    assert shop.inv("backup").code == 0
+    [key] = [name for name in names(shop) if name.endswith("/journal.jsonl")]
+    folder = run_folder(shop, key.split("/")[2])
+    before = kept(shop).read(key)[0]
+    copy = WorkingCopy(kept(shop), "shop", folder.parent.parent)
+    # Stopped after it was sent, and before it was noted that it was.
+    (folder / ".store.json").unlink()
+    with (folder / "journal.jsonl").open("ab") as file:
+        file.write(b'{"event": "undoing"}\n')
+    copy.push(folder.name)
+    assert kept(shop).read(key)[0] == before + b'{"event": "undoing"}\n'
+    # The same, found by the next process.
+    (folder / ".store.json").unlink()
+    with (folder / "journal.jsonl").open("ab") as file:
+        file.write(b'{"event": "x"}\n')
+    told: list[str] = []
+    WorkingCopy(kept(shop), "shop", folder.parent.parent, told.append).follow()
+    assert told == [] and not list(folder.glob("*.diverged"))
+    assert kept(shop).read(key)[0] == (folder / "journal.jsonl").read_bytes()
+    copy = WorkingCopy(kept(shop), "shop", folder.parent.parent)
+    theirs, tag = kept(shop).read(key)
+    kept(shop).swap(key, theirs + b'{"event": "resumed"}\n', tag)
+    with (folder / "journal.jsonl").open("ab") as file:
+        file.write(b'{"event": "undone"}\n')
+    with pytest.raises(Refused, match="gone on with on another machine"):
+        copy.push(folder.name)
 
 
 def test_a_store_that_is_away_does_not_stop_the_way_back(shop: Project, at: Line) -> None:
