@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ops.age import DUMP
-from ops.errors import OpsError
+from ops.errors import FAILED, OpsError
 from ops.sent import about, noted
 from ops.store import PIECE, AnyStore, store_at
 from ops.stored import SENT
@@ -126,6 +126,9 @@ def main(words: Sequence[str]) -> int:
     except OpsError as error:
         print(f"{error.message}; it is sent after the dump", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"{folder}: {error.strerror or error}; it is sent after the dump", file=sys.stderr)
+        return FAILED
     return 0
 
 

@@ -18,6 +18,7 @@ import yaml
 
 from tests.commandline.test_pages import content, paste
 from tests.conftest import Project
+from tests.masked import release_beside_a_masked_clone
 from tests.projects import DEFANG
 from tests.ssh.conftest import Login
 
@@ -256,13 +257,4 @@ def test_a_host_that_is_away_does_not_stand_in_the_way_of_others(there: Callable
 
 def test_a_release_rehearses_on_true_rows_and_the_test_database_is_masked(there: Callable[..., Project]) -> None:
     shop = there("b", defang=DEFANG)
-    done = shop.inv("clone-prod-to-test")
-    assert done.code == 0 and "public.lessons_teacher.name: 10 values masked" in done.out, done.out + done.err
-    masked = "SELECT count(*) FROM lessons_teacher WHERE name LIKE 'Name %'"
-    test = psycopg.conninfo.conninfo_to_dict(shop.test)["dbname"]
-    assert shop.query(masked, str(test)) == [(10,)] and shop.query(masked) == [(0,)]
-    done = shop.inv("release", "--confirm=shop")
-    assert done.code == 0, done.out + done.err
-    assert shop.query("SELECT count(*) FROM lessons_session") == [(1000,)]
-    left = shop.query(f"SELECT datname FROM pg_database WHERE datname LIKE '{test}%rehearsal%'")
-    assert left == [], left
+    release_beside_a_masked_clone(shop)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyrage
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
@@ -192,6 +193,26 @@ def shop(project: Callable[..., Project], at: Line, bucket: str) -> Project:
     made = project("b", store=f"s3://{bucket}/kept")
     made.env |= KEYS | {"AWS_ENDPOINT_URL": at.url}
     return made
+
+
+@dataclass
+class Sealed:
+    """A project whose backups are encrypted, and the secret key."""
+
+    shop: Project
+    key: Path
+
+
+@pytest.fixture
+def sealed(project: Callable[..., Project], at: Line, bucket: str, tmp_path: Path) -> Sealed:
+    """A project whose store is a bucket, and whose backups are encrypted."""
+    identity, key = pyrage.x25519.Identity.generate(), tmp_path / "age.key"
+    key.write_text(f"# created by a test\n{identity}\n")
+    key.chmod(0o600)
+    encrypt = {"recipients": [str(identity.to_public())], "identity": f"file:{key}"}
+    shop = project("b", store=f"s3://{bucket}/kept", encrypt=encrypt)
+    shop.env |= KEYS | {"AWS_ENDPOINT_URL": at.url}
+    return Sealed(shop, key)
 
 
 def elsewhere(shop: Project, folder: Path) -> Project:

@@ -7,10 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import pyrage
 import pytest
 
 from ops import ahead
@@ -20,7 +18,7 @@ from ops.errors import Unreachable
 from ops.store import PIECE, Store
 from ops.stored import StoredBackup
 from tests.conftest import Project
-from tests.stores.conftest import KEYS, Line, elsewhere
+from tests.stores.conftest import Line, Sealed, elsewhere
 
 FACTS = {
     "target": "shop",
@@ -159,14 +157,10 @@ def test_nobody_who_waits_is_the_end_of_it(tmp_path: Path, gone: str) -> None:
 
 
 @pytest.fixture
-def large(project: Callable[..., Project], at: Line, bucket: str, tmp_path: Path) -> Project:
+def large(sealed: Sealed) -> Project:
     """A project with a dump that takes a while, which is one stream, into a bucket."""
-    identity, key = pyrage.x25519.Identity.generate(), tmp_path / "age.key"
-    key.write_text(f"{identity}\n")
-    key.chmod(0o600)
-    encrypt = {"recipients": [str(identity.to_public())], "identity": f"file:{key}"}
-    made = project("b", store=f"s3://{bucket}/kept", encrypt=encrypt)
-    made.env |= KEYS | {"AWS_ENDPOINT_URL": at.url, "OPS_AHEAD": "0"}
+    made = sealed.shop
+    made.env |= {"OPS_AHEAD": "0"}
     made.query("CREATE TABLE ballast AS SELECT gen_random_uuid() a, gen_random_uuid() b FROM generate_series(1, 4e5)")
     return made
 

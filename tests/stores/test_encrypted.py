@@ -4,41 +4,16 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyrage
 import pytest
 
 from tests.conftest import Project
-from tests.stores.conftest import Line, elsewhere
+from tests.stores.conftest import Sealed, elsewhere
 
 # Values of the project's rows, which also stand in a plain dump that is not compressed.
 READABLE = (b"Frau 7", b"Stunde 77")
-
-
-@dataclass
-class Sealed:
-    """A project whose backups are encrypted, and the secret key."""
-
-    shop: Project
-    key: Path
-
-
-@pytest.fixture
-def sealed(project: Callable[..., Project], at: Line, bucket: str, tmp_path: Path) -> Sealed:
-    identity, key = pyrage.x25519.Identity.generate(), tmp_path / "age.key"
-    key.write_text(f"# created by a test\n{identity}\n")
-    key.chmod(0o600)
-    encrypt = {"recipients": [str(identity.to_public())], "identity": f"file:{key}"}
-    shop = project("b", store=f"s3://{bucket}/kept", encrypt=encrypt)
-    shop.env |= {
-        "AWS_ACCESS_KEY_ID": "tests",
-        "AWS_SECRET_ACCESS_KEY": "storesecret",
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": at.url,
-    }
-    return Sealed(shop, key)
 
 
 def readable(folder: Path) -> list[str]:
