@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
-from tests.conftest import Project
+from ops.embedded import Server
+from tests.conftest import Project, admin
+
+Own = Callable[[Project], Project]
 
 
 @dataclass
@@ -55,17 +60,37 @@ class Watch:
                 assert secret.encode() not in path.read_bytes(), path
 
 
-def test_no_secret_is_seen_anywhere(project: Callable[..., Project]) -> None:
-    watch = Watch(project("b"))
+@pytest.fixture
+def own(server: Server) -> Iterator[Own]:
+    """Signs a project in with a password of its own: the watch reads the command lines of all tests that run beside."""
+    name, password = (f"w{uuid.uuid4().hex}" for _ in range(2))
+    with admin(server) as connection:
+        role = sql.SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD {}")
+        connection.execute(role.format(sql.Identifier(name), sql.Literal(password)))
+
+    def signed_in(project: Project) -> Project:
+        known = (project.production, project.test)
+        there = {url: f"postgresql://{name}:{password}@{url.split('@')[1]}" for url in known}
+        env = {key: there.get(value, value) for key, value in project.env.items()}
+        assert sum(password in value for value in env.values()) == 2
+        return replace(project, production=there[project.production], test=there[project.test], env=env)
+
+    yield signed_in
+    with admin(server) as connection:
+        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def test_no_secret_is_seen_anywhere(own: Own, project: Callable[..., Project]) -> None:
+    watch = Watch(own(project("b")))
     watch.inv("release", "--confirm=shop")
     watch.inv("runbooks")
     watch.verdict()
 
 
 @pytest.mark.slow
-def test_no_secret_is_seen_on_any_way_back(project: Callable[..., Project], tmp_path: Path) -> None:
+def test_no_secret_is_seen_on_any_way_back(own: Own, project: Callable[..., Project], tmp_path: Path) -> None:
     broken = tmp_path / "broken"
-    shop = project("b", freeze="always", keep_replaced=0, deploy=["test", "!", "-e", str(broken)])
+    shop = own(project("b", freeze="always", keep_replaced=0, deploy=["test", "!", "-e", str(broken)]))
     watch = Watch(shop)
     broken.touch()
     watch.inv("release", "--auto-rollback", "--confirm=shop", code=4)
