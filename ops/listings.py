@@ -250,8 +250,6 @@ def environment(options: Options) -> int:
         if entry.defang is not None:
             other = rehearsal_of(entry.test)
             values[Secret(other).variable] = world.url(other)
-    if entry.pgbackrest:
-        world.url(aside_of(name))
     if entry.railway:
         values["RAILWAY"] = railway_inputs(world, entry)["railway"]
         place = world.railway(name).database
@@ -259,6 +257,9 @@ def environment(options: Options) -> int:
     if entry.pg_dump == "host":
         values["DATABASE_PORT"] = str(world.endpoint(name)[1])
     known = [name, *([entry.test] if entry.test else []), *([other] if entry.test and entry.defang is not None else [])]
+    if entry.pgbackrest:
+        world.url(aside_of(name))
+        known.append(aside_of(name))
     ports = {one: _free_port() for one in known if world.host(one)}
     values["PGSERVICEFILE"] = str(world.keep_private(ports) / "services")
     values["PATH"] = os.pathsep.join([str(fit[0].folder), world.environ.get("PATH", os.defpath)])
@@ -283,7 +284,7 @@ def _tunnels(world: World, ports: dict[str, int]) -> list[str]:
         assert host is not None
         there, port = world.endpoint(target)
         over = " ".join(map(quote, (*host.words[:-1], "-S", str(folder / f"{target}.ssh"))))
-        way, name = quote(f"{HERE}:{here}:{there}:{port}"), quote(host.words[-1])
+        way, name = quote(f"{HERE}:{here}:{there}{f':{port}' if port else ''}"), quote(host.words[-1])
         opened.append(f"{over} -fNM -o ExitOnForwardFailure=yes -L {way} {name} < /dev/null > /dev/null")
         closed.append(f"{over} -O exit {name} 2> /dev/null")
     ends = "; ".join([*closed, f"rmdir {quote(str(folder))} 2> /dev/null || true"])

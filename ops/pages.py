@@ -13,7 +13,7 @@ from ops.engine.bound import BACKUP, DRILL, UNPACK
 from ops.engine.stanza import inputs_of
 from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
-from ops.inputs import PHYSICAL, DefangInputs, Inputs, PhysicalInputs, SalvageInputs, named
+from ops.inputs import PHYSICAL, UNPACKED, DefangInputs, Inputs, PhysicalInputs, SalvageInputs, named
 from ops.inventory import Inventory, Target
 from ops.main import Options, target_of, world_of
 from ops.plan import make_plan
@@ -142,6 +142,8 @@ def variables(c: Inputs, procedure: str) -> list[str]:
         meant = f"grep {PHYSICAL}$" if procedure in OF_PHYSICAL else others
         newest = f"$(ls {there} | {meant} | tail -n 1)"
         lines += [f"ls {there}", f'export BACKUP="${{BACKUP:-{newest}}}"']
+    if procedure == UNPACK:
+        lines.append(f'export UNPACKED="${{BACKUP%{PHYSICAL}}}{UNPACKED}"')
     if procedure == "promote":
         there = quote(f"{c.folder}/certificates")
         lines.append(f'export CERTIFICATE="$(basename "$(ls {there} | grep .json$ | tail -n 1)" .json)"')

@@ -31,6 +31,23 @@ if TYPE_CHECKING:
 # Seconds: until a host answers; between two signs of life; without an answer to any, until the link counts as lost.
 PATIENCE, ALIVE, SILENCE = 10, 15, 60
 _BLOCK = 1 << 18
+# Passes on between its own input and output and a socket, until either has ended.
+TO_SOCKET = """import os, socket, sys, threading
+to = socket.socket(socket.AF_UNIX)
+to.connect(sys.argv[1])
+def up():
+    while True:
+        block = os.read(0, 1 << 18)
+        if not block:
+            return to.shutdown(socket.SHUT_WR)
+        to.sendall(block)
+threading.Thread(target=up, daemon=True).start()
+while True:
+    block = to.recv(1 << 18)
+    if not block:
+        break
+    sys.stdout.buffer.write(block)
+    sys.stdout.buffer.flush()"""
 _PROCESS = re.compile(rf"{SAYS_PROCESS} (\d+)\s*")
 
 
@@ -94,8 +111,19 @@ class Ssh:
             file.succeeded = done.exit == 0
         return done
 
+    def opened(self, line: str, given: str) -> paramiko.Channel:
+        """A program that stays: the channel is its input, which goes on behind ``given``, and its output.
+
+        Raises:
+            Unreachable: the host can't be reached.
+        """
+        channel = self._session()
+        channel.exec_command(line)
+        channel.sendall(given.encode())
+        return channel
+
     def forward(self, name: str, port: int) -> Forward:
-        """A port here that leads to an address as the host knows it.
+        """A port here that leads to an address as the host knows it; to a socket where ``name`` is its whole path.
 
         Raises:
             Unreachable: the host can't be reached.
@@ -103,7 +131,8 @@ class Ssh:
         self.transport()
         with self._lock:
             if (name, port) not in self._forwards:
-                self._forwards[name, port] = Forward((name, port), self._channel_to)
+                opened = self._socket if name.startswith("/") else self._channel_to
+                self._forwards[name, port] = Forward((name, port), opened)
             return self._forwards[name, port]
 
     def transport(self) -> paramiko.Transport:
@@ -130,6 +159,10 @@ class Ssh:
 
     def _channel_to(self, name: str, port: int) -> paramiko.Channel:
         return self.transport().open_channel("direct-tcpip", (name, port), ("127.0.0.1", 0), timeout=PATIENCE)
+
+    def _socket(self, path: str, _: int) -> paramiko.Channel:
+        # The library at hand has no words for OpenSSH's way to a socket, and a host may not allow that.
+        return self.opened(f"exec python3 -c {quote(TO_SOCKET)} {quote(path)}", "")
 
     def _connect(self) -> fabric.Connection:
         import fabric

@@ -20,10 +20,11 @@ from ops import age, on_railway
 from ops.address import as_url, checked
 from ops.command import Host, Query, Secret, Shell, fill, given_there, line_there
 from ops.embedded import ensure, path_env
-from ops.engine.place import led_aside
+from ops.engine.place import led_aside, socket_of
 from ops.errors import OpsError, Unreachable, UsageError
 from ops.files import write_whole
 from ops.forward import HERE
+from ops.inputs import ASIDE
 from ops.inventory import Inventory, Target
 from ops.on_railway import OnRailway
 from ops.postgres import PROGRAMS, Tools, parts_of, service_file
@@ -126,12 +127,14 @@ class World:
         return make_conninfo(**{**parts_of(url), "host": name, "hostaddr": HERE, "port": str(here)})
 
     def endpoint(self, target: str) -> tuple[str, int]:
-        """Where a target's server is, as its host knows it.
+        """Where a target's server is, as its host knows it: name and port, or of one restored aside its socket, and 0.
 
         Raises:
             UsageError: a tunnel can't lead there.
         """
         parts = parts_of(self.url(target))
+        if target.endswith(ASIDE):
+            return socket_of(parts), 0
         name = parts.get("hostaddr") or parts.get("host", "")
         if not name or name.startswith(("/", "@")) or "," in name + parts.get("port", ""):
             raise UsageError(

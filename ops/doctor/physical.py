@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ops.doctor.check import Finding, Subject, ok
 from ops.engine.aside import Aside
-from ops.engine.programs import programs_of
 from ops.engine.stanza import OnStanza
 from ops.tools.physical import live_server
 
@@ -17,7 +16,7 @@ def pgbackrest(subject: Subject) -> Finding:
         return ok("not used")
     on = OnStanza(subject.world, subject.target)
     found = on.must_be_well(str(subject.identity["system"]))
-    programs_of(on.where, entry.pgbackrest.bin or "", str(int(subject.identity["number"]) // 10000))
+    on.programs(str(int(subject.identity["number"]) // 10000))
     live, size = live_server(subject.world, subject.target)
     room = Aside(on).check(max([size, *(one.size for one in found.backups[-1:])]), live)
     newest = f"the newest backup is {found.backups[-1].label}" if found.backups else "no backup yet"

@@ -9,8 +9,7 @@ from ops.backup import Manifest
 from ops.bind import NothingToDo, Wanted, anew, bind, can_open
 from ops.dumping import some_tools
 from ops.engine.gone import gone
-from ops.engine.programs import programs_of
-from ops.engine.stanza import OnStanza, as_user, inputs_of, wanted
+from ops.engine.stanza import OnStanza, wanted
 from ops.errors import Refused, UsageError
 from ops.inputs import PHYSICAL, UNPACKED, Inputs, PhysicalInputs
 from ops.inventory import Target
@@ -58,9 +57,8 @@ def _backup(world: World, entry: Target) -> Inputs:
 
 
 def _physical(world: World, entry: Target, major: str) -> PhysicalInputs:
-    key = wanted(world, entry.name)
-    where = f"{world.inventory.file.name}:{entry.line}: {entry.name}"
-    return inputs_of(entry, key, as_user(where, key.user), programs_of(where, key.bin or "", major))
+    on = OnStanza(world, entry.name)
+    return on.given.model_copy(update={"bin": on.programs(major)})
 
 
 def _of_one(world: World, name: str, entry: Target, asked: str) -> Inputs:

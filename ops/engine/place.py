@@ -6,13 +6,14 @@ database's user of the operating system, and root, may enter; so it needs neithe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ops.inputs import ASIDE
 from ops.inventory import Target
 from ops.postgres import parts_of
 
 # Only a part of the socket's name.
 PORT = "5432"
-MARKER = "generalprobe.json"
 # What of a production server must not come to life in a copy of it: archiving, workers that reach other servers or run
 # jobs, its memory, its files elsewhere. On the command line, since `ALTER SYSTEM` goes before every file.
 SETTINGS = {
@@ -61,6 +62,12 @@ def led_aside(url: str, target: str, entry: Target) -> str:
     parts = parts_of(url)
     known = {key: parts[key] for key in ("user", "dbname") if key in parts}
     return make_conninfo(host=f"{folder_of(entry)}/s", port=PORT, sslmode="disable", gssencmode="disable", **known)
+
+
+def socket_of(parts: Mapping[str, str]) -> str:
+    """The file at which the server of an address listens; empty where that is no folder's."""
+    name = parts.get("host", "")
+    return f"{name}/.s.PGSQL.{parts.get('port') or PORT}" if name.startswith("/") else ""
 
 
 def start_words(folder: str, programs: str) -> tuple[str, ...]:

@@ -1,13 +1,12 @@
-"""A target's stanza, asked on this machine."""
+"""A target's stanza, asked on its database's machine."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 from ops.engine import pgbackrest
+from ops.engine.machine import machine_of
 from ops.engine.pgbackrest import SINCE, WELL, Kept, Stanza, trouble
 from ops.engine.place import folder_of
 from ops.engine.wanted import PGBACKREST, PgBackRest
@@ -17,42 +16,46 @@ from ops.inventory import Target
 from ops.transport import Completed
 from ops.world import World
 
+# Where Debian, Red Hat and others put a server's programs.
+PLACES = ("/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin", "/usr/local/pgsql/bin")
+HERE = "this machine"
 
-def as_user(where: str, user: str) -> tuple[str, ...]:
+
+def as_user(where: str, user: str, facts: Mapping[str, Any], machine: str = HERE) -> tuple[str, ...]:
     """The words before a command that make it run as that user; none where we are that user.
+
+    Args:
+        where: file, line and target, for the error.
+        user: the database's user of the operating system.
+        facts: of its machine, see ``ops.engine.beside``.
+        machine: how that is called.
 
     Raises:
         UsageError: there is no such user, or we may not.
     """
-    try:
-        wanted = pwd.getpwnam(user)
-    except KeyError:
-        raise UsageError(f"{where}: there is no user {user} on this machine", "pgbackrest: {user: NAME}") from None
-    if wanted.pw_uid == 0:
+    if facts["user"] is None:
+        raise UsageError(f"{where}: there is no user {user} on {machine}", "pgbackrest: {user: NAME}")
+    if facts["user"] == 0:
         raise UsageError(f"{where}: PostgreSQL does not run as root", "pgbackrest: {user: postgres}")
-    if os.geteuid() == wanted.pw_uid:
+    if facts["we"] == facts["user"]:
         return ()
-    if os.geteuid() == 0:
-        # cron's PATH has no place for it.
-        elsewhere = None if shutil.which("runuser") else shutil.which("runuser", path="/usr/sbin:/sbin")
-        return (elsewhere or "runuser", "-u", user, "--")
+    if facts["we"] == 0:
+        return (facts["runuser"], "-u", user, "--")
     said = f"{where}: pgBackRest works as {user}, and a copy restored aside is nobody else's to read"
-    raise UsageError(said, f"run inv as {user}, or as root")
+    behind = f"ansible_user: {user}, or root" if machine != HERE else f"run inv as {user}, or as root"
+    raise UsageError(said, behind)
 
 
 def wanted(world: World, target: str) -> PgBackRest:
     """The inventory's key.
 
     Raises:
-        UsageError: it is not there, or its database is on another machine.
+        UsageError: it is not there.
     """
     entry = world.inventory.target(target)
     where = f"{world.inventory.file.name}:{entry.line}: {target}"
     if entry.pgbackrest is None:
         raise UsageError(f"{where} has no pgbackrest", f"pgbackrest: {PGBACKREST}   (docs/pgbackrest.md)")
-    if entry.connection.kind == "ssh":
-        said = f"{where} is behind SSH, and pgBackRest is driven on the database's own machine only"
-        raise UsageError(said, "run inv there, with ansible_connection: local   (docs/pgbackrest.md)")
     return entry.pgbackrest
 
 
@@ -84,7 +87,32 @@ class OnStanza:
         self.world, self.target = world, target
         entry, self.key = world.inventory.target(target), wanted(world, target)
         self.where = f"{world.inventory.file.name}:{entry.line}: {target}"
-        self.given = inputs_of(entry, self.key, as_user(self.where, self.key.user))
+        self.machine = machine_of(world, target, self.where)
+        host = world.host(target)
+        self.called = host.words[-1] if host else HERE
+        self.given = inputs_of(entry, self.key, as_user(self.where, self.key.user, self._facts(), self.called))
+
+    def _facts(self) -> Mapping[str, Any]:
+        """Of the machine, asked once as long as nothing can have changed: it can be far away."""
+        known = self.world.memo.setdefault((self.target, "pgbackrest"), {})
+        if "facts" not in known:
+            known["facts"] = self.machine.do("facts", user=self.key.user)
+        found: Mapping[str, Any] = known["facts"]
+        return found
+
+    def programs(self, major: str) -> str:
+        """The folder with the programs of a server, by its major version, on its machine.
+
+        Raises:
+            UsageError: they are nowhere.
+        """
+        places = [self.key.bin] if self.key.bin else [place.format(major) for place in PLACES]
+        if found := self.machine.do("programs", places=places):
+            return str(found)
+        said = f"{self.where}: the programs of a PostgreSQL {major} server are not in {' or '.join(places)}"
+        more = "" if self.called == HERE else f" on {self.called}"
+        hint = f"pgbackrest: {{bin: FOLDER}}   or   apt-get install postgresql-{major}"
+        raise UsageError(said + more, hint + (more and f"   {more.strip()}"))
 
     def still(self, stanza: str, folder: str) -> None:
         """Refuse where the inventory says another stanza or folder by now than a run was planned with."""
@@ -94,11 +122,8 @@ class OnStanza:
             raise Refused(f"{self.where}: {said}", "inv undo, with the inventory as it was")
 
     def run(self, words: tuple[str, ...]) -> Completed:
-        """Run words with nothing of our environment but what pgBackRest's own variables and PATH are."""
-        environ = self.world.environ
-        env = {name: value for name, value in environ.items() if name.startswith("PGBACKREST_")}
-        env |= {"PATH": environ.get("PATH", os.defpath), "LC_ALL": "C"}
-        return self.world.local.run(words, folder=Path("/"), env=env)
+        """Run words on its machine, with nothing of our environment but PATH and pgBackRest's own variables."""
+        return self.machine.run(words)
 
     def info(self) -> Stanza:
         """What it says of the stanza.
@@ -126,7 +151,7 @@ class OnStanza:
         found = pgbackrest.version(done.out)
         if done.exit or not found:
             hint = "apt-get install pgbackrest   (docs/pgbackrest.md)"
-            raise UsageError(f"{self.where}: pgbackrest does not run here: {self.said(done)[1]}", hint)
+            raise UsageError(f"{self.where}: pgbackrest does not run on {self.called}: {self.said(done)[1]}", hint)
         if found < SINCE:
             said = ".".join(map(str, found))
             raise UsageError(f"{self.where}: pgBackRest {said} has no annotations", "pgBackRest 2.41 or newer")

@@ -28,9 +28,9 @@ backup_pgbackrest = Procedure(
 drill_pgbackrest = Procedure(
     "drill-pgbackrest",
     "Prove that a backup of pgBackRest's can be restored",
-    """What `inv drill` does with a backup of pgBackRest's: restores it aside on this machine, proves by fingerprint
-    that it holds what it held when it was taken, says how long that took, and removes it again. Production is not
-    asked for anything, so this works, too, when it is down.""",
+    """What `inv drill` does with a backup of pgBackRest's: restores it aside on the database's machine, proves by
+    fingerprint that it holds what it held when it was taken, says how long that took, and removes it again. Production
+    is not asked for anything, so this works, too, when it is down.""",
     """If the proof fails, this backup is not what it was: `inv backups` says which ones were proved, `inv backup` takes
     a new one. Nothing else was touched; `inv undo` removes what was restored.""",
     exclusive=False,
@@ -40,9 +40,9 @@ drill_pgbackrest = Procedure(
 unpack = Procedure(
     "unpack",
     "Make a dump of a backup of pgBackRest's",
-    """The way back from pgBackRest: restores one of its backups aside on this machine, proves that it holds what it
-    held when it was taken, and dumps the database there into a backup of the ordinary kind, so that `inv rollback`,
-    `inv salvage` and `inv drill` take it. Production is not asked for anything.""",
+    """The way back from pgBackRest: restores one of its backups aside on the database's machine, proves that it holds
+    what it held when it was taken, and dumps the database there into a backup of the ordinary kind, so that `inv
+    rollback`, `inv salvage` and `inv drill` take it. Production is not asked for anything.""",
     """What was restored aside carries our mark: `inv resume` begins it anew, `inv undo` removes it. A half-written dump
     ends in `.partial`, and nothing takes it for a backup.""",
     exclusive=False,
@@ -140,8 +140,8 @@ def make(c: Inputs) -> list[Command]:
     """Waits for one that is being made, looks whether archiving works, and makes one that carries our id; never two."""
     return [
         Tool("await-stanza", {**at(c), "backup_id": c.backup}),
-        Shell(words(stanza(c), "check"), c.target),
-        Shell(backup_words(stanza(c), c.backup), c.target),
+        Shell(words(stanza(c), "check"), c.target, host=c.host),
+        Shell(backup_words(stanza(c), c.backup), c.target, host=c.host),
         Tool("check-listed", {**at(c), "backup_id": c.backup}),
     ]
 
@@ -154,8 +154,8 @@ def make(c: Inputs) -> list[Command]:
     again=True,
 )
 def restore(c: Inputs) -> Command:
-    """Into a folder of our own on this machine, as far as it is consistent. A server starts there that listens on a
-    socket in that folder only, archives nothing, and runs no jobs and no workers."""
+    """Into a folder of our own on the database's machine, as far as it is consistent. A server starts there that
+    listens on a socket in that folder only, archives nothing, and runs no jobs and no workers."""
     return restore_aside(c)
 
 
@@ -171,11 +171,7 @@ def seal(c: Inputs) -> Command:
     return Tool("seal-physical", {**at(c), "run": c.run, "backup_id": c.backup, "found": restored(c)})
 
 
-CLEARED = {
-    "proof": aside_is_gone,
-    "stays": "It was a copy of the backup, and the backup stays.",
-    "again": True,
-}
+CLEARED = {"proof": aside_is_gone, "stays": "It was a copy of the backup, and the backup stays.", "again": True}
 
 
 @backup_pgbackrest.step("Remove what was restored aside", **CLEARED)

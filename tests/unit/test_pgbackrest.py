@@ -15,11 +15,12 @@ import pytest
 from ops.backup import Manifest
 from ops.chosen import choose
 from ops.engine.aside import Aside
+from ops.engine.beside import facts
+from ops.engine.machine import Here
 from ops.engine.pgbackrest import read_info, trouble, version
 from ops.engine.place import led_aside, start_words
 from ops.engine.stanza import OnStanza, as_user
 from ops.errors import Refused, UsageError
-from ops.inventory_load import load
 from ops.inventory_words import Keep
 from ops.postgres import parts_of
 from ops.retention import decide
@@ -115,7 +116,9 @@ def test_one_of_pgbackrests_is_never_restored_as_a_dump(tmp_path: Path) -> None:
 
 def aside(folder: Path) -> Aside:
     given = SimpleNamespace(folder=str(folder), as_user=(), user="me")
-    return Aside(cast(OnStanza, SimpleNamespace(given=given, target="shop", where="inventory.yaml:5: shop")))
+    where = "inventory.yaml:5: shop"
+    machine = Here(cast(World, None), where)
+    return Aside(cast(OnStanza, SimpleNamespace(given=given, target="shop", where=where, machine=machine)))
 
 
 def test_room_is_said_in_numbers(tmp_path: Path) -> None:
@@ -189,18 +192,10 @@ def test_it_works_as_the_servers_user_and_refuses_everybody_else(monkeypatch: py
     other = next(one.pw_name for one in pwd.getpwall() if one.pw_uid not in (0, os.geteuid()))
     for user, euid, words in ((other, 0, ("-u", other, "--")), (other, pwd.getpwnam(other).pw_uid, ())):
         monkeypatch.setattr(os, "geteuid", lambda euid=euid: euid)
-        assert as_user("inventory.yaml:5: shop", user)[1:] == words
+        assert as_user("inventory.yaml:5: shop", user, facts(user))[1:] == words
     for user, euid, said in ((other, 4711, f"pgBackRest works as {other}"), ("root", 0, "does not run as root")):
         monkeypatch.setattr(os, "geteuid", lambda euid=euid: euid)
         with pytest.raises(UsageError, match=said):
-            as_user("inventory.yaml:5: shop", user)
+            as_user("inventory.yaml:5: shop", user, facts(user))
     with pytest.raises(UsageError, match="inventory.yaml:5: shop: there is no user nobody-here"):
-        as_user("inventory.yaml:5: shop", "nobody-here")
-
-
-def test_a_stanza_on_another_machine_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "inventory.yaml"
-    shop = '{database: "env:X", ansible_host: db.example.com, pgbackrest: {stanza: main, aside: /srv/aside}}'
-    path.write_text(f"all: {{children: {{production: {{hosts: {{shop: {shop}}}}}}}}}\n")
-    with pytest.raises(UsageError, match=r"inventory.yaml:1: shop is behind SSH, and pgBackRest is driven on"):
-        OnStanza(World(load(path), {}), "shop")
+        as_user("inventory.yaml:5: shop", "nobody-here", facts("nobody-here"))
