@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.faults.physical import PROGRAMS, PhysicalStage
 from tests.faults.stage import Stage, clear
 
 
-def opened(folder: Path, far: bool = False) -> Iterator[Stage]:
+def opened(folder: Path, made: Stage) -> Iterator[Stage]:
     clear(folder)
-    made = Stage(folder, far)
     try:
         made.open()
         yield made
@@ -23,10 +24,21 @@ def opened(folder: Path, far: bool = False) -> Iterator[Stage]:
 
 @pytest.fixture(scope="session")
 def stage(worker_id: str) -> Iterator[Stage]:
-    yield from opened(ROOT / ".embedded" / f"faults-{worker_id}")
+    folder = ROOT / ".embedded" / f"faults-{worker_id}"
+    yield from opened(folder, Stage(folder))
 
 
 @pytest.fixture(scope="session")
 def far_stage(worker_id: str) -> Iterator[Stage]:
     """One whose backups go to an object store, and whose test database is masked."""
-    yield from opened(ROOT / ".embedded" / f"faults-far-{worker_id}", far=True)
+    folder = ROOT / ".embedded" / f"faults-far-{worker_id}"
+    yield from opened(folder, Stage(folder, far=True))
+
+
+@pytest.fixture(scope="session")
+def physical_stage(worker_id: str) -> Iterator[Stage]:
+    """One whose backups pgBackRest makes."""
+    if not shutil.which("pgbackrest") or not PROGRAMS:
+        pytest.skip("pgBackRest and a PostgreSQL server are not installed: apt-get install pgbackrest postgresql")
+    folder = ROOT / ".embedded" / f"faults-pg-{worker_id}"
+    yield from opened(folder, PhysicalStage(folder))

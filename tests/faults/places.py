@@ -18,9 +18,10 @@ BLOWS = ("kill", "int", "cut", "term", "restart-fast", "hup", "restart-immediate
 MOUNTED = ("full", "readonly", "disk")
 # A signal in the middle of a program is another thing than one between two of them; a full disk is not.
 DURING = ("kill", "int", "cut", "restart-immediate", "term", "restart-fast", "hup")
-# They need what the stage has not: pgBackRest and a server that it knows, or Railway. tests/pgbackrest and
-# tests/railway/test_restore.py strike them.
-ELSEWHERE = ("backup-pgbackrest", "drill-pgbackrest", "unpack", "railway-restore")
+# They need a stage of their own, which has pgBackRest and a server that it knows.
+PHYSICAL = ("backup-pgbackrest", "drill-pgbackrest", "unpack")
+# Railway is in no stage; tests/railway/test_restore.py strikes it.
+ELSEWHERE = (*PHYSICAL, "railway-restore")
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ COMES_AFTER |= {
     "rollback-to-replaced": ("release", "written", "rollback"),
     "discard-replaced": ("release", "written", "rollback"),
 }
-COMES_AFTER["drill"] = ("backup",)
+COMES_AFTER |= {"drill": ("backup",), "backup-pgbackrest": ()}
+COMES_AFTER |= {"drill-pgbackrest": ("backup-pgbackrest",), "unpack": ("backup-pgbackrest",)}
 AFTER_ELSE = ("release", "written")
 # What is typed where it is not what the procedure's own page says; `{kept}` is the database that a rollback replaced.
 TYPED = {
@@ -54,6 +55,8 @@ TYPED = {
     "rollback-to-replaced": "inv rollback --to-replaced",
     "discard-replaced": "inv discard-replaced {kept}",
     "drill": "inv drill --backup=latest",
+    "drill-pgbackrest": "inv drill",
+    "unpack": "inv unpack",
     "salvage": "inv salvage --backup=latest --table=lessons_booking",
 }
 # These remove something for good, so what is typed again is its name.
@@ -115,7 +118,7 @@ class Stage:
         """Start the server, and fill a production at the old release."""
         home = self.folder / "server"
         home.mkdir(parents=True)
-        self.server = Server(home)
+        self.server = self._server(home)
         self.server.start()
         self.project_folder, self.broken = self.folder / "project", self.folder / "broken"
         self.disk, self.space = self.project_folder / (".store" if self.far else "backups"), self.server.home / "space"
@@ -125,6 +128,8 @@ class Stage:
         self.url = f"file://{self.disk / 'far'}" if self.far else "backups"
         self.store = self.project_folder / store_folder(self.url)
         self.space.mkdir()
+        # The disk that a blow fills, beside the store's.
+        self.filled = self.space
         if os.geteuid() == 0:
             self._mount(self.disk, 48)
             self._mount(self.space, 200)
@@ -134,9 +139,16 @@ class Stage:
                 c.execute(f"ALTER SYSTEM SET {setting}")
             if os.geteuid() == 0:
                 c.execute(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(sql.Literal(str(self.space))))
+        self._prepare()
         self._control("restart")
         self._fill()
         self._keep(())
+
+    def _server(self, home: Path) -> Server:
+        return Server(home)
+
+    def _prepare(self) -> None:
+        """What else the server needs."""
 
     def _mount(self, path: Path, megabytes: int) -> None:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(path)], check=True)
@@ -151,11 +163,7 @@ class Stage:
         production, test = self.server.url("shop"), self.server.url("shop_test")
         with self.connect("postgres") as c:
             c.execute(f"CREATE DATABASE shop{where}")
-        target: dict[str, object] = {"lock_timeout": 2.0, "retries": 1, "health": ["true"], "keep_replaced": 0}
-        target["deploy"] = ["test", "!", "-e", str(self.broken)]
-        if self.far:
-            target |= {"store": self.url, "defang": projects.DEFANG}
-        projects.write_project(self.project_folder, "b", target)
+        projects.write_project(self.project_folder, "b", self._target())
         app = self.project_folder / "shop" / "lessons"
         for name, given in MIGRATIONS.items():
             (app / f"migrations/{name}.py").write_text(MORE % given)
@@ -179,6 +187,12 @@ class Stage:
             self.legal[applied(scratch)] = tables(scratch)
         with self.connect("postgres") as c:
             c.execute("DROP DATABASE scratch")
+
+    def _target(self) -> dict[str, object]:
+        """What the inventory says of production."""
+        target: dict[str, object] = {"lock_timeout": 2.0, "retries": 1, "health": ["true"], "keep_replaced": 0}
+        target["deploy"] = ["test", "!", "-e", str(self.broken)]
+        return target | ({"store": self.url, "defang": projects.DEFANG} if self.far else {})
 
     def _commit(self) -> None:
         """A repository of its own: a commit in the one around it, amid a test, would make a certificate not hold."""
@@ -287,6 +301,7 @@ class Stage:
         store = [plain(str(p)) for p in folders]
         if self.far:
             store += sorted({plain("/".join(key.split("/")[:3])) for key in Store(self.url).listed("shop")})
+        store += [plain(line) for line in self._also()]
         with self.connect("postgres") as c:
             found = c.execute(
                 "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '') || "
@@ -295,6 +310,10 @@ class Stage:
         databases = {plain(name): plain(mark) for name, mark in found}
         frozen = self.project.query("SHOW default_transaction_read_only") == [("on",)]
         return Facts(applied(self.project), tables(self.project), frozen, databases, store)
+
+    def _also(self) -> list[str]:
+        """What is kept elsewhere."""
+        return []
 
     def processes(self) -> list[str]:
         """What still runs of what this stage has started, but for the server."""
@@ -323,7 +342,8 @@ class Stage:
         log.touch()
         known = len(log.read_text().splitlines())
         order = {"log": str(log), "phase": phase, "blow": blow, "only": only, "undo": undo, "store": str(self.disk)}
-        order |= {"space": str(self.space), "server": str(self.folder / "server"), "data": str(self.server.data)}
+        order |= {"space": str(self.filled), "server": str(self.folder / "server"), "data": str(self.server.data)}
+        order["bin"] = str(self.server.bin)
         (self.folder / "order").write_text(json.dumps(order))
         path = os.pathsep.join([str(Path(__file__).parent / "hook"), str(ROOT)])
         plain = self.project.env
@@ -342,7 +362,7 @@ class Stage:
 
     def mend(self) -> None:
         """What a person does about a full or read-only disk."""
-        mend(self.disk, self.space)
+        mend(self.disk, self.filled)
 
 
 def clear(folder: Path) -> None:

@@ -85,7 +85,9 @@ class Striker:
     def _server(self) -> Any:
         from ops.embedded import Server
 
-        return Server(Path(self.order["server"]))
+        found = Server(Path(self.order["server"]))
+        found.bin = Path(self.order["bin"])
+        return found
 
     def _connect(self) -> Any:
         import psycopg

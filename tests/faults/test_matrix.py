@@ -18,7 +18,19 @@ from ops.journal import runs
 from ops.main import replan
 from tests.conftest import Done
 from tests.faults.oracle import Oracle
-from tests.faults.places import BLOWS, MOUNTED, PHASES, Place, blow_at, chosen, drawn, everything, places, takes_back
+from tests.faults.places import (
+    BLOWS,
+    MOUNTED,
+    PHASES,
+    PHYSICAL,
+    Place,
+    blow_at,
+    chosen,
+    drawn,
+    everything,
+    places,
+    takes_back,
+)
 from tests.faults.stage import Stage, tables
 
 pytestmark = pytest.mark.faults
@@ -51,6 +63,12 @@ FAR = [
 @pytest.mark.parametrize(("name", "phase"), FAR)
 def test_with_an_object_store_and_masks(far_stage: Stage, name: str, phase: str) -> None:
     struck_everywhere(far_stage, name, phase, "")
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("name", PHYSICAL)
+def test_with_pgbackrest(physical_stage: Stage, name: str, phase: str) -> None:
+    struck_everywhere(physical_stage, name, phase, "")
 
 
 def struck_everywhere(stage: Stage, name: str, phase: str, blow: str) -> None:
