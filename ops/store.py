@@ -204,7 +204,7 @@ class Store:
             return {"e_tag": tag}
         found = self._obs.head(self._store(QUICK), key)
         if found["e_tag"] != tag:
-            raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile")
+            raise self._obs.exceptions.PreconditionError("another generation")
         return {"e_tag": tag, "version": found["version"] or ""}
 
     def read(self, key: str) -> tuple[bytes, str]:
