@@ -52,13 +52,20 @@ _NAMED = r"(?:[A-Za-z0-9_][\w.-]*@)?(?:[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])"
 SSH = rf"ssh://{_NAMED}{_PORT}(?:/~)?/[\w.+=,/-]*[\w.+=,-]/*"
 
 
+# How a store of a kind is written, where nearly that was.
+_LIKE = {
+    "ssh": "store: ssh://user@host/folder",
+    "az": "store: az://container/prefix   (a container's name has a-z, 0-9 and -)",
+}
+
+
 def store_name(value: str) -> str:
     """A folder, or an object store's or a host's address without a password."""
-    bucket = r"(?:s3|gs|az)://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\s@]*)?|file:///[^\s@]+"
+    bucket = r"(?:(?:s3|gs)://[a-z0-9][a-z0-9.-]{1,61}|az://[a-z0-9][a-z0-9-]{1,61})[a-z0-9]"
+    bucket += r"(?:/[^\s@]*)?|file:///[^\s@]+"
     kinds = "s3://, gs:// or az://bucket/prefix, ssh://user@host/folder, or file:///folder"
     if "://" in value and (not re.fullmatch(f"{bucket}|{SSH}", value) or ".." in value):
-        hint = "store: ssh://user@host/folder" if value.startswith("ssh:") else ""
-        raise bad(f"should be a folder, or {kinds}, without a password", hint)
+        raise bad(f"should be a folder, or {kinds}, without a password", _LIKE.get(value.partition(":")[0], ""))
     # It leads into commands: `~` is opened here, a dash would be an option, and psql takes a bar for a program.
     value = os.path.expanduser(value)
     return f"./{value}" if value.startswith(("-", "|", "~", "\\")) else value

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ops.errors import Refused, Unreachable
 from ops.files import arriving
+from ops.store_words import hint, meaning, missing
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
@@ -30,7 +31,14 @@ AT_ONCE, PIECE = 4, 8 << 20
 PARTS = 9_000
 # Seconds for one request, and for its repetition: of a piece, and of a small file that somebody waits for.
 PATIENT, QUICK = (300, 60), (10, 5)
-ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT")
+ENDPOINTS = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT",
+    "GOOGLE_BASE_URL",
+    "AZURE_STORAGE_ENDPOINT",
+    "AZURE_ENDPOINT",
+)
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ class Store:
         with self._said(prefix):
             batches = self._obs.list(self._store(QUICK), prefix or None)
             return {
-                str(one["path"]): Kept(one["size"], one["e_tag"] or "", one["last_modified"])
+                str(one["path"]): Kept(one["size"], _quoted(one["e_tag"] or ""), one["last_modified"])
                 for batch in batches
                 for one in batch
             }
@@ -142,7 +150,8 @@ class Store:
     @contextlib.contextmanager
     def growing(self, key: str) -> Iterator[Callable[[bytes], object]]:
         """Send what comes bit by bit: gives what takes the next bytes. It is seen once all of it is there."""
-        writer = self._obs.open_writer(self._store(PATIENT), key, buffer_size=2 * PIECE, max_concurrency=AT_ONCE)
+        with self._said(key):
+            writer = self._obs.open_writer(self._store(PATIENT), key, buffer_size=2 * PIECE, max_concurrency=AT_ONCE)
 
         def take(content: bytes) -> None:
             with self._said(key, OSError):
@@ -167,7 +176,7 @@ class Store:
         errors = self._obs.exceptions
         with self._said(key):
             try:
-                mode: Any = {"e_tag": tag} if tag else "create"
+                mode: Any = self._version(key, tag) if tag else "create"
                 done = self._obs.put(self._store(QUICK), key, content, mode=mode)
             except (errors.AlreadyExistsError, errors.PreconditionError):
                 # The library asks again where an answer was lost, and then meets what it wrote itself.
@@ -183,10 +192,20 @@ class Store:
 
     def tag(self, key: str) -> str:
         """An object's tag; empty where there is none."""
-        try:
-            return self._obs.head(self._store(QUICK), key)["e_tag"] or ""
-        except FileNotFoundError:
-            return ""
+        with self._said(key):
+            try:
+                return self._obs.head(self._store(QUICK), key)["e_tag"] or ""
+            except FileNotFoundError:
+                return ""
+
+    def _version(self, key: str, tag: str) -> dict[str, str]:
+        """By what the one is told that is written over: by its tag; Google takes the number of its generation only."""
+        if not self.url.startswith("gs:"):
+            return {"e_tag": tag}
+        found = self._obs.head(self._store(QUICK), key)
+        if found["e_tag"] != tag:
+            raise self._obs.exceptions.PreconditionError("another generation")
+        return {"e_tag": tag, "version": found["version"] or ""}
 
     def read(self, key: str) -> tuple[bytes, str]:
         """A small object and its tag.
@@ -250,47 +269,15 @@ class Store:
         """The library's errors, and what else it raises, whose texts run over many lines, as one."""
         try:
             yield
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if meant := missing(str(error)):
+                raise Unreachable(f"{self.url}: {meant}", hint(self.url, meant)) from None
             raise Unreachable(f"{self.url}/{key}: is not in the store", "inv backups") from None
         except (self._obs.exceptions.BaseError, *more) as error:
-            meant = _meaning(str(error))
-            raise Unreachable(f"{self.url}: {meant}", _hint(self.url, meant)) from None
+            meant = meaning(self.url, str(error))
+            raise Unreachable(f"{self.url}: {meant}", hint(self.url, meant)) from None
 
 
-_SAID = (
-    ("NoSuchBucket", "there is no such bucket"),
-    ("AccessDenied", "access is denied to this key"),
-    ("InvalidAccessKeyId", "the access key is not known there"),
-    ("SignatureDoesNotMatch", "the secret of the access key is not the right one"),
-    ("RequestTimeTooSkewed", "this machine's clock is wrong"),
-    ("ExpiredToken", "the access token has expired"),
-    ("403 Forbidden", "access is denied"),
-    ("169.254.169.254", "there is no access key in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"),
-    ("SlowDown", "it takes no more for now"),
-    ("No space left", "it is full"),
-    ("Read-only file system", "it is read-only"),
-    ("error sending request", "it does not answer"),
-    ("error trying to connect", "it does not answer"),
-    ("timed out", "it does not answer in time"),
-)
-_KEYS = {
-    "s3": "export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… AWS_REGION=…   of a key that may read and write there",
-    "gs": "export GOOGLE_APPLICATION_CREDENTIALS=FILE   of an account that may read and write there",
-    "az": "export AZURE_STORAGE_ACCOUNT_NAME=… AZURE_STORAGE_ACCOUNT_KEY=…",
-}
-
-
-def _hint(url: str, meant: str) -> str:
-    """What to type: who we are there where that is doubted, else a look at it."""
-    if any(word in meant for word in ("access", "key")):
-        return _KEYS.get(url.partition(":")[0], f"ls -ld {url[7:]}")
-    if url.startswith("file:"):
-        return f"df -h {url[7:]}   and let it be written"
-    return "look at the store's address and the network (docs/stores.md)"
-
-
-def _meaning(said: str) -> str:
-    for word, meant in _SAID:
-        if word in said:
-            return meant
-    return said.split("\n")[0][:300]
+def _quoted(tag: str) -> str:
+    """A tag as everything but Azure's list has it."""
+    return f'"{tag}"' if tag.startswith("0x") else tag

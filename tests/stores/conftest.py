@@ -1,4 +1,4 @@
-"""A real S3 server in the tests' own process, real SSH servers, and projects that keep what they have there."""
+"""A real S3 server in the tests' own process, Azure's emulator, real SSH servers, and projects that keep all there."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ops.ssh_store import SshStore
 from ops.store import AnyStore, Store
 from tests.conftest import Project
 from tests.ssh.conftest import KINDS, Login, Within, make_login, start_sshd
+from tests.stores import azure
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "storesecret", "AWS_REGION": "us-east-1"}
 
@@ -129,6 +130,30 @@ def bucket(s3: str) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of Azure's emulator; skipped where it is not installed."""
+    with azure.started(tmp_path_factory.mktemp("azurite")) as found:
+        yield found
+
+
+@pytest.fixture
+def at_azure(monkeypatch: pytest.MonkeyPatch, azurite: str) -> Iterator[Line]:
+    """This process reaches Azure's emulator over a line, and is nobody else there than the account."""
+    for name in [name for name in os.environ if name.startswith("AZURE_")]:
+        monkeypatch.delenv(name)
+    with line_to(int(azurite.rsplit(":", 1)[1])) as found:
+        for name, value in azure.keys(found.url).items():
+            monkeypatch.setenv(name, value)
+        yield found
+
+
+@pytest.fixture
+def container(azurite: str) -> str:
+    """A new container's name."""
+    return azure.make_container(azurite)
+
+
 @dataclass
 class Far:
     """A host behind SSH, and a line to it that can be cut."""
@@ -175,7 +200,7 @@ def openssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
         yield found
 
 
-@pytest.fixture(params=["s3", "file", *KINDS])
+@pytest.fixture(params=["s3", "azure", "file", *KINDS])
 def store(
     request: pytest.FixtureRequest, at: Line, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[AnyStore]:
@@ -183,6 +208,9 @@ def store(
     if request.param in KINDS:
         with far_host(request.param, tmp_path / "far", monkeypatch) as found:
             yield SshStore(found.url)
+    elif request.param == "azure":
+        request.getfixturevalue("at_azure")
+        yield Store(f"az://{request.getfixturevalue('container')}/kept")
     else:
         yield Store(f"s3://{bucket}/kept" if request.param == "s3" else f"file://{tmp_path}/kept")
 
@@ -192,6 +220,14 @@ def shop(project: Callable[..., Project], at: Line, bucket: str) -> Project:
     """A project whose store is a bucket."""
     made = project("b", store=f"s3://{bucket}/kept")
     made.env |= KEYS | {"AWS_ENDPOINT_URL": at.url}
+    return made
+
+
+@pytest.fixture
+def azure_shop(project: Callable[..., Project], at_azure: Line, container: str) -> Project:
+    """A project whose store is a container of Azure's."""
+    made = project("b", store=f"az://{container}/kept")
+    made.env |= azure.keys(at_azure.url)
     return made
 
 

@@ -28,6 +28,17 @@ def test_what_is_put_is_listed_read_and_fetched_whole(store: AnyStore, tmp_path:
     assert store.listed("shop/") == {}
 
 
+def test_what_comes_bit_by_bit_is_seen_once_all_of_it_is_there(store: AnyStore) -> None:
+    bits = [os.urandom(PIECE - 1) for _ in range(5)]
+    with store.growing("shop/backups/b1/dump.age") as take:
+        for bit in bits:
+            take(bit)
+        assert store.listed("shop/") == {}
+    whole = b"".join(bits)
+    assert {key: kept.size for key, kept in store.listed("shop/").items()} == {"shop/backups/b1/dump.age": len(whole)}
+    assert store.sha256("shop/backups/b1/dump.age", len(whole)) == hashlib.sha256(whole).hexdigest()
+
+
 def test_an_empty_file_is_a_file(store: AnyStore, tmp_path: Path) -> None:
     (tmp_path / "in").touch()
     store.put("shop/empty", tmp_path / "in")
@@ -50,6 +61,17 @@ def test_only_one_of_two_writers_wins(store: AnyStore) -> None:
     with pytest.raises(Refused, match="written by somebody else"):
         store.swap("shop/runs/r/journal.jsonl", b"other", first)
     assert store.read("shop/runs/r/journal.jsonl") == (b"two", second)
+
+
+def test_what_the_list_tells_is_written_over_and_nothing_else(store: AnyStore) -> None:
+    assert store.tag("shop/runs/r/journal.jsonl") == ""
+    store.swap("shop/runs/r/journal.jsonl", b"one", "")
+    listed = store.listed("shop/")["shop/runs/r/journal.jsonl"].tag
+    assert listed == store.tag("shop/runs/r/journal.jsonl") == store.read("shop/runs/r/journal.jsonl")[1]
+    second = store.swap("shop/runs/r/journal.jsonl", b"two", listed)
+    with pytest.raises(Refused, match="written by somebody else"):
+        store.swap("shop/runs/r/journal.jsonl", b"other", listed)
+    assert store.listed("shop/")["shop/runs/r/journal.jsonl"].tag == second
 
 
 def test_an_answer_that_was_lost_is_no_other_writer(store: AnyStore) -> None:

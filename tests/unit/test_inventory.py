@@ -425,6 +425,7 @@ REFUSALS = {
         "store: s3://bucket",
     ),
     "store on a host": (one("store: ssh://nas"), "`store` should be a folder, or s3://", 7, "store: ssh://user@"),
+    "store in Azure": (one("store: az://shop.backups/x"), "`store` should be a folder, or s3://", 7, "az://container/"),
     "store password on a host": (one("store: ssh://k:hunter2@nas/b"), "does not belong in the inventory", 7, "environ"),
     "store password": (one("store: s3://k:hunter2@b"), "does not belong in the inventory", 7, "environment"),
     "window day": (one("window: {days: [tues], hours: 02:00-05:00}"), "`window.days` should be 'mon'", 7, "days: [tue"),
