@@ -10,13 +10,14 @@ import contextlib
 from typing import Protocol
 
 from ops import console, journal
-from ops.bind import Wanted, bind
+from ops.bind import bind
 from ops.errors import OpsError
 from ops.journal import Event, Journal, State, now
 from ops.plan import Plan, make_plan
 from ops.procedures.auto_rollback import auto_rollback
 from ops.procedures.promote import rollback_hint
 from ops.tools.failed import applied_of
+from ops.wanted import Wanted
 from ops.world import World
 
 FREEZE, SEAL, MIGRATE = "promote.freeze", "last-backup.seal", "promote.migrate"

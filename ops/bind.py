@@ -20,7 +20,8 @@ from ops.inventory import Target
 from ops.measures import asks_freeze
 from ops.probes import app_inputs, commit_of, declarations, identity, pending_digest, probe, target_folder
 from ops.rehearsal import is_rehearsal, rehearsal_of
-from ops.salvage.wanted import Asked, bound
+from ops.salvage.wanted import bound
+from ops.wanted import Wanted
 from ops.world import World
 
 # What each procedure has to know beside its target.
@@ -37,30 +38,6 @@ class NothingToDo(Exception):
     """There is nothing for this procedure to do; ``reason`` says why."""
 
     reason: str
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the command line said beside procedure and target.
-
-    ``backup``: an id, ``latest``, ``before:RUN`` or a moment; ``kept``: a kept database; ``draft``: for ``verify``,
-    draft declarations for what is refused; ``auto_rollback``: for ``release`` and ``promote``; ``failed_run``: the
-    release that is to be taken back; ``freeze``, ``export``: for ``rollback``, freeze production meanwhile, and keep
-    what differs as a backup of its own; ``salvage``: the tables that are to come back; ``max_rate``: for ``backup``,
-    how much a second is written, instead of what the inventory says; ``no_safety``: for ``railway-restore``, make no
-    last dump before.
-    """
-
-    backup: str = ""
-    kept: str = ""
-    draft: bool = False
-    auto_rollback: bool = False
-    failed_run: str = ""
-    freeze: bool = False
-    export: bool = False
-    salvage: Asked | None = None
-    max_rate: str = ""
-    no_safety: bool = False
 
 
 def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -> Inputs:  # noqa: B008
@@ -123,7 +100,7 @@ def bind(world: World, procedure: str, target: str, wanted: Wanted = Wanted()) -
         folder = target_folder(world, target)
         choice = chosen.choose(folder, wanted.backup, journal.runs(folder), major, delta=procedure == "salvage")
         given |= {"backup": choice.manifest.backup, "chosen": choice.said, "sealed": choice.manifest.sealed}
-        if procedure != "salvage":
+        if procedure != "salvage" and not wanted.incomplete:
             must_be_whole(target, choice.manifest, backup.backups(folder))
         major = max(major, choice.manifest.server // 10000)
         if procedure == "salvage":

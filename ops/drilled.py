@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ops import backup, chosen, journal
 from ops.backup import Manifest
-from ops.bind import Wanted, anew, can_open
+from ops.bind import anew, can_open
 from ops.dumping import some_tools
 from ops.errors import Refused
 from ops.identity import no_production, server_of
@@ -15,6 +15,7 @@ from ops.inventory import Target
 from ops.postgres import choose
 from ops.probes import target_folder
 from ops.proved import proved
+from ops.wanted import Wanted
 from ops.world import World
 
 UNPROVED = "unproved"

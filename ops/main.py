@@ -8,13 +8,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ops import __version__, aftermath, console, inventory_load, journal
-from ops.bind import NothingToDo, Wanted, bind
+from ops.bind import NothingToDo, bind
 from ops.command import Query
 from ops.drilled import drilled
 from ops.dumping import some_tools, use_tools
@@ -32,14 +32,14 @@ from ops.probes import target_folder
 from ops.procedures.catalog import PROCEDURES
 from ops.put_back import put_back
 from ops.run import Runner
-from ops.salvage.wanted import Asked
 from ops.standing import stands
 from ops.tools import TOOLS
+from ops.wanted import Wanted
 from ops.world import World, application, forget_libpq
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Wanted):
     """What the command line said; the same for every task."""
 
     target: str = ""
@@ -48,14 +48,6 @@ class Options:
     plan: bool = False
     reason: str = ""
     inventory: str = ""
-    draft: bool = False
-    freeze: bool = False
-    export: bool = False
-    kept: str = ""
-    auto_rollback: bool = False
-    salvage: Asked | None = None
-    max_rate: str = ""
-    no_safety: bool = False
 
 
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
@@ -150,17 +142,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
     name = meant(name, world.inventory.target(target), backup_id)
     screen = console.Console(options.json, _durations(world, target, name))
     try:
-        wanted = Wanted(
-            backup_id,
-            options.kept,
-            options.draft,
-            options.auto_rollback,
-            freeze=options.freeze,
-            export=options.export,
-            salvage=options.salvage,
-            max_rate=options.max_rate,
-            no_safety=options.no_safety,
-        )
+        wanted = replace(options, backup=backup_id)
         entry = world.inventory.target(target)
         own = {"drill": drilled, "railway-restore": put_back}.get(name)
         look = own(world, entry, wanted) if own else physical(world, name, entry, wanted)

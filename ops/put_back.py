@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ops.backup import Manifest, age
-from ops.bind import Wanted, anew, health_inputs, railway_inputs
+from ops.bind import anew, health_inputs, railway_inputs
 from ops.chosen import newest, said_of
 from ops.dumping import compression, dump_inputs, fitting, some_tools
 from ops.errors import Refused, Unreachable, UsageError
@@ -14,6 +14,7 @@ from ops.inventory import Target
 from ops.lock import RunLock
 from ops.on_volume import OnVolume
 from ops.probes import app_inputs, identity, target_folder
+from ops.wanted import Wanted
 from ops.world import World
 
 

@@ -1,5 +1,6 @@
 """Recovery: what was lost, which backup still has it, and what to type next. The guide's last section, as a look.
 
+    empty     production holds no table at all: its server or database is a new one
     lost      production holds less than the backup from before its last migrations
     correct   nothing is missing, and the pending migrations would lose it (again)
     release   nothing is missing, and the pending migrations keep it
@@ -90,7 +91,7 @@ def recover(options: Options, backup_id: str) -> int:
     screen.text("\n".join(lines(found)))
     if options.json:
         screen.show({"event": "recovery", **asdict(found)})
-    lossy = found.state in ("lost", "correct")
+    lossy = found.state in ("empty", "lost", "correct")
     outcome, code = "done" if found.ways else "nothing-to-do", DIFFERS if lossy else DONE
     hint = found.ways[0].commands[0] if found.ways else ""
     screen.show(console.ending("recover", target, outcome, code, REASONS[found.state], hint))
@@ -98,6 +99,7 @@ def recover(options: Options, backup_id: str) -> int:
 
 
 REASONS = {
+    "empty": "production is empty, and a backup is not",
     "lost": "rows are missing in production that a backup has",
     "correct": "nothing is missing, but the pending migrations would lose rows",
     "release": "nothing is missing, and the pending migrations can be rehearsed",
@@ -110,10 +112,10 @@ def look(world: World, target: str, backup_id: str = "") -> Recovery:
     """Find the backup to compare with, what is missing, and the ways on."""
     folder = target_folder(world, target)
     has = applied(world, target)
-    manifest, damaged = _chosen(folder, has, backup_id)
-    old = fingerprint.read(folder / "backups" / manifest.backup / "fingerprint.jsonl")
     with world.connect(target) as connection:
         live = read_catalog(connection)
+        manifest, damaged = _chosen(folder, has if live else None, backup_id)
+        old = fingerprint.read(folder / "backups" / manifest.backup / "fingerprint.jsonl")
         homes = mapping.homes(old, live, {}, verdicts(folder))
         missing = _missing(connection, old, live, homes)
     kept = tuple(one.backup for one in backup.backups(folder))
@@ -126,15 +128,26 @@ def look(world: World, target: str, backup_id: str = "") -> Recovery:
         "backups": kept,
         "excluded": manifest.excluded,
     }
+    if missing and not live:
+        return Recovery(state="empty", ways=(_anew(target, manifest),), **given)
     if missing:
         ways = _ways_back(target, manifest.backup, missing, homes, bool(given["since"]))
         return Recovery(state="lost", missing=tuple(missing), ways=ways, **given)
     return _forward(world, target, folder, given)
 
 
-def _chosen(folder: Path, has: Sequence[str], backup_id: str) -> tuple[Manifest, tuple[str, ...]]:
+def _anew(target: str, manifest: Manifest) -> Way:
+    """Restore what was lost with its server."""
+    words = f"inv rollback --target={target} --backup={manifest.backup}" + (
+        " --incomplete" if manifest.excluded else ""
+    )
+    why = "Restore production from that backup; what was written since it was taken is only where production was"
+    return Way(why, (words, f"inv recover --target={target}"))
+
+
+def _chosen(folder: Path, has: Sequence[str] | None, backup_id: str) -> tuple[Manifest, tuple[str, ...]]:
     """The named backup; else the newest whole one from before production's last migrations; else the newest whole one
-    whose migrations production has.
+    whose migrations production has; the newest whole one of all where ``has`` is None, since production is empty.
 
     Raises:
         UsageError: there is none.
@@ -146,8 +159,8 @@ def _chosen(folder: Path, has: Sequence[str], backup_id: str) -> tuple[Manifest,
             raise Refused(f"{folder.name}: backup {manifest.backup} is damaged: {wrong[0]}", "inv recover")
         return manifest, ()
     known = [one for one in backup.backups(folder) if not chosen.special(one.backup)]
-    fits = [one for one in reversed(known) if set(one.migrations) <= set(has)]
-    fits.sort(key=lambda one: set(one.migrations) == set(has))
+    fits = [one for one in reversed(known) if _fits(one, has)]
+    fits.sort(key=lambda one: set(one.migrations) == set(has or ()))
     damaged: list[str] = []
     for one in fits:
         wrong = backup.damage(folder / "backups" / one.backup)
@@ -155,9 +168,15 @@ def _chosen(folder: Path, has: Sequence[str], backup_id: str) -> tuple[Manifest,
             return one, tuple(damaged)
         damaged.append(f"{one.backup}: {wrong[0]}")
     said = f"; damaged: {', '.join(damaged)}" if damaged else ""
-    held = [one.backup for one in backup.backups(folder) if one.engine and set(one.migrations) <= set(has)]
+    held = [
+        one.backup for one in backup.backups(folder) if one.engine and (has is None or set(one.migrations) <= set(has))
+    ]
     hint = f"inv unpack --target={folder.name} --backup={held[-1]}" if held else f"inv backups --target={folder.name}"
     raise UsageError(f"{folder.name}: no {'dump' if held else 'backup'} holds what production was{said}", hint)
+
+
+def _fits(manifest: Manifest, has: Sequence[str] | None) -> bool:
+    return has is None or set(manifest.migrations) <= set(has)
 
 
 def _missing(

@@ -47,6 +47,7 @@ HELP = {
     "freeze": "production refuses writes until the way back is through, so that nothing is written meanwhile",
     "export": "keep the rows that differ as a backup of their own, RUN_delta",
     "max_rate": "write the dump at no more than so many bytes a second: 500kB, 20MB (docs/large.md)",
+    "incomplete": "also to a backup without some tables' rows: those tables are live and empty then (docs/large.md)",
     "no_safety": "make no last dump before: for a database that does not answer, or can't be dumped",
     "deep": "read all of the newest backup and compare every sha256",
     "metrics": "a file for Prometheus' textfile collector",
@@ -153,6 +154,7 @@ def rollback(  # type: ignore[no-untyped-def]
     target="",
     freeze=False,
     export=False,
+    incomplete=False,
     confirm="",
     json=False,
     plan=False,
@@ -173,7 +175,7 @@ def rollback(  # type: ignore[no-untyped-def]
     # Without a value, the flag alone is True.
     kept = "" if to_replaced is True else to_replaced
     name = "rollback-to-replaced" if to_replaced else "rollback"
-    _procedure(name, c, backup, kept=kept, freeze=freeze, export=export, **given)
+    _procedure(name, c, backup, kept=kept, freeze=freeze, export=export, incomplete=incomplete, **given)
 
 
 @operation

@@ -377,7 +377,9 @@ class World:
             lines = [line for line in self.redact(str(error)).splitlines() if not line.startswith("\t")]
             said = [line.strip() for line in lines if line.strip()][-1:]
             why = self._refused(target) or "".join(said)
-            raise Unreachable(f"{target}: no connection: {why}", "look at the database's host") from None
+            gone = "mend its name in the address; if it was dropped, create it, empty, and then: inv recover"
+            hint = gone if f'"{self.database(target)}" does not exist' in why else "look at the database's host"
+            raise Unreachable(f"{target}: no connection: {why}", hint) from None
 
 
 def application(run: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ops import backup, chosen
 from ops.backup import Manifest
-from ops.bind import NothingToDo, Wanted, anew, bind, can_open
+from ops.bind import NothingToDo, anew, bind, can_open
 from ops.dumping import some_tools
 from ops.engine.gone import gone
 from ops.engine.stanza import OnStanza, wanted
@@ -15,6 +15,7 @@ from ops.inputs import PHYSICAL, UNPACKED, Inputs, PhysicalInputs
 from ops.inventory import Target
 from ops.postgres import choose
 from ops.probes import target_folder
+from ops.wanted import Wanted
 from ops.world import World
 
 BACKUP, DRILL, UNPACK = "backup-pgbackrest", "drill-pgbackrest", "unpack"

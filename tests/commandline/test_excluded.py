@@ -215,3 +215,41 @@ def pids(words: str) -> list[int]:
             if words in path.read_bytes().decode(errors="replace") and int(path.parent.name) != os.getpid():
                 found.append(int(path.parent.name))
     return found
+
+
+def test_such_a_backup_is_made_live_where_that_is_asked_for(shop: Project) -> None:
+    assert shop.inv("backup").code == 0
+    (manifest,) = manifests(shop)
+    shop.query("DELETE FROM lessons_booking WHERE id <= 5")
+    refused(shop.inv("rollback", "--backup=latest", "--confirm=shop"), "is not whole", "--incomplete")
+    done = shop.inv("rollback", "--backup=latest", "--incomplete", "--export", "--confirm=shop")
+    assert done.code == 0, done.out
+    assert done.out.count(AUDIT) >= 2, done.out
+    assert shop.query("SELECT (SELECT count(*) FROM lessons_booking), (SELECT count(*) FROM audit_log)") == [(1000, 0)]
+    # What was live has them still: they come back from there.
+    delta, safety = (
+        next(one for one in manifests(shop) if one["backup"].endswith(end)) for end in ("_delta", "_safety")
+    )
+    assert delta["rows"]["public.audit_log"] == safety["rows"]["public.audit_log"] == 500
+    done = shop.inv("salvage", f"--backup={safety['backup']}", "--table=audit_log", "--confirm=shop")
+    assert done.code == 0, done.out
+    assert shop.query("SELECT count(*) FROM audit_log") == [(500,)]
+
+
+def test_where_production_is_lost_it_is_better_than_nothing(shop: Project) -> None:
+    assert shop.inv("backup").code == 0
+    before = {name: found for name, found in shop.fingerprint().items() if "audit" not in name and "stats" not in name}
+    name = shop.production.rsplit("/", 1)[1]
+    shop.query(f"DROP DATABASE {name} WITH (FORCE)", "postgres")
+    gone = shop.inv("recover")
+    assert gone.code == 4 and f'"{name}" does not exist' in gone.out and "create it, empty" in gone.out, gone.out
+    shop.query(f"CREATE DATABASE {name}", "postgres")
+    lost = shop.inv("recover", "--json")
+    assert lost.code == 5 and "production is empty" in lost.outcome["reason"], lost.out
+    # As it is told.
+    words = lost.outcome["hint"].split()[1:]
+    assert "--incomplete" in words
+    done = shop.inv(*words, "--confirm=shop")
+    assert done.code == 0, done.out
+    after = shop.fingerprint()
+    assert {name: after[name] for name in before} == before and after["public.audit_log"][0] == 0
