@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ops import backup, journal
+from ops import backup, counted, journal
 from ops.backup import Manifest, age
 from ops.engine.gone import gone
 from ops.errors import OpsError
@@ -112,9 +112,7 @@ def _counted(world: World, folder: Path, found: Freshness) -> Manifest:
     Raises:
         OpsError: there is none.
     """
-    for one in reversed(backup.backups(folder)):
-        if one.backup.endswith("_safety") or one.delta_of:
-            continue
+    for one in reversed(counted.real(backup.backups(folder))):
         try:
             lost = gone(world, one)
         except OpsError as error:

@@ -8,6 +8,7 @@ from typing import Any
 from ops import console, render
 from ops.bind import DEFANGS, NEEDS_STORE, REHEARSES, encryption, health_inputs, railway_wishes
 from ops.command import placeholder, quote
+from ops.counted import SPECIAL
 from ops.dumping import DATABASE_ON
 from ops.engine.bound import BACKUP, DRILL, UNPACK
 from ops.engine.stanza import inputs_of
@@ -138,7 +139,7 @@ def variables(c: Inputs, procedure: str) -> list[str]:
         ]
     if not c.backup.startswith(c.run):
         there = quote(f"{c.folder}/backups")
-        others = f"grep -v -e _safety -e _delta -e {PHYSICAL} -e .partial"
+        others = " ".join(("grep -v", *(f"-e {end}" for end in (*SPECIAL, ".partial"))))
         meant = f"grep {PHYSICAL}$" if procedure in OF_PHYSICAL else others
         newest = f"$(ls {there} | {meant} | tail -n 1)"
         lines += [f"ls {there}", f'export BACKUP="${{BACKUP:-{newest}}}"']
