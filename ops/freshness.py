@@ -66,7 +66,7 @@ def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
     """Look at a target's backups.
 
     Args:
-        deep: compare every file's sha256, also of what is in an object store only.
+        deep: compare every file's sha256, also of what is in a remote store only.
     """
     folder, fresh = target_folder(world, target), world.inventory.target(target).fresh
     found = Freshness(target)
@@ -125,7 +125,7 @@ def _counted(world: World, folder: Path, found: Freshness) -> Manifest:
 
 
 def harm(world: World, target: str, manifest: Manifest, *, deep: bool = False) -> str:
-    """What is wrong with a backup's files, here or in the object store; empty where nothing is.
+    """What is wrong with a backup's files, here or in the remote store; empty where nothing is.
 
     Args:
         deep: read all of it; else their sizes are looked at.

@@ -1,4 +1,4 @@
-"""A target's backups in an object store: sent whole with the manifest last, listed, proved, fetched, removed."""
+"""A target's backups in a remote store: sent whole with the manifest last, listed, proved, fetched, removed."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def store(subject: Subject) -> Finding:
     if copy:
         started = time.monotonic()
         found = len(listed(copy.store, subject.target))
-        said = f"{copy.store.url} lists {found:,} objects in {(time.monotonic() - started) * 1000:,.0f} ms"
+        said = f"{copy.store.url} lists {found:,} files in {(time.monotonic() - started) * 1000:,.0f} ms"
         return _folder(subject, path, f"{said}; its working copy {path}")
     return _folder(subject, path, str(path))
 
