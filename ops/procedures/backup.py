@@ -191,8 +191,8 @@ in_store = Procedure("backup", "Put a backup into the store", "Part of every bac
     only="Only with a remote store.",
 )
 def store(c: Inputs) -> Command:
-    """Sends every file of it, several pieces at once, and its manifest last. What is there already is not sent again.
-    The copy here stays, for a quick way back."""
+    """Sends every file of it, small ones several at once and large ones in pieces, and its manifest last. What is
+    there already is not sent again. The copy here stays, for a quick way back."""
     return Tool("store-backup", {"target": c.target, "backup_id": c.backup})
 
 
