@@ -12,7 +12,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from ops.command import Host
+from ops.command import Host, placeholder
 
 # A run's id: the moment and four letters; by hand the page's.
 RUN = r"\d{8}_\d{6}_[a-z0-9]{4}"
@@ -249,6 +249,8 @@ class Inputs(BaseModel):
     @property
     def unpacked(self) -> str:
         """The dump that is made of pgBackRest's backup; it sorts where that one does."""
+        if self.backup == placeholder("BACKUP"):
+            return placeholder("UNPACKED")
         return self.backup.removesuffix(PHYSICAL) + UNPACKED
 
     @property

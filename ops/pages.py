@@ -14,7 +14,7 @@ from ops.engine.bound import BACKUP, DRILL, UNPACK
 from ops.engine.stanza import inputs_of
 from ops.errors import DIFFERS, DONE
 from ops.files import write_whole
-from ops.inputs import PHYSICAL, DefangInputs, Inputs, PhysicalInputs, SalvageInputs, named
+from ops.inputs import PHYSICAL, UNPACKED, DefangInputs, Inputs, PhysicalInputs, SalvageInputs, named
 from ops.inventory import Inventory, Target
 from ops.main import Options, target_of, world_of
 from ops.plan import make_plan
@@ -134,7 +134,7 @@ def variables(c: Inputs, procedure: str) -> list[str]:
     lines = ["umask 077", 'export RUN="$(date -u +%Y%m%d_%H%M%S)_hand"']
     if c.physical and c.physical.stanza == placeholder("STANZA"):
         lines += [
-            ': "${STANZA:?the inventory has no pgbackrest (docs/pgbackrest.md)}"',
+            ': "${STANZA:?the inventory has no pgbackrest: add it (docs/pgbackrest.md), and then: inv runbooks}"',
             ': "${ASIDE:?the folder for what is restored aside}"',
         ]
     if not c.backup.startswith(c.run):
@@ -143,6 +143,8 @@ def variables(c: Inputs, procedure: str) -> list[str]:
         meant = f"grep {PHYSICAL}$" if procedure in OF_PHYSICAL else others
         newest = f"$(ls {there} | {meant} | tail -n 1)"
         lines += [f"ls {there}", f'export BACKUP="${{BACKUP:-{newest}}}"']
+    if procedure == UNPACK:
+        lines.append(f'export UNPACKED="${{BACKUP%{PHYSICAL}}}{UNPACKED}"')
     if procedure == "promote":
         there = quote(f"{c.folder}/certificates")
         lines.append(f'export CERTIFICATE="$(basename "$(ls {there} | grep .json$ | tail -n 1)" .json)"')
