@@ -1,4 +1,4 @@
-"""Sends what is finished of a dump into the object store while the rest is still written.
+"""Sends what is finished of a dump into the remote store while the rest is still written.
 
 ``python -m ops.ahead STORE PREFIX FOLDER ENDED PID``: `dump.sql` begins it beside a dump that takes some seconds, and
 waits for it. It ends when the dump has (a file ``ENDED`` is there then), or at once where psql (``PID``) or the folder

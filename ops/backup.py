@@ -2,7 +2,7 @@
 
 A backup is a folder ``<store>/<target>/backups/<id>`` with dump, fingerprint and ``manifest.json``. The manifest is
 written last and the folder renamed after that, so what has a manifest under its final name is a backup, and nothing
-else is. Ids begin with the moment in UTC, so they sort by time.
+else is. Ids begin with the moment in UTC at which their run began, which can be long before a backup is taken.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
+from ops import counted
 from ops.age import DUMP
 from ops.errors import OpsError, UsageError
 from ops.files import sha256, sync_folder, write_whole
@@ -104,7 +105,8 @@ def folder_of(folder: Path, backup_id: str) -> Path:
 
 
 def backups(folder: Path) -> list[Manifest]:
-    """All backups in a target's folder, oldest first; what has no readable manifest is not one."""
+    """All backups in a target's folder, by the moment at which they were taken, oldest first; what has no readable
+    manifest is not one."""
     found = []
     for path in sorted((folder / "backups").glob("*/manifest.json")):
         if path.parent.suffix != ".partial" and inside(path, folder):
@@ -112,21 +114,18 @@ def backups(folder: Path) -> list[Manifest]:
                 found.append(read_manifest(path.parent))
             except OpsError:
                 continue
-    return found
+    return sorted(found, key=lambda one: (one.taken_at, one.backup))
 
 
 def find(folder: Path, wanted: str) -> Manifest:
-    """The backup with this id, or for ``latest`` the newest that is not the safety backup of a rollback, and no delta.
-
-    A safety backup holds what somebody wanted to get away from, so it is meant only where it is named.
+    """The backup with this id, or for ``latest`` the newest real one.
 
     Raises:
         UsageError: there is none; the message lists what is there.
     """
     known = backups(folder)
-    meant = [manifest for manifest in known if not (manifest.backup.endswith("_safety") or manifest.delta_of)]
-    if wanted == "latest" and meant:
-        return meant[-1]
+    if wanted == "latest" and (meant := counted.newest(counted.real(known))):
+        return meant
     for manifest in known:
         if manifest.backup == wanted:
             return manifest

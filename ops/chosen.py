@@ -9,19 +9,17 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 
+from ops import counted
 from ops.backup import Manifest, age, backups
+from ops.counted import SPECIAL
 from ops.errors import UsageError
 from ops.fingerprint import not_backed_up
 from ops.inputs import PHYSICAL, UNPACKED
 from ops.journal import State
 from ops.volume import VolumeBackup
 
-# What is a backup only for somebody who names it, by the end of its id, and why.
-SPECIAL = {
-    "_safety": "it holds what a rollback replaced",
-    "_delta": "it holds only what was written since a backup",
-    PHYSICAL: "pgBackRest has it, and `inv unpack` makes a dump of it first",
-}
+# A server's major version where none has to take the backup.
+ANY = 999
 MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]+\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?\s*(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)?", re.IGNORECASE
 )
@@ -50,13 +48,12 @@ def choose(folder: Path, wanted: str, runs: Sequence[State], major: int, *, delt
     Raises:
         UsageError: none is meant, or one that can't be restored; the message lists what is near, and what to type.
     """
-    known = sorted(backups(folder), key=lambda manifest: (manifest.taken_at, manifest.backup))
-    asked = _Asked(folder, known, runs)
+    asked = _Asked(folder, backups(folder), runs)
     wanted = wanted.strip()
     if not wanted:
         raise asked.wrong("--backup says which backup is meant, or --to-replaced which kept database")
     if wanted == "latest":
-        found, why = asked.newest(known, "latest")
+        found, why = asked.newest(asked.known, "latest")
     elif wanted.startswith("before:"):
         found, why = asked.before(wanted.removeprefix("before:").strip())
     elif MOMENT.fullmatch(wanted):
@@ -76,9 +73,8 @@ def said(manifest: Manifest) -> str:
 
 
 def newest(folder: Path) -> Manifest | None:
-    """The newest backup of the whole of production, in a target's folder; None where there is none."""
-    known = [one for one in backups(folder) if not special(one.backup)]
-    return max(known, key=lambda one: one.taken_at, default=None)
+    """The newest dump of production, in a target's folder; None where there is none."""
+    return counted.newest(counted.dumps(backups(folder)))
 
 
 def said_of(one: VolumeBackup) -> str:
@@ -112,7 +108,7 @@ class _Asked:
 
     def wrong(self, what: str, near: Sequence[str] = (), hint: str = "") -> UsageError:
         """One line with the nearest ids, else the newest; what to type is the first of them."""
-        plain = [manifest.backup for manifest in reversed(self.known) if not special(manifest.backup)]
+        plain = [manifest.backup for manifest in reversed(counted.dumps(self.known))]
         ids = list(near) or plain[:4]
         word = "nearest" if near else "newest"
         listed = f"; the {word} are: {', '.join(ids)}" if ids else "; there is none yet"
@@ -123,14 +119,15 @@ class _Asked:
 
     def newest(self, among: Sequence[Manifest], what: str) -> tuple[Manifest, str]:
         """The newest that is not special, and which newer ones were passed over."""
-        plain = [manifest for manifest in among if not special(manifest.backup)]
+        plain = counted.dumps(among)
         if not plain:
-            held = [manifest.backup for manifest in among if manifest.engine]
+            held = [manifest.backup for manifest in counted.held(among)]
             hint = f"inv unpack --target={self.target} --backup={held[-1]}" if held else ""
             raise self.wrong(f"there is no dump {what!r}" if held else f"there is no backup {what!r}", held[-3:], hint)
-        passed = [manifest.backup for manifest in among[among.index(plain[-1]) + 1 :]]
-        why = f"; {passed[-1]} is newer, but {SPECIAL[special(passed[-1])]}: name it if you mean it" if passed else ""
-        return plain[-1], why
+        if not (passed := among[among.index(plain[-1]) + 1 :]):
+            return plain[-1], ""
+        why = SPECIAL[counted.special(passed[-1])]
+        return plain[-1], f"; {passed[-1].backup} is newer, but {why}: name it if you mean it"
 
     def at(self, text: str) -> tuple[Manifest, str]:
         """The newest that was taken at a moment or before."""
@@ -142,7 +139,7 @@ class _Asked:
         zoned = re.search(r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$", text[10:].strip(), re.IGNORECASE)
         what = f"{then:%Y-%m-%d %H:%M:%S} UTC" + ("" if zoned else " (no zone given: UTC)")
         earlier = [manifest for manifest in self.known if manifest.taken_at <= then]
-        plain = [manifest for manifest in self.known if not special(manifest.backup)]
+        plain = counted.dumps(self.known)
         if not any(manifest in earlier for manifest in plain):
             later = [manifest.backup for manifest in plain if manifest.taken_at > then]
             raise self.wrong(f"no backup was taken at or before {what}", later[:3])
@@ -212,18 +209,13 @@ class _Asked:
             self._refuse_physical(manifest)
         theirs = manifest.server // 10000
         if theirs > major:
-            older = [m.backup for m in self.known if m.server // 10000 <= major and not special(m.backup)]
+            older = [m.backup for m in counted.dumps(self.known) if m.server // 10000 <= major]
             way = f"--backup={older[-1]}   or   " if older else ""
             raise UsageError(
                 f"{self.target}: backup {manifest.backup} is of PostgreSQL {theirs}; production's server is {major}"
                 ", and an older server can't restore what a newer one dumped",
                 f"{way}point {self.target} at a server of PostgreSQL {theirs} or newer",
             )
-
-
-def special(name: str) -> str:
-    """The end of an id for which a backup is meant only where it is named (see ``SPECIAL``); empty for all others."""
-    return next((end for end in SPECIAL if name.endswith(end)), "")
 
 
 def _run_of(backup: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ops import backup, chosen, journal
+from ops import backup, chosen, counted, journal
 from ops.backup import Manifest
 from ops.bind import anew, can_open
 from ops.dumping import some_tools
@@ -19,8 +19,6 @@ from ops.wanted import Wanted
 from ops.world import World
 
 UNPROVED = "unproved"
-# The test server's version is looked at by itself.
-ANY = 999
 
 
 def drilled(world: World, entry: Target, wanted: Wanted) -> Inputs:
@@ -67,8 +65,7 @@ def _chosen(folder: Path, wanted: str) -> tuple[Manifest, str]:
     runs = journal.runs(folder)
     if wanted in ("", UNPROVED):
         done = proved(runs)
-        plain = [one for one in backup.backups(folder) if not chosen.special(one.backup)]
-        if never := [one for one in plain if one.backup not in done]:
+        if never := [one for one in counted.dumps(backup.backups(folder)) if one.backup not in done]:
             return never[-1], f"{chosen.said(never[-1])}; never proved yet"
-    choice = chosen.choose(folder, "latest" if wanted in ("", UNPROVED) else wanted, runs, ANY)
+    choice = chosen.choose(folder, "latest" if wanted in ("", UNPROVED) else wanted, runs, chosen.ANY)
     return choice.manifest, choice.said

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from ops import counted
 from ops.backup import Manifest, age, read_manifest
 from ops.command import Query
 from ops.errors import OpsError, Refused, StepFailed
@@ -108,9 +109,13 @@ def must_be_whole(target: str, manifest: Manifest, known: Iterable[Manifest]) ->
     """
     if not manifest.excluded:
         return
-    plain = [one for one in known if not (one.excluded or one.delta_of or one.backup.endswith("_safety"))]
-    newest = plain[-1] if plain else None
-    whole = f"--backup={newest.backup}   (whole, {age(newest.taken_at)} old)   or   " if newest else ""
+    known = list(known)
+    if newest := counted.newest(counted.whole(known)):
+        whole = f"--backup={newest.backup}   (whole, {age(newest.taken_at)} old)   or   "
+    elif held := counted.newest(counted.held(known)):
+        whole = f"inv unpack --target={target} --backup={held.backup}   (whole, {age(held.taken_at)} old)   or   "
+    else:
+        whole = ""
     raise Refused(
         f"{target}: backup {manifest.backup} is not whole: {not_backed_up(manifest.excluded)}; they would be live and "
         "empty, their rows only in the replaced database; nothing was changed",

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ops import backup, journal
+from ops import backup, counted, journal
 from ops.backup import Manifest, age
 from ops.engine.gone import gone
+from ops.engine.verify import verify
 from ops.errors import OpsError
 from ops.fingerprint import not_backed_up
 from ops.inventory_words import span, spoken
@@ -21,6 +22,7 @@ from ops.world import World
 
 STORE = "look at the store and its access (docs/stores.md)"
 PGBACKREST = "pgbackrest info   and docs/pgbackrest.md"
+MENDS = ("backup", "drill")
 
 
 @dataclass
@@ -50,14 +52,13 @@ class Freshness:
     @property
     def hint(self) -> str:
         """What to type."""
-        for one in (STORE, PGBACKREST):
-            if one in self._mended_by:
-                return one
+        if looks := [one for one in self._mended_by if one not in MENDS]:
+            return STORE if STORE in looks else looks[0]
         mend = "drill" if self._mended_by == ["drill"] else "backup"
         return "" if self.well else f"inv {mend} --target={self.target}"
 
     def fault(self, said: str, mend: str = "backup") -> None:
-        """Take note of what must not be so, and of what mends it: a backup, a drill, or a look at the store."""
+        """Take note of what must not be so, and of what mends it: a backup, a drill, or else what to type."""
         self.wrong.append(said)
         self._mended_by.append(mend)
 
@@ -66,7 +67,7 @@ def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
     """Look at a target's backups.
 
     Args:
-        deep: compare every file's sha256, also of what is in an object store only.
+        deep: compare every file's sha256, also of what is in a remote store only; of what pgBackRest has, it does.
     """
     folder, fresh = target_folder(world, target), world.inventory.target(target).fresh
     found = Freshness(target)
@@ -98,6 +99,8 @@ def freshness(world: World, target: str, *, deep: bool = False) -> Freshness:
     found.harm = harm(world, target, newest, deep=deep)
     if found.harm:
         found.fault(found.harm, STORE if copy else "backup")
+    if deep and newest.engine and PGBACKREST not in found._mended_by:
+        _verify(world, newest, found)
     if newest.backup in bad:
         found.fault(f"drill {bad[newest.backup]} did not prove the newest backup", "drill")
     if fresh.proved and (found.proved is None or now - found.proved.at > span(fresh.proved)):
@@ -112,9 +115,7 @@ def _counted(world: World, folder: Path, found: Freshness) -> Manifest:
     Raises:
         OpsError: there is none.
     """
-    for one in reversed(backup.backups(folder)):
-        if one.backup.endswith("_safety") or one.delta_of:
-            continue
+    for one in reversed(counted.real(backup.backups(folder))):
         try:
             lost = gone(world, one)
         except OpsError as error:
@@ -126,8 +127,16 @@ def _counted(world: World, folder: Path, found: Freshness) -> Manifest:
     return backup.find(folder, "latest" if not found.passed else "")
 
 
+def _verify(world: World, newest: Manifest, found: Freshness) -> None:
+    """Have pgBackRest read what it holds; what lies in the store is the fingerprint only."""
+    try:
+        found.said += f"; {verify(world, newest)}"
+    except OpsError as error:
+        found.fault(error.message, error.hint)
+
+
 def harm(world: World, target: str, manifest: Manifest, *, deep: bool = False) -> str:
-    """What is wrong with a backup's files, here or in the object store; empty where nothing is.
+    """What is wrong with a backup's files, here or in the remote store; empty where nothing is.
 
     Args:
         deep: read all of it; else their sizes are looked at.

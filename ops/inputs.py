@@ -112,7 +112,7 @@ class Inputs(BaseModel):
     ``freezes``: this rollback freezes it; ``export``: it keeps what differs as a backup of its own. Times are in
     seconds, ``keep_replaced`` in days. ``ssh`` are the words that reach the target's host; empty where it is this one.
     ``railway`` is ``project/environment/service`` by IDs, ``railway_deploy`` how the application is deployed there,
-    ``railway_backups`` asks for Railway's own backups, too. ``remote`` is the object store of which ``store`` is the
+    ``railway_backups`` asks for Railway's own backups, too. ``remote`` is the remote store of which ``store`` is the
     working copy; empty where the store is a folder. New dumps are encrypted to ``recipients``; ``sealed``: the backup
     that is restored is encrypted, and ``identity`` (``env:NAME``, ``file:PATH``) opens it. ``apart``: production is not
     asked for anything. A new dump leaves out the rows of the tables of ``exclude`` (patterns), and is written at no
@@ -194,7 +194,7 @@ class Inputs(BaseModel):
 
     def whole(self, backup: str) -> Self:
         """The inputs of a backup that is taken to lose nothing: no table stays out, and nobody waits for it longer than
-        need be. It goes into an object store last, when nobody waits for it any more.
+        need be. It goes into a remote store last, when nobody waits for it any more.
 
         Args:
             backup: its id.

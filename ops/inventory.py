@@ -208,12 +208,12 @@ class Target(Frozen):
 
     @property
     def folder(self) -> str:
-        """The folder of the store, or of an object store's working copy."""
+        """The folder of the store, or of a remote store's working copy."""
         return store_folder(self.store)
 
     @property
     def remote(self) -> str:
-        """The object store's address; empty where the store is a folder."""
+        """The remote store's address; empty where the store is a folder."""
         return self.store if "://" in self.store else ""
 
     @field_validator("railway")

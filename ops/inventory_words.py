@@ -72,7 +72,7 @@ def store_name(value: str) -> str:
 
 
 def store_folder(store: str) -> str:
-    """The folder of a store: itself, or where an object store's working copy is, beside the inventory."""
+    """The folder of a store: itself, or where a remote store's working copy is, beside the inventory."""
     kind, found, rest = store.partition("://")
     rest = re.sub("[:~]", "_", rest) if kind == "ssh" else rest
     return f".store/{kind}/{rest.strip('/')}" if found else store

@@ -9,13 +9,13 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from ops import backup, console, frozen, journal, kept, proved
+from ops import backup, console, counted, frozen, journal, kept, proved
 from ops.bind import railway_inputs
 from ops.command import Query, Secret, quote
 from ops.dumping import DATABASE_ON, compression, some_tools
 from ops.engine.gone import engine_data, engine_told
 from ops.engine.place import aside_of
-from ops.errors import DONE, OpsError
+from ops.errors import DONE, OpsError, Unreachable
 from ops.fingerprint import listed
 from ops.forward import HERE
 from ops.identity import server_of
@@ -233,7 +233,7 @@ def environment(options: Options) -> int:
     name = target_of(world, options)
     tools = some_tools(world)
     entry = world.inventory.target(name)
-    here = identity(world, name)
+    here = _known(world, name)
     fit = [found for found in tools if found.major >= int(here["number"]) // 10000] or tools
     values = {
         "TARGET": name,
@@ -246,7 +246,10 @@ def environment(options: Options) -> int:
     }
     if entry.test:
         values |= {"TEST_DATABASE": world.database(entry.test), Secret(entry.test).variable: world.url(entry.test)}
-        values["TEST_SYSTEM"] = str(server_of(world, entry.test)["system"])
+        try:
+            values["TEST_SYSTEM"] = str(server_of(world, entry.test)["system"])
+        except OpsError as error:  # Not every page needs it.
+            print(f"{error.message}; so TEST_SYSTEM is not set", file=sys.stderr)
         if entry.defang is not None:
             other = rehearsal_of(entry.test)
             values[Secret(other).variable] = world.url(other)
@@ -268,6 +271,23 @@ def environment(options: Options) -> int:
     for line in _tunnels(world, ports):
         print(line)
     return DONE
+
+
+def _known(world: World, name: str) -> dict[str, Any]:
+    """What the database says of itself. Where it does not answer, what its newest backup says of it: what is for a
+    night in which it is down needs no more, and every other page looks first whether it is there.
+
+    Raises:
+        Unreachable: it does not answer, and there is no backup.
+    """
+    try:
+        return identity(world, name)
+    except Unreachable as error:
+        newest = counted.newest(counted.real(backup.backups(target_folder(world, name))))
+        if newest is None:
+            raise
+        print(f"{error.message}; so this is what it was in {newest.backup}", file=sys.stderr)
+        return {"database": newest.database, "system": newest.system, "number": newest.server}
 
 
 def _free_port() -> int:

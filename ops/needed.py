@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ops import certificate, journal
+from ops import certificate, counted, journal
 from ops.backup import backups
 from ops.errors import OpsError
 from ops.files import write_whole
@@ -17,7 +17,6 @@ from ops.journal import State
 from ops.kept import kept
 from ops.private import whole_id
 from ops.proved import failed, proved
-from ops.retention import ASIDE
 from ops.world import World
 
 PINS = "pins"
@@ -35,14 +34,13 @@ def needed(world: World, target: str, folder: Path) -> tuple[dict[str, list[str]
     for backup, reason in pins(folder).items():
         found[backup].append("pinned" + (f": {reason}" if reason else ""))
     bad = failed(runs)
-    good = [one for one in proved(runs) if one not in bad and not one.endswith(ASIDE)]
-    # Ids begin with the moment at which the backup was taken.
-    if there := [one for one in good if (folder / "backups" / one).is_dir()]:
-        found[max(there)].append("the newest proved one")
-    known = [one for one in backups(folder) if not (one.delta_of or one.backup.endswith(ASIDE))]
-    whole = [one.backup for one in known if not one.excluded]
-    if whole and len(whole) < len(known):
-        found[whole[-1]].append("the newest that holds every table")
+    good = [one for one in proved(runs) if one not in bad]
+    dumps = counted.dumps(backups(folder))
+    if newest := counted.newest(one for one in dumps if one.backup in good):
+        found[newest.backup].append("the newest proved one")
+    whole = counted.whole(dumps)
+    if whole and len(whole) < len(dumps):
+        found[whole[-1].backup].append("the newest that holds every table")
     for path in sorted((folder / "certificates").glob("*.json")):
         for backup in _bound(folder, path.stem):
             found[backup].append(f"certificate {path.stem} needs it")

@@ -8,6 +8,7 @@ from typing import Any
 from ops import console, render
 from ops.bind import DEFANGS, NEEDS_STORE, REHEARSES, encryption, health_inputs, railway_wishes
 from ops.command import placeholder, quote
+from ops.counted import SPECIAL
 from ops.dumping import DATABASE_ON
 from ops.engine.bound import BACKUP, DRILL, UNPACK
 from ops.engine.stanza import inputs_of
@@ -133,12 +134,12 @@ def variables(c: Inputs, procedure: str) -> list[str]:
     lines = ["umask 077", 'export RUN="$(date -u +%Y%m%d_%H%M%S)_hand"']
     if c.physical and c.physical.stanza == placeholder("STANZA"):
         lines += [
-            ': "${STANZA:?the inventory has no pgbackrest (docs/pgbackrest.md)}"',
+            ': "${STANZA:?the inventory has no pgbackrest: add it (docs/pgbackrest.md), and then: inv runbooks}"',
             ': "${ASIDE:?the folder for what is restored aside}"',
         ]
     if not c.backup.startswith(c.run):
         there = quote(f"{c.folder}/backups")
-        others = f"grep -v -e _safety -e _delta -e {PHYSICAL} -e .partial"
+        others = " ".join(("grep -v", *(f"-e {end}" for end in (*SPECIAL, ".partial"))))
         meant = f"grep {PHYSICAL}$" if procedure in OF_PHYSICAL else others
         newest = f"$(ls {there} | {meant} | tail -n 1)"
         lines += [f"ls {there}", f'export BACKUP="${{BACKUP:-{newest}}}"']

@@ -24,7 +24,7 @@ CODE = ("*.py", "*.sql")
 
 
 def target_folder(world: World, target: str) -> Path:
-    """A target's folder in the store; an object store's working copy, as new as the store is."""
+    """A target's folder in the store; a remote store's working copy, as new as the store is."""
     if copy := world.working_copy(target):
         copy.follow()
     return world.inventory.path(world.inventory.target(target).folder) / target

@@ -38,7 +38,7 @@ FORGOTTEN = timedelta(days=1)
 @dataclass(frozen=True)
 class Scrap:
     """What is no backup and fills the store: a half-written one that no run needs, one that was being removed, a part
-    of one in an object store."""
+    of one in a remote store."""
 
     name: str
     why: str
@@ -107,7 +107,7 @@ def _confirmed(options: Options, screen: Console, target: str, said: str) -> Non
 
 
 def remove(world: World, target: str, folder: Path, name: str) -> None:
-    """Remove one backup, here and in the object store; nothing takes it for one from the first moment on."""
+    """Remove one backup, here and in the remote store; nothing takes it for one from the first moment on."""
     if stored := world.stored(target, name):
         stored.remove()
     place = folder / "backups" / name

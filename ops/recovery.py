@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from ops import backup, chosen, console, fingerprint, journal
+from ops import backup, chosen, console, counted, fingerprint, journal
 from ops.backup import Manifest
 from ops.command import quote
 from ops.dumping import some_tools
@@ -154,12 +154,12 @@ def _chosen(folder: Path, has: Sequence[str] | None, backup_id: str) -> tuple[Ma
         Refused: the named one is damaged.
     """
     if backup_id:
-        manifest = backup.find(folder, backup_id)
+        manifest = chosen.choose(folder, backup_id, journal.runs(folder), chosen.ANY).manifest
         if wrong := backup.damage(folder / "backups" / manifest.backup):
             raise Refused(f"{folder.name}: backup {manifest.backup} is damaged: {wrong[0]}", "inv recover")
         return manifest, ()
-    known = [one for one in backup.backups(folder) if not chosen.special(one.backup)]
-    fits = [one for one in reversed(known) if _fits(one, has)]
+    known = backup.backups(folder)
+    fits = [one for one in reversed(counted.dumps(known)) if _fits(one, has)]
     fits.sort(key=lambda one: set(one.migrations) == set(has or ()))
     damaged: list[str] = []
     for one in fits:
@@ -168,9 +168,7 @@ def _chosen(folder: Path, has: Sequence[str] | None, backup_id: str) -> tuple[Ma
             return one, tuple(damaged)
         damaged.append(f"{one.backup}: {wrong[0]}")
     said = f"; damaged: {', '.join(damaged)}" if damaged else ""
-    held = [
-        one.backup for one in backup.backups(folder) if one.engine and (has is None or set(one.migrations) <= set(has))
-    ]
+    held = [one.backup for one in counted.held(known) if _fits(one, has)]
     hint = f"inv unpack --target={folder.name} --backup={held[-1]}" if held else f"inv backups --target={folder.name}"
     raise UsageError(f"{folder.name}: no {'dump' if held else 'backup'} holds what production was{said}", hint)
 

@@ -39,6 +39,7 @@ def page(plan: Plan, variables: list[str]) -> str:
             "variables": variables,
             "run_folder": quote(c.run_folder),
             "steps": [_step(planned) for planned in plan.steps],
+            "next": _next(plan),
         }
     )
     return re.sub(r"\n{3,}", "\n\n", text)
@@ -62,6 +63,14 @@ def _too_old(c: Inputs) -> str:
     if not (c.tools.isdigit() and server.isdigit()) or int(c.tools) >= int(server):
         return ""
     return f"; pg_restore here is {c.tools}, and only one of {server} or newer restores what is dumped"
+
+
+def _next(plan: Plan) -> dict[str, str]:
+    """What one may want to type when it is done, and why; what needs a run of the tool is not for a page."""
+    command, _, why = plan.procedure.afterwards(plan.inputs).partition("   ")
+    if not command or command.startswith(("inv undo", "inv status")):
+        return {}
+    return {"command": " ".join(map(quote, command.split())), "why": f" {why.strip()}" if why else ""}
 
 
 def _step(planned: PlannedStep) -> dict[str, Any]:

@@ -13,12 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+from ops import counted
 from ops.backup import Manifest
-from ops.inputs import PHYSICAL
 from ops.inventory_words import Keep
-
-# What takes no slot: it is no backup that one would choose, or a part of one.
-ASIDE = ("_safety", "_delta", PHYSICAL)
 
 
 @dataclass
@@ -71,14 +68,15 @@ def decide(
             look at.
     """
     found = [Decision(one, list(needed.get(one.backup, ()))) for one in sorted(manifests, key=_when)]
-    plain = [one for one in found if not one.manifest.backup.endswith(ASIDE) and not one.manifest.delta_of]
+    # What takes no slot: it is no backup that one would choose, or a part of one.
+    plain = [one for one in found if not counted.special(one.manifest)]
     plain = [one for one in plain if one.manifest.taken_at <= now and one.manifest.backup not in damaged]
     for one in found:
         if said := damaged.get(one.manifest.backup):
             one.reasons.append(f"DAMAGED, {said}: look at it, and remove it by hand")
         elif one.manifest.taken_at > now:
             one.reasons.append("it is of the future: a clock is wrong")
-        elif _is_safety(one.manifest) and one.manifest.taken_at > now - timedelta(days=days):
+        elif counted.special(one.manifest) == counted.SAFETY and one.manifest.taken_at > now - timedelta(days=days):
             one.reasons.append(f"safety backup of the last {days:g} days")
     _slots(plain, keep)
     for one in plain[-1:]:
@@ -88,10 +86,6 @@ def decide(
         one.reasons.append(f"fewer than {keep.least} would be left")
     _with_deltas(found)
     return found
-
-
-def _is_safety(manifest: Manifest) -> bool:
-    return manifest.backup.endswith(ASIDE) and not (manifest.delta_of or manifest.engine)
 
 
 def _when(manifest: Manifest) -> tuple[datetime, str]:

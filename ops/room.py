@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ops import backup
+from ops import backup, counted
 from ops.backup import amount
 from ops.command import quote
 from ops.probes import identity, target_folder
@@ -53,7 +53,7 @@ def for_backup(world: World, target: str, excluded: int = 0, backup_id: str = ""
     folder = target_folder(world, target)
     path = world.inventory.path(world.inventory.target(target).folder)
     now = max(int(identity(world, target)["size"]) - excluded, 0)
-    known = [one for one in backup.backups(folder) if not (one.delta_of or one.engine)]
+    known = counted.sized(backup.backups(folder))
     # Of one of a database of this size most can be told: the last one may have left out more, or less.
     last = min(reversed(known[-5:]), key=lambda one: abs((one.database_bytes or now) - now), default=None)
     if last is None:

@@ -1,4 +1,4 @@
-"""A target's backups in an object store: sent whole with the manifest last, listed, proved, fetched, removed."""
+"""A target's backups in a remote store: sent whole with the manifest last, listed, proved, fetched, removed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 from ops.backup import Manifest, read_manifest
 from ops.errors import StepFailed, Unreachable
 from ops.files import sha256
-from ops.sent import about, noted
+from ops.sent import Known, about, noted
+from ops.several import several
 from ops.store import AnyStore, Kept
 
 P = ParamSpec("P")
@@ -21,6 +22,8 @@ SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 MANIFEST = "manifest.json"
 # Beside a backup's files, and no part of it: what of it was sent.
 SENT = ".sent.json"
+# Bytes: what is no larger is sent and fetched beside others. What is larger goes in pieces, and by itself.
+SMALL = 1 << 20
 
 
 def listed(store: AnyStore, target: str, below: str = "") -> dict[str, Kept]:
@@ -65,20 +68,25 @@ class StoredBackup:
     @_named
     def put(self) -> int:
         """Send it, the manifest last; what is there already is not sent again. Gives the bytes that were sent.
+        After an error or Ctrl-C, what was sent until then is known to the next try.
 
         What is there is only taken for a file's content where it is known to have been sent from that very file: what
         an attempt that was cut off has sent may be as long.
         """
-        manifest, there, sent = read_manifest(self.folder), self._listed(), 0
+        files, there = read_manifest(self.folder).files, self._listed()
         with noted(self.folder / SENT) as known:
-            for name, (_, size) in manifest.files.items():
-                path = self.folder / name
-                if name not in there or known.get(name) != (there[name].tag, *about(path)):
-                    seen = about(path)
-                    known[name] = (self.store.put(self._key(name), path), *seen)
-                    sent += size
+            new = [
+                name
+                for name in files
+                if name not in there or known.get(name) != (there[name].tag, *about(self.folder / name))
+            ]
+            self._each(self._send, {name: files[name][1] for name in new}, known.__setitem__)
         self.store.put(self._key(MANIFEST), self.folder / MANIFEST)
-        return sent
+        return sum(files[name][1] for name in new)
+
+    def _send(self, name: str) -> Known:
+        seen = about(self.folder / name)
+        return (self.store.put(self._key(name), self.folder / name), *seen)
 
     @_named
     def check(self, *, deep: bool = False) -> Manifest:
@@ -105,13 +113,23 @@ class StoredBackup:
     @_named
     def fetch(self) -> int:
         """Fetch what of it is not here, or not as it was written. Gives the bytes that were fetched."""
-        fetched = 0
-        for name, (digest, size) in read_manifest(self.folder).files.items():
-            path = self.folder / name
-            if not path.is_file() or path.stat().st_size != size or sha256(path) != digest:
-                self.store.get(self._key(name), path, size)
-                fetched += size
-        return fetched
+        files, fetched = read_manifest(self.folder).files, list[int]()
+
+        def get(name: str) -> int:
+            path, (digest, size) = self.folder / name, files[name]
+            if path.is_file() and path.stat().st_size == size and sha256(path) == digest:
+                return 0
+            self.store.get(self._key(name), path, size)
+            return size
+
+        self._each(get, {name: size for name, (_, size) in files.items()}, lambda _, size: fetched.append(size))
+        return sum(fetched)
+
+    def _each(self, work: Callable[[str], T], sizes: dict[str, int], done: Callable[[str, T], object]) -> None:
+        """Do a work for each file: for small ones several at once, then for each large one."""
+        several(work, (name for name, size in sizes.items() if size <= SMALL), done)
+        for name in (name for name, size in sizes.items() if size > SMALL):
+            done(name, work(name))
 
     @_named
     def remove(self) -> None:

@@ -49,7 +49,7 @@ HELP = {
     "max_rate": "write the dump at no more than so many bytes a second: 500kB, 20MB (docs/large.md)",
     "incomplete": "also to a backup without some tables' rows: those tables are live and empty then (docs/large.md)",
     "no_safety": "make no last dump before: for a database that does not answer, or can't be dumped",
-    "deep": "read all of the newest backup and compare every sha256",
+    "deep": "read all of the newest backup and compare every sha256; pgBackRest's by pgbackrest verify",
     "metrics": "a file for Prometheus' textfile collector",
     "table": "a table of the backup whose rows are to come back; may be repeated, or several with commas between",
     "into": "the live table that they go into, where it has another name; by place",

@@ -32,8 +32,8 @@ TOOLS = {
     "check-volume-restored": ("Say whether the backup is in place.", "target report database system?"),
     "check-volume-untouched": ("Say whether Railway was not asked.", "target report"),
     "volume-account": ("Say what is live now, against our dumps.", "target report after safety?"),
-    "store-backup": ("Send a backup to the object store.", "target backup_id"),
-    "check-stored": ("Say whether the object store has every file of a backup.", "target backup_id deep?"),
+    "store-backup": ("Send a backup to the remote store.", "target backup_id"),
+    "check-stored": ("Say whether the remote store has every file of a backup.", "target backup_id deep?"),
     "check-backup": ("Compare every file of a backup with its manifest.", "target backup_id"),
     "check-room": (
         "Say whether a backup has room where backups are kept, and whose rows stay out.",

@@ -1,4 +1,4 @@
-"""The folder here that follows one target's part of an object store.
+"""The folder here that follows one target's part of a remote store.
 
 Every task reads and writes that folder, as if it were the store. What is small (runs, certificates, rehearsals, the
 manifests and fingerprints of backups) is fetched before a task begins and sent after each step of a run, so that a

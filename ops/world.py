@@ -175,7 +175,7 @@ class World:
         return checked(found, self.environ, f"{where}: database: {reference}", hint)
 
     def working_copy(self, target: str) -> WorkingCopy | None:
-        """The folder that follows a target's part of an object store; None where the store is a folder itself."""
+        """The folder that follows a target's part of a remote store; None where the store is a folder itself."""
         entry = self.inventory.target(target)
         if entry.remote and target not in self._copies:
             folder = self.inventory.path(entry.folder) / target
@@ -189,12 +189,12 @@ class World:
         return self._stores[url]
 
     def sender(self, target: str, run: str) -> Callable[[], None]:
-        """What sends a run's files into a target's object store; does nothing where the store is a folder."""
+        """What sends a run's files into a target's remote store; does nothing where the store is a folder."""
         copy = self.working_copy(target)
         return (lambda: copy.push(run)) if copy else (lambda: None)
 
     def stored(self, target: str, backup: str) -> StoredBackup | None:
-        """One backup in a target's object store; None where the store is a folder."""
+        """One backup in a target's remote store; None where the store is a folder."""
         copy = self.working_copy(target)
         return StoredBackup(copy.store, target, copy.folder, backup) if copy else None
 

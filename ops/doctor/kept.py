@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ops import backup, excluded, frozen, journal, room
+from ops import backup, counted, excluded, frozen, journal, room
 from ops import kept as databases
 from ops.backup import amount
 from ops.command import quote
@@ -36,7 +36,7 @@ def store(subject: Subject) -> Finding:
     if copy:
         started = time.monotonic()
         found = len(listed(copy.store, subject.target))
-        said = f"{copy.store.url} lists {found:,} objects in {(time.monotonic() - started) * 1000:,.0f} ms"
+        said = f"{copy.store.url} lists {found:,} files in {(time.monotonic() - started) * 1000:,.0f} ms"
         return _folder(subject, path, f"{said}; its working copy {path}")
     return _folder(subject, path, str(path))
 
@@ -124,9 +124,8 @@ def backups(subject: Subject) -> Finding:
 
 def same_server(subject: Subject) -> Finding:
     """Whether the newest backup is of the server that is live: else the address was changed, by purpose or not."""
-    try:
-        newest = backup.find(target_folder(subject.world, subject.target), "latest")
-    except OpsError:
+    newest = counted.newest(counted.real(backup.backups(target_folder(subject.world, subject.target))))
+    if newest is None:
         return ok("no backup yet to compare it with")
     here = subject.identity
     if (newest.system, newest.database) != (here["system"], here["database"]):

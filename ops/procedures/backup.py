@@ -59,7 +59,7 @@ def elsewhere(c: Inputs) -> dict[str, str]:
 
 
 def sent_ahead(c: Inputs) -> dict[str, str]:
-    """What tells the dump where to send what is finished of it; nothing where it does not go to an object store."""
+    """What tells the dump where to send what is finished of it; nothing where it does not go to a remote store."""
     return {"store": c.remote, "prefix": f"{c.target}/backups/{c.backup}"} if c.remote else {}
 
 
@@ -188,11 +188,11 @@ in_store = Procedure("backup", "Put a backup into the store", "Part of every bac
     stays="A finished backup harms nobody and stays; old ones are removed by retention only.",
     again=True,
     when=lambda c: bool(c.remote),
-    only="Only where the store is an object store.",
+    only="Only with a remote store.",
 )
 def store(c: Inputs) -> Command:
-    """Sends every file of it, several pieces at once, and its manifest last. What is there already is not sent again.
-    The copy here stays, for a quick way back."""
+    """Sends every file of it, small ones several at once and large ones in pieces, and its manifest last. What is
+    there already is not sent again. The copy here stays, for a quick way back."""
     return Tool("store-backup", {"target": c.target, "backup_id": c.backup})
 
 

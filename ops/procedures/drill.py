@@ -18,7 +18,7 @@ drill = Procedure(
     """If the proof fails, this backup is not what was dumped: `inv backups` says which ones were proved, `inv backup`
     takes a new one. Nothing else was touched; `inv undo` drops the throw-away database.""",
     exclusive=False,
-    task="inv drill --backup=$BACKUP",
+    task="inv drill --backup=latest",
 )
 
 OTHERS = "inv backups   says which backups were proved; inv backup   takes a new one"

@@ -34,7 +34,7 @@ drill_pgbackrest = Procedure(
     """If the proof fails, this backup is not what it was: `inv backups` says which ones were proved, `inv backup` takes
     a new one. Nothing else was touched; `inv undo` removes what was restored.""",
     exclusive=False,
-    task="inv drill --backup=$BACKUP",
+    task="inv drill --backup=latest",
 )
 
 unpack = Procedure(
@@ -42,11 +42,12 @@ unpack = Procedure(
     "Make a dump of a backup of pgBackRest's",
     """The way back from pgBackRest: restores one of its backups aside on the database's machine, proves that it holds
     what it held when it was taken, and dumps the database there into a backup of the ordinary kind, so that `inv
-    rollback`, `inv salvage` and `inv drill` take it. Production is not asked for anything.""",
+    rollback`, `inv salvage` and `inv drill` take it. It is the newest one, unless `--backup=ID` names another: `inv
+    backups` lists them. Production is not asked for anything, so this works, too, when it is down.""",
     """What was restored aside carries our mark: `inv resume` begins it anew, `inv undo` removes it. A half-written dump
     ends in `.partial`, and nothing takes it for a backup.""",
     exclusive=False,
-    task="inv unpack --backup=$BACKUP",
+    task="inv unpack --backup=latest",
     afterwards=lambda c: f"inv rollback --target={c.target} --backup={c.unpacked}",
 )
 
@@ -214,7 +215,7 @@ def unpacked_reads(c: Inputs) -> list[Command]:
     return list(commands(dump_reads.act, as_dump(c)))
 
 
-@check("Every file of the dump has the sha256 of its manifest", "inv unpack --backup=$BACKUP")
+@check("Every file of the dump has the sha256 of its manifest", "inv resume")
 def dump_is_whole(c: Inputs) -> list[Command]:
     """Without a manifest there is no backup."""
     return list(commands(backup_is_whole.act, as_dump(c)))

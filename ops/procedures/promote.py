@@ -262,5 +262,5 @@ promote.include(
     when=lambda c: c.frozen,
     prefix="last-",
     label="Last backup: ",
-    only="Only where production is frozen, and the store is an object store.",
+    only="Only where production is frozen, and with a remote store.",
 )

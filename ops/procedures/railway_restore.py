@@ -18,9 +18,11 @@ railway_restore = Procedure(
     """Puts one of Railway's own backups in the place of the database's whole volume. Only on Railway, and only where no
     dump will do: `inv rollback` restores beside production, shows which rows would go, and keeps what was live; this
     takes the service down and replaces all that was written since. What is live is frozen and dumped before, so that
-    nothing is lost; with `--no-safety`, for a database that does not answer or can't be dumped, it is not.""",
+    nothing is lost; with `--no-safety`, for a database that does not answer or can't be dumped, it is not. First of
+    all: `inv backups`, which lists Railway's own with their IDs, and then `export VOLUME_BACKUP=ID`.""",
     """Until Railway was asked, production is only frozen, and `inv undo` lets it take writes again. After that nothing
-    takes it back but the last dump: `inv rollback --backup=…_safety`. If the exchange is staged and not applied, apply
+    takes it back but the last dump: `inv rollback "--backup=${RUN}_safety"`, RUN being this run (`inv backups` lists
+    it). If the exchange is staged and not applied, apply
     it on Railway's canvas (Deploy), then `inv resume`: it asks for no second restore. The volume that was replaced
     stays on Railway, unmounted, with its own backups; Railway's support can tell for how long.""",
     exclusive=False,
@@ -145,7 +147,8 @@ def note(c: Inputs) -> Command:
     "Let Railway put its backup in the place of the volume",
     gates=(is_alone, has_backup, nothing_staged),
     proof=is_restored,
-    final="The volume was replaced. The way back is the last dump: `inv rollback --backup=…_safety`.",
+    final='The volume was replaced. The way back is the last dump: `inv rollback "--backup=${RUN}_safety"`, RUN being '
+    "this run.",
     untouched=not_asked,
     again=True,
     confirm=True,
@@ -182,7 +185,8 @@ def account(c: Inputs) -> list[Command]:
     only="Not where production was frozen before.",
 )
 def unfreeze(c: Inputs) -> Command:
-    """The backup may be one that was taken under a freeze."""
+    """Also where this run froze nothing: Railway's backup may be of a moment at which production was read-only, and
+    would leave it so."""
     return unfreeze_now(c)
 
 

@@ -1,7 +1,7 @@
 -- Dumps the database and takes its fingerprint in one exported snapshot, side by side.
 -- Variables: service, folder (new and empty), jobs, compress, and where the dump is to be encrypted recipients, age's
 -- public keys with blanks between; where rows of tables stay out exclude (see excluded.sql), and rate, bytes a second,
--- where the dump is held back. Where the backup goes to an object store, store and prefix: what is finished is sent there
+-- where the dump is held back. Where the backup goes to a remote store, store and prefix: what is finished is sent there
 -- meanwhile (ops/ahead.py), once the dump has taken longer than OPS_AHEAD fifths of a second. pg_dump is the one on PATH;
 -- with over, the words that reach a shell beside the database, it is the one there, and streams here; port is then the
 -- server's as that machine knows it, empty in the database's own container.

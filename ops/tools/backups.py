@@ -84,7 +84,7 @@ def check_streamed(world: World, *, target: str, backup_id: str) -> str:
 
 @tool
 def store_backup(world: World, *, target: str, backup_id: str) -> str:
-    """Send a backup to the object store, the manifest last; what is there already is not sent again."""
+    """Send a backup to the remote store, the manifest last; what is there already is not sent again."""
     backup.folder_of(target_folder(world, target), backup_id)
     stored = world.stored(target, backup_id)
     if stored is None:
@@ -94,7 +94,7 @@ def store_backup(world: World, *, target: str, backup_id: str) -> str:
 
 @tool
 def check_stored(world: World, *, target: str, backup_id: str, deep: str = "") -> str:
-    """Say whether the object store has every file of a backup, by its list; ``deep``: by reading all of it."""
+    """Say whether the remote store has every file of a backup, by its list; ``deep``: by reading all of it."""
     stored = world.stored(target, whole_id(backup_id, "backup's id", "inv backups"))
     if stored is None:
         return check_backup(world, target=target, backup_id=backup_id)
@@ -106,7 +106,7 @@ def check_stored(world: World, *, target: str, backup_id: str, deep: str = "") -
 def check_backup(world: World, *, target: str, backup_id: str) -> str:
     """Read every file of a backup and compare its sha256 with the manifest.
 
-    What of it is only in the object store, or damaged here, is fetched first.
+    What of it is only in the remote store, or damaged here, is fetched first.
     """
     folder = backup.folder_of(target_folder(world, target), backup_id)
     wrong = backup.damage(folder)

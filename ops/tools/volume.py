@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any
 
-from ops import backup, chosen, fingerprint
+from ops import backup, chosen, counted, fingerprint
 from ops.errors import OpsError, Refused, StepFailed, Unreachable
 from ops.files import write_whole
 from ops.fingerprint import Fingerprint
@@ -207,7 +207,7 @@ def volume_account(world: World, *, target: str, report: str, after: str, safety
     now, folder = fingerprint.read(world.inventory.path(after)), target_folder(world, target)
     lines = [f"live now: {now.rows:,} rows in {len(now.tables)} tables"]
     moment = moment_of(str(_noted(world, target, report)["taken"]))
-    known = [one for one in backup.backups(folder) if not chosen.special(one.backup)]
+    known = counted.dumps(backup.backups(folder))
     if known:
         near = min(known, key=lambda one: abs(one.taken_at - (moment or one.taken_at)))
         then = fingerprint.read(folder / "backups" / near.backup / "fingerprint.jsonl")

@@ -79,6 +79,20 @@ def test_the_incident_by_hand_stops_before_production(project: Callable[..., Pro
     assert shop.fingerprint() == before
 
 
+def test_a_page_stops_at_once_where_its_variables_are_not_to_be_had(project: Callable[..., Project]) -> None:
+    shop = project("b")
+    assert shop.inv("runbooks").code == 0
+    done = paste(shop, "backup", DATABASE_URL="postgresql://shop:secretsecret@127.0.0.1:1/shop")
+    assert done.returncode == 1 and "the database does not answer" in done.stdout, done.stdout + done.stderr
+    assert "secretsecret" not in done.stdout + done.stderr and not list(shop.folder.glob("backups/shop/runs/*"))
+
+
+def test_what_comes_next_is_told_and_never_pasted_with_the_page() -> None:
+    page = (ROOT / "runbooks/release.md").read_text()
+    assert '`inv rollback --target=lessons "--backup=${RUN}_last"` takes it back' in page
+    assert "inv rollback" not in blocks(page)
+
+
 def test_undo_blocks_take_a_rollback_back(project: Callable[..., Project]) -> None:
     shop = project("b")
     assert shop.inv("release", "--confirm=shop").code == 0

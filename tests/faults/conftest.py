@@ -30,7 +30,7 @@ def stage(worker_id: str) -> Iterator[Stage]:
 
 @pytest.fixture(scope="session")
 def far_stage(worker_id: str) -> Iterator[Stage]:
-    """One whose backups go to an object store, and whose test database is masked."""
+    """One whose backups go to a remote store, and whose test database is masked."""
     folder = ROOT / ".embedded" / f"faults-far-{worker_id}"
     yield from opened(folder, Stage(folder, far=True))
 

@@ -104,7 +104,7 @@ class Stage:
 
     Args:
         folder: for everything; the server keeps its data below.
-        far: whether backups go to an object store, and the test database is masked.
+        far: whether backups go to a remote store, and the test database is masked.
     """
 
     folder: Path
@@ -124,7 +124,7 @@ class Stage:
         self.disk, self.space = self.project_folder / (".store" if self.far else "backups"), self.server.home / "space"
         self.project_folder.mkdir()
         self.disk.mkdir(mode=0o700)
-        # The object store is on the same disk as its working copy: what fills one fills both.
+        # The remote store is on the same disk as its working copy: what fills one fills both.
         self.url = f"file://{self.disk / 'far'}" if self.far else "backups"
         self.store = self.project_folder / store_folder(self.url)
         self.space.mkdir()

@@ -52,7 +52,7 @@ def test_struck_everywhere_and_resumed_each_time(stage: Stage, name: str, phase:
     struck_everywhere(stage, name, phase, blow)
 
 
-# With an object store and masks: a release and its way back, and what puts a masked clone where people read it.
+# With a remote store and masks: a release and its way back, and what puts a masked clone where people read it.
 FAR = [
     (name, phase)
     for name in ("backup", "clone-prod-to-test", "release", "rollback")

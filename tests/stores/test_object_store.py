@@ -216,7 +216,7 @@ def test_a_store_that_is_away_does_not_stop_the_way_back(shop: Project, at: Line
 
 def test_doctor_says_whether_the_store_answers(shop: Project, at: Line) -> None:
     found = shop.inv("doctor")
-    assert "ok    store" in found.out and "lists 0 objects in" in found.out, found.out
+    assert "ok    store" in found.out and "lists 0 files in" in found.out, found.out
     at.sever()
     found = shop.inv("doctor")
     assert "FAIL  store" in found.out and "it does not answer" in found.out, found.out

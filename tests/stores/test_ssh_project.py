@@ -53,13 +53,13 @@ def test_backups_are_proved_and_pruned_and_the_doctor_knows_them(
     inventory = shop.folder / "inventory.yaml"
     keep = "keep: {daily: 0, weekly: 0, monthly: 0, last: 1, least: 1}\n          test: shop-test"
     inventory.write_text(inventory.read_text().replace("test: shop-test", keep, 1))
-    assert "ok    store" in (found := shop.inv("doctor").out) and "lists 0 objects in" in found, found
+    assert "ok    store" in (found := shop.inv("doctor").out) and "lists 0 files in" in found, found
     assert " free here, " in found and " in the store; a backup takes" in found, found
     for _ in range(2):
         assert shop.inv("backup").code == 0
     first, second = manifests(openssh)
     known = len(SshStore(openssh.url).listed("shop/"))
-    assert f"{openssh.url} lists {known} objects in" in (found := shop.inv("doctor").out), found
+    assert f"{openssh.url} lists {known} files in" in (found := shop.inv("doctor").out), found
     well = shop.inv("check-backups", "--deep")
     assert well.code == 0 and "shop: ok" in well.out, well.out + well.err
     [biggest] = sorted(openssh.folder.glob(f"shop/backups/{second}/dump/*"), key=lambda one: one.stat().st_size)[-1:]
