@@ -46,7 +46,8 @@ class Aside:
         free, wanted = int(found["free"]), int(need * ROOM) + MORE
         said = f"{amount(free)} free in {found['place']}, {amount(wanted)} needed to restore {amount(need)}"
         if free < wanted:
-            raise Refused(f"{self.on.where}: {said}", "pgbackrest: {aside: a folder with more room}")
+            hint = "make room there, or pgbackrest: {aside: a folder with more}; and then the same again, or inv resume"
+            raise Refused(f"{self.target}: {said}", hint)
         return said
 
     def must_be_ours(self) -> None:
