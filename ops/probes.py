@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -21,6 +22,14 @@ from ops.world import World
 
 # What of an application's folder is code that a migration may run.
 CODE = ("*.py", "*.sql")
+# What else the application may read when it starts. POSIX, so that it works behind SSH, too.
+SETTINGS = (".env*", "*.env", "*.toml", "*.ini", "*.cfg", "*.json", "*.yaml", "*.yml")
+LIST_FILES = (
+    *("find", "-L", ".", "(", "-name", ".git", "-o", "-name", "__pycache__", "-o", "-name", "node_modules", ")"),
+    *("-prune", "-o", "-type", "f", "("),
+    *(word for name in (*CODE, *SETTINGS) for word in ("-name", name, "-o")),
+    *("-name", "manage.py", ")"),
+)
 
 
 def target_folder(world: World, target: str) -> Path:
@@ -65,11 +74,16 @@ def app_only(world: World, target: str) -> Inputs:
 def probe(world: World, target: str, database_of: str) -> dict[str, Any]:
     """Ask the application of ``target``, from inside, about the database of ``database_of``; read-only.
 
+    A large application takes seconds to start. The report is retained for the run and used again while the state of
+    code and database (see ``_state``) is the state that it was made of.
+
     Raises:
         OpsError: it does not start, or says nothing.
     """
-    if (target, database_of) in world.memo:
-        return world.memo[target, database_of]
+    state = _state(world, target, database_of)
+    known = world.reports.get((target, database_of))
+    if state and known and known[0] == state:
+        return known[1]
     c = app_only(world, target)
     shell = django.manage(c, database_of, "shell", "-c", django.PROBE, options="-c default_transaction_read_only=on")
     done = world.run(shell)
@@ -77,8 +91,34 @@ def probe(world: World, target: str, database_of: str) -> dict[str, Any]:
     if found is None:
         said = said_error(done.err or done.out) or f"exit code {done.exit}"
         raise OpsError(f"{target}: the application does not start: {said}", check_words(world, target))
-    world.memo[target, database_of] = found
+    world.reports[target, database_of] = (state, found)
     return found
+
+
+def _state(world: World, target: str, database_of: str) -> str:
+    """A digest of what a report depends on: the database and the migrations that it has, the commit, and the files.
+
+    The gates of one step share it. Empty where a part can't be read: then nothing is retained.
+    """
+    import psycopg
+
+    known = world.memo.setdefault((target, database_of), {})
+    if "state" not in known:
+        known["state"] = ""
+        with contextlib.suppress(OpsError, psycopg.Error):
+            parts = [world.url(database_of), *applied(world, database_of), commit_of(world, target)]
+            if files := _files_of(world, target):
+                known["state"] = hashlib.sha256("\0".join([*parts, files]).encode()).hexdigest()
+    return str(known["state"])
+
+
+def _files_of(world: World, target: str) -> str:
+    """Checksum, size and name of every file of code and settings in the application's folder; empty where unknown."""
+    app = world.inventory.target(target).app
+    if app is None:
+        return ""
+    done = world.run(Shell((*LIST_FILES, "-exec", "cksum", "{}", "+"), "", folder=app.dir, host=world.host(target)))
+    return "\n".join(sorted(done.out.splitlines())) if done.exit == 0 else ""
 
 
 def check_words(world: World, target: str) -> str:

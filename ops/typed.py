@@ -28,18 +28,21 @@ def watch(namespace: Collection) -> None:
     """Check the command line when Invoke is about to parse it."""
     first = next(iter(namespace.tasks.values()))
     arguments = first.get_arguments
-    looked: list[bool] = []
+    # Our own parser asks for the arguments, too.
+    checking: list[bool] = []
 
     def get_arguments(*args: Any, **kwargs: Any) -> Any:
-        if not looked:
-            looked.append(True)
-            if os.path.basename(sys.argv[0]) in ("inv", "invoke", "__main__.py"):
+        if not checking and os.path.basename(sys.argv[0]) in ("inv", "invoke", "__main__.py"):
+            checking.append(True)
+            try:
                 if {"--list", "-l", "--help", "-h"} & set(sys.argv[1:]):
                     # They only print: whoever reads may have enough of it (`inv --list | head`).
                     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
                 # Where somebody's tasks.py adds tasks of its own, a word that we do not know may be one of them.
                 alone = getattr(sys.modules.get("tasks"), "namespace", None) is namespace
                 check(sys.argv[1:], namespace.to_contexts(*args, **kwargs), alone)
+            finally:
+                checking.clear()
         return arguments(*args, **kwargs)
 
     first.get_arguments = get_arguments

@@ -58,8 +58,10 @@ class World:
         self.environ = dict(environ) if environ is not None else path_env()
         self.tools: Tools | None = None
         self.local = Local()
-        # What the application said of itself, as long as nothing can have changed: among the gates of one step.
+        # What was looked up, as long as nothing can have changed: among the gates of one step.
         self.memo: dict[tuple[str, str], dict[str, Any]] = {}
+        # What the application said of itself, with the state of code and database of which it did (ops.probes.probe).
+        self.reports: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
         self._urls: dict[str, str] = {}
         self._railway: dict[str, OnRailway] = {}
         self._wires: dict[tuple[str, ...], Ssh] = {}

@@ -21,8 +21,13 @@ from psycopg import sql
 
 from ops.embedded import Server
 from tests.projects import write_project
+from tests.support.django_server import launcher
+from tests.support.done import Done
+from tests.support.invoked import invoke, possible
 
 ROOT = Path(__file__).parent.parent
+# The tests' server need not survive a power cut.
+QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +35,7 @@ def server() -> Iterator[Server]:
     """An embedded server of the tests' own; reused while it runs, stopped by the last process that uses it."""
     folder = ROOT / ".embedded" / "tests"
     folder.mkdir(parents=True, exist_ok=True)
-    found = Server(folder)
+    found = Server(folder, QUICK)
     with open(folder / "users", "w") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         found.start()
@@ -71,25 +76,6 @@ def admin(server: Server) -> psycopg.Connection[Any]:
 
 
 @dataclass
-class Done:
-    """How an ``inv`` call ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        """The JSON lines on standard output; every line must be one."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def outcome(self) -> dict[str, Any]:
-        """The last event."""
-        return self.events[-1]
-
-
-@dataclass
 class Project:
     """A Django project with an inventory, a production database and a name for its test database."""
 
@@ -102,8 +88,12 @@ class Project:
         """The words of an ``inv`` call."""
         return [sys.executable, "-m", "invoke", *words]
 
-    def inv(self, *words: str, timeout: float = 120) -> Done:
-        """Call ``inv`` as a person without a terminal would."""
+    def inv(self, *words: str) -> Done:
+        """Call ``inv`` as a person without a terminal would, inside this process."""
+        return invoke(words, self.folder, self.env) if possible() else self.process(*words)
+
+    def process(self, *words: str, timeout: float = 120) -> Done:
+        """Call ``inv`` in a process of its own: for what a call in this one can't show."""
         done = subprocess.run(
             self.command(*words),
             cwd=self.folder,
@@ -118,11 +108,7 @@ class Project:
     def manage(self, *words: str) -> str:
         """Call the application's ``manage.py`` on production."""
         done = subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=self.folder / "shop",
-            env=self.env,
-            capture_output=True,
-            text=True,
+            ["python", "manage.py", *words], cwd=self.folder / "shop", env=self.env, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -162,11 +148,18 @@ def psql_env(url: str) -> dict[str, str]:
     return {names[key]: str(value) for key, value in parts.items() if key in names}
 
 
-def project_env(server: Server, production: str, test: str) -> dict[str, str]:
-    """The environment of a project's operator."""
+def project_env(server: Server, production: str, test: str, *, quick: bool = True) -> dict[str, str]:
+    """The environment of a project's operator.
+
+    Args:
+        quick: ``python manage.py`` is a fork of a process that has imported Django.
+    """
     path = os.pathsep.join([str(Path(sys.executable).parent), str(server.bin), os.environ["PATH"]])
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "OPS_", "DJANGO"))}
-    return env | {"PATH": path, "PYTHONPATH": str(ROOT), "DATABASE_URL": production, "TEST_DATABASE_URL": test}
+    env |= {"PATH": path, "PYTHONPATH": str(ROOT), "DATABASE_URL": production, "TEST_DATABASE_URL": test}
+    # As if the environment that the tests run in were active: what stands before it on PATH stays before it.
+    env["VIRTUAL_ENV"] = sys.prefix
+    return launcher().environ(env) if quick else env
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Programs that run inside the application, each as the one argument of its ``manage.py shell -c``.
 
-They need nothing there but Django (4.2 or newer, on Python 3.8 or newer), only read, and print one line of JSON behind
-a mark. What can't be described is left out, never guessed. Nothing of it is imported here: the parts are text, joined.
+They need nothing there but Django (4.2 or newer, on Python 3.8 or newer), only read, and print lines of JSON, each
+behind a mark. What can't be described is left out, never guessed. Nothing of it is imported here: the parts are text,
+joined.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-PROBE = ("state", "change", "code", "walk")
-SQL = ("state", "sql")
+PROBE = ("state", "change", "code", "walk", "sql")
 RENAME = ("rename", "rename_copy")
 
 

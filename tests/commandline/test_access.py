@@ -120,11 +120,11 @@ def test_libpqs_own_variables_lead_nowhere_else(project: Make) -> None:
 @pytest.fixture
 def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Another server, with databases of the same names as the first one's would have."""
-    from tests.conftest import ROOT
+    from tests.conftest import QUICK, ROOT
 
     folder = ROOT / ".embedded" / f"second-{uuid.uuid4().hex[:8]}"
     folder.mkdir(parents=True)
-    made = Server(folder)
+    made = Server(folder, QUICK)
     try:
         made.start()
         yield made

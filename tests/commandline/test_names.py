@@ -57,13 +57,13 @@ def test_a_release_and_its_way_back_on_any_names(
         "class Command(BaseCommand):\n    def handle(self, **options): pass\n"
     )
     before = shop.fingerprint()
-    done = shop.inv("release", "--confirm=shop", timeout=300)
+    done = shop.inv("release", "--confirm=shop")
     assert done.code == 0, done.out + done.err
     assert "every row" in done.out
     after = shop.fingerprint()
     named = {name.split(".", 1)[1]: found for name, found in after.items()}
     assert named[quoted(MOVED)][0] == 50 and quoted(TABLE) not in named
-    done = shop.inv("rollback", "--backup=latest", "--confirm=shop", timeout=300)
+    done = shop.inv("rollback", "--backup=latest", "--confirm=shop")
     assert done.code == 0, done.out + done.err
     assert shop.fingerprint() == before
     with psycopg.connect(canary) as connection:

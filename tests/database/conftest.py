@@ -10,17 +10,14 @@ from contextlib import contextmanager
 import pytest
 
 from ops.embedded import Server
-from tests.conftest import ROOT
+from tests.conftest import QUICK, ROOT
 from tests.database.helpers import Client, name_of, quoted
 
 
 @pytest.fixture(scope="session")
 def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Client:
-    """psql and its companions. The tests' server need not survive a power cut: fsync took most of their time."""
-    made = Client(server, tmp_path_factory.mktemp("client"))
-    made.ask("ALTER SYSTEM SET fsync = off")
-    made.ask("SELECT pg_reload_conf()")
-    return made
+    """psql and its companions."""
+    return Client(server, tmp_path_factory.mktemp("client"))
 
 
 @pytest.fixture(scope="session")
@@ -29,15 +26,10 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     prepared transactions, which the tests' server does not."""
     folder = ROOT / ".embedded" / f"own-{uuid.uuid4().hex[:8]}"
     folder.mkdir(parents=True)
-    server = Server(folder)
+    server = Server(folder, QUICK | {"max_prepared_transactions": "2"})
     try:
         server.start()
-        client = Client(server, tmp_path_factory.mktemp("own"))
-        client.ask("ALTER SYSTEM SET fsync = off")
-        client.ask("ALTER SYSTEM SET max_prepared_transactions = 2")
-        server.stop()
-        server.start()
-        yield client
+        yield Client(server, tmp_path_factory.mktemp("own"))
     finally:
         server.stop()
         shutil.rmtree(server.home, ignore_errors=True)

@@ -12,7 +12,7 @@ import pytest
 
 from ops.embedded import Server
 from ops.fingerprint import Fingerprint, differences
-from tests.conftest import ROOT
+from tests.conftest import QUICK, ROOT
 from tests.database.helpers import Client, succeeded
 
 Named = Callable[..., str]
@@ -107,7 +107,7 @@ def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         pytest.skip(f"there is no PostgreSQL in {DEBIAN}")
     folder = ROOT / ".embedded" / f"debian-{uuid.uuid4().hex[:8]}"
     folder.mkdir(parents=True)
-    server = Server(folder)
+    server = Server(folder, QUICK)
     server.bin = DEBIAN
     try:
         server.start()

@@ -173,7 +173,8 @@ class Stage:
             models.read_text().replace(field_, field_ + "    email = models.CharField(max_length=50, null=True)\n")
         )
         self._commit()
-        self.env = project_env(self.server, production, test) | {"FAULTS_TOKEN": self.token}
+        # What a strike leaves running is found by its environment, which a fork does not have.
+        self.env = project_env(self.server, production, test, quick=False) | {"FAULTS_TOKEN": self.token}
         self.project = Project(self.project_folder, production, test, self.env)
         for words in (["migrate", "lessons", "0001"], ["migrate", "contenttypes"], ["migrate", "auth"], ["fill"]):
             self.project.manage(*words)
@@ -350,7 +351,7 @@ class Stage:
         self.project.env = plain | {"PYTHONPATH": path, "OPS_STRIKE": str(self.folder / "order")}
         self.project.env["OPS_FAULTS"] = os.environ.get("OPS_FAULTS", "")
         try:
-            done = self.project.inv(*words)
+            done = self.project.process(*words)
         finally:
             self.project.env = plain
         dealt = [json.loads(line) for line in log.read_text().splitlines()[known:]]

@@ -1,0 +1,1 @@
+"""What the tests share: ``inv`` in this process, a quick ``python manage.py``, scenes."""
