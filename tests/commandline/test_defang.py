@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from ops.inventory_load import load
-from tests.commandline.test_faults import begin, ended
 from tests.commandline.test_pages import paste
 from tests.conftest import Done, Project
+from tests.support.project import begin, ended
 
 Make = Callable[..., Project]
 

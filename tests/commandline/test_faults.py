@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,36 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import Done, Project
+from tests.conftest import Project
+from tests.support.project import begin, ended
 
 SQL = Path(__file__).parents[2] / "ops" / "sql"
-
-
-def begin(shop: Project, step: str, *words: str) -> subprocess.Popen[str]:
-    """Start ``inv`` and return when its journal says that a step has begun."""
-    process = subprocess.Popen(
-        shop.command(*words),
-        cwd=shop.folder,
-        env=shop.env,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # A shell's background job inherits a SIGINT that is ignored; the tests mean a person's.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        for journal in shop.folder.glob("backups/shop/runs/*/journal.jsonl"):
-            if f'"step": "{step}", "status": "begun"' in journal.read_text():
-                return process
-        time.sleep(0.002)
-    raise AssertionError(f"{step} was never begun: {process.communicate()}")
-
-
-def ended(process: subprocess.Popen[str]) -> Done:
-    out, err = process.communicate(timeout=60)
-    return Done(process.returncode, out, err)
 
 
 def clone_equals_production(shop: Project) -> bool:

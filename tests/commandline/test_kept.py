@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ops.embedded import Server
-from tests.commandline.test_faults import begin, ended
 from tests.commandline.test_pages import paste
 from tests.conftest import Done, Project, admin
+from tests.support.project import begin, ended
 
 Make = Callable[..., Project]
 

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 from ops import fingerprint
-from tests.commandline.test_faults import begin, ended
 from tests.commandline.test_since import steps, write
 from tests.conftest import Done, Project
+from tests.support.project import begin, ended
 
 CHANGES = (
     'CREATE TABLE "Für \'alle\'" ("Größe" int)',

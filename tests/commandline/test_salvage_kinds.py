@@ -8,10 +8,10 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from tests.commandline.test_faults import begin, ended
 from tests.commandline.test_pages import blocks
 from tests.commandline.test_salvage import report, salvage
 from tests.conftest import Done, Project
+from tests.support.project import begin, ended
 
 
 def backed_up(shop: Project, setup: str, damage: str) -> str:

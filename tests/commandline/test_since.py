@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psycopg
 
-from tests.commandline.test_faults import begin, ended
 from tests.conftest import Project
+from tests.support.project import begin, ended
 
 # Fails until somebody writes a row into a table that no model knows.
 GATED = """

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import pytest
 
 from ops import certificate
-from tests.commandline.test_faults import SQL, begin, ended
+from tests.commandline.test_faults import SQL
 from tests.commandline.test_since import steps
 from tests.conftest import Project, psql_env
+from tests.support.project import begin, ended
 
 pytestmark = pytest.mark.slow
 
