@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from ops.command import Command, show
 from ops.plan import Plan, PlannedStep
 from ops.procedures.catalog import PROCEDURES
+from tests.faults.draw import drawn
 
 PHASES = ("before", "during", "after")
 # What befalls a run, by what has to be there for it: nothing, or a mount (and so root).
@@ -22,6 +22,9 @@ DURING = ("kill", "int", "cut", "restart-immediate", "term", "restart-fast", "hu
 PHYSICAL = ("backup-pgbackrest", "drill-pgbackrest", "unpack")
 # Railway is in no stage; tests/railway/test_restore.py strikes it.
 ELSEWHERE = (*PHYSICAL, "railway-restore")
+# Where production itself changes: these steps of these procedures.
+ON_PRODUCTION = ("promote", "rollback", "auto-rollback", "rollback-to-replaced", "freeze", "unfreeze")
+CHANGES = ("freeze", "refuse_writes", "migrate", "carry_over", "swap", "unfreeze", "take_writes")
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,13 @@ class Place:
 
 def everything() -> bool:
     """Whether the whole cross product is asked for, and not the selection: one blow at each place."""
-    return os.environ.get("OPS_FAULTS") == "all"
+    return drawn().everything
 
 
-def drawn(text: str) -> bool:
-    """Whether something is in the share of the selection that is asked for: ``OPS_FAULTS=2/3`` is the second third."""
-    share, _, of = os.environ.get("OPS_FAULTS", "").partition("/")
-    return not of or zlib.crc32(f"share {text}".encode()) % int(of) == int(share) % int(of)
+def changes_production(place: Place) -> bool:
+    """Whether production itself changes there: such a place is struck with every commit."""
+    part, _, step = place.step.rpartition(".")
+    return place.role == "do" and part in ON_PRODUCTION and step in CHANGES
 
 
 def available() -> tuple[str, ...]:
@@ -65,22 +68,17 @@ def available() -> tuple[str, ...]:
 
 
 def blow_at(place: Place, phase: str, only: str = "") -> str:
-    """Which blow falls there: the one that is asked for, else one of all by the place's own hash; empty for none."""
+    """Which blow falls there: the one that is asked for, else one by the commit's hash; empty for none."""
+    draw = drawn()
     if phase == "during" and only and only not in DURING:
         return ""
-    number = zlib.crc32(f"{place.key} {phase}".encode())
-    if not everything() and place.role not in ("do", "undo") and not _turn(place, phase):
+    key = f"{place.key} {phase}"
+    if not everything() and place.role not in ("do", "undo") and phase != draw.turn(place.key, ("before", "after")):
         return ""
     # The commands of a way back are drawn with their test, and what is asked for by name is not drawn at all.
-    if not only and place.role != "undo" and not drawn(f"{place.key} {phase}"):
+    if not only and place.role != "undo" and not changes_production(place) and not draw.takes(key):
         return ""
-    kinds = DURING if phase == "during" else available()
-    return only or kinds[number % len(kinds)]
-
-
-def _turn(place: Place, phase: str) -> bool:
-    """In the selection a check is struck once, before or after it."""
-    return phase == ("before", "after")[zlib.crc32(place.key.encode()) % 2]
+    return only or draw.pick(key, DURING if phase == "during" else available())
 
 
 def of_step(planned: PlannedStep) -> dict[str, tuple[Command, ...]]:

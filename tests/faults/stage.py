@@ -26,6 +26,7 @@ from ops.store import Store
 from ops.tasks import namespace
 from tests import projects
 from tests.conftest import ROOT, Done, Project, project_env
+from tests.faults.draw import drawn
 from tests.faults.striker import mend
 
 # What has to have happened before a procedure makes sense; where nothing is said, a release.
@@ -349,7 +350,7 @@ class Stage:
         path = os.pathsep.join([str(Path(__file__).parent / "hook"), str(ROOT)])
         plain = self.project.env
         self.project.env = plain | {"PYTHONPATH": path, "OPS_STRIKE": str(self.folder / "order")}
-        self.project.env["OPS_FAULTS"] = os.environ.get("OPS_FAULTS", "")
+        self.project.env |= drawn().environ
         try:
             done = self.project.process(*words)
         finally:

@@ -1,36 +1,23 @@
 """The fault matrix: every command of every procedure, struck before it, while it runs, and after it.
 
 It is made of the procedures themselves, so a new step or command is in it without a word here. A *chain* strikes a run
-at its first place, looks, resumes it and strikes at the next place, and so on until the run is done. Which blow falls
-where is told by the place's hash; ``OPS_FAULTS=all`` deals every blow at every place, ``OPS_FAULTS=1/3`` strikes at a
-third of them, drawn by hash.
+at its first place, looks, resumes it and strikes at the next place, and so on until the run is done. Which part of the
+places is struck, and which blow falls where, is drawn from the commit (``tests.faults.draw``).
 """
 
 from __future__ import annotations
 
 import os
 import re
-import zlib
 
 import pytest
 
 from ops.journal import runs
 from ops.main import replan
 from tests.conftest import Done
+from tests.faults.draw import drawn
 from tests.faults.oracle import Oracle
-from tests.faults.places import (
-    BLOWS,
-    MOUNTED,
-    PHASES,
-    PHYSICAL,
-    Place,
-    blow_at,
-    chosen,
-    drawn,
-    everything,
-    places,
-    takes_back,
-)
+from tests.faults.places import BLOWS, MOUNTED, PHASES, PHYSICAL, Place, blow_at, chosen, everything, places, takes_back
 from tests.faults.stage import Stage, tables
 
 pytestmark = pytest.mark.faults
@@ -56,7 +43,7 @@ def test_struck_everywhere_and_resumed_each_time(stage: Stage, name: str, phase:
 FAR = [
     (name, phase)
     for name in ("backup", "clone-prod-to-test", "release", "rollback")
-    for phase in (PHASES if everything() or name == "release" else (PHASES[zlib.crc32(name.encode()) % len(PHASES)],))
+    for phase in (PHASES if everything() or name == "release" else (drawn().turn(name, PHASES),))
 ]
 
 
@@ -131,7 +118,7 @@ def led_on(oracle: Oracle, refused: Done, confirm: str) -> None:
 @pytest.mark.parametrize("blow", EACH)
 def test_each_blow_falls_somewhere_in_a_release(stage: Stage, blow: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The selection draws by hash: no kind must be left out by that."""
-    monkeypatch.delenv("OPS_FAULTS", raising=False)
+    monkeypatch.setenv("OPS_FAULTS", "")
     stage.end_of("release")
     stage.at(("release",))
     plan = replan(runs(stage.store / "shop")[-1])
@@ -139,7 +126,7 @@ def test_each_blow_falls_somewhere_in_a_release(stage: Stage, blow: str, monkeyp
 
 
 def _phases(step: str) -> tuple[str, ...]:
-    return PHASES if everything() else (PHASES[zlib.crc32(step.encode()) % len(PHASES)],)
+    return PHASES if everything() else (drawn().turn(step, PHASES),)
 
 
 CASES = [
@@ -147,7 +134,7 @@ CASES = [
     for name in chosen()
     for step in takes_back(name)
     for phase in _phases(step)
-    if drawn(f"{name} {step} {phase}")
+    if drawn().takes(f"{name} {step}")
 ]
 
 
