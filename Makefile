@@ -1,8 +1,9 @@
 # make demo    set everything up in .venv, and release the demo on an embedded PostgreSQL
-# make test    set everything up in .venv, and run the tests
+# make test    set everything up in .venv, and run the tests; ARGS="-k rollback": only some of them
 # make test-slow   the tests that take longer: whole releases of many shapes
 # make test-faults   runs that are struck in the middle: every command of every procedure, one blow at each place;
-#                    OPS_FAULTS=1/3: at a third of the places; OPS_FAULTS=all: every blow at every place (hours)
+#                    OPS_FAULTS=1/8: at an eighth of the places, another one with each commit
+# make test-all   every test there is, every blow at every place: hours
 # make railway-contract   the flags that are used, held against an installed railway CLI
 # make lint    ruff and mypy
 # make bench   measured ratios, side by side
@@ -14,7 +15,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: demo test test-slow test-faults railway-contract lint bench lock clean setup
+.PHONY: demo test test-slow test-faults test-all railway-contract lint bench lock clean setup
 
 setup: .venv/ready
 
@@ -33,13 +34,16 @@ demo: setup
 	$(BIN)/inv release --confirm=lessons
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(ARGS)
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-faults: setup
-	$(BIN)/python -m pytest -m faults
+	$(BIN)/python -m pytest -m faults $(ARGS)
+
+test-all: setup
+	$(BIN)/python -m tests.everything
 
 railway-contract: setup
 	$(BIN)/python -m tests.railway.contract

@@ -110,6 +110,7 @@ class Journal:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._file.close()
             raise Refused(
                 f"run {folder.name} is being worked on by another process on this machine", "inv status"
             ) from None

@@ -151,7 +151,7 @@ def _start(words: Sequence[str], **given: Any) -> subprocess.Popen[bytes]:
 def _finish(process: subprocess.Popen[bytes], on_line: OnLine | None) -> Completed:
     collected: list[list[str]] = [[], []]
     readers = [
-        threading.Thread(target=read_lines, args=(stream, lines, on_line), daemon=True)
+        threading.Thread(target=_read_to_its_end, args=(stream, lines, on_line), daemon=True)
         for stream, lines in zip((process.stdout, process.stderr), collected, strict=True)
         if stream
     ]
@@ -165,6 +165,11 @@ def _finish(process: subprocess.Popen[bytes], on_line: OnLine | None) -> Complet
     for reader in readers:
         reader.join()
     return Completed(code, "".join(collected[0]), "".join(collected[1]))
+
+
+def _read_to_its_end(stream: IO[bytes], lines: list[str], on_line: OnLine | None) -> None:
+    with stream:
+        read_lines(stream, lines, on_line)
 
 
 def read_lines(stream: Iterable[bytes], lines: list[str], on_line: OnLine | None) -> None:

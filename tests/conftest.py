@@ -6,6 +6,7 @@ import fcntl
 import shutil
 import signal
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,9 +44,16 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def make_database(server: Server) -> Iterator[Callable[..., str]]:
-    """Creates databases of a unique name and drops all that begin with it at the end. Gives the connection URL."""
-    stem = f"t{uuid.uuid4().hex[:8]}"
+def stem(server: Server) -> Iterator[str]:
+    """What the names of a test's databases begin with; all of them are dropped at its end."""
+    made = f"t{uuid.uuid4().hex[:8]}"
+    yield made
+    drop_databases(server, made)
+
+
+@pytest.fixture
+def make_database(server: Server, stem: str) -> Callable[..., str]:
+    """Creates databases whose names begin with the test's stem. Gives the connection URL."""
 
     def make(name: str, template: str = "template1") -> str:
         with admin(server) as connection:
@@ -53,8 +61,7 @@ def make_database(server: Server) -> Iterator[Callable[..., str]]:
             connection.execute(words.format(sql.Identifier(f"{stem}_{name}"), sql.Identifier(template)))
         return server.url(f"{stem}_{name}")
 
-    yield make
-    drop_databases(server, stem)
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -81,20 +88,20 @@ def scenes(server: Server, old_release: str, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def scene(tmp_path: Path, server: Server, scenes: Scenes) -> Iterator[Callable[..., Project]]:
+def scene(tmp_path: Path, server: Server, scenes: Scenes, stem: str) -> Iterator[Callable[..., Project]]:
     """Puts a scene back: its name (``tests.support.scenes.SCENES``), the variant, keys of the inventory's target."""
     stems: list[str] = []
 
     def at(name: str, variant: str = "b", **target: object) -> Project:
-        shop = scenes.at(name, variant, tmp_path / "project")
+        shop = scenes.at(name, variant, tmp_path / "project", stem)
         stems.append(shop.production.rsplit("/", 1)[1].removesuffix("_shop"))
         if target:
             (shop.folder / "inventory.yaml").write_text(yaml.safe_dump(inventory(target)))
         return shop
 
     yield at
-    for stem in stems:
-        drop_databases(server, stem)
+    for one in stems:
+        drop_databases(server, one)
 
 
 @pytest.fixture
@@ -105,6 +112,26 @@ def project(scene: Callable[..., Project]) -> Callable[..., Project]:
         return scene("filled", variant, **target)
 
     return make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A chain of strikes takes minutes."""
+    for item in items:
+        if item.get_closest_marker("faults"):
+            item.add_marker(pytest.mark.timeout(1800))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End with one line that counts the skips by what is missing."""
+    causes = Counter(_cause(report) for report in terminalreporter.stats.get("skipped", []))
+    if causes:
+        said = "; ".join(f"{number} × {cause}" for cause, number in causes.most_common())
+        terminalreporter.config.add_cleanup(lambda: print(f"skipped {causes.total()}: {said}"))
+
+
+def _cause(report: pytest.TestReport | pytest.CollectReport) -> str:
+    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return said.removeprefix("Skipped: ")
 
 
 def pytest_configure() -> None:

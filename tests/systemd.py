@@ -65,7 +65,7 @@ def booted(folder: Path) -> Iterator[Manager]:
     """Start a manager; skips where none can be had."""
     needed = ("unshare", "nsenter", "systemctl", "bash")
     if os.geteuid() != 0 or not MANAGER.exists() or not all(map(shutil.which, needed)):
-        pytest.skip("no systemd, or not root: apt-get install systemd")
+        pytest.skip("systemd is not there, or we are not root: apt-get install systemd, and run the tests as root")
     name, said = f"tests-{uuid.uuid4().hex[:8]}", folder / "systemd.out"
     apart = ["--pid", "--mount", "--uts", "--ipc", "--fork", "--kill-child=KILL"]
     with said.open("w") as out:

@@ -31,7 +31,7 @@ from tests.conftest import ROOT, Done, Project, admin
 Make = Callable[..., Project]
 # Somebody has looked at what could be personal data, and it is nobody's.
 CLASSIFIED = {"rules": [], "keep": ["public.auth_user", "public.lessons_teacher"]}
-ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="a small disk is mounted by root only: run the tests as root")
 
 
 def doctor(shop: Project, *words: str) -> Done:
@@ -409,7 +409,7 @@ def test_clocks() -> None:
     assert compared(CLOCKS[1] + 1, 0.1).status == "fail" and "61 s before" in compared(61, 0.1).said
 
 
-@pytest.mark.skipif(not shutil.which("pgbouncer"), reason="no pgbouncer on PATH")
+@pytest.mark.skipif(not shutil.which("pgbouncer"), reason="pgbouncer is not installed: apt-get install pgbouncer")
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_a_pooler_in_between(good: Project, mode: str, tmp_path: Path) -> None:
     parts = conninfo_to_dict(good.production)

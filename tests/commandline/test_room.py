@@ -16,7 +16,7 @@ from tests.commandline.test_excluded import manifests, refused, settings
 from tests.conftest import Project
 
 Make = Callable[..., Project]
-ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="a small disk is mounted by root only: run the tests as root")
 NOISE = """CREATE TABLE noise AS SELECT sha512(n::text::bytea) AS a, sha512((-n)::text::bytea) AS b
     FROM generate_series(1, {}) n"""
 

@@ -6,26 +6,24 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Project
+from ops.embedded import Server
+from tests.conftest import Project, drop_databases
 from tests.support.scenes import SCENES
 
 Scene = Callable[..., Project]
 
 
 @pytest.mark.parametrize("name", ["filled", *SCENES])
-def test_a_scene_is_put_back_whole(scene: Scene, name: str) -> None:
+def test_a_scene_is_put_back_whole(scene: Scene, server: Server, stem: str, name: str) -> None:
     shop = scene(name)
     rows, databases, frozen = shop.fingerprint(), facts(shop), shop.query("SHOW default_transaction_read_only")
     shop.query("BEGIN READ WRITE; TRUNCATE lessons_teacher CASCADE; COMMIT")
-    again = scene_again(scene, shop, name)
+    shop.folder.rename(shop.folder.with_name("former"))
+    drop_databases(server, stem)
+    again = scene(name)
     assert again.fingerprint() == rows and rows["public.lessons_teacher"][0] >= 10
     assert [kind for kind, _ in facts(again)] == [kind for kind, _ in databases]
     assert frozen == again.query("SHOW default_transaction_read_only") == [("on" if name == "interrupted" else "off",)]
-
-
-def scene_again(scene: Scene, shop: Project, name: str) -> Project:
-    shop.folder.rename(shop.folder.with_name("former"))
-    return scene(name)
 
 
 def facts(shop: Project) -> list[tuple[str, str]]:

@@ -440,7 +440,10 @@ def test_asked_in_another_way(cron: Cron) -> None:
     assert "Try: schedule: {backup:" in shop.inv("schedule").out
 
 
-@pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="systemd runs here, and is not ours to change")
+@pytest.mark.skipif(
+    Path("/run/systemd/system").exists(),
+    reason="systemd runs here, and is not ours to change: run the tests in a container",
+)
 def test_where_no_systemd_runs_its_timers_are_refused(cron: Cron) -> None:
     cron.schedule(**NIGHTLY, environment="environment", **{"with": "systemd"})
     plan = cron.shop.inv("schedule", "--install", "--plan")

@@ -70,7 +70,7 @@ def test_a_closed_window_is_refused_before_production(project: Callable[..., Pro
     shop = project("b", window={"days": ["mon"], "hours": "00:00-00:01", "zone": "UTC"})
     done = shop.inv("release", "--json", "--confirm=shop")
     if done.code == 0:
-        pytest.skip("it is Monday, one minute past midnight")
+        pytest.skip("it is Monday, one minute past midnight: run the tests again")
     assert done.code == 3, done.out + done.err
     assert "the maintenance window is closed" in done.outcome["reason"]
     assert not shop.query("SELECT 1 FROM django_migrations WHERE name = '0002_session'")

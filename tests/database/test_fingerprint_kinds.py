@@ -104,7 +104,7 @@ KINDS = {
 def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A server of Debian's PostgreSQL 15: another major version, and built with libxml."""
     if not (DEBIAN / "postgres").exists():
-        pytest.skip(f"there is no PostgreSQL in {DEBIAN}")
+        pytest.skip(f"there is no PostgreSQL in {DEBIAN}: apt-get install postgresql")
     folder = ROOT / ".embedded" / f"debian-{uuid.uuid4().hex[:8]}"
     folder.mkdir(parents=True)
     server = Server(folder, QUICK)

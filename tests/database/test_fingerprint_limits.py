@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 from collections.abc import Callable
 from typing import Any
@@ -147,7 +146,7 @@ def client_sql(name: str) -> str:
     return str(SQL_FOLDER / name)
 
 
-@pytest.mark.skipif(not os.environ.get("SLOW"), reason="takes 20 s and 3 GB: SLOW=1")
+@pytest.mark.huge
 def test_a_value_of_600_mb_is_read_and_our_process_stays_small(client: Client, named: Named) -> None:
     make = "SELECT 1 AS id, decode(repeat('00', 314572800), 'hex') || decode(repeat('ff', 314572800), 'hex') AS v"
     name = named("huge", f"CREATE TABLE t AS {make}")

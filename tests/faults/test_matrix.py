@@ -23,7 +23,7 @@ from tests.faults.stage import Stage, tables
 pytestmark = pytest.mark.faults
 MOUNTS = pytest.mark.skipif(
     os.geteuid() != 0,
-    reason="needs root: a disk that is full or read-only is a small file system, mounted for the tests",
+    reason="a small disk is mounted by root only: run the tests as root",
 )
 EACH = [*BLOWS, *(pytest.param(blow, marks=MOUNTS) for blow in MOUNTED)]
 KINDS = EACH if everything() else [""]

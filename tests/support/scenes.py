@@ -93,24 +93,24 @@ class Scenes:
         self.own = f"k{uuid.uuid4().hex[:8]}"
         self.numbers = itertools.count()
 
-    def at(self, name: str, variant: str, folder: Path) -> Project:
+    def at(self, name: str, variant: str, folder: Path, stem: str = "") -> Project:
         """The project as it is in a scene, in a folder that does not exist yet.
 
         Args:
             name: one of ``SCENES``.
             variant: its pending migration (``tests.projects.VARIANTS``), or that migration's operations.
             folder: takes the project.
+            stem: what the databases of ``filled`` begin with; every other scene has a stem of its own.
         """
         if name == "filled":
-            return self._filled(variant, folder)
+            return self._filled(variant, folder, stem or f"t{uuid.uuid4().hex[:8]}")
         found = self._scene(name, variant)
         drop_databases(self.server, found.stem)
         self._put_back(found)
         shutil.copytree(found.folder, folder, symlinks=True)
         return Project.at(folder, self.server, found.stem)
 
-    def _filled(self, variant: str, folder: Path) -> Project:
-        stem = f"t{uuid.uuid4().hex[:8]}"
+    def _filled(self, variant: str, folder: Path, stem: str) -> Project:
         write_project(folder, variant, {})
         with admin(self.server) as c:
             c.execute(_words("CREATE DATABASE {} TEMPLATE {}", f"{stem}_shop", self.old_release))

@@ -155,7 +155,7 @@ def test_somebody_who_writes_meanwhile_is_noticed(kept: Path) -> None:
 REAL = shutil.which("crontab")
 
 
-@pytest.mark.skipif(REAL is None, reason="no crontab(1) is installed here")
+@pytest.mark.skipif(REAL is None, reason="crontab is not installed: apt-get install cron")
 def test_the_real_one_answers_as_ours_does(tmp_path: Path) -> None:
     """Only where this user has no crontab: nothing of anybody's is touched."""
     assert REAL is not None
@@ -166,7 +166,7 @@ def test_the_real_one_answers_as_ours_does(tmp_path: Path) -> None:
         return done.returncode, done.stdout, done.stderr.decode().replace(str(os.environ.get("USER", "root")), "root")
 
     if call(REAL, "-l")[0] == 0:
-        pytest.skip("this user has a crontab of its own")
+        pytest.skip("this user has a crontab, which is not ours to change: run the tests as another user")
     try:
         for words, text in [
             (("-l",), b""),

@@ -663,7 +663,7 @@ def test_shipped_example_is_right_when_uncommented(write):
 def ansible_inventory(path: Path, mode: str) -> str:
     program = Path(sys.executable).parent / "ansible-inventory"
     if not program.exists():
-        pytest.skip("ansible-inventory is not installed beside this Python; pip install ansible-core")
+        pytest.skip("ansible-inventory is not installed beside this Python: pip install ansible-core")
     environ = os.environ | {"ANSIBLE_LOCALHOST_WARNING": "false", "LC_ALL": "C.UTF-8"}
     command = [program, "-i", path, mode]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environ, cwd=path.parent, timeout=60)

@@ -184,7 +184,7 @@ def barman() -> Iterator[subprocess.Popen[str]]:
         if Path(python).exists() and subprocess.run([python, "-c", tried], capture_output=True).returncode == 0:
             break
     else:
-        pytest.skip("barman is not installed (apt-get install python3-barman)")
+        pytest.skip("barman is not installed: apt-get install python3-barman")
     pipe = subprocess.PIPE
     words, quiet = [python, "-c", BARMAN], subprocess.DEVNULL
     with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=quiet, text=True) as asked:
