@@ -1,7 +1,8 @@
 """After a promotion that failed, with ``--auto-rollback``: production is taken back, or the reason why not is said.
 
 It acts only where nothing can be lost by that: nothing of the release is applied (then it is undone), or production was
-frozen by this very run before its last backup (then it is rolled back to that, and proved to be as before).
+frozen by this very run before its last backup, and still is (then it is rolled back to that, and proved to be as
+before).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ops.tools.failed import applied_of
 from ops.wanted import Wanted
 from ops.world import World
 
-FREEZE, SEAL, MIGRATE = "promote.freeze", "last-backup.seal", "promote.migrate"
+FREEZE, SEAL, MIGRATE, UNFREEZE = "promote.freeze", "last-backup.seal", "promote.migrate", "promote.unfreeze"
 
 
 class Work(Protocol):
@@ -57,6 +58,9 @@ def take_back(world: World, plan: Plan, state: State, error: OpsError, screen: c
         return _told(
             world, plan, error, screen, "taken back: no migration was applied, and production takes writes again"
         )
+    if UNFREEZE in state.touched:
+        why = "not taken back by itself: production may take writes again, so rows could be lost"
+        return _told(world, plan, error, screen, why, f"inv resume --run={c.run}")
     if state.status.get(FREEZE) != "done" or state.status.get(SEAL) != "done":
         why = "not taken back by itself: production was not frozen before its last backup, so rows could be lost"
         return _told(world, plan, error, screen, why, rollback_hint(c))

@@ -1,4 +1,8 @@
-"""A promotion that fails: the text offers the command, and with --auto-rollback the tool takes production back."""
+"""A promotion that fails: the text offers the command, and with --auto-rollback the tool takes production back.
+
+What it decides is a table in tests/unit/test_auto_rollback.py. Here three go from end to end: one where nothing is
+applied, one where all is, one half-way that is interrupted and resumed; more of them are slow.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,14 @@ from typing import Any
 
 import pytest
 
-from tests.commandline.test_faults import begin, ended
 from tests.conftest import Project
 from tests.failing import FAILURES, half_way, not_at_all
+from tests.support.project import begin, ended
 
-SLOW = {"promote.checks", "promote.deploy", "promote.account"}
-EACH = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in FAILURES]
+
+def slow_but(quick: str, *names: str) -> list[Any]:
+    """Parameters of which all but one are slow."""
+    return [pytest.param(name, marks=() if name == quick else pytest.mark.slow) for name in names]
 
 
 def frozen(shop: Project) -> bool:
@@ -42,7 +48,7 @@ def failing(project: Callable[..., Project], step: str, **more: object) -> tuple
     return shop, code, words
 
 
-@pytest.mark.parametrize("step", EACH)
+@pytest.mark.parametrize("step", slow_but("promote.migrate", *FAILURES))
 def test_the_command_that_is_offered_takes_production_back(project: Callable[..., Project], step: str) -> None:
     shop, code, words = failing(project, step)
     before = shop.fingerprint()
@@ -68,7 +74,7 @@ def test_the_command_that_is_offered_takes_production_back(project: Callable[...
     assert "inv unfreeze --target=shop" in back.outcome["hint"]
 
 
-@pytest.mark.parametrize("step", EACH)
+@pytest.mark.parametrize("step", slow_but("promote.account", *FAILURES))
 def test_with_auto_rollback_production_is_as_before(project: Callable[..., Project], step: str) -> None:
     shop, code, words = failing(project, step)
     if step in ("promote.deploy", "health"):
@@ -104,6 +110,7 @@ def test_where_nothing_is_applied_the_release_is_taken_back(project: Callable[..
     assert "Traceback" not in done.out + done.err
 
 
+@pytest.mark.slow
 def test_a_production_that_was_not_frozen_is_left_to_a_person(project: Callable[..., Project]) -> None:
     shop = project("b", freeze="never")
     half_way(shop)
@@ -126,7 +133,7 @@ def rehearsed(project: Callable[..., Project]) -> Project:
     return shop
 
 
-@pytest.mark.parametrize("step", ["rollback.restore", "auto-rollback.look_again"])
+@pytest.mark.parametrize("step", slow_but("rollback.restore", "rollback.restore", "auto-rollback.look_again"))
 def test_ctrl_c_during_it_can_be_resumed(project: Callable[..., Project], step: str) -> None:
     shop = rehearsed(project)
     before = shop.fingerprint()
