@@ -15,7 +15,9 @@ import yaml
 from psycopg import sql
 
 from ops.embedded import Server
+from tests.faults.draw import drawn
 from tests.projects import inventory, write_project
+from tests.support import examples as _examples  # noqa: F401  (loads the profile)
 from tests.support.done import Done
 from tests.support.project import ROOT, Project, admin, drop_databases, project_env, psql_env
 from tests.support.scenes import Scenes
@@ -119,6 +121,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("faults"):
             item.add_marker(pytest.mark.timeout(1800))
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Name the draw of the faults, so that it can be repeated."""
+    if "faults" not in config.option.markexpr.replace("not faults", ""):
+        return None
+    return "faults: " + " ".join(f"{name}={value}" for name, value in drawn().environ.items())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

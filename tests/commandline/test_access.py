@@ -187,10 +187,9 @@ def test_a_run_does_not_go_on_where_its_addresses_lead_elsewhere(project: Make, 
     assert done.code == 0, done.out + done.err
 
 
-def test_the_steps_own_gates_look_at_the_clones_mark(project: Make, server: Server) -> None:
+def test_the_steps_own_gates_look_at_the_clones_mark(scene: Make, server: Server) -> None:
     """As if the first look had not been: what the application migrates must carry the mark of this very clone."""
-    shop = project("b")
-    assert shop.inv("clone-prod-to-test").code == 0
+    shop = scene("cloned")
     name = shop.test.rsplit("/", 1)[1]
     with admin(server) as connection:
         marked = connection.execute(

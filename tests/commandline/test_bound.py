@@ -226,9 +226,8 @@ def test_a_certificate_expires_by_the_inventory(project: Callable[..., Project])
     assert not shop.query("SELECT 1 FROM django_migrations WHERE name = '0002_session'")
 
 
-def test_what_was_edited_after_the_rehearsal_is_not_certified(project: Callable[..., Project]) -> None:
-    shop = project("b")
-    steps(shop, "clone-prod-to-test", "migrate-test")
+def test_what_was_edited_after_the_rehearsal_is_not_certified(scene: Callable[..., Project]) -> None:
+    shop = scene("rehearsed")
     path = shop.folder / MIGRATION
     path.write_text(path.read_text() + "\n# edited\n")
     done = shop.inv("verify", "--json")
@@ -237,9 +236,9 @@ def test_what_was_edited_after_the_rehearsal_is_not_certified(project: Callable[
     assert shop.inv("promote", "--json", "--confirm=shop").code == 3
 
 
-def test_a_clone_that_was_migrated_before_it_was_copied_proves_nothing(project: Callable[..., Project]) -> None:
-    shop = project("a")
-    steps(shop, "clone-prod-to-test", "migrate-test", "migrate-test")
+def test_a_clone_that_was_migrated_before_it_was_copied_proves_nothing(scene: Callable[..., Project]) -> None:
+    shop = scene("rehearsed", "a")
+    steps(shop, "migrate-test")
     done = shop.inv("verify", "--json")
     assert done.code == 3, done.out + done.err
     assert "was not production's copy any more when it was migrated" in done.outcome["reason"]
@@ -255,9 +254,8 @@ def test_a_clone_that_was_never_migrated_is_not_certified(project: Callable[...,
     assert "was not migrated yet" in done.outcome["reason"] and "inv migrate-test" in done.outcome["hint"]
 
 
-def test_the_way_back_is_restored_proved_swapped_in_and_timed(project: Callable[..., Project]) -> None:
-    shop = project("b")
-    steps(shop, "clone-prod-to-test", "migrate-test")
+def test_the_way_back_is_restored_proved_swapped_in_and_timed(scene: Callable[..., Project]) -> None:
+    shop = scene("rehearsed")
     done = shop.inv("verify", "--json")
     assert done.code == 0, done.out + done.err
     folder = shop.folder / "backups/shop"

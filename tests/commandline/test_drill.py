@@ -19,9 +19,8 @@ def drills(shop: Project) -> list[str]:
     return [name for (name,) in names if name.startswith(f"{stem}_drill_")]
 
 
-def test_the_newest_backup_that_was_never_proved_is_proved(project: Make) -> None:
-    shop = project("b")
-    assert shop.inv("backup").code == 0
+def test_the_newest_backup_that_was_never_proved_is_proved(scene: Make) -> None:
+    shop = scene("backed_up")
     first = shop.inv("backups", "--json").events[0]["backup"]
     listed = shop.inv("backups").out
     assert "never" in listed, listed
@@ -37,17 +36,15 @@ def test_the_newest_backup_that_was_never_proved_is_proved(project: Make) -> Non
     assert done.code == 0 and first not in done.out, done.out
 
 
-def test_production_is_not_needed(project: Make) -> None:
-    shop = project("b")
-    assert shop.inv("backup").code == 0
+def test_production_is_not_needed(scene: Make) -> None:
+    shop = scene("backed_up")
     del shop.env["DATABASE_URL"]
     done = shop.inv("drill")
     assert done.code == 0, done.out + done.err
 
 
-def test_a_damaged_backup_is_not_restored_and_shown_as_failed(project: Make) -> None:
-    shop = project("b")
-    assert shop.inv("backup").code == 0
+def test_a_damaged_backup_is_not_restored_and_shown_as_failed(scene: Make) -> None:
+    shop = scene("backed_up")
     dump = max((shop.folder / "backups").rglob("*.dat*"), key=lambda path: path.stat().st_size)
     content = bytearray(dump.read_bytes())
     content[len(content) // 2] ^= 1
@@ -58,9 +55,8 @@ def test_a_damaged_backup_is_not_restored_and_shown_as_failed(project: Make) -> 
     assert "FAILED" in (listed := shop.inv("backups").out), listed
 
 
-def test_what_was_restored_other_than_it_was_dumped_fails_the_drill(project: Make) -> None:
-    shop = project("b")
-    assert shop.inv("backup").code == 0
+def test_what_was_restored_other_than_it_was_dumped_fails_the_drill(scene: Make) -> None:
+    shop = scene("backed_up")
     [fingerprint] = (shop.folder / "backups").rglob("fingerprint.jsonl")
     manifest = fingerprint.with_name("manifest.json")
     text = fingerprint.read_text()
@@ -86,9 +82,8 @@ def test_what_was_restored_other_than_it_was_dumped_fails_the_drill(project: Mak
     assert "FAILED" in (listed := shop.inv("backups").out), listed
 
 
-def test_a_drill_that_was_killed_is_resumed(project: Make) -> None:
-    shop = project("b")
-    assert shop.inv("backup").code == 0
+def test_a_drill_that_was_killed_is_resumed(scene: Make) -> None:
+    shop = scene("backed_up")
     child = subprocess.Popen(shop.command("drill"), cwd=shop.folder, env=shop.env, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not drills(shop) and time.monotonic() < deadline:
@@ -100,9 +95,8 @@ def test_a_drill_that_was_killed_is_resumed(project: Make) -> None:
     assert done.code == 0 and drills(shop) == [], done.out + done.err
 
 
-def test_a_target_without_a_test_target_is_refused(project: Make) -> None:
-    shop = project("b")
-    assert shop.inv("backup").code == 0
+def test_a_target_without_a_test_target_is_refused(scene: Make) -> None:
+    shop = scene("backed_up")
     inventory = shop.folder / "inventory.yaml"
     inventory.write_text(inventory.read_text().replace("          test: shop-test\n", ""))
     done = shop.inv("drill")

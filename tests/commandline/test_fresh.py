@@ -76,9 +76,8 @@ def test_a_fresh_backup_is_well_and_an_old_one_is_not(project: Make) -> None:
     assert "29991231_000000_abcd was begun since, and is half-written" in shop.inv("check-backups").out
 
 
-def test_a_proof_can_be_asked_for(project: Make) -> None:
-    shop = project("b", fresh={"backup": "2h", "proved": "8d"})
-    assert shop.inv("backup").code == 0
+def test_a_proof_can_be_asked_for(scene: Make) -> None:
+    shop = scene("backed_up", fresh={"backup": "2h", "proved": "8d"})
     never = shop.inv("check-backups")
     assert never.code == 4 and "no backup was proved within 8 d: never" in never.out, never.out
     assert "Try: inv drill --target=shop" in never.out + never.err
@@ -87,9 +86,8 @@ def test_a_proof_can_be_asked_for(project: Make) -> None:
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_a_file_that_is_not_what_was_written_is_noticed(project: Make, deep: bool) -> None:
-    shop = project("b")
-    assert shop.inv("backup").code == 0
+def test_a_file_that_is_not_what_was_written_is_noticed(scene: Make, deep: bool) -> None:
+    shop = scene("backed_up")
     dump = max((shop.folder / "backups").rglob("*.dat*"), key=lambda path: path.stat().st_size)
     content = bytearray(dump.read_bytes())
     content[len(content) // 2] ^= 1
@@ -170,9 +168,8 @@ def test_who_was_not_reached_is_told_the_next_time(project: Make, heard: Heard) 
     assert shop.inv("check-backups").code == 4 and len(heard.asked) == 1
 
 
-def test_json_is_for_programs(project: Make) -> None:
-    shop = project("b")
-    assert shop.inv("backup").code == 0
+def test_json_is_for_programs(scene: Make) -> None:
+    shop = scene("backed_up")
     one, outcome = shop.inv("check-backups", "--json").events
     assert one["event"] == "freshness" and one["ok"] and one["wrong"] == [] and one["backup"]
     assert outcome["exit"] == 0 and outcome["procedure"] == "check-backups"

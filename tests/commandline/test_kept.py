@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,20 +34,21 @@ def beside(shop: Project) -> list[str]:
     return [str(name) for (name,) in found]
 
 
-def rolled_back(project: Make, **target: object) -> tuple[Project, dict[str, tuple[int, str]], str]:
-    """A shop without an application, rolled back after something was written; what was live before, and its name."""
-    shop = project("b", **target)
-    ok(shop.inv("backup"))
-    shop.query("INSERT INTO lessons_teacher (name) VALUES ('Neu')")
-    before = shop.fingerprint()
-    ok(shop.inv("rollback", "--backup=latest", "--confirm=shop"))
+def rolled_back(scene: Make, **target: object) -> tuple[Project, dict[str, tuple[int, str]], str]:
+    """A shop that was rolled back after something was written; what was live before, and its name."""
+    shop = scene("replaced", **target)
+    before = {table: (rows, checksum) for table, (rows, checksum) in read(shop.folder / "replaced.json").items()}
     assert shop.query("SELECT count(*) FROM lessons_teacher") == [(10,)]
     (name,) = beside(shop)
     return shop, before, name
 
 
-def test_it_is_listed_swapped_in_undone_and_removed(project: Make) -> None:
-    shop, replaced, name = rolled_back(project, keep_replaced=0)
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def test_it_is_listed_swapped_in_undone_and_removed(scene: Make) -> None:
+    shop, replaced, name = rolled_back(scene, keep_replaced=0)
     shop.query("INSERT INTO lessons_teacher (name) VALUES ('Später')")
     after = shop.fingerprint()
     status = ok(shop.inv("status")).out
@@ -77,8 +80,8 @@ def test_it_is_listed_swapped_in_undone_and_removed(project: Make) -> None:
     assert "Traceback" not in status
 
 
-def test_the_pages_do_the_same_by_hand(project: Make) -> None:
-    shop, replaced, name = rolled_back(project, keep_replaced=0)
+def test_the_pages_do_the_same_by_hand(scene: Make) -> None:
+    shop, replaced, name = rolled_back(scene, keep_replaced=0)
     rolled = shop.fingerprint()
     ok(shop.inv("runbooks"))
     done = paste(shop, "rollback-to-replaced")
@@ -96,8 +99,8 @@ def test_the_pages_do_the_same_by_hand(project: Make) -> None:
     assert shop.fingerprint() == rolled
 
 
-def test_what_is_young_or_not_ours_or_in_use_stays(project: Make, server: Server) -> None:
-    shop, _, name = rolled_back(project)
+def test_what_is_young_or_not_ours_or_in_use_stays(scene: Make, server: Server) -> None:
+    shop, _, name = rolled_back(scene)
     stem = live(shop)
     foreign = f"{stem}_replaced_20200101_000000_abcd"
     with admin(server) as connection:
@@ -121,8 +124,8 @@ def test_what_is_young_or_not_ours_or_in_use_stays(project: Make, server: Server
     assert beside(shop) == sorted([name, foreign])
 
 
-def test_which_one_is_meant_must_be_said_where_there_are_several(project: Make) -> None:
-    shop, _, first = rolled_back(project)
+def test_which_one_is_meant_must_be_said_where_there_are_several(scene: Make) -> None:
+    shop, _, first = rolled_back(scene)
     ok(shop.inv("rollback", "--backup=latest", "--confirm=shop"))
     second = next(name for name in beside(shop) if name != first)
     done = shop.inv("rollback", "--to-replaced", "--confirm=shop")
@@ -134,8 +137,8 @@ def test_which_one_is_meant_must_be_said_where_there_are_several(project: Make) 
     assert shop.inv("rollback", "--to-replaced", "--backup=latest", "--confirm=shop").code == 2
 
 
-def test_what_an_undo_keeps_can_be_swapped_in_again(project: Make) -> None:
-    shop, before, _ = rolled_back(project)
+def test_what_an_undo_keeps_can_be_swapped_in_again(scene: Make) -> None:
+    shop, before, _ = rolled_back(scene)
     shop.query("INSERT INTO lessons_teacher (name) VALUES ('dazwischen')")
     restored = shop.fingerprint()
     ok(shop.inv("undo", "--confirm=shop"))
@@ -151,8 +154,8 @@ def test_what_an_undo_keeps_can_be_swapped_in_again(project: Make) -> None:
 @pytest.mark.parametrize("step", ["look_at_kept", "carry_over", "swap"])
 @pytest.mark.parametrize("word", ["resume", "undo"])
 @pytest.mark.slow
-def test_killed_in_between_it_can_be_ended_both_ways(project: Make, step: str, word: str) -> None:
-    shop, replaced, name = rolled_back(project)
+def test_killed_in_between_it_can_be_ended_both_ways(scene: Make, step: str, word: str) -> None:
+    shop, replaced, name = rolled_back(scene)
     rolled = shop.fingerprint()
     process = begin(shop, f"rollback-to-replaced.{step}", "rollback", "--to-replaced", "--confirm=shop")
     process.send_signal(signal.SIGKILL)
@@ -243,8 +246,8 @@ def test_all_that_belongs_to_a_database_follows_every_exchange(odd: tuple[Projec
     assert look(shop) == wanted
 
 
-def test_a_freeze_after_the_rollback_holds_for_what_comes_back(project: Make) -> None:
-    shop, _, _ = rolled_back(project)
+def test_a_freeze_after_the_rollback_holds_for_what_comes_back(scene: Make) -> None:
+    shop, _, _ = rolled_back(scene)
     ok(shop.inv("freeze", "--confirm=shop"))
     ok(shop.inv("rollback", "--to-replaced", "--confirm=shop"))
     assert shop.query("SHOW default_transaction_read_only") == [("on",)]

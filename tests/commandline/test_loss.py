@@ -55,9 +55,8 @@ def databases(shop: Project, what: str) -> list[str]:
     return sorted(str(name) for name, _ in found if name.startswith(f"{stem}_{what}_"))
 
 
-def test_nothing_is_lost_only_when_all_is_equal(project: Callable[..., Project]) -> None:
-    shop = project("b")
-    steps(shop, "backup")
+def test_nothing_is_lost_only_when_all_is_equal(scene: Callable[..., Project]) -> None:
+    shop = scene("backed_up")
     done = roll_back(shop)
     assert detail(done, "rollback.preview").startswith("nothing would be lost: every table, sequence and large object")
     loss = done.outcome["loss"]
@@ -105,10 +104,9 @@ def test_rows_are_counted_with_keys_and_moments(project: Callable[..., Project])
 
 @pytest.mark.parametrize("variant", ["b", "c", "loop"])
 def test_a_table_that_the_release_renamed_is_compared_under_both_names(
-    project: Callable[..., Project], variant: str
+    scene: Callable[..., Project], variant: str
 ) -> None:
-    shop = project(variant)
-    steps(shop, "release --confirm=shop")
+    shop = scene("released", variant)
     write(shop, "SELECT setval(pg_get_serial_sequence('lessons_session', 'id'), 2000)")
     write(shop, "INSERT INTO lessons_session(title, teacher_id) VALUES ('new', 1), ('newer', 2)")
     write(shop, "UPDATE lessons_session SET title = 'x' WHERE title = 'Stunde 7'")
@@ -241,9 +239,8 @@ def test_what_came_after_the_preview_is_told_apart_from_what_the_live_one_got_si
     assert told(done)["public.loop"]["keys"] == {"inserted": ["21"], "updated": ["2"]}
 
 
-def test_a_frozen_rollback_counts_again_and_lets_write_in_the_end(project: Callable[..., Project]) -> None:
-    shop = project("b", freeze="always")
-    steps(shop, "backup")
+def test_a_frozen_rollback_counts_again_and_lets_write_in_the_end(scene: Callable[..., Project]) -> None:
+    shop = scene("backed_up", freeze="always")
     process = begin(shop, "rollback.preview", "rollback", "--backup=latest", "--json", "--confirm=shop")
     while '"step": "rollback.preview", "status": "done"' not in journal(shop) and process.poll() is None:
         pass
@@ -270,9 +267,9 @@ def journal(shop: Project) -> str:
     return max(shop.folder.glob("backups/shop/runs/*/journal.jsonl")).read_text()
 
 
-def test_what_was_frozen_before_stays_frozen(project: Callable[..., Project]) -> None:
-    shop = project("b")
-    steps(shop, "backup", "freeze --confirm=shop")
+def test_what_was_frozen_before_stays_frozen(scene: Callable[..., Project]) -> None:
+    shop = scene("backed_up")
+    steps(shop, "freeze --confirm=shop")
     done = roll_back(shop, "--freeze")
     assert done.outcome["hint"].startswith("inv unfreeze --target=shop")
     assert not any("rollback.freeze" in str(event.get("step")) for event in done.events)
@@ -337,9 +334,8 @@ def test_an_interrupted_comparison_is_resumed_or_undone(project: Callable[..., P
         assert again.outcome["loss"]["updated"] == 100000 and again.outcome["loss"]["since"]["nothing"]
 
 
-def test_undo_tells_what_was_written_to_the_restored_database(project: Callable[..., Project]) -> None:
-    shop = project("b")
-    steps(shop, "backup")
+def test_undo_tells_what_was_written_to_the_restored_database(scene: Callable[..., Project]) -> None:
+    shop = scene("backed_up")
     write(shop, "INSERT INTO lessons_teacher(name) VALUES ('old')")
     roll_back(shop)
     write(shop, "INSERT INTO lessons_lesson(title, teacher_id) VALUES ('new', 1)")
@@ -354,10 +350,9 @@ def test_undo_tells_what_was_written_to_the_restored_database(project: Callable[
 @pytest.mark.parametrize("word", ["resume", "undo"])
 @pytest.mark.parametrize("step", ["rollback.freeze", "rollback.recount", "rollback.unfreeze"])
 def test_a_frozen_rollback_that_was_killed_lets_write_in_the_end(
-    project: Callable[..., Project], step: str, word: str
+    scene: Callable[..., Project], step: str, word: str
 ) -> None:
-    shop = project("b")
-    steps(shop, "backup")
+    shop = scene("backed_up")
     write(shop, "INSERT INTO lessons_teacher(name) VALUES ('new')")
     process = begin(shop, step, "rollback", "--backup=latest", "--freeze", "--confirm=shop")
     process.kill()

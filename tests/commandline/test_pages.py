@@ -93,9 +93,8 @@ def test_what_comes_next_is_told_and_never_pasted_with_the_page() -> None:
     assert "inv rollback" not in blocks(page)
 
 
-def test_undo_blocks_take_a_rollback_back(project: Callable[..., Project]) -> None:
-    shop = project("b")
-    assert shop.inv("release", "--confirm=shop").code == 0
+def test_undo_blocks_take_a_rollback_back(scene: Callable[..., Project]) -> None:
+    shop = scene("released")
     migrated = shop.fingerprint()
     assert shop.inv("runbooks").code == 0
     page = (shop.folder / "runbooks/rollback.md").read_text()

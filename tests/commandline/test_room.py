@@ -65,9 +65,8 @@ def test_a_backup_that_does_not_fit_is_refused_with_both_numbers(project: Make) 
 
 
 @ROOT_ONLY
-def test_a_disk_that_fills_up_in_the_middle_still_fails_well(project: Make) -> None:
-    shop = project("b")
-    assert shop.inv("backup").code == 0
+def test_a_disk_that_fills_up_in_the_middle_still_fails_well(scene: Make) -> None:
+    shop = scene("backed_up")
     shop.query(NOISE.format(40_000))
     # Of a table that grew by what can't be compressed, the last backup tells too little.
     with small(shop.folder / "backups", "3m"):
@@ -77,9 +76,8 @@ def test_a_disk_that_fills_up_in_the_middle_still_fails_well(project: Make) -> N
 
 
 @pytest.mark.parametrize("words", [["drill", "--backup=latest"], ["rollback", "--backup=latest", "--confirm=shop"]])
-def test_a_copy_that_does_not_fit_on_the_server_is_refused(project: Make, words: list[str]) -> None:
-    shop = project("b")
-    assert shop.inv("backup").code == 0
+def test_a_copy_that_does_not_fit_on_the_server_is_refused(scene: Make, words: list[str]) -> None:
+    shop = scene("backed_up")
     manifest = next(shop.folder.glob("backups/shop/backups/*/manifest.json"))
     text = manifest.read_text()
     size = manifests(shop)[0]["database_bytes"]

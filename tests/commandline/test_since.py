@@ -51,9 +51,8 @@ def test_rows_written_since_into_a_table_that_is_dropped_stop_the_promotion(proj
     assert shop.query("SHOW default_transaction_read_only") == [("off",)]
 
 
-def test_rows_written_since_come_along(project: Callable[..., Project]) -> None:
-    shop = project("loop")
-    steps(shop, "clone-prod-to-test", "migrate-test", "verify")
+def test_rows_written_since_come_along(scene: Callable[..., Project]) -> None:
+    shop = scene("certified", "loop")
     write(shop, "INSERT INTO lessons_lesson(title, teacher_id) SELECT 'new ' || n, 1 FROM generate_series(1, 50) n")
     write(shop, "INSERT INTO lessons_booking(lesson_id) SELECT id FROM lessons_lesson WHERE title LIKE 'new %'")
     steps(shop, "promote --confirm=shop")
@@ -94,9 +93,9 @@ def test_a_dump_that_was_cut_off_is_never_sealed(project: Callable[..., Project]
     assert shop.query("SELECT count(*) FROM lessons_lesson") == [(1000,)]
 
 
-def test_undo_twice_does_not_reach_back_further(project: Callable[..., Project]) -> None:
-    shop = project("b")
-    steps(shop, "release --confirm=shop", "rollback --backup=latest --confirm=shop", "backup")
+def test_undo_twice_does_not_reach_back_further(scene: Callable[..., Project]) -> None:
+    shop = scene("released")
+    steps(shop, "rollback --backup=latest --confirm=shop", "backup")
     for _ in range(2):
         done = shop.inv("undo", "--confirm=shop")
         assert done.code in (2, 3), done.out + done.err

@@ -54,9 +54,8 @@ def migrated(shop: Project) -> bool:
 
 
 @pytest.mark.parametrize("word", ["resume", "undo"])
-def test_a_stop_between_the_two_swaps_can_be_ended_both_ways(project: Callable[..., Project], word: str) -> None:
-    shop = project("b")
-    steps(shop, "clone-prod-to-test", "migrate-test")
+def test_a_stop_between_the_two_swaps_can_be_ended_both_ways(scene: Callable[..., Project], word: str) -> None:
+    shop = scene("rehearsed")
     stop_in_the_middle(shop)
     done = shop.inv(word, "--json")
     assert done.code == 0, done.out + done.err
@@ -70,9 +69,8 @@ def test_a_stop_between_the_two_swaps_can_be_ended_both_ways(project: Callable[.
         steps(shop, "verify")
 
 
-def test_what_a_run_left_that_nobody_ended_goes_with_the_next_clone(project: Callable[..., Project]) -> None:
-    shop = project("b")
-    steps(shop, "clone-prod-to-test", "migrate-test")
+def test_what_a_run_left_that_nobody_ended_goes_with_the_next_clone(scene: Callable[..., Project]) -> None:
+    shop = scene("rehearsed")
     run = stop_in_the_middle(shop)
     steps(shop, "clone-prod-to-test", "migrate-test", "verify")
     assert migrated(shop)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 
 import django
@@ -46,7 +45,7 @@ def add_code(shop: Project, text: str) -> Project:
 
 def migrates(shop: Project) -> bool:
     """Whether `migrate` really succeeds."""
-    words = [sys.executable, "manage.py", "migrate", "--noinput"]
+    words = ["python", "manage.py", "migrate", "--noinput"]
     done = subprocess.run(words, cwd=shop.folder / "shop", env=shop.env, capture_output=True, text=True)
     return done.returncode == 0
 

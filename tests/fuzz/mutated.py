@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 
 from ops.errors import OpsError
 from ops.main import Options, ended
+from tests.support.examples import examples
 
 quick = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 NASTY = [
     "", " ", ".", "..", "../../etc/passwd", "/etc/passwd", "a/../../b", "-rf", "--help", "$(touch pwned)",

@@ -20,6 +20,7 @@ from ops.plan import make_plan
 from ops.procedures.catalog import PROCEDURES
 from ops.world import World
 from tests.fuzz.mutated import answer, dumped, mutated, quick, said, text, values
+from tests.support.examples import examples
 from tests.unit.test_backup import facts
 from tests.unit.test_certificate import CERTIFICATE
 from tests.unit.test_step_plan import SHIPPED
@@ -149,7 +150,7 @@ def test_any_id_is_a_whole_file_name_or_refused(home: Path, wanted: str) -> None
 # --- journals
 
 
-@settings(quick, max_examples=20)
+@settings(quick, max_examples=examples(20))
 @given(events=mutated(JOURNAL), procedure=st.sampled_from(sorted(PROCEDURES)))
 @example(events=[{**JOURNAL[0], "inputs": {**JOURNAL[0]["inputs"], "run": "../../../outside"}}], procedure="release")
 @example(events=[JOURNAL[0], {"event": "outcome"}], procedure="release")

@@ -29,6 +29,7 @@ from ops.typed import mistake
 from ops.world import World
 from tests.fuzz.mutated import NASTY, answer, quick, said
 from tests.fuzz.test_files import INVENTORY, home  # noqa: F401
+from tests.support.examples import examples
 
 plain = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 typed = st.sampled_from([word for word in NASTY if "\0" not in word]) | plain
@@ -52,7 +53,7 @@ def parsed(words: list[str]) -> ParseError | None:
     return None
 
 
-@settings(quick, max_examples=150)
+@settings(quick, max_examples=examples(150))
 @given(
     task=st.sampled_from(NAMES) | typed,
     words=st.lists(st.sampled_from(FLAGS) | st.sampled_from(FLAGS).map(lambda flag: f"{flag}=x") | typed, max_size=3),
@@ -85,7 +86,7 @@ def test_what_was_probably_meant(words: list[str], said_so: str, hint: str) -> N
     assert said_so in what and way_out.startswith(hint)
 
 
-@settings(quick, max_examples=20)
+@settings(quick, max_examples=examples(20))
 @given(target=typed, procedure=typed, backup_id=typed, confirm=typed)
 def test_any_value_of_a_flag(home: Path, target: str, procedure: str, backup_id: str, confirm: str) -> None:  # noqa: F811
     options = Options(target=target, confirm=confirm, reason=confirm)
@@ -166,7 +167,7 @@ def test_any_environment(home: Path, env: dict[str, str]) -> None:  # noqa: F811
 # --- names
 
 
-@settings(quick, max_examples=200)
+@settings(quick, max_examples=examples(200))
 @given(name=plain, kind=st.sampled_from(["replaced", "spare", "restored", "before"]), other=plain)
 @example(name="x" * 63, kind="replaced", other="x" * 40)
 @example(name="é" * 31, kind="replaced", other="")
@@ -187,7 +188,7 @@ def check_words(script: str, folder: Path, env: dict[str, str] | None = None) ->
     assert done.returncode == 0, done.stderr.decode() + script
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
 @given(store=typed, folder=typed, word=typed)
 @example(store="a b; touch pwned", folder="-", word="$(touch pwned)")
 @example(store="|touch pwned", folder="`touch pwned`", word="'; touch pwned; '")

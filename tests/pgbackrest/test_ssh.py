@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +21,7 @@ from tests.conftest import Project
 from tests.pgbackrest.conftest import Cluster
 from tests.pgbackrest.test_backup import _servers, ids, killed, refused
 from tests.ssh.conftest import Login, make_login, start_sshd
+from tests.support.fork_server import launcher
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,7 @@ def far(cluster: Cluster, shop: Project, login: Login, tmp_path_factory: pytest.
     """The same project; its inventory is here, and its application, database and pgBackRest are behind SSH."""
     folder = tmp_path_factory.mktemp("far")
     found = yaml.safe_load((shop.folder / "inventory.yaml").read_text())
-    app = {"dir": str(shop.folder / "shop"), "manage": [sys.executable, "manage.py"]}
+    app = {"dir": str(shop.folder / "shop"), "manage": [launcher().python, "manage.py"]}
     found["all"]["children"]["production"]["hosts"]["shop"]["app"] = app
     for group in found["all"]["children"].values():
         for host in group["hosts"].values():

@@ -66,7 +66,7 @@ def test_the_backup_is_live_and_what_was_written_since_is_in_the_last_dump(backe
 def test_a_run_that_was_killed_asks_for_no_second_restore(backed_up: Rail) -> None:
     on, shop = backed_up, backed_up.project
     on.change(faults=["kills-its-caller"])
-    assert shop.inv(*WORDS).code == -9
+    assert shop.process(*WORDS).code == -9
     assert "stopped in: railway-restore.restore" in shop.inv("status").out
     on.change(faults=[])
     done = shop.inv("resume", "--confirm=shop")

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from tests.releases.case import Case, Operation, bad, fine, op
 from tests.releases.harness import Releases, said
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.slow
 
 # Not shrunk: an example is small as it is drawn, and each costs two databases.
 BOUNDED = settings(
-    max_examples=25,
+    max_examples=examples(25),
     phases=[Phase.explicit, Phase.generate],
     derandomize=True,
     deadline=None,
@@ -149,7 +150,7 @@ def test_right_migrations_are_promoted(steps: list[str], releases: Releases) -> 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_fault_is_refused(fault: str, releases: Releases) -> None:
-    @settings(BOUNDED, max_examples=10)
+    @settings(BOUNDED, max_examples=examples(10))
     @given(releases_of(STEPS))
     def check(drawn: tuple[str, Release]) -> None:
         schema, release = drawn

@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from ops.inventory import Connection
 from ops.ssh import Ssh, host_of
 from tests.conftest import Project, project_env
 from tests.projects import inventory, write_project
+from tests.support.fork_server import launcher
 
 SSHD = shutil.which("sshd", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"]))
 KINDS = ("openssh", "asyncssh")
@@ -257,7 +257,7 @@ def there(
         production = make_database("shop", old_release)
         test = production.replace("_shop", "_test")
         write_project(far, variant, {})
-        app = {"dir": str(far / "shop"), "manage": [sys.executable, "manage.py"]}
+        app = {"dir": str(far / "shop"), "manage": [launcher().python, "manage.py"]}
         hosts = inventory({"app": app, **target})
         for group in hosts["all"]["children"].values():  # type: ignore[index]
             for found in group["hosts"].values():

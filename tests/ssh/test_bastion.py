@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tests.conftest import Project, project_env
 from tests.projects import inventory, write_project
 from tests.railway.conftest import FAKE, state
 from tests.ssh.conftest import make_login, start_sshd
+from tests.support.fork_server import launcher
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ def test_release(
     there = f"PATH={FAKE}:{os.environ['PATH']} RAILWAY_FAKE={fake} RAILWAY_API_TOKEN=token-account"
     process = start_sshd(tmp_path, login.port, f"SetEnv {there}")
     try:
-        hosts = inventory({"app": {"dir": str(far / "shop"), "manage": [sys.executable, "manage.py"]}})
+        hosts = inventory({"app": {"dir": str(far / "shop"), "manage": [launcher().python, "manage.py"]}})
         groups = hosts["all"]["children"]  # type: ignore[index]
         for group, name, environment in (("production", "shop", "production"), ("test", "shop-test", "staging")):
             entry = groups[group]["hosts"][name]

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from tests.conftest import Project
 from tests.masked import release_beside_a_masked_clone
 from tests.projects import DEFANG
 from tests.ssh.conftest import Login
+from tests.support.fork_server import launcher
 
 pytestmark = pytest.mark.slow
 # An app that writes down how it was called, as its host's `ps` and a person there would see it.
@@ -217,7 +217,7 @@ def test_an_application_here_with_a_database_behind_ssh(there: Callable[..., Pro
     entry = found["all"]["children"]["production"]["hosts"]["shop"]
     for name in [name for name in entry if name.startswith("ansible")]:
         del entry[name]
-    entry["app"] = {"dir": str(tmp_path / "there/shop"), "manage": [sys.executable, "manage.py"]}
+    entry["app"] = {"dir": str(tmp_path / "there/shop"), "manage": [launcher().python, "manage.py"]}
     file.write_text(yaml.safe_dump(found))
     done = shop.inv("release", "--confirm=shop")
     assert done.code == 0, done.out + done.err

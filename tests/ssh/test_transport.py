@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from ops.command import Fact, Host, Secret, Shell, fill, given_there, line_there, show
 from ops.errors import Unreachable
 from tests.ssh.conftest import Login, keygen, make_login, start_sshd
+from tests.support.examples import examples
 
 HOST = Host("shop", ("ssh", "shop.example.com"))
 # Prints its own words and environment, which is how a wrongly quoted one is seen.
@@ -35,7 +36,7 @@ def answers(shell: Shell, **values: str) -> str:
     return "".join(f"{values.get(name, '')}\n" for name in given_there(shell))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.lists(NASTY, max_size=5), NASTY, st.text("abc./?pw:@'\"$", min_size=1, max_size=20))
 def test_every_word_arrives_as_it_is(words: list[str], value: str, secret: str) -> None:
     # A word that is the same by chance is no leak.
@@ -49,7 +50,7 @@ def test_every_word_arrives_as_it_is(words: list[str], value: str, secret: str) 
     assert secret not in line_there(one) or len(secret) < 8
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(NASTY, max_size=4), NASTY)
 def test_a_page_says_the_same_words(tmp_path: Path, words: list[str], value: str) -> None:
     """An ``ssh`` that hands its last word to a shell, as sshd does, stands in for the network here."""

@@ -1,7 +1,7 @@
-"""Start ``python manage.py`` as a fork of a process that has imported Django, so that a start costs 0.1 s and not 0.4.
+"""Start ``python manage.py`` and ``inv`` as forks of a process that has imported Django and us: 0.1 s, not 0.4 or more.
 
-The ``python`` in ``Launcher.folder`` comes first on the tests' PATH. It sends its arguments, environment, folder, umask
-and open files to the server, which forks; the fork runs ``manage.py`` as a new interpreter would: with the same
+The ``python`` and ``inv`` in ``Launcher.folder`` come first on the tests' PATH. They send their arguments, environment,
+folder, umask and open files to the server, which forks; the fork does what a new interpreter would: with the same
 arguments, environment, standard files, exit code and signals, in a session of its own. The real interpreter does
 everything else, and everything where no server runs. The product knows nothing of it.
 """
@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import gc
 import importlib
+import io
 import marshal
 import os
 import runpy
@@ -54,17 +55,19 @@ PRELOADED = (
     "django.core.cache.backends.locmem",
     "django.contrib.auth.hashers",
     "pprint",
+    "invoke.program",
+    "ops.main",
+    "ops.tasks",
     "psycopg",
     "ast",
     "inspect",
     "json",
     "hashlib",
 )
-VARIABLE = "TESTS_DJANGO"
 SHIM = """#!{base} -IS
 import os, sys
-path = os.environ.get("{variable}")
-if path and sys.argv[1:2] == ["manage.py"]:
+path = {socket!r}
+if ({inv} or sys.argv[1:2] == ["manage.py"]):
     import _socket, marshal, signal
     link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
@@ -74,7 +77,7 @@ if path and sys.argv[1:2] == ["manage.py"]:
     if link:
         mask = os.umask(0)
         os.umask(mask)
-        said = marshal.dumps((sys.argv[1:], os.getcwd(), dict(os.environb), mask))
+        said = marshal.dumps(({words} + sys.argv[1:], os.getcwd(), dict(os.environb), mask))
         files = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:
@@ -88,7 +91,7 @@ if path and sys.argv[1:2] == ["manage.py"]:
             signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
             os.kill(os.getpid(), os.WTERMSIG(status))
         os._exit(os.WEXITSTATUS(status))
-os.execv("{python}", ["{python}", *sys.argv[1:]])
+os.execv("{python}", ["{python}"] + {real} + sys.argv[1:])
 """
 
 
@@ -101,7 +104,12 @@ class Launcher:
 
     def environ(self, env: dict[str, str]) -> dict[str, str]:
         """An environment in which ``python manage.py`` is quick."""
-        return env | {"PATH": os.pathsep.join([str(self.folder), env["PATH"]]), VARIABLE: str(self.socket)}
+        return env | {"PATH": os.pathsep.join([str(self.folder), env["PATH"]])}
+
+    @property
+    def python(self) -> str:
+        """The program, for where PATH is another one."""
+        return str(self.folder / "python")
 
 
 @cache
@@ -118,13 +126,15 @@ def launched() -> Iterator[Launcher]:
     with tempfile.TemporaryDirectory(prefix="django-") as name:
         found = Launcher(Path(name) / "bin", Path(name) / "socket")
         found.folder.mkdir()
-        shim = found.folder / "python"
         base = getattr(sys, "_base_executable", sys.executable)
-        shim.write_text(SHIM.format(base=base, variable=VARIABLE, python=sys.executable))
+        given = {"base": base, "socket": str(found.socket), "python": sys.executable}
+        python, inv = found.folder / "python", found.folder / "inv"
+        python.write_text(SHIM.format(**given, inv=False, words=[], real=[]))
+        inv.write_text(SHIM.format(**given, inv=True, words=["inv"], real=["-m", "invoke"]))
         # A test may run a project as another user.
-        for path, mode in ((Path(name), 0o755), (found.folder, 0o755), (shim, 0o755)):
-            path.chmod(mode)
-        words = [sys.executable, "-m", "tests.support.django_server", str(found.socket)]
+        for path in (Path(name), found.folder, python, inv):
+            path.chmod(0o755)
+        words = [sys.executable, "-m", "tests.support.fork_server", str(found.socket)]
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdout and process.stdout.readline() == b"ready\n"
             try:
@@ -202,8 +212,19 @@ def _forked(link: socket.socket, others: list[socket.socket]) -> int | list[str]
     own = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:] = [folder, *own, *(path for path in sys.path[1:] if path not in own)]
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
-    sys.stdout.reconfigure(write_through=bool(os.environ.get("PYTHONUNBUFFERED")))  # type: ignore[union-attr]
+    _open_standard_files()
     return list(words)
+
+
+def _open_standard_files() -> None:
+    """Open them anew: those of the server remember what they were."""
+    through = bool(os.environ.get("PYTHONUNBUFFERED"))
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    for name, number, errors in (("stdout", 1, "strict"), ("stderr", 2, "backslashreplace")):
+        raw = open(number, "wb", closefd=False)  # noqa: SIM115
+        live = os.isatty(number) or number == 2
+        given = {"encoding": "utf-8", "errors": errors, "line_buffering": live, "write_through": through}
+        setattr(sys, name, io.TextIOWrapper(raw, **given))
 
 
 def _reap(links: dict[int, socket.socket], selector: selectors.BaseSelector) -> None:
@@ -246,7 +267,12 @@ def _code(error: SystemExit) -> int:
 def _run() -> int:
     """What the interpreter does with a script, up to its exit code."""
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        if sys.argv[0] == "inv":
+            from invoke.program import Program
+
+            Program().run(list(sys.argv))
+        else:
+            runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as error:
         return _code(error)
     except KeyboardInterrupt:
@@ -261,7 +287,7 @@ def _run() -> int:
 
 
 def main(path: str) -> None:
-    """Serve; and, in a fork, be ``python manage.py``."""
+    """Serve; and, in a fork, be ``python manage.py`` or ``inv``."""
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

@@ -16,8 +16,8 @@ import psycopg
 from psycopg import sql
 
 from ops.embedded import Server
-from tests.support.django_server import launcher
 from tests.support.done import Done
+from tests.support.fork_server import launcher
 from tests.support.invoked import invoke, possible
 
 ROOT = Path(__file__).parents[2]

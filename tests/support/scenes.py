@@ -7,6 +7,7 @@ back under the same database names, since journals and manifests hold them.
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 import uuid
 from collections.abc import Callable
@@ -47,6 +48,13 @@ def _interrupt(shop: Project) -> None:
     ended(process)
 
 
+def _replace(shop: Project) -> None:
+    """Something is written to the old release, and rolled back; ``replaced.json`` has what was live before."""
+    shop.query("INSERT INTO lessons_teacher (name) VALUES ('Neu')")
+    (shop.folder / "replaced.json").write_text(json.dumps(shop.fingerprint()))
+    _inv("rollback", "--backup=latest", "--confirm=shop")(shop)
+
+
 # Each scene with the scene that it stands on, and what is done there.
 SCENES: dict[str, tuple[str, Callable[[Project], None]]] = {
     "backed_up": ("filled", _inv("backup")),
@@ -56,6 +64,7 @@ SCENES: dict[str, tuple[str, Callable[[Project], None]]] = {
     "released": ("filled", _inv("release", "--confirm=shop")),
     "written": ("released", _write),
     "rolled_back": ("written", _inv("rollback", "--backup=latest", "--confirm=shop")),
+    "replaced": ("backed_up", _replace),
     "interrupted": ("certified", _interrupt),
 }
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ops.backup import age, backups, damage, find, read_manifest, seal
 from ops.errors import OpsError, UsageError
+from tests.support.examples import examples
 
 FILES = {"dump/toc.dat": b"toc", "dump/1.dat.gz": b"rows \0\xff", "fingerprint.jsonl": b"{}\n", "empty": b""}
 
@@ -80,7 +81,7 @@ def test_a_seal_that_was_interrupted_before_the_rename_is_repeated(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", [name for name, content in FILES.items() if content])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(data=st.data())
 def test_one_flipped_bit_is_told(tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject) -> None:
     final = made(tmp_path_factory.mktemp("store"), "b1")

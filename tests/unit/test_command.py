@@ -30,6 +30,7 @@ from ops.command import (
     show,
     targets,
 )
+from tests.support.examples import examples
 
 SEES = "import json, os, sys; print(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]))"
 PYTHON: tuple[Word, ...] = (sys.executable, "-ISc", SEES)
@@ -41,7 +42,7 @@ text = st.one_of(
     st.text(st.characters(exclude_characters="\0" + PLACEHOLDERS, exclude_categories=["Cs"]), max_size=12),
 )
 names = st.from_regex(r"OPS_[A-Z]{1,5}", fullmatch=True)
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=examples(40), deadline=None)
 
 
 def bash(script: str, env: Mapping[str, str] | None = None, folder: Path | None = None) -> str:
@@ -61,7 +62,7 @@ def test_words_and_environment_arrive_unchanged(words: list[str], env: dict[str,
     assert {name: environ[name] for name in env} == env
 
 
-@settings(quick, max_examples=25)
+@settings(quick, max_examples=examples(25))
 @given(folder=text, file=text)
 @example(folder="a 'b' \"c\" $d `e` \\ !", file="&1")
 def test_folder_and_output_are_taken_literally(
@@ -90,7 +91,7 @@ def test_the_page_and_the_program_fill_in_the_same_words(words: list[tuple[str, 
     assert filled.env == {"OPS": "".join(expected)}
 
 
-@settings(quick, max_examples=15)
+@settings(quick, max_examples=examples(15))
 @given(value=text)
 @example(value="two words * $HOME")
 def test_a_fact_is_a_whole_word(value: str) -> None:

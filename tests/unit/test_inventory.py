@@ -20,6 +20,7 @@ from ops.errors import USAGE, InventoryError
 from ops.inventory import EXAMPLES, Connection, Inventory, Keep, Reference, Target, Window
 from ops.inventory_dump import Dump, bytes_a_second
 from ops.inventory_load import find, load
+from tests.support.examples import examples
 
 SHIPPED = Path(__file__).parents[2] / "inventory.yaml"
 
@@ -357,7 +358,7 @@ REFUSALS = {
     "alias": ("all: *hunter2", "undefined alias …", 1, "check"),
     "two documents": ("all:\n---\nall:\n", "not YAML", 2, "check"),
     "odd date": ("all: 2001-99-99", "malformed", 0, "quotes"),
-    "deep": ("[" * 5000, "nested too deeply", 0, "quotes"),
+    "deep": ("[" * 1000, "nested too deeply", 0, "quotes"),
     "nested": ("all:\n  vars:\n    ansible_x: " + "[" * 60 + "]" * 60, "nested too deeply", 3, "aliases"),
     "duplicate": (one("retries: 1\nretries: 2"), "`retries` stands twice", 8, "keep one"),
     "duplicate target": (hosts("      hosts: {}\n"), "`hosts` stands twice", 5, "keep one"),
@@ -582,7 +583,7 @@ SHAPED = st.fixed_dictionaries(
         )
     }
 )
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def never_a_traceback(path: Path, data: bytes) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ops.errors import OpsError, Refused
 from ops.journal import Event, Journal, read, runs
+from tests.support.examples import examples
 
 HEADER: Event = {"event": "run", "run": "r1", "procedure": "release", "target": "shop", "inputs": {}}
 
@@ -58,7 +59,7 @@ def test_what_was_appended_is_read(write: Callable[..., Path]) -> None:
 
 
 @given(value=st.text(st.characters(max_codepoint=0x7E)) | st.text("äß€😀\ue000\ue001"))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_text_comes_back_as_it_went_in(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
     journal = Journal(tmp_path_factory.mktemp("run") / "r1")
     journal.append({**HEADER, "reason": value})

@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ops.errors import UsageError
 from ops.postgres import Tools, choose, installed, json_lines, said_error, service_file
+from tests.support.examples import examples
 
 
 def tools(*majors: int) -> list[Tools]:
@@ -98,7 +99,7 @@ passwords = st.text(st.characters(exclude_characters="\0\r\n", exclude_categorie
 
 
 @given(passwords.filter(lambda password: password == password.rstrip(whitespace)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @example("p@ss:w/ord?#[]%25")
 @example("  'quoted' \\ back=slash # no comment; [section]")
 @example("ünïcode€")

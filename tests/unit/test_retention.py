@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from ops.backup import Manifest
 from ops.inventory_words import Keep
 from ops.retention import decide
+from tests.support.examples import examples
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -56,7 +57,7 @@ def history(minutes: list[int]) -> list[Manifest]:
     return [made(NOW - timedelta(minutes=one)) for one in minutes]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(ages, keeps)
 def test_pruning_twice_removes_nothing_more(minutes: list[int], keep: Keep) -> None:
     all_of = history(minutes)
@@ -65,7 +66,7 @@ def test_pruning_twice_removes_nothing_more(minutes: list[int], keep: Keep) -> N
     assert stay(left, keep) == first
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(ages, keeps, st.data())
 def test_what_is_needed_the_newest_and_the_least_stay(minutes: list[int], keep: Keep, data: st.DataObject) -> None:
     all_of = history(minutes)
@@ -76,14 +77,14 @@ def test_what_is_needed_the_newest_and_the_least_stay(minutes: list[int], keep: 
     assert len(kept) >= min(keep.least, len(all_of))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(ages, keeps)
 def test_never_more_stay_than_the_policy_can_ask_for(minutes: list[int], keep: Keep) -> None:
     most = keep.daily + keep.weekly + keep.monthly + keep.yearly + max(keep.last, keep.least) + 1
     assert len(stay(history(minutes), keep)) <= most
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(ages, keeps)
 def test_a_wider_policy_keeps_no_less(minutes: list[int], keep: Keep) -> None:
     # What stays only so that `least` are left is not asked for by a rule.
@@ -92,7 +93,7 @@ def test_a_wider_policy_keeps_no_less(minutes: list[int], keep: Keep) -> None:
     assert set(stay(history(minutes), keep)) <= set(stay(history(minutes), wider))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(ages, st.integers(1, 8))
 def test_the_newest_of_each_of_the_last_days_that_have_one(minutes: list[int], days: int) -> None:
     all_of = history(minutes)
@@ -192,7 +193,7 @@ def barman() -> Iterator[subprocess.Popen[str]]:
         asked.kill()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(minutes=ages, redundancy=st.integers(0, 8), least=st.integers(1, 4))
 def test_last_n_and_least_are_barmans_redundancy(
     barman: subprocess.Popen[str], minutes: list[int], redundancy: int, least: int

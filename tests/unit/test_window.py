@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ops.inventory import DAYS, Window
 from ops.window import FACTOR, Needed, closes, last_start, needed, objection, opens, said
+from tests.support.examples import examples
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Havana", "Australia/Lord_Howe", "Asia/Kathmandu",
          "Pacific/Apia", "Africa/Cairo", "America/Santiago")  # fmt: skip
@@ -33,7 +34,7 @@ MOMENTS = st.one_of(
 
 
 # Most moments lie outside of a window.
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(WINDOWS, MOMENTS)
 def test_it_is_open_until_it_closes_and_no_longer(window: Window, moment: datetime) -> None:
     assume(window.contains(moment))
@@ -44,10 +45,10 @@ def test_it_is_open_until_it_closes_and_no_longer(window: Window, moment: dateti
     between = moment
     while between < end:
         assert window.contains(between)
-        between += timedelta(minutes=3)
+        between += timedelta(minutes=13)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(WINDOWS, MOMENTS, st.floats(0, 20000), st.floats(0, 5000))
 def test_what_may_begin_ends_within_the_window(window: Window, moment: datetime, forward: float, back: float) -> None:
     need = Needed(forward, back)
@@ -64,7 +65,7 @@ def test_what_may_begin_ends_within_the_window(window: Window, moment: datetime,
         between = moment
         while between < done:
             assert window.contains(between)
-            between += timedelta(minutes=7)
+            between += timedelta(minutes=13)
 
 
 def test_outside_it_there_is_no_end() -> None:
