@@ -15,6 +15,7 @@ from psycopg import sql
 
 from ops.embedded import Server
 from tests.conftest import Done, Project, admin, drop_databases
+from tests.support.tiers import quick
 
 Make = Callable[..., Project]
 
@@ -32,7 +33,7 @@ def under(shop: Project, umask: int, *words: str) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o077])
+@pytest.mark.parametrize("umask", quick([0o000, 0o077], 0o000))
 def test_what_is_kept_is_private_whatever_the_umask(project: Make, umask: int) -> None:
     shop = project("b", freeze="always", deploy=["sh", "-c", "touch deployed"])
     done = under(shop, umask, "release", "--confirm=shop")

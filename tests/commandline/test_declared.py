@@ -9,6 +9,7 @@ import pytest
 
 from tests.commandline.test_since import steps, write
 from tests.conftest import Project
+from tests.support.tiers import quick
 
 DROP = 'migrations.RemoveField("booking", "lesson"), migrations.DeleteModel("Lesson")'
 DECLARED = """lessons.0002_session:
@@ -81,6 +82,7 @@ def test_more_than_declared_and_what_did_not_happen_are_refused(project: Callabl
     assert "WARNING: shop/migrations.expect.yaml:4: there is no migration lessons.0002_sesion" in account["detail"]
 
 
+@pytest.mark.slow
 def test_what_is_written_since_may_not_exceed_the_declaration(project: Callable[..., Project]) -> None:
     shop = project(DROP, checks=[])
     declare(shop, DECLARED)
@@ -113,19 +115,22 @@ ONE_MORE = "INSERT INTO lessons_teacher(name) VALUES ('Herr 1')"
 
 @pytest.mark.parametrize(
     ("sql", "entry", "since", "said"),
-    [
-        (UPPER, "table: lessons_teacher, changed: 10", "SELECT 1", ""),
-        (UPPER, "table: lessons_teacher, changed: 10", ONE_MORE, "11 rows of public.lessons_teacher are missing"),
-        (UPPER, "table: lessons_teacher, column: name, changed: 10", "SELECT 1", ""),
-        (UPPER, "table: lessons_teacher, column: name, changed: 10", ONE_MORE, "declared are at most 10"),
-        (DELETE, "table: lessons_booking, lost: 100", "DELETE FROM lessons_booking WHERE id < 5", ""),
-        (
-            DELETE,
-            "table: lessons_booking, lost: 100",
-            "INSERT INTO lessons_booking(lesson_id) VALUES (10), (11)",
-            "public.lessons_booking has 901 rows, public.lessons_booking had 1,002; declared are at most 100 lost",
-        ),
-    ],
+    quick(
+        [
+            (UPPER, "table: lessons_teacher, changed: 10", "SELECT 1", ""),
+            (UPPER, "table: lessons_teacher, changed: 10", ONE_MORE, "11 rows of public.lessons_teacher are missing"),
+            (UPPER, "table: lessons_teacher, column: name, changed: 10", "SELECT 1", ""),
+            (UPPER, "table: lessons_teacher, column: name, changed: 10", ONE_MORE, "declared are at most 10"),
+            (DELETE, "table: lessons_booking, lost: 100", "DELETE FROM lessons_booking WHERE id < 5", ""),
+            (
+                DELETE,
+                "table: lessons_booking, lost: 100",
+                "INSERT INTO lessons_booking(lesson_id) VALUES (10), (11)",
+                "public.lessons_booking has 901 rows, public.lessons_booking had 1,002; declared are at most 100 lost",
+            ),
+        ],
+        DELETE,
+    ),
 )
 def test_what_becomes_of_production_is_held_against_the_declaration(
     project: Callable[..., Project], sql: str, entry: str, since: str, said: str

@@ -14,6 +14,7 @@ from ops.inventory_load import load
 from tests.commandline.test_pages import paste
 from tests.conftest import Done, Project
 from tests.support.project import begin, ended
+from tests.support.tiers import quick
 
 Make = Callable[..., Project]
 
@@ -157,6 +158,7 @@ def test_people_are_unreadable_and_nothing_reaches_them(project: Make) -> None:
     assert shop.fingerprint() == before
 
 
+@pytest.mark.slow
 def test_masks_of_two_clones_differ_and_the_salt_is_nowhere(project: Make) -> None:
     shop = shop_with(project)
     ok(shop.inv("clone-prod-to-test"))
@@ -210,6 +212,7 @@ def test_a_release_rehearses_on_true_rows_and_the_test_database_never_holds_them
     assert clone.query("SELECT count(*) FROM lessons_session") == [(1000,)]
 
 
+@pytest.mark.slow
 def test_a_refused_release_leaves_the_clone_and_its_rehearsal_can_be_looked_at(project: Make) -> None:
     shop = project("a", defang=DEFANG)
     shop.query(SEED)
@@ -230,6 +233,7 @@ def test_a_refused_release_leaves_the_clone_and_its_rehearsal_can_be_looked_at(p
     assert found(clone_of(shop)) == []
 
 
+@pytest.mark.slow
 def test_a_refused_release_is_taken_back(project: Make) -> None:
     shop = project("a", defang=DEFANG)
     shop.query(SEED)
@@ -240,19 +244,23 @@ def test_a_refused_release_is_taken_back(project: Make) -> None:
 
 @pytest.mark.parametrize(
     ("sql", "said"),
-    [
-        ("SELECT 1;\nUPDATE nowhere SET a = 1;\n", 'ops/defang.sql:2: relation "nowhere" does not exist'),
-        ("UPDATE shop_customer SET note = 'x';\nCOMMIT;\n", "ops/defang.sql ended the transaction"),
-        ("ROLLBACK AND CHAIN;\n", "ops/defang.sql ended the transaction"),
-        ("END; BEGIN;", "ops/defang.sql ended the transaction"),
-        ("\\c postgres\n", "or went to another database"),
-        ("\\set ON_ERROR_STOP off\nSELECT 1/0;\n", "ops/defang.sql:2: division by zero"),
-        ("\\nonsense\n", "ops/defang.sql:1: invalid command"),
-        (
-            "ALTER TABLE shop_customer ADD x int;",
-            "the clone's schema is not the backup's any more (ops/defang.sql ran)",
-        ),
-    ],
+    quick(
+        [
+            ("SELECT 1;\nUPDATE nowhere SET a = 1;\n", 'ops/defang.sql:2: relation "nowhere" does not exist'),
+            ("UPDATE shop_customer SET note = 'x';\nCOMMIT;\n", "ops/defang.sql ended the transaction"),
+            ("ROLLBACK AND CHAIN;\n", "ops/defang.sql ended the transaction"),
+            ("END; BEGIN;", "ops/defang.sql ended the transaction"),
+            ("\\c postgres\n", "or went to another database"),
+            ("\\set ON_ERROR_STOP off\nSELECT 1/0;\n", "ops/defang.sql:2: division by zero"),
+            ("\\nonsense\n", "ops/defang.sql:1: invalid command"),
+            (
+                "ALTER TABLE shop_customer ADD x int;",
+                "the clone's schema is not the backup's any more (ops/defang.sql ran)",
+            ),
+        ],
+        "ROLLBACK AND CHAIN;\n",
+        "\\nonsense\n",
+    ),
 )
 def test_a_file_that_fails_or_leaves_its_transaction_changes_no_test_database(
     project: Make, sql: str, said: str
@@ -321,7 +329,7 @@ def test_a_file_that_is_not_there_is_refused_before_anything(project: Make) -> N
     assert "inventory.yaml:" in done.out and not list(shop.folder.glob("backups/shop/runs/*"))
 
 
-@pytest.mark.parametrize("word", ["resume", "undo"])
+@pytest.mark.parametrize("word", quick(["resume", "undo"], "undo"))
 def test_killed_while_it_masks_it_ends_both_ways(project: Make, word: str) -> None:
     shop = shop_with(project, {**DEFANG, "sql": ["ops/defang.sql"]}, "SELECT pg_sleep(1);")
     before = shop.fingerprint()
@@ -337,6 +345,7 @@ def test_killed_while_it_masks_it_ends_both_ways(project: Make, word: str) -> No
     assert shop.fingerprint() == before
 
 
+@pytest.mark.slow
 def test_the_page_does_the_same_by_hand(project: Make) -> None:
     shop = shop_with(project)
     ok(shop.inv("runbooks"))

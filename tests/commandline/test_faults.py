@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import Project
 from tests.support.project import begin, ended
+from tests.support.tiers import quick
 
 SQL = Path(__file__).parents[2] / "ops" / "sql"
 
@@ -23,7 +24,7 @@ def clone_equals_production(shop: Project) -> bool:
     return copy.fingerprint() == shop.fingerprint()
 
 
-@pytest.mark.parametrize("step", ["backup.dump", "backup.seal", "clone.restore", "clone.swap"])
+@pytest.mark.parametrize("step", quick(["backup.dump", "backup.seal", "clone.restore", "clone.swap"], "clone.restore"))
 def test_a_killed_clone_is_explained_and_resumed(project: Callable[..., Project], step: str) -> None:
     shop = project("b")
     before = shop.fingerprint()
@@ -54,7 +55,7 @@ def test_a_killed_clone_can_be_undone(project: Callable[..., Project]) -> None:
     assert not shop.query(f"SELECT 1 FROM pg_database WHERE starts_with(datname, '{stem}')", "postgres")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", quick([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], signal.SIGTERM))
 def test_an_interrupted_clone_says_how_to_go_on(project: Callable[..., Project], number: int) -> None:
     shop = project("b")
     process = begin(shop, "clone.restore", "clone-prod-to-test")
@@ -106,6 +107,7 @@ def test_a_release_that_failed_on_a_lock_can_be_resumed(project: Callable[..., P
     assert shop.query("SELECT count(*) FROM lessons_session") == [(1000,)]
 
 
+@pytest.mark.slow
 def test_the_parts_one_by_one_make_a_release(project: Callable[..., Project]) -> None:
     shop = project("c")
     for words in (["clone-prod-to-test"], ["migrate-test"], ["verify"], ["promote", "--confirm=shop"]):

@@ -80,6 +80,7 @@ def test_it_is_listed_swapped_in_undone_and_removed(scene: Make) -> None:
     assert "Traceback" not in status
 
 
+@pytest.mark.slow
 def test_the_pages_do_the_same_by_hand(scene: Make) -> None:
     shop, replaced, name = rolled_back(scene, keep_replaced=0)
     rolled = shop.fingerprint()

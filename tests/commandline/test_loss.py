@@ -18,6 +18,7 @@ from ops import fingerprint
 from tests.commandline.test_since import steps, write
 from tests.conftest import Done, Project
 from tests.support.project import begin, ended
+from tests.support.tiers import quick
 
 CHANGES = (
     'CREATE TABLE "Für \'alle\'" ("Größe" int)',
@@ -102,7 +103,7 @@ def test_rows_are_counted_with_keys_and_moments(project: Callable[..., Project])
     assert loss["since"]["nothing"] and "nothing was written between" in detail(done, "rollback.account")
 
 
-@pytest.mark.parametrize("variant", ["b", "c", "loop"])
+@pytest.mark.parametrize("variant", quick(["b", "c", "loop"], "b"))
 def test_a_table_that_the_release_renamed_is_compared_under_both_names(
     scene: Callable[..., Project], variant: str
 ) -> None:
@@ -185,7 +186,7 @@ def named(shop: Project, done: Done, table: str, what: str) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("freeze", [False, True])
+@pytest.mark.parametrize("freeze", quick([False, True], False))
 def test_no_row_of_a_client_is_lost_unnamed(project: Callable[..., Project], freeze: bool) -> None:
     shop = project("b")
     looped(shop)
@@ -310,8 +311,8 @@ def test_a_delta_is_a_backup_that_restores_to_the_rows(project: Callable[..., Pr
     assert shop.query("SELECT count(*) FROM gone", name) == [(0,)]
 
 
-@pytest.mark.parametrize("word", ["resume", "undo"])
-@pytest.mark.parametrize("step", ["rollback.preview", "rollback.account", "delta.fill"])
+@pytest.mark.parametrize("word", quick(["resume", "undo"], "resume"))
+@pytest.mark.parametrize("step", quick(["rollback.preview", "rollback.account", "delta.fill"], "delta.fill"))
 def test_an_interrupted_comparison_is_resumed_or_undone(project: Callable[..., Project], step: str, word: str) -> None:
     shop = project("b")
     looped(shop)

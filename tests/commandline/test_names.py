@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from ops.embedded import Server
 from tests.conftest import Project, admin, project_env
 from tests.projects import write_project
+from tests.support.tiers import quick
 
 # 63 bytes with the stem that makes them unique, or less.
 NAMES = {
@@ -30,7 +31,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("kind", quick(NAMES, "shell"))
 def test_a_release_and_its_way_back_on_any_names(
     kind: str, tmp_path: Path, server: Server, old_release: str, make_database: Callable[..., str]
 ) -> None:

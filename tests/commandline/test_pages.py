@@ -93,6 +93,7 @@ def test_what_comes_next_is_told_and_never_pasted_with_the_page() -> None:
     assert "inv rollback" not in blocks(page)
 
 
+@pytest.mark.slow
 def test_undo_blocks_take_a_rollback_back(scene: Callable[..., Project]) -> None:
     shop = scene("released")
     migrated = shop.fingerprint()

@@ -39,7 +39,9 @@ def follow(shop: Project, commands: list[str]) -> None:
             subprocess.run(words, cwd=shop.folder, check=True)
 
 
-@pytest.mark.parametrize("since", [SINCE, REUSED], ids=["new keys", "keys used again"])
+@pytest.mark.parametrize(
+    "since", [pytest.param(SINCE, id="new keys"), pytest.param(REUSED, id="keys used again", marks=pytest.mark.slow)]
+)
 def test_the_guides_way_ends_with_all_lessons_and_what_was_written_since(
     project: Callable[..., Project], since: tuple[str, ...]
 ) -> None:

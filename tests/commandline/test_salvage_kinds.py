@@ -12,6 +12,7 @@ from tests.commandline.test_pages import blocks
 from tests.commandline.test_salvage import report, salvage
 from tests.conftest import Done, Project
 from tests.support.project import begin, ended
+from tests.support.tiers import quick
 
 
 def backed_up(shop: Project, setup: str, damage: str) -> str:
@@ -238,7 +239,9 @@ def test_a_lock_that_somebody_holds_is_waited_for(project: Callable[..., Project
     assert shop.query("SELECT count(*) FROM person") == [(100,)]
 
 
-@pytest.mark.parametrize("step", ["salvage.restore", "salvage.count", "salvage.bring", "salvage.drop"])
+@pytest.mark.parametrize(
+    "step", quick(["salvage.restore", "salvage.count", "salvage.bring", "salvage.drop"], "salvage.bring")
+)
 @pytest.mark.parametrize("word", ["resume", "undo"])
 def test_a_salvage_that_is_killed_can_be_ended_both_ways(project: Callable[..., Project], step: str, word: str) -> None:
     shop = project("b")
@@ -309,6 +312,7 @@ def paste(shop: Project, text: str, backup: str) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.slow
 def test_the_page_by_hand_does_the_same(project: Callable[..., Project]) -> None:
     shop = project("b")
     shop.query(LINKS)

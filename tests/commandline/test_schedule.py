@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -387,7 +388,8 @@ def test_what_can_never_work_is_not_installed(cron: Cron, tmp_path: Path) -> Non
     refused("not allowed to use this program", "/etc/cron.allow")
     cron.crontab.with_name("denied").unlink()
     cron.crontab.with_name("crontab").unlink()
-    refused("there is no cron here", "schedule: {with: systemd}")
+    if not shutil.which("crontab"):
+        refused("there is no cron here", "schedule: {with: systemd}")
     write_crontab(cron.crontab.parent)
     cron.install()
 

@@ -29,6 +29,7 @@ from ops.typed import mistake
 from ops.world import World
 from tests.fuzz.mutated import NASTY, answer, quick, said
 from tests.fuzz.test_files import INVENTORY, home  # noqa: F401
+from tests.support import tiers
 from tests.support.examples import examples
 
 plain = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
@@ -136,19 +137,19 @@ def test_any_address_is_used_whole_or_refused(home: Path, url: str) -> None:  # 
     assert len(password) <= 3 or password not in world.redact(f"x {url} {password} y")
 
 
-@pytest.mark.parametrize(
-    "env",
-    [
-        {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
-        {"PYTHONIOENCODING": "ascii"},
-        {"OPS_INVENTORY": "x" * 5000},
-        {"OPS_INVENTORY": "\udcff"},
-        {"HOME": "", "PATH": "", "TERM": "", "COLUMNS": "x"},
-        {"TMPDIR": "/nowhere"},
-        {"FUZZ_URL": "\udcff://"},
-        {"FUZZ_URL": "postgresql://u:p@127.0.0.1:1/\udcff"},
-    ],
-)
+ENVIRONMENTS: list[dict[str, str]] = [
+    {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
+    {"PYTHONIOENCODING": "ascii"},
+    {"OPS_INVENTORY": "x" * 5000},
+    {"OPS_INVENTORY": "\udcff"},
+    {"HOME": "", "PATH": "", "TERM": "", "COLUMNS": "x"},
+    {"TMPDIR": "/nowhere"},
+    {"FUZZ_URL": "\udcff://"},
+    {"FUZZ_URL": "postgresql://u:p@127.0.0.1:1/\udcff"},
+]
+
+
+@pytest.mark.parametrize("env", tiers.quick(ENVIRONMENTS, ENVIRONMENTS[0], ENVIRONMENTS[3], ENVIRONMENTS[7]))
 def test_any_environment(home: Path, env: dict[str, str]) -> None:  # noqa: F811
     import sys
 

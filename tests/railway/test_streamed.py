@@ -42,7 +42,10 @@ def in_container(rail: Make, **target: object) -> Rail:
 
 
 def only_older(on: Rail, server: Server, folder: Path) -> int:
-    """Leave tools on this machine that are older than the server, and give the container the server's own."""
+    """Leave tools on this machine that are older than the server, and give the container the server's own.
+
+    What hides the newer ones is found by a Python that starts anew: such a project is called by ``process``.
+    """
     older = [tools for tools in installed("") if tools.major < 18 and tools.folder != server.bin]
     if not older or installed("")[-1].major > 18:
         pytest.skip("needs client tools older than the embedded server's: apt-get install postgresql-client-15")
@@ -94,17 +97,17 @@ def test_with_an_older_client_it_is_backed_up_and_told_what_a_restore_needs(
     shop, file = on.project, on.project.folder / "inventory.yaml"
     text = file.read_text()
     file.write_text(text.replace("pg_dump: container", "pg_dump: here"))
-    done = shop.inv("backup")
+    done = shop.process("backup")
     assert done.code == 2 and "or   pg_dump: container   in the inventory" in done.out + done.err, done.out + done.err
     file.write_text(text)
-    planned = shop.inv("backup", "--plan")
+    planned = shop.process("backup", "--plan")
     assert f"pg_restore here is {have}" in planned.out and "railway ssh --project prj-1" in planned.out, planned.out
-    done = shop.inv("backup")
+    done = shop.process("backup")
     assert done.code == 0, done.out + done.err
     assert len(backups(shop)) == 1
-    looked = shop.inv("doctor").out
+    looked = shop.process("doctor").out
     assert re.search(rf"warn  tools-fit +pg_dump 18[.\d]* runs in the container, .*pg_restore here is {have}", looked)
-    done = shop.inv("clone-prod-to-test")
+    done = shop.process("clone-prod-to-test")
     assert done.code == 2 and "pg_restore must be at least that; installed here" in done.out, done.out + done.err
 
 

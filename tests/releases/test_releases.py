@@ -10,6 +10,7 @@ import pytest
 from tests.releases import constants, copies, generic, kept, links, merges, renames, retyped, splits
 from tests.releases.case import Case
 from tests.releases.harness import RAISED, UNPROVED, DoesNotRun, Releases, objections
+from tests.support.tiers import quick
 
 CASES: list[Case] = [
     case
@@ -22,7 +23,8 @@ def test_every_case_has_a_name_of_its_own() -> None:
     assert [name for name, times in Counter(case.name for case in CASES).items() if times > 1] == []
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+# One of seven at once, of every theme; the others in CI.
+@pytest.mark.parametrize("case", quick(CASES, *CASES[::7]), ids=[case.name for case in CASES])
 def test_release(case: Case, releases: Releases, record_property: Callable[[str, object], None]) -> None:
     try:
         verdict = releases.verdict(case)

@@ -770,9 +770,26 @@ def test_a_store_elsewhere_has_its_working_copy_here(write, store, folder):
 
 @pytest.mark.parametrize(
     "store",
-    ["/srv", "nas:/srv", "nas/", "nas/~", "nas/~/", "a@b@nas/x", "nas:0/x", "nas:70000/x", "nas:65536/x", "-oX=y/x",
-     "nas/a/../b", "nas/a b", "nas/$(x)", "nas/a'b", "-x@nas/b", "nas//", "@nas/x"],
+    [
+        "/srv",
+        "nas:/srv",
+        "nas/",
+        "nas/~",
+        "nas/~/",
+        "a@b@nas/x",
+        "nas:0/x",
+        "nas:70000/x",
+        "nas:65536/x",
+        "-oX=y/x",
+        "nas/a/../b",
+        "nas/a b",
+        "nas/$(x)",
+        "nas/a'b",
+        "-x@nas/b",
+        "nas//",
+        "@nas/x",
+    ],
 )
 def test_a_host_that_is_not_well_formed_is_refused(write, store):
     with pytest.raises(InventoryError, match="`store` should be a folder, or s3://"):
-        load(write(one(f"store: \"ssh://{store}\"")))
+        load(write(one(f'store: "ssh://{store}"')))

@@ -222,7 +222,9 @@ def test_the_units_as_they_are_written() -> None:
     stem = systemd.stem("shop", "/srv/shop/inventory.yaml")
     assert list(made) == [f"{stem}backup.service", f"{stem}backup.timer"]
     head = systemd.mark("shop", "/srv/shop/inventory.yaml")
-    assert made[f"{stem}backup.service"] == f"""{head}
+    assert (
+        made[f"{stem}backup.service"]
+        == f"""{head}
 [Unit]
 Description=Generalprobe: inv backup of shop
 
@@ -232,7 +234,10 @@ WorkingDirectory=/srv/50%% $x
 ExecStart="/opt/a b/inv" "--x" "scheduled" "--task=backup" "--file={FILE}"
 UMask=0077
 """
-    assert made[f"{stem}backup.timer"] == f"""{head}
+    )
+    assert (
+        made[f"{stem}backup.timer"]
+        == f"""{head}
 [Unit]
 Description=Generalprobe: when inv backup of shop begins (30 2 * * * UTC)
 
@@ -244,6 +249,7 @@ RandomizedDelaySec=300
 [Install]
 WantedBy=timers.target
 """
+    )
 
 
 def test_a_day_of_the_month_or_a_weekday_are_two_expressions() -> None:
