@@ -158,7 +158,7 @@ def test_a_host_that_goes_away_during_a_release(there: Callable[..., Project], o
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    threading.Timer(4, lambda: _cut(tmp_path)).start()
+    threading.Thread(target=_cut_when_begun, args=(shop.folder, tmp_path)).start()
     said, _ = process.communicate(timeout=120)
     if process.returncode:
         assert "Try: " in said and "Traceback" not in said, said
@@ -167,6 +167,15 @@ def test_a_host_that_goes_away_during_a_release(there: Callable[..., Project], o
     done = shop.inv("rollback", "--backup=latest", "--confirm=shop")
     assert done.code == 0, done.out + done.err
     assert shop.fingerprint() == before
+
+
+def _cut_when_begun(project: Path, folder: Path) -> None:
+    """Cut the connection in the midst of the run, however slowly it came to that."""
+    deadline = time.monotonic() + 60
+    while not list(project.glob("backups/shop/runs/*/journal.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(2)
+    _cut(folder)
 
 
 def _cut(folder: Path) -> None:
