@@ -1,133 +1,52 @@
-"""A real S3 server in the tests' own process, Azure's emulator, real SSH servers, and projects that keep all there."""
+"""Every kind of store that can be had here, and projects that keep all there."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
-import socket
-import threading
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import pyrage
 import pytest
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
-from ops.ssh_store import SshStore
-from ops.store import AnyStore, Store
-from tests.conftest import Project
-from tests.ssh.conftest import KINDS, Login, Within, make_login, start_sshd
-from tests.stores import azure
-
-KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "storesecret", "AWS_REGION": "us-east-1"}
+from ops.embedded import Server
+from ops.store import AnyStore
+from tests.conftest import Project, drop_databases
+from tests.ssh.conftest import KINDS
+from tests.stores import azure, google, s3
+from tests.stores.google import Google
+from tests.stores.hosts import Far, Hosts, reached
+from tests.stores.lines import Line, line_to
+from tests.stores.places import HOSTS, LINED, PLACES, REMOTE, Place, behind_ssh, in_azure, in_bucket, in_folder
+from tests.stores.scenes import Buckets
 
 
 @pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """The address of the server."""
-    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-@dataclass
-class Line:
-    """A line to the server that can be cut: it passes bytes on, until there were ``limit`` of them, or it is cut."""
-
-    port: int
-    there: int
-    limit: int = -1
-    cut: bool = False
-    passed: int = 0
-    sockets: list[socket.socket] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def sever(self) -> None:
-        """Cut it, and what is under way."""
-        self.cut = True
-        # Not those of whoever comes again as soon as the first one is closed.
-        gone, self.sockets = self.sockets, []
-        for one in gone:
-            with contextlib.suppress(OSError):  # One that waits to receive is woken by that only.
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-
-    def carry(self, source: socket.socket, to: socket.socket, counts: bool) -> None:
-        try:
-            while not self.cut and (content := source.recv(65536)):
-                self.passed += len(content) if counts else 0
-                if 0 <= self.limit < self.passed:
-                    self.sever()
-                    return
-                to.sendall(content)
-        except OSError:
-            pass
-        finally:
-            for one in (source, to):
-                one.close()
+def amazon() -> Iterator[int]:
+    """The port of an S3 server."""
+    with s3.serving(s3.front(s3.moto())) as found:
+        yield _port(found)
 
 
 @pytest.fixture
-def line(s3: str) -> Iterator[Line]:
-    """A line to the server; what is sent over it is counted."""
-    with line_to(int(s3.rsplit(":", 1)[1])) as found:
+def line(amazon: int) -> Iterator[Line]:
+    """A line to the S3 server; what is sent over it is counted."""
+    with line_to(amazon) as found:
         yield found
-
-
-@contextlib.contextmanager
-def line_to(port: int) -> Iterator[Line]:
-    """A line to a port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    found = Line(listener.getsockname()[1], port)
-
-    def accept() -> None:
-        while True:
-            try:
-                here, _ = listener.accept()
-            except OSError:
-                return
-            if found.cut:
-                here.close()
-                continue
-            there = socket.create_connection(("127.0.0.1", found.there))
-            found.sockets.extend((here, there))
-            for one in (here, there):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for pair in ((here, there, True), (there, here, False)):
-                threading.Thread(target=found.carry, args=pair, daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield found
-    finally:
-        listener.close()
 
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch, line: Line) -> Line:
-    """This process reaches the server over the line."""
-    for name, value in (KEYS | {"AWS_ENDPOINT_URL": line.url}).items():
-        monkeypatch.setenv(name, value)
+    """This process reaches the S3 server over the line."""
+    _become(monkeypatch, s3.keys(line.url))
     return line
 
 
 @pytest.fixture
-def bucket(s3: str) -> str:
+def bucket(amazon: int) -> str:
     """A new bucket's name."""
-    import boto3
-
-    name = f"b{uuid.uuid4().hex[:12]}"
-    given = {"aws_access_key_id": "tests", "aws_secret_access_key": "x", "region_name": "us-east-1"}
-    boto3.client("s3", endpoint_url=s3, **given).create_bucket(Bucket=name)
-    return name
+    return s3.make_bucket()
 
 
 @pytest.fixture(scope="session")
@@ -142,9 +61,8 @@ def at_azure(monkeypatch: pytest.MonkeyPatch, azurite: str) -> Iterator[Line]:
     """This process reaches Azure's emulator over a line, and is nobody else there than the account."""
     for name in [name for name in os.environ if name.startswith("AZURE_")]:
         monkeypatch.delenv(name)
-    with line_to(int(azurite.rsplit(":", 1)[1])) as found:
-        for name, value in azure.keys(found.url).items():
-            monkeypatch.setenv(name, value)
+    with line_to(_port(azurite)) as found:
+        _become(monkeypatch, azure.keys(found.url))
         yield found
 
 
@@ -154,104 +72,180 @@ def container(azurite: str) -> str:
     return azure.make_container(azurite)
 
 
-@dataclass
-class Far:
-    """A host behind SSH, and a line to it that can be cut."""
-
-    login: Login
-    line: Line
-    folder: Path
-
-    @property
-    def url(self) -> str:
-        """The folder there as the inventory names it."""
-        return f"ssh://{self.login.variables()['ansible_user']}@127.0.0.1:{self.line.port}{self.folder}"
+@pytest.fixture(scope="session")
+def stand_in() -> Google:
+    """What stands in for Google's storage."""
+    return Google(s3.moto())
 
 
-@contextlib.contextmanager
-def far_host(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> Iterator[Far]:
-    """A host with OpenSSH's server, or asyncssh's within the tests, that is reached over a line."""
-    folder.mkdir()
-    login = make_login(folder, monkeypatch)
-    with contextlib.ExitStack() as stack:
-        if kind == "asyncssh":
-            stack.callback(Within(folder, login.port).stop)
-        else:
-            process = start_sshd(folder, login.port, *more)
-            stack.callback(process.wait, 10)
-            stack.callback(process.terminate)
-        found = stack.enter_context(line_to(login.port))
-        key = login.known.read_text().split(" ", 1)[1]
-        login.known.write_text(f"[127.0.0.1]:{found.port} {key}")
-        yield Far(login, found, folder / "kept")
+@pytest.fixture(scope="session")
+def googles(stand_in: Google) -> Iterator[int]:
+    """The port of what stands in for Google's storage."""
+    with s3.serving(stand_in) as found:
+        yield _port(found)
 
 
-@pytest.fixture(params=KINDS)
-def far(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+@pytest.fixture
+def at_google(monkeypatch: pytest.MonkeyPatch, googles: int) -> Iterator[Line]:
+    """This process reaches what stands in for Google's storage over a line."""
+    with line_to(googles) as found:
+        _become(monkeypatch, google.keys(found.url))
+        yield found
+
+
+@pytest.fixture(scope="session")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    """The servers behind SSH."""
+    found = Hosts(tmp_path_factory.mktemp("hosts"))
+    with found.stack:
+        yield found
+
+
+@pytest.fixture(params=HOSTS)
+def far(request: pytest.FixtureRequest, hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     """Each kind of server behind SSH in turn."""
-    with far_host(request.param, tmp_path / "far", monkeypatch) as found:
+    with reached(hosts.login(request.param), tmp_path / "far", monkeypatch) as found:
         yield found
 
 
 @pytest.fixture
-def openssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+def openssh(hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     """OpenSSH's server; skipped where it is not installed."""
-    with far_host("openssh", tmp_path / "far", monkeypatch) as found:
+    with reached(hosts.login("openssh"), tmp_path / "far", monkeypatch) as found:
         yield found
 
 
-@pytest.fixture(params=["s3", "azure", "file", *KINDS])
-def store(
-    request: pytest.FixtureRequest, at: Line, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[AnyStore]:
-    """Each kind of store that can be had here."""
-    if request.param in KINDS:
-        with far_host(request.param, tmp_path / "far", monkeypatch) as found:
-            yield SshStore(found.url)
-    elif request.param == "azure":
-        request.getfixturevalue("at_azure")
-        yield Store(f"az://{request.getfixturevalue('container')}/kept")
-    else:
-        yield Store(f"s3://{bucket}/kept" if request.param == "s3" else f"file://{tmp_path}/kept")
+@pytest.fixture
+def place_of(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], Place]]:
+    """Gives a place of a kind (``Place.kind``)."""
+    given = request.getfixturevalue
+    with contextlib.ExitStack() as stack:
+
+        def find(kind: str) -> Place:
+            if kind == "s3":
+                return in_bucket(kind, given("bucket"), (line := given("at")), s3.keys(line.url))
+            if kind == "google":
+                return in_bucket(kind, s3.make_bucket(), (line := given("at_google")), google.keys(line.url))
+            if kind == "azure":
+                return in_azure(given("azurite"), given("container"), given("at_azure"))
+            if kind in KINDS:
+                login = given("hosts").login(kind)
+                return behind_ssh(kind, stack.enter_context(reached(login, tmp_path / "far", monkeypatch)))
+            return in_folder(kind, tmp_path / "kept")
+
+        yield find
+
+
+@pytest.fixture(params=REMOTE)
+def place(request: pytest.FixtureRequest, place_of: Callable[[str], Place]) -> Place:
+    """Each kind of store in turn."""
+    return place_of(request.param)
+
+
+@pytest.fixture(params=LINED)
+def lined(request: pytest.FixtureRequest, place_of: Callable[[str], Place]) -> Place:
+    """Each kind of store that can be cut off."""
+    return place_of(request.param)
+
+
+@pytest.fixture(params=PLACES)
+def anywhere(request: pytest.FixtureRequest, place_of: Callable[[str], Place]) -> Place:
+    """Each kind of store, and a plain folder."""
+    return place_of(request.param)
 
 
 @pytest.fixture
-def shop(project: Callable[..., Project], at: Line, bucket: str) -> Project:
-    """A project whose store is a bucket."""
-    made = project("b", store=f"s3://{bucket}/kept")
-    made.env |= KEYS | {"AWS_ENDPOINT_URL": at.url}
-    return made
+def store(place: Place) -> AnyStore:
+    """Each kind of store in turn."""
+    return place.store
 
 
 @pytest.fixture
-def azure_shop(project: Callable[..., Project], at_azure: Line, container: str) -> Project:
-    """A project whose store is a container of Azure's."""
-    made = project("b", store=f"az://{container}/kept")
-    made.env |= azure.keys(at_azure.url)
-    return made
-
-
-@dataclass
-class Sealed:
-    """A project whose backups are encrypted, and the secret key."""
-
-    shop: Project
-    key: Path
+def small(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Files are sent and fetched in small pieces, and what was cut off is tried again for a second only. Gives the
+    bytes of a piece."""
+    piece = 1 << 20
+    monkeypatch.setattr("ops.store.PIECE", piece)
+    monkeypatch.setattr("ops.store.PATIENT", (10, 1))
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", piece)
+    return piece
 
 
 @pytest.fixture
-def sealed(project: Callable[..., Project], at: Line, bucket: str, tmp_path: Path) -> Sealed:
-    """A project whose store is a bucket, and whose backups are encrypted."""
-    identity, key = pyrage.x25519.Identity.generate(), tmp_path / "age.key"
-    key.write_text(f"# created by a test\n{identity}\n")
-    key.chmod(0o600)
-    encrypt = {"recipients": [str(identity.to_public())], "identity": f"file:{key}"}
-    shop = project("b", store=f"s3://{bucket}/kept", encrypt=encrypt)
-    shop.env |= KEYS | {"AWS_ENDPOINT_URL": at.url}
-    return Sealed(shop, key)
+def shop_in(project: Callable[..., Project]) -> Callable[..., Project]:
+    """Makes a project that keeps its backups in a place."""
+
+    def make(place: Place, **target: object) -> Project:
+        made = project("b", store=place.url, **target)
+        made.env |= place.env
+        return made
+
+    return make
+
+
+@pytest.fixture
+def shop(shop_in: Callable[..., Project], place_of: Callable[[str], Place]) -> Project:
+    """A project whose store is an empty bucket."""
+    return shop_in(place_of("s3"))
+
+
+@pytest.fixture(scope="session")
+def buckets(
+    server: Server, old_release: str, tmp_path_factory: pytest.TempPathFactory, amazon: int
+) -> Iterator[Buckets]:
+    """This worker's projects whose store is a bucket."""
+    found = Buckets(server, tmp_path_factory.mktemp("buckets"), old_release, f"http://127.0.0.1:{amazon}")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def state(buckets: Buckets, at: Line, tmp_path: Path) -> Iterator[Callable[[str], Project]]:
+    """Gives a project whose store is a bucket, in one of its states (``tests.stores.scenes.STATES``)."""
+    stems = []
+
+    def give(name: str) -> Project:
+        shop = buckets.give(name, tmp_path / "project")
+        stems.append(shop.production.rsplit("/", 1)[1].removesuffix("_shop"))
+        shop.env |= s3.keys(at.url)
+        return shop
+
+    yield give
+    for stem in stems:
+        drop_databases(buckets.server, stem)
+
+
+@pytest.fixture
+def key(buckets: Buckets, tmp_path: Path) -> Path:
+    """The test's own copy of the secret key that opens encrypted backups."""
+    return Path(shutil.copy2(buckets.key, tmp_path / "age.key"))
+
+
+@pytest.fixture
+def sealed(state: Callable[[str], Project], buckets: Buckets, key: Path) -> Callable[[str], Project]:
+    """Gives a project whose backups are encrypted, in one of its states; its inventory names ``key``."""
+
+    def give(name: str) -> Project:
+        shop = state(name)
+        inventory = shop.folder / "inventory.yaml"
+        inventory.write_text(inventory.read_text().replace(str(buckets.key), str(key)))
+        return shop
+
+    return give
 
 
 def elsewhere(shop: Project, folder: Path) -> Project:
     """The same project on another machine: its inventory and application, and nothing of what was kept."""
     shutil.copytree(shop.folder, folder, ignore=shutil.ignore_patterns(".store", "__pycache__"), symlinks=True)
     return Project(folder, shop.production, shop.test, dict(shop.env) | {"PWD": os.fspath(folder)})
+
+
+def _become(monkeypatch: pytest.MonkeyPatch, env: Mapping[str, str]) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+
+
+def _port(url: str) -> int:
+    return int(url.rsplit(":", 1)[1])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,30 +16,22 @@ from ops import ahead
 from ops.ahead import Ahead
 from ops.backup import seal
 from ops.errors import Unreachable
-from ops.store import PIECE, Store
+from ops.store import AnyStore
 from ops.stored import StoredBackup
 from tests.conftest import Project
-from tests.stores.conftest import Line, Sealed, elsewhere
+from tests.stores.conftest import elsewhere
+from tests.stores.lines import Line
+from tests.stores.places import Place
+from tests.stores.scenes import BACKUP, ROWS, Buckets
+from tests.unit.test_backup import facts
 
-FACTS = {
-    "target": "shop",
-    "database": "shop",
-    "taken_at": "2026-11-27T03:00:00Z",
-    "server": 18,
-    "client": "18",
-    "system": "1",
-    "schema_digest": "x",
-    "migrations": (),
-    "commit": "",
-    "run": "b1",
-    "rows": {},
-}
+State = Callable[[str], Project]
 
 
 class Dump:
     """A dump that is being written, and the store that it is sent to meanwhile."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: AnyStore, folder: Path) -> None:
         self.store, self.target = store, folder / "shop"
         self.folder = self.target / "backups/b1.partial"
         (self.folder / "dump").mkdir(parents=True)
@@ -63,7 +56,7 @@ class Dump:
     def put(self) -> int:
         """Seal it, and send the rest; the bytes that were sent then."""
         final = self.folder.with_name("b1")
-        seal(self.folder, final, {"backup": "b1", **FACTS})
+        seal(self.folder, final, facts("b1"))
         assert not any(name.startswith(".") for name in os.listdir(final / "dump"))
         stored = StoredBackup(self.store, "shop", self.target, "b1")
         sent = stored.put()
@@ -73,8 +66,11 @@ class Dump:
 
 
 @pytest.fixture
-def dump(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dump:
-    monkeypatch.setattr(ahead, "STILL", 0.3)
+def dump(store: AnyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dump:
+    monkeypatch.setattr(ahead, "STILL", 0.1)
+    monkeypatch.setattr(ahead, "PAUSE", 0.05)
+    # A host behind SSH is not asked for sums, which takes long (test_ssh_store asks).
+    monkeypatch.setattr("ops.ssh_store.SUMS", ())
     return Dump(store, tmp_path)
 
 
@@ -106,27 +102,28 @@ def test_what_an_attempt_before_has_sent_is_not_taken_for_it(dump: Dump, tmp_pat
     assert dump.put() == len(b"another")
 
 
-def test_one_stream_is_followed_as_it_grows(dump: Dump) -> None:
-    pieces = [os.urandom(PIECE + 1) for _ in range(5)]
+def test_one_stream_is_followed_as_it_grows(dump: Dump, small: int) -> None:
+    # The library sends pieces of 5 MB then.
+    pieces = [os.urandom(small + 1) for _ in range(6)]
     with (dump.folder / "dump.age").open("wb", buffering=0) as file:
         dump.work.start()
         for piece in pieces:
             file.write(piece)
-            time.sleep(0.05)
+            time.sleep(0.02)
     dump.end()
     assert dump.put() == 0
     assert dump.store.read("shop/backups/b1/dump.age")[0] == b"".join(pieces)
 
 
-def test_a_line_that_is_cut_meanwhile_costs_a_second_try_only(at: Line, bucket: str, tmp_path: Path) -> None:
-    dump = Dump(Store(f"s3://{bucket}/kept"), tmp_path)
-    content = os.urandom(4 * PIECE)
+def test_a_line_that_is_cut_meanwhile_costs_a_second_try_only(lined: Place, small: int, tmp_path: Path) -> None:
+    dump, line = Dump(lined.store, tmp_path), lined.line
+    content = os.urandom(3 * small)
     (dump.folder / "dump.age").write_bytes(content)
-    at.limit = at.passed + 3 * PIECE
+    line.limit = line.passed + 2 * small
     (dump.folder / "exit").write_text("0")
     with pytest.raises(Unreachable):
         Ahead(dump.store, "shop/backups/b1", dump.folder, dump.folder / "exit")._follow(dump.folder / "dump.age")
-    at.limit, at.cut = -1, False
+    line.mend()
     (dump.folder / "exit").unlink()
     assert dump.store.listed("shop/") == {}
     assert dump.put() == len(content)
@@ -156,30 +153,25 @@ def test_nobody_who_waits_is_the_end_of_it(tmp_path: Path, gone: str) -> None:
             one.wait()
 
 
-@pytest.fixture
-def large(sealed: Sealed) -> Project:
-    """A project with a dump that takes a while, which is one stream, into a bucket."""
-    made = sealed.shop
-    made.env |= {"OPS_AHEAD": "0"}
-    made.query("CREATE TABLE ballast AS SELECT gen_random_uuid() a, gen_random_uuid() b FROM generate_series(1, 4e5)")
-    return made
-
-
-def test_a_backup_that_was_sent_meanwhile_comes_back_on_another_machine(large: Project, tmp_path: Path) -> None:
-    done = large.inv("backup")
-    assert done.code == 0, done.out + done.err
+def test_a_backup_that_was_sent_meanwhile_comes_back_on_another_machine(
+    sealed: State, buckets: Buckets, tmp_path: Path
+) -> None:
+    shop, made = sealed("sealed"), buckets.state("sealed")
     # All but the fingerprint was there already.
-    assert "0.0 MB sent to s3://" in done.out, done.out
-    large.query("DROP TABLE ballast")
-    back = elsewhere(large, tmp_path / "elsewhere").inv("rollback", "--backup=latest", "--confirm=shop")
+    assert "0.0 MB sent to s3://" in made.said.out, made.said.out
+    assert max(map(len, made.objects.values())) > 2_000_000
+    shop.query("DROP TABLE ballast")
+    back = elsewhere(shop, tmp_path / "elsewhere").inv("rollback", "--backup=latest", "--confirm=shop")
     assert back.code == 0, back.out + back.err
-    assert large.query("SELECT count(*) FROM ballast") == [(400000,)]
+    assert shop.query("SELECT count(*) FROM ballast") == [(ROWS,)]
 
 
-def test_a_dump_does_not_fail_where_the_store_is_away_meanwhile(large: Project, at: Line) -> None:
-    at.limit = at.passed + 2_000_000
-    done = large.inv("backup")
+def test_a_dump_does_not_fail_where_the_store_is_away_meanwhile(sealed: State, at: Line) -> None:
+    shop = sealed("sealed")
+    shop.env["OPS_AHEAD"] = "0"
+    at.limit = at.passed + 1_500_000
+    done = shop.inv(*BACKUP)
     assert done.code == 4 and "[ 1/" in done.out and "✓ Dump on one snapshot" in done.out, done.out + done.err
-    at.limit, at.cut = -1, False
-    resumed = large.inv("resume")
+    at.mend()
+    resumed = shop.inv("resume")
     assert resumed.code == 0, resumed.out + resumed.err

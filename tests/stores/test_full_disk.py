@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project
-from tests.stores.conftest import far_host
+from tests.stores.hosts import Hosts, reached
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Full:
 @pytest.fixture
 def full(
     request: pytest.FixtureRequest,
+    hosts: Hosts,
     project: Callable[..., Project],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -47,7 +48,7 @@ def full(
     with contextlib.ExitStack() as stack:
         stack.callback(subprocess.run, ["umount", "-l", str(disk)], check=True)
         if request.param == "ssh":
-            far = stack.enter_context(far_host("openssh", tmp_path / "far", monkeypatch))
+            far = stack.enter_context(reached(hosts.login("openssh"), tmp_path / "far", monkeypatch))
             far.folder = disk / "kept"
             shop = project("b", store=far.url)
             shop.env["HOME"] = str(far.login.home)
