@@ -33,7 +33,7 @@ class Far:
 @contextlib.contextmanager
 def started(kind: str, folder: Path, *more: str) -> Iterator[Login]:
     """Start a server, in its own folder; ``more`` are lines of OpenSSH's configuration."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         login = make_login(folder, patch)
     if kind == "asyncssh":

@@ -21,7 +21,7 @@ from tests.stores import s3
 from tests.support.scenes import Scene, Scenes
 
 # Rows whose dump is large enough to be cut in the middle, and is held back so that it takes a while.
-ROWS, BACKUP = 50_000, ("backup", "--max-rate=1MB")
+ROWS, BACKUP = 50_000, ("backup", "--max-rate=700kB")
 BALLAST = f"CREATE TABLE ballast AS SELECT gen_random_uuid() a, gen_random_uuid() b FROM generate_series(1, {ROWS})"
 
 

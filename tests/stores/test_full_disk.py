@@ -44,7 +44,7 @@ def full(
     disk.mkdir()
     words = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", str(disk)]
     if subprocess.run(words, capture_output=True).returncode:
-        pytest.skip("a small disk is mounted by root only")
+        pytest.skip("no small disk: run the tests as root, in a container with --cap-add SYS_ADMIN")
     with contextlib.ExitStack() as stack:
         stack.callback(subprocess.run, ["umount", "-l", str(disk)], check=True)
         if request.param == "ssh":

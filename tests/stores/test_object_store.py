@@ -24,7 +24,8 @@ from tests.stores.scenes import Buckets
 CLASS = 0x67656E
 NOWHERE = cast(World, None)
 State = Callable[[str], Project]
-Shop, PlaceOf = Callable[..., Project], Callable[[str], Place]
+Shop = Callable[..., Project]
+PlaceOf = Callable[[str], Place]
 
 
 def kept(shop: Project) -> Store:
