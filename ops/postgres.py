@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -56,7 +57,7 @@ NO_COMPRESS = "dump: {compress: 6}   or leave `compress` out: the fastest that p
 def installed(path: str) -> list[Tools]:
     """All complete sets of client tools on this machine, oldest first.
 
-    Debian's programs in ``/usr/bin`` choose a version by themselves, so the folders that they choose from come first.
+    Debian's programs in ``/usr/bin`` choose a version by themselves: what they choose from is asked instead.
     """
     folders = [folder for pattern in _PATTERNS for folder in Path("/").glob(pattern.lstrip("/"))]
     folders += [Path(part) for part in path.split(os.pathsep) if part]
@@ -64,13 +65,18 @@ def installed(path: str) -> list[Tools]:
     folders += [embedded] if embedded else []
     found: dict[int, Tools] = {}
     for folder in folders:
-        if all(shutil.which(program, path=str(folder)) for program in PROGRAMS) and (major := _major(folder)):
+        if not all(shutil.which(program, path=str(folder)) for program in PROGRAMS):
+            continue
+        dump = (folder / "pg_dump").resolve()
+        if dump.name != "pg_wrapper" and (major := _major(dump, dump.stat().st_mtime_ns)):
             found.setdefault(major, Tools(major, folder))
     return [found[major] for major in sorted(found)]
 
 
-def _major(folder: Path) -> int:
-    said = subprocess.run([str(folder / "pg_dump"), "--version"], capture_output=True, text=True)
+@functools.lru_cache
+def _major(dump: Path, changed: int) -> int:
+    """The major version of a pg_dump that was changed at that time."""
+    said = subprocess.run([str(dump), "--version"], capture_output=True, text=True)
     match = re.search(r"\) (\d+)", said.stdout)
     return int(match[1]) if match else 0
 

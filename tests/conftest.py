@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import os
 import shutil
 import signal
 import uuid
@@ -20,21 +22,21 @@ from tests.faults.draw import drawn
 from tests.projects import inventory, write_project
 from tests.support import examples as _examples  # noqa: F401  (loads the profile)
 from tests.support.done import Done
+from tests.support.invoked import SIGNALS
 from tests.support.project import ROOT, Project, admin, drop_databases, project_env, psql_env
 from tests.support.scenes import Scenes
+from tests.support.servers import SERVER, remove, servers
 
-__all__ = ["QUICK", "ROOT", "Done", "Project", "admin", "drop_databases", "project_env", "psql_env"]
-
-# The tests' server need not survive a power cut, and a password need not withstand anybody.
-QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "jit": "off", "scram_iterations": "1"}
+__all__ = ["ROOT", "Done", "Project", "admin", "drop_databases", "project_env", "psql_env"]
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """An embedded server of the tests' own; reused while it runs, stopped by the last process that uses it."""
-    folder = ROOT / ".embedded" / "tests"
+    # A checkout has its own.
+    folder = servers() / f"tests-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
-    found = Server(folder, QUICK)
+    found = Server(folder, SERVER)
     with open(folder / "users", "w") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         found.start()
@@ -45,6 +47,7 @@ def server() -> Iterator[Server]:
         except BlockingIOError:
             return
         found.stop()
+        remove(found, folder)
 
 
 def _hash_anew(server: Server) -> None:
@@ -52,6 +55,15 @@ def _hash_anew(server: Server) -> None:
     password = unquote(urlsplit(server.url("postgres")).password or "")
     with admin(server) as connection:
         connection.execute(sql.SQL("ALTER ROLE postgres PASSWORD {}").format(sql.Literal(password)))
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """A test's signal handlers end with the test: what ends a command in its process leaves it deaf to Ctrl-C."""
+    former = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -153,7 +165,10 @@ def _cause(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 
 def pytest_configure() -> None:
-    """The tests need git, and Ctrl-C: a shell lets what it runs in the background ignore it, and so would the tools."""
+    """The tests need git, and Ctrl-C: a shell lets what it runs in the background ignore it, and so would the tools.
+    What they write goes where their servers are."""
+    servers().mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(servers()))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     assert shutil.which("git"), "git is needed"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from psycopg import sql
 
 from ops.embedded import Server
 from tests.conftest import Done, Project, admin, drop_databases
+from tests.support.servers import own_server
 from tests.support.tiers import quick
 
 Make = Callable[..., Project]
@@ -121,20 +121,8 @@ def test_libpqs_own_variables_lead_nowhere_else(project: Make) -> None:
 @pytest.fixture
 def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Another server, with databases of the same names as the first one's would have."""
-    from tests.conftest import QUICK, ROOT
-
-    folder = ROOT / ".embedded" / f"second-{uuid.uuid4().hex[:8]}"
-    folder.mkdir(parents=True)
-    made = Server(folder, QUICK)
-    try:
-        made.start()
+    with own_server("second") as made:
         yield made
-    finally:
-        import shutil
-
-        made.stop()
-        shutil.rmtree(made.home, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def stopped(shop: Project) -> str:

@@ -210,10 +210,11 @@ def test_a_dump_whose_limiter_was_killed_is_no_backup(shop: Project) -> None:
 def pids(words: str) -> list[int]:
     """Processes of this machine whose command line holds these words."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if words in path.read_bytes().decode(errors="replace") and int(path.parent.name) != os.getpid():
-                found.append(int(path.parent.name))
+            line = (path / "cmdline").read_bytes().decode(errors="replace")
+            if words in line and int(path.name) != os.getpid():
+                found.append(int(path.name))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -37,11 +38,9 @@ class Watch:
         )
         seen: set[bytes] = set()
         while process.poll() is None:
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    seen.add(path.read_bytes())
-                except OSError:
-                    continue
+            for path in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):  # It has ended.
+                    seen.add((path / "cmdline").read_bytes())
         assert process.stdout is not None
         self.said.append(process.stdout.read())
         assert process.returncode == code, self.said[-1]

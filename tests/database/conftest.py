@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from ops.embedded import Server
-from tests.conftest import QUICK, ROOT
 from tests.database.helpers import Client, name_of, quoted
+from tests.support.servers import SERVER, own_server
 
 
 @pytest.fixture(scope="session")
@@ -24,16 +23,8 @@ def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Client:
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A server that no other process uses, for what a change of database elsewhere would disturb; it also allows
     prepared transactions, which the tests' server does not."""
-    folder = ROOT / ".embedded" / f"own-{uuid.uuid4().hex[:8]}"
-    folder.mkdir(parents=True)
-    server = Server(folder, QUICK | {"max_prepared_transactions": "2"})
-    try:
-        server.start()
+    with own_server("own", SERVER | {"max_prepared_transactions": "2"}) as server:
         yield Client(server, tmp_path_factory.mktemp("own"))
-    finally:
-        server.stop()
-        shutil.rmtree(server.home, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

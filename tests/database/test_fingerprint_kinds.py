@@ -3,17 +3,14 @@
 # ruff: noqa: E501  (SQL is easier to read unbroken)
 from __future__ import annotations
 
-import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ops.embedded import Server
 from ops.fingerprint import Fingerprint, differences
-from tests.conftest import QUICK, ROOT
 from tests.database.helpers import Client, succeeded
+from tests.support.servers import QUICK, own_server
 
 Named = Callable[..., str]
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
@@ -105,17 +102,8 @@ def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A server of Debian's PostgreSQL 15: another major version, and built with libxml."""
     if not (DEBIAN / "postgres").exists():
         pytest.skip(f"there is no PostgreSQL in {DEBIAN}: apt-get install postgresql")
-    folder = ROOT / ".embedded" / f"debian-{uuid.uuid4().hex[:8]}"
-    folder.mkdir(parents=True)
-    server = Server(folder, QUICK)
-    server.bin = DEBIAN
-    try:
-        server.start()
+    with own_server("debian", QUICK, DEBIAN) as server:
         yield Client(server, tmp_path_factory.mktemp("debian"))
-    finally:
-        server.stop()
-        shutil.rmtree(server.home, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def dumped(client: Client, database: str, file: Path) -> Path:

@@ -121,8 +121,8 @@ def test_what_was_killed_is_resumed_or_undone_and_nothing_is_made_twice(cluster:
 
 def _servers(cluster: Cluster) -> list[str]:
     """The servers that run in the folder aside."""
-    found = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(cluster.aside).encode() in _read(path)]
-    return [str(path) for path in found]
+    lines = {path: _read(path / "cmdline") for path in Path("/proc").glob("[0-9]*")}
+    return [str(path) for path, line in lines.items() if str(cluster.aside).encode() in line]
 
 
 def _read(path: Path) -> bytes:

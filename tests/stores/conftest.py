@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,30 @@ from tests.stores.hosts import Far, Hosts, reached
 from tests.stores.lines import Line, line_to
 from tests.stores.places import HOSTS, LINED, PLACES, REMOTE, Place, behind_ssh, in_azure, in_bucket, in_folder
 from tests.stores.scenes import Buckets
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What stands in for Google's storage is S3's server, too: what a store has to do is tried over it each time, what
+    is made of that where there is time."""
+    for item in items:
+        if "[google" in item.name and item.path.name in ("test_ahead.py", "test_store_backups.py"):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def swept() -> Iterator[None]:
+    """What was imported is never garbage, so it is not looked through again and again."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def no_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host behind SSH is not asked for sums, which takes its shell long (``test_ssh_store`` asks)."""
+    monkeypatch.setattr("ops.ssh_store.SUMS", ())
 
 
 @pytest.fixture(scope="session")

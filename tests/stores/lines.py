@@ -51,7 +51,7 @@ class Line:
 
     def carry(self, source: socket.socket, to: socket.socket, there: bool) -> None:
         try:
-            while not self.cut and (content := source.recv(65536)):
+            while not self.cut and (content := source.recv(1 << 18)):
                 # Whoever mends it does so after all who cut it.
                 with self.lock:
                     if self.too_much(len(content), there):
@@ -75,18 +75,23 @@ class Line:
 
     def join(self, here: socket.socket) -> None:
         """Pass on what one who came has to say."""
-        if self.cut:
-            here.close()
-            return
-        self.sockets.append(here)
-        if self.mute:
+        if not self.keep(here) or self.mute:
             return
         there = socket.create_connection(("127.0.0.1", self.there))
-        self.sockets.append(there)
-        for one in (here, there):
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self.keep(there):
+            return
         for pair in ((here, there, True), (there, here, False)):
             threading.Thread(target=self.carry, args=pair, daemon=True).start()
+
+    def keep(self, one: socket.socket) -> bool:
+        """Take an end of it; whether it is not cut by now."""
+        with self.lock:
+            if self.cut:
+                _close(one)
+                return False
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.sockets.append(one)
+            return True
 
 
 def _close(one: socket.socket) -> None:
@@ -107,7 +112,8 @@ def line_to(port: int) -> Iterator[Line]:
                 here, _ = listener.accept()
             except OSError:
                 return
-            found.join(here)
+            with contextlib.suppress(OSError):
+                found.join(here)
 
     accepting = threading.Thread(target=accept, daemon=True)
     accepting.start()

@@ -66,11 +66,9 @@ class Dump:
 
 
 @pytest.fixture
-def dump(store: AnyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dump:
+def dump(store: AnyStore, tmp_path: Path, no_sums: None, monkeypatch: pytest.MonkeyPatch) -> Dump:
     monkeypatch.setattr(ahead, "STILL", 0.1)
     monkeypatch.setattr(ahead, "PAUSE", 0.05)
-    # A host behind SSH is not asked for sums, which takes long (test_ssh_store asks).
-    monkeypatch.setattr("ops.ssh_store.SUMS", ())
     return Dump(store, tmp_path)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyrage
+import pytest
 
 from tests.conftest import Project
 from tests.stores.conftest import elsewhere
@@ -108,6 +109,7 @@ def test_the_dump_is_ages_own_format(buckets: Buckets) -> None:
     assert pyrage.decrypt(dump, keys)[:5] == b"PGDMP"
 
 
+@pytest.mark.slow
 def test_doctor_proves_that_the_identity_opens_the_newest_backup(sealed: State, key: Path) -> None:
     shop = sealed("sealed")
     said = shop.inv("doctor").out

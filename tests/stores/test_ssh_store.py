@@ -268,9 +268,9 @@ def test_a_host_without_sftp_is_said_in_a_line(serve: Serve) -> None:
 
 @pytest.fixture
 def full(far: Far) -> Iterator[Far]:
-    """A host whose disk has 12 MB."""
+    """A host whose disk has 6 MB."""
     far.folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(far.folder)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(far.folder)], capture_output=True)
     if mounted.returncode:
         pytest.skip("no small disk: run the tests as root, in a container with --cap-add SYS_ADMIN")
     yield far
@@ -284,12 +284,12 @@ def test_a_disk_that_is_full_is_said_and_nothing_of_it_stays(
     store = SshStore(full.url)
     if not tells:
         monkeypatch.setattr(Client, "room", lambda client, path: None)
-    store.put("shop/1", written(tmp_path, 6 << 20))
+    store.put("shop/1", written(tmp_path, 3 << 20))
     with pytest.raises(Unreachable) as caught:
-        store.put("shop/2", written(tmp_path, LARGE + 1))
+        store.put("shop/2", written(tmp_path, LARGE + 1 if tells else 4 << 20))
     assert ("it has no room: " if tells else "its disk is full: ") in caught.value.message, caught.value.message
     assert caught.value.hint.startswith("make room there: ssh -p ")
-    (full.folder / "filler").write_bytes(bytes(6 << 20))
+    (full.folder / "filler").write_bytes(bytes(3 << 20))
     with pytest.raises(Unreachable, match="its disk is full: [0-9,]+ bytes free"):
         store.swap(JOURNAL, bytes(100_000), "")
     assert hidden(full) == [] and list(store.listed("shop/")) == ["shop/1"]

@@ -14,11 +14,12 @@ from ops.errors import Refused, Unreachable
 from ops.store import PIECE, AnyStore, Store
 from tests.stores.places import Place
 
+pytestmark = pytest.mark.usefixtures("no_sums")
 JOURNAL = "shop/runs/r/journal.jsonl"
 # What a shell, a URL or a list would read as something else.
 ODD = ("shop/a b", "shop/it's", "shop/50%25", "shop/#1?x=y&z", "shop/-r Füße+<a>")
-# Folders, and files in one: a list of S3's or Google's has 1,000 at a time, one of Azure's 5,000.
-MANY = {"s3": (10, 1_010), "google": (10, 1_010), "azure": (5, 10)}
+# Folders, and files in one: a list of S3's has 1,000 at a time.
+MANY = {"s3": (10, 1_010), "google": (10, 20), "azure": (5, 10)}
 OTHERS = "written by somebody else"
 
 
@@ -112,8 +113,7 @@ def test_a_name_is_taken_as_it_is(store: AnyStore, tmp_path: Path) -> None:
     for name in ODD:
         content = name.encode()
         assert store.read(name)[0] == content
-        if "'" in name or "-" in name:
-            assert store.sha256(name, len(content)) == hashlib.sha256(content).hexdigest()
+        assert store.sha256(name, len(content)) == hashlib.sha256(content).hexdigest()
     store.delete(ODD)
     assert store.listed("shop/") == {}
 

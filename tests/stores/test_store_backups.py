@@ -19,14 +19,9 @@ from ops.working_copy import WorkingCopy
 from tests.stores.places import Place
 from tests.unit.test_backup import FILES, dumped, facts
 
+pytestmark = pytest.mark.usefixtures("no_sums")
 B1, DAT = "20261127_030000_aaaa", "dump/1.dat.gz"
 JOURNAL = "runs/r/journal.jsonl"
-
-
-@pytest.fixture(autouse=True)
-def read_over_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host behind SSH is not asked for sums, which takes long (``test_ssh_store`` asks)."""
-    monkeypatch.setattr("ops.ssh_store.SUMS", ())
 
 
 class Machine:
