@@ -1,6 +1,7 @@
 # make demo    set everything up in .venv, and release the demo on an embedded PostgreSQL
 # make test    set everything up in .venv, and run the tests; ARGS="-k rollback": only some of them
-# make test-slow   the tests that take longer: whole releases of many shapes
+# make test-slow   the tests that take longer: whole releases of many shapes;
+#                  TESTS_SLOW=1/2: every second one of them, the others with the next commit
 # make test-faults   runs that are struck in the middle: every command of every procedure, one blow at each place;
 #                    OPS_FAULTS=1/8: at an eighth of the places, another one with each commit
 # make test-all   every test there is, every blow at every place: hours
@@ -14,10 +15,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
+# Invoke writes no compiled modules, so they are made here: every start of inv takes half the time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-slow test-faults test-all railway-contract lint bench lock clean setup
 
 setup: .venv/ready
+	@$(BIN)/python -m compileall -q ops
 
 .venv/ready: constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -98,12 +99,24 @@ def secret_file(path: Path, what: str) -> None:
 
 
 def private_folder() -> Path:
-    """A new 0700 folder that ends with this process; what killed processes left is swept."""
+    """A new 0700 folder that ends with this process; what killed processes left is swept.
+
+    Its process holds a lock on it: a container that shares our temporary files does not see our processes.
+    """
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         _sweep(left)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}{os.getpid()}-"))
+    lock = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    # It has its name only now: nobody sweeps what is not locked yet.
+    folder = made.rename(made.with_name(made.name.removeprefix(".")))
+    atexit.register(_end, folder, lock)
     return folder
+
+
+def _end(folder: Path, lock: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(lock)
 
 
 def _sweep(folder: Path) -> None:
@@ -111,7 +124,12 @@ def _sweep(folder: Path) -> None:
     # Another process may sweep at the same time, and another user's link may lead nowhere.
     with contextlib.suppress(OSError, ValueError, OverflowError):
         if pid.isdigit() and folder.lstat().st_uid == os.geteuid() and not _alive(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 def _alive(pid: int) -> bool:

@@ -18,7 +18,7 @@ import yaml
 from psycopg import sql
 
 from ops.embedded import Server
-from tests.faults.draw import drawn
+from tests.faults.draw import drawn, share_of
 from tests.projects import inventory, write_project
 from tests.support import examples as _examples  # noqa: F401  (loads the profile)
 from tests.support.done import Done
@@ -54,6 +54,7 @@ def _hash_anew(server: Server) -> None:
     """Hash the password with the server's ``scram_iterations``: each connection takes 10 ms less."""
     password = unquote(urlsplit(server.url("postgres")).password or "")
     with admin(server) as connection:
+        connection.execute("SELECT pg_advisory_lock(1)")  # Of two workers at once one would be refused.
         connection.execute(sql.SQL("ALTER ROLE postgres PASSWORD {}").format(sql.Literal(password)))
 
 
@@ -137,8 +138,14 @@ def project(scene: Callable[..., Project]) -> Callable[..., Project]:
     return make
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A chain of strikes takes minutes."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A chain of strikes takes minutes; ``TESTS_SLOW=1/2`` runs every second slow test, the others with the next
+    commit."""
+    draw = share_of("TESTS_SLOW")
+    left = [item for item in items if item.get_closest_marker("slow") and not draw.takes(item.nodeid)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
     for item in items:
         if item.get_closest_marker("faults"):
             item.add_marker(pytest.mark.timeout(1800))

@@ -213,10 +213,11 @@ class Folder:
     def _restoring(self) -> Iterator[tuple[int, str]]:
         """pgBackRest's processes that restore into this folder, by the words of their call, which nobody else has."""
         ours = f"--pg1-path={self.data}".encode()
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
+        # Not "[0-9]*/cmdline": that raises where a process ends while it is looked for.
+        for path in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if ours in path.read_bytes().split(b"\0"):
-                    yield int(path.parent.name), "restore"
+                if ours in (path / "cmdline").read_bytes().split(b"\0"):
+                    yield int(path.name), "restore"
 
     def _serving(self) -> Iterator[tuple[int, str]]:
         """The server of this folder. A number in a file may be another process's by now; where it works tells."""
@@ -252,6 +253,12 @@ class Folder:
                     raise Stopped("refused", said, f"inv status --target={self.target}") from None
                 time.sleep(0.1)
         _held[path] = handle
+
+
+def release() -> None:
+    """Let go of every lock that this process holds here."""
+    while _held:
+        os.close(_held.popitem()[1])
 
 
 def _used(folder: Path) -> int:

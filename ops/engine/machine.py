@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import json
 import os
@@ -89,6 +90,7 @@ class Here:
 
     def hold(self, of: dict[str, str]) -> None:
         """See ``Machine``."""
+        atexit.register(_release)
         self.do("hold", of, patience=0)
 
 
@@ -115,6 +117,7 @@ class There:
 
     def hold(self, of: dict[str, str]) -> None:
         """See ``Machine``."""
+        atexit.register(_release)
         mine = (self.host.words, of["folder"])
         if mine in _held and not _held[mine].closed:
             return
@@ -136,6 +139,13 @@ class There:
         if error := answer.get("error"):
             raise Unreachable(f"{self.where}: {self.host.words[-1]}: {error[2] or self.host.words[-1]}: {error[1]}")
         return answer["done"]
+
+
+def _release() -> None:
+    """Let go of every lock that this process holds, here and there."""
+    beside.release()
+    while _held:
+        _held.popitem()[1].close()
 
 
 def _request(what: str, of: dict[str, str] | None, given: dict[str, Any]) -> str:

@@ -246,7 +246,7 @@ def _take_out_former(former: Installed, place: systemd.Place) -> None:
 def _daemon() -> bool:
     """Whether something here looks like a cron daemon; where processes can't be seen, it is not doubted."""
     names = set()
-    for path in Path("/proc").glob("[0-9]*/comm"):
+    for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            names.add(path.read_text().strip())
+            names.add((path / "comm").read_text().strip())
     return not names or bool(names & DAEMONS)

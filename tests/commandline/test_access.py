@@ -33,6 +33,7 @@ def under(shop: Project, umask: int, *words: str) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", quick([0o000, 0o077], 0o000))
 def test_what_is_kept_is_private_whatever_the_umask(project: Make, umask: int) -> None:
     shop = project("b", freeze="always", deploy=["sh", "-c", "touch deployed"])
@@ -145,6 +146,7 @@ def everything(server: Server) -> list[tuple[object, ...]]:
         ).fetchall()
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_where_its_addresses_lead_elsewhere(project: Make, server: Server, second: Server) -> None:
     shop = project("b")
     run = stopped(shop)

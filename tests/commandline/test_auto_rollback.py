@@ -133,6 +133,7 @@ def rehearsed(project: Callable[..., Project]) -> Project:
     return shop
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", slow_but("rollback.restore", "rollback.restore", "auto-rollback.look_again"))
 def test_ctrl_c_during_it_can_be_resumed(project: Callable[..., Project], step: str) -> None:
     shop = rehearsed(project)

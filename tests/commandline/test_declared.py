@@ -113,6 +113,7 @@ DELETE = "delete from lessons_booking where lesson_id % 10 = 0"
 ONE_MORE = "INSERT INTO lessons_teacher(name) VALUES ('Herr 1')"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sql", "entry", "since", "said"),
     quick(

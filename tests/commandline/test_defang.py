@@ -242,6 +242,7 @@ def test_a_refused_release_is_taken_back(project: Make) -> None:
     assert databases(shop) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sql", "said"),
     quick(
@@ -329,6 +330,7 @@ def test_a_file_that_is_not_there_is_refused_before_anything(project: Make) -> N
     assert "inventory.yaml:" in done.out and not list(shop.folder.glob("backups/shop/runs/*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", quick(["resume", "undo"], "undo"))
 def test_killed_while_it_masks_it_ends_both_ways(project: Make, word: str) -> None:
     shop = shop_with(project, {**DEFANG, "sql": ["ops/defang.sql"]}, "SELECT pg_sleep(1);")

@@ -328,6 +328,7 @@ def weak(good: Project, server: Server) -> Iterator[tuple[Project, Callable[[str
     )
 
 
+@pytest.mark.slow
 def test_a_right_that_is_missing(weak: tuple[Project, Callable[[str], None]]) -> None:
     shop, execute = weak
     role = f"weak_{shop.production.rsplit('/', 1)[1]}"
@@ -451,6 +452,7 @@ def test_every_check_stands_in_the_documentation() -> None:
         assert set(check.after) <= names, check
 
 
+@pytest.mark.slow
 def test_copies_with_readable_people_are_told(good: Project) -> None:
     path = good.folder / "inventory.yaml"
     text = path.read_text()

@@ -7,6 +7,8 @@ import subprocess
 import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.conftest import Project
 
 Make = Callable[..., Project]
@@ -19,6 +21,7 @@ def drills(shop: Project) -> list[str]:
     return [name for (name,) in names if name.startswith(f"{stem}_drill_")]
 
 
+@pytest.mark.slow
 def test_the_newest_backup_that_was_never_proved_is_proved(scene: Make) -> None:
     shop = scene("backed_up")
     first = shop.inv("backups", "--json").events[0]["backup"]
@@ -82,6 +85,7 @@ def test_what_was_restored_other_than_it_was_dumped_fails_the_drill(scene: Make)
     assert "FAILED" in (listed := shop.inv("backups").out), listed
 
 
+@pytest.mark.slow
 def test_a_drill_that_was_killed_is_resumed(scene: Make) -> None:
     shop = scene("backed_up")
     child = subprocess.Popen(shop.command("drill"), cwd=shop.folder, env=shop.env, stdout=subprocess.DEVNULL)

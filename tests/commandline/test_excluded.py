@@ -92,6 +92,7 @@ def test_what_stays_out_is_said_by_everything_that_works_with_the_backup(shop: P
     assert safety["rows"]["public.audit_log"] == 500
 
 
+@pytest.mark.slow
 def test_a_release_without_those_rows_keeps_them_and_its_way_back_is_whole(shop: Project) -> None:
     before = shop.fingerprint()["public.audit_log"]
     done = shop.inv("release", "--confirm=shop", "--json")
@@ -195,6 +196,7 @@ def test_a_compression_that_the_tools_do_not_have_is_one_line(shop: Project) -> 
     assert doctor["dump"]["status"] == "fail" and "does not take compress: zstd:99" in doctor["dump"]["said"]
 
 
+@pytest.mark.slow
 def test_a_dump_whose_limiter_was_killed_is_no_backup(shop: Project) -> None:
     words = shop.command("backup", "--max-rate=1.237kB")
     going = subprocess.Popen(words, cwd=shop.folder, env=shop.env, stdout=subprocess.PIPE, text=True)
@@ -218,6 +220,7 @@ def pids(words: str) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_such_a_backup_is_made_live_where_that_is_asked_for(shop: Project) -> None:
     assert shop.inv("backup").code == 0
     (manifest,) = manifests(shop)
@@ -237,6 +240,7 @@ def test_such_a_backup_is_made_live_where_that_is_asked_for(shop: Project) -> No
     assert shop.query("SELECT count(*) FROM audit_log") == [(500,)]
 
 
+@pytest.mark.slow
 def test_where_production_is_lost_it_is_better_than_nothing(shop: Project) -> None:
     assert shop.inv("backup").code == 0
     before = {name: found for name, found in shop.fingerprint().items() if "audit" not in name and "stats" not in name}

@@ -71,18 +71,18 @@ def test_an_interrupted_clone_says_how_to_go_on(project: Callable[..., Project],
 
 def test_a_second_operator_is_told_who_is_at_work(project: Callable[..., Project]) -> None:
     shop = project("b")
-    process = begin(shop, "backup.dump", "release", "--confirm=shop")
+    process = begin(shop, "backup.dump", "backup")
     second = shop.inv("release", "--json", "--confirm=shop")
     assert second.code == 3, second.out + second.err
-    assert "another run is at work: release" in second.outcome["reason"]
+    assert "another run is at work: backup" in second.outcome["reason"]
     assert ended(process).code == 0
 
 
-def test_a_lock_that_is_not_to_be_had_leaves_production_as_it_was(project: Callable[..., Project]) -> None:
-    shop = project("b", lock_timeout=0.2, retries=1)
+def test_a_lock_that_is_not_to_be_had_leaves_production_as_it_was(scene: Callable[..., Project]) -> None:
+    shop = scene("certified", lock_timeout=0.2, retries=1)
     before = shop.fingerprint()
     # The holder sits on the table when the migration comes: after the freeze, which ends older sessions.
-    process = begin(shop, "promote.fingerprint_before", "release", "--json", "--confirm=shop")
+    process = begin(shop, "promote.fingerprint_before", "promote", "--json", "--confirm=shop")
     with psycopg.connect(shop.production) as holder:
         holder.execute("SELECT * FROM lessons_lesson LIMIT 1")
         done = ended(process)
@@ -96,9 +96,10 @@ def test_a_lock_that_is_not_to_be_had_leaves_production_as_it_was(project: Calla
     assert shop.query("SHOW default_transaction_read_only") == [("off",)]
 
 
-def test_a_release_that_failed_on_a_lock_can_be_resumed(project: Callable[..., Project]) -> None:
-    shop = project("b", lock_timeout=0.2, retries=0)
-    process = begin(shop, "promote.fingerprint_before", "release", "--json", "--confirm=shop")
+@pytest.mark.slow
+def test_a_promotion_that_failed_on_a_lock_can_be_resumed(scene: Callable[..., Project]) -> None:
+    shop = scene("certified", lock_timeout=0.2, retries=0)
+    process = begin(shop, "promote.fingerprint_before", "promote", "--json", "--confirm=shop")
     with psycopg.connect(shop.production) as holder:
         holder.execute("SELECT * FROM lessons_lesson LIMIT 1")
         assert ended(process).code == 4
@@ -116,10 +117,8 @@ def test_the_parts_one_by_one_make_a_release(project: Callable[..., Project]) ->
     assert shop.query("SELECT count(*), count(session_id) FROM lessons_booking") == [(1000, 1000)]
 
 
-def test_a_migration_edited_after_the_rehearsal_is_not_promoted(project: Callable[..., Project]) -> None:
-    shop = project("b")
-    for name in ("clone-prod-to-test", "migrate-test", "verify"):
-        assert shop.inv(name).code == 0
+def test_a_migration_edited_after_the_rehearsal_is_not_promoted(scene: Callable[..., Project]) -> None:
+    shop = scene("certified")
     path = shop.folder / "shop/lessons/migrations/0002_session.py"
     path.write_text(path.read_text() + "\n# one more line\n")
     done = shop.inv("promote", "--json", "--confirm=shop")

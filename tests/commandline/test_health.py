@@ -131,6 +131,7 @@ def test_a_wrong_inventory_is_one_line_with_its_number(tmp_path: Path, text: str
     assert "hunter2" not in caught.value.message and caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_release_waits_for_the_deployed_application(project: Callable[..., Project], site: SimpleNamespace) -> None:
     site.answers = [503, 503, 200]
     health = {"url": site.url, "timeout": 20, "every": 0.1}

@@ -64,6 +64,7 @@ def test_what_keeps_rows_is_promoted_and_rolled_back(project: Callable[..., Proj
     assert shop.fingerprint() == migrated
 
 
+@pytest.mark.slow
 def test_a_second_release_has_nothing_to_do(project: Callable[..., Project]) -> None:
     shop = project("b")
     assert shop.inv("release", "--json", "--confirm=shop").code == 0
@@ -71,6 +72,7 @@ def test_a_second_release_has_nothing_to_do(project: Callable[..., Project]) -> 
     assert (again.code, again.outcome["outcome"]) == (0, "nothing-to-do")
 
 
+@pytest.mark.slow
 def test_a_copy_that_forgets_its_sequence_is_warned_of(project: Callable[..., Project]) -> None:
     shop = project("c")
     done = shop.inv("release", "--json", "--confirm=shop")

@@ -223,6 +223,7 @@ def odd(odd_roles: tuple[str, str], project: Make) -> tuple[Project, str]:
     return shop, app
 
 
+@pytest.mark.slow
 def test_all_that_belongs_to_a_database_follows_every_exchange(odd: tuple[Project, str]) -> None:
     shop, app = odd
     wanted = look(shop)

@@ -99,6 +99,7 @@ def renamed(project: Callable[..., Project]) -> Callable[..., Project]:
     return make
 
 
+@pytest.mark.slow
 def test_a_lock_of_a_moment_and_a_lock_that_sleeps(renamed: Callable[..., Project]) -> None:
     shop = renamed()
     add = later(shop, 3, "add", ADD)
@@ -168,6 +169,7 @@ def test_a_single_migration_has_its_rows_for_itself(renamed: Callable[..., Proje
     assert migration["wal"] > 10_000
 
 
+@pytest.mark.slow
 def test_a_wider_column_rewrites_its_table(renamed: Callable[..., Project]) -> None:
     shop = renamed()
     shop.query("alter table lessons_teacher add column rank integer not null default 1")
@@ -197,6 +199,7 @@ def test_new_and_dropped_tables_are_told_apart_from_rewritten_ones(project: Call
     assert changes(found["total"], "rewritten") == set()
 
 
+@pytest.mark.slow
 def test_a_concurrent_index_keeps_nobody_waiting(renamed: Callable[..., Project]) -> None:
     shop = renamed()
     shop.query("insert into lessons_session(title, teacher_id) select 'n' || n, 1 from generate_series(1, 200000) n")
@@ -244,6 +247,7 @@ def test_a_migration_that_fails_is_named_with_the_measures_so_far(renamed: Calla
     assert "lessons.0004" in again.out
 
 
+@pytest.mark.slow
 def test_the_application_is_seen_under_the_runs_name(renamed: Callable[..., Project]) -> None:
     shop = renamed()
     later(shop, 3, "hold", "migrations.RunPython(hold)")
@@ -268,6 +272,7 @@ def test_the_application_is_seen_under_the_runs_name(renamed: Callable[..., Proj
     assert "generalprobe measures" in seen
 
 
+@pytest.mark.slow
 def test_without_a_connection_nothing_is_measured_and_nothing_fails(renamed: Callable[..., Project]) -> None:
     shop = renamed()
     later(shop, 3, "hold", "migrations.RunPython(hold)")

@@ -31,6 +31,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", quick(NAMES, "shell"))
 def test_a_release_and_its_way_back_on_any_names(
     kind: str, tmp_path: Path, server: Server, old_release: str, make_database: Callable[..., str]

@@ -47,6 +47,7 @@ def test_a_page_that_was_edited_by_hand_is_noticed(project: Callable[..., Projec
     assert "release.md" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["c"])
 def test_release_and_rollback_by_hand_equal_the_engine(project: Callable[..., Project], variant: str) -> None:
     shop = project(variant)

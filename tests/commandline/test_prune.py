@@ -50,9 +50,9 @@ def older(shop: Project, name: str, days: int) -> str:
     return new
 
 
-def test_it_is_shown_first_and_removed_when_confirmed(project: Make) -> None:
-    shop = project("b", keep=KEEP)
-    newest = backup(shop)
+def test_it_is_shown_first_and_removed_when_confirmed(scene: Make) -> None:
+    shop = scene("backed_up", keep=KEEP)
+    [newest] = ids(shop)
     old = [older(shop, newest, days) for days in (40, 20, 10)]
     shown = shop.inv("prune-backups")
     assert shown.code == 3 and "3 backups" in shown.out and "would go; nothing was changed" in shown.out + shown.err
@@ -75,9 +75,9 @@ def test_it_is_shown_first_and_removed_when_confirmed(project: Make) -> None:
     assert ids(shop) == [newest]
 
 
-def test_another_name_or_an_unknown_backup_is_refused(project: Make) -> None:
-    shop = project("b", keep=KEEP)
-    newest = backup(shop)
+def test_another_name_or_an_unknown_backup_is_refused(scene: Make) -> None:
+    shop = scene("backed_up", keep=KEEP)
+    [newest] = ids(shop)
     older(shop, newest, 10)
     wrong = shop.inv("prune-backups", "--confirm=shops")
     assert wrong.code == 3 and len(ids(shop)) == 2, wrong.out + wrong.err
@@ -85,9 +85,9 @@ def test_another_name_or_an_unknown_backup_is_refused(project: Make) -> None:
     assert shop.inv("pin", "../../etc").code == 2
 
 
-def test_what_a_drill_proved_and_what_a_run_needs_stays(project: Make) -> None:
-    shop = project("b", keep=KEEP)
-    first = backup(shop)
+def test_what_a_drill_proved_and_what_a_run_needs_stays(scene: Make) -> None:
+    shop = scene("backed_up", keep=KEEP)
+    [first] = ids(shop)
     assert shop.inv("drill").code == 0
     second = backup(shop)
     third = backup(shop)
@@ -120,11 +120,8 @@ def test_a_run_that_was_refused_long_ago_holds_nothing(project: Make) -> None:
     assert "is not finished" not in line, shown
 
 
-def test_a_certificate_and_a_kept_database_need_theirs(project: Make) -> None:
-    shop = project("b", keep=KEEP)
-    done = shop.inv("release", "--confirm=shop")
-    assert done.code == 0, done.out + done.err
-    assert shop.inv("rollback", "--backup=latest", "--confirm=shop").code == 0
+def test_a_certificate_and_a_kept_database_need_theirs(scene: Make) -> None:
+    shop = scene("rolled_back", keep=KEEP)
     for _ in range(2):
         backup(shop)
     shown = shop.inv("prune-backups", "--plan").out
@@ -136,9 +133,9 @@ def test_a_certificate_and_a_kept_database_need_theirs(project: Make) -> None:
 
 
 @pytest.mark.parametrize("left", ["removing", "partial"])
-def test_what_was_cut_off_is_finished(project: Make, left: str) -> None:
-    shop = project("b", keep=KEEP)
-    newest = backup(shop)
+def test_what_was_cut_off_is_finished(scene: Make, left: str) -> None:
+    shop = scene("backed_up", keep=KEEP)
+    [newest] = ids(shop)
     old = older(shop, newest, 10)
     (place(shop) / old).rename(place(shop) / f"{old}.{left}")
     if left == "partial":
@@ -152,9 +149,9 @@ def test_what_was_cut_off_is_finished(project: Make, left: str) -> None:
     assert ids(shop) == [newest]
 
 
-def test_json_tells_each_decision(project: Make) -> None:
-    shop = project("b", keep=KEEP)
-    newest = backup(shop)
+def test_json_tells_each_decision(scene: Make) -> None:
+    shop = scene("backed_up", keep=KEEP)
+    [newest] = ids(shop)
     old = older(shop, newest, 10)
     *told, outcome = shop.inv("prune-backups", "--plan", "--json").events
     assert [(one["backup"], one["stays"]) for one in told] == [(old, False), (newest, True)]

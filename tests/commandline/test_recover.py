@@ -81,6 +81,7 @@ def test_the_short_way_brings_the_rows_back_into_what_is_live(project: Callable[
     assert shop.query("SELECT count(*) FROM lessons_session WHERE title LIKE 'Neu%'") == [(2,)]
 
 
+@pytest.mark.slow
 def test_rows_deleted_by_hand_and_a_damaged_backup(project: Callable[..., Project]) -> None:
     shop = project("b")
     assert shop.inv("recover", "--json").code == 2

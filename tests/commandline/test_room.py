@@ -40,6 +40,7 @@ def left(shop: Project) -> list[str]:
     return sorted(path.name for path in (shop.folder / "backups/shop/backups").glob("*"))
 
 
+@pytest.mark.slow
 @ROOT_ONLY
 def test_a_backup_that_does_not_fit_is_refused_with_both_numbers(project: Make) -> None:
     shop = project("b")

@@ -116,6 +116,7 @@ def test_what_went_with_a_row_comes_back_with_it(project: Callable[..., Project]
     assert shop.fingerprint() == damaged
 
 
+@pytest.mark.slow
 def test_a_row_that_needs_another_one_brings_it_or_stays_out(project: Callable[..., Project]) -> None:
     shop = project("b")
     backup = backed_up(shop, LINKS, "DELETE FROM abteilung WHERE id = 1")
@@ -182,6 +183,7 @@ def test_unique_values_that_others_have_are_listed_and_triggers_rest(project: Ca
     ]
 
 
+@pytest.mark.slow
 def test_columns_of_today_get_a_value(project: Callable[..., Project]) -> None:
     shop = project("b")
     damage = """DELETE FROM mitglied WHERE id > 10;; ALTER TABLE mitglied ADD ort text NOT NULL DEFAULT 'hier';;
@@ -205,6 +207,7 @@ def test_a_frozen_production_takes_salvaged_rows(project: Callable[..., Project]
     assert shop.query("SHOW default_transaction_read_only") == [("on",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("since", "said"),
     [
@@ -226,6 +229,7 @@ def test_what_was_written_on_salvaged_rows_is_not_taken_away(
     assert shop.fingerprint() == now
 
 
+@pytest.mark.slow
 def test_a_lock_that_somebody_holds_is_waited_for(project: Callable[..., Project]) -> None:
     shop = project("b", lock_timeout=0.3, retries=1)
     backup = backed_up(shop, LINKS, "DELETE FROM person WHERE id = 50")
@@ -239,6 +243,7 @@ def test_a_lock_that_somebody_holds_is_waited_for(project: Callable[..., Project
     assert shop.query("SELECT count(*) FROM person") == [(100,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "step", quick(["salvage.restore", "salvage.count", "salvage.bring", "salvage.drop"], "salvage.bring")
 )
@@ -278,6 +283,7 @@ def test_a_salvage_killed_after_its_transaction_is_not_done_twice(project: Calla
     assert report(shop, resumed) == told
 
 
+@pytest.mark.slow
 def test_a_value_that_the_live_type_does_not_know_is_told_in_one_line(project: Callable[..., Project]) -> None:
     shop = project("b")
     setup = """CREATE TYPE farbe AS ENUM ('rot', 'blau'); CREATE TABLE ding (id int PRIMARY KEY, f farbe);

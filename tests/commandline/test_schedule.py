@@ -253,6 +253,7 @@ def test_two_of_a_kind_never_overlap(cron: Cron, blocked: psycopg.Connection[Any
     assert cron.tick() == Done(0, "", "") and cron.backups() == 1
 
 
+@pytest.mark.slow
 def test_what_called_it_is_killed_and_it_still_does_not_overlap(cron: Cron, blocked: psycopg.Connection[Any]) -> None:
     cron.install()
     cron.days_pass()
@@ -271,6 +272,7 @@ def test_what_called_it_is_killed_and_it_still_does_not_overlap(cron: Cron, bloc
     assert cron.tick() == Done(0, "", "") and cron.backups() == 2
 
 
+@pytest.mark.slow
 def test_a_reboot_in_the_middle_is_caught_up(cron: Cron, blocked: psycopg.Connection[Any]) -> None:
     cron.install()
     cron.days_pass()
@@ -327,6 +329,7 @@ def test_what_uses_backups_waits_its_turn_and_what_checks_them_does_not(
     assert cron.shown()[0] == 0
 
 
+@pytest.mark.slow
 def test_a_log_begins_anew_when_it_is_long(cron: Cron) -> None:
     (cron.shop.folder / "tasks.py").write_text(TASKS)
     cron.schedule(drill=at(0), environment="environment")
@@ -339,6 +342,7 @@ def test_a_log_begins_anew_when_it_is_long(cron: Cron) -> None:
     assert log.with_name("drill.log.1").stat().st_size == 1_000_001
 
 
+@pytest.mark.slow
 def test_the_jitter_is_waited_for_before_a_task_is_begun(cron: Cron) -> None:
     (cron.shop.folder / "tasks.py").write_text(TASKS)
     cron.schedule(drill=at(0), environment="environment", jitter=3600)
@@ -394,6 +398,7 @@ def test_what_can_never_work_is_not_installed(cron: Cron, tmp_path: Path) -> Non
     cron.install()
 
 
+@pytest.mark.slow
 def test_an_inventory_elsewhere_and_a_folder_with_odd_letters(cron: Cron, tmp_path: Path) -> None:
     odd = tmp_path / "50% it's $HOME"
     odd.mkdir()
@@ -410,6 +415,7 @@ def test_an_inventory_elsewhere_and_a_folder_with_odd_letters(cron: Cron, tmp_pa
     assert cron.shop.inv("schedule", where).code == 0
 
 
+@pytest.mark.slow
 def test_asked_in_another_way(cron: Cron) -> None:
     shop = cron.shop
     for words, code, said, hint in [

@@ -24,24 +24,24 @@ def steps(shop: Project, *words: str) -> list[str]:
     return [event["step"] for event in done.events if event["event"] == "step" and event["status"] == "done"]
 
 
-def test_deploy_and_health_follow_the_data(project: Callable[..., Project]) -> None:
-    shop = project(
-        "b", deploy=["sh", "-c", 'echo "$RELEASE" >> ../deployed'], health=["sh", "-c", "test -s ../deployed"]
-    )
+@pytest.mark.slow
+def test_deploy_and_health_follow_the_data(scene: Callable[..., Project]) -> None:
+    given = {"deploy": ["sh", "-c", 'echo "$RELEASE" >> ../deployed'], "health": ["sh", "-c", "test -s ../deployed"]}
+    shop = scene("certified", **given)
     for words in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@e", "commit", "-qm", "one"]):
         subprocess.run(["git", *words], cwd=shop.folder, check=True)
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=shop.folder, capture_output=True, text=True
     ).stdout.strip()
-    assert "promote.deploy" in steps(shop, "release")
+    assert "promote.deploy" in steps(shop, "promote")
     assert (shop.folder / "deployed").read_text().split() == [commit]
     assert "rollback.deploy" in steps(shop, "rollback", "--backup=latest")
     assert (shop.folder / "deployed").read_text().split() == [commit, commit]
 
 
-def test_an_unhealthy_deployment_is_not_done(project: Callable[..., Project]) -> None:
-    shop = project("b", deploy=["true"], health=["false"])
-    done = shop.inv("release", "--json", "--confirm=shop")
+def test_an_unhealthy_deployment_is_not_done(scene: Callable[..., Project]) -> None:
+    shop = scene("certified", deploy=["true"], health=["false"])
+    done = shop.inv("promote", "--json", "--confirm=shop")
     assert done.code == 4, done.out + done.err
     assert "promote.deploy ended, but its proof does not hold" in done.outcome["reason"]
     assert done.outcome["hint"].startswith("inv rollback --target=shop --backup=")
@@ -61,14 +61,14 @@ def test_an_unhealthy_deployment_is_not_done(project: Callable[..., Project]) ->
         ("never", 'migrations.RenameModel("Lesson", "Session")', False),
     ],
 )
-def test_freeze(project: Callable[..., Project], freeze: str, operations: str, frozen: bool) -> None:
-    shop = project(operations, freeze=freeze, checks=[])
-    assert ("promote.freeze" in steps(shop, "release")) is frozen
+def test_freeze(scene: Callable[..., Project], freeze: str, operations: str, frozen: bool) -> None:
+    shop = scene("certified", operations, freeze=freeze, checks=[])
+    assert ("promote.freeze" in steps(shop, "promote")) is frozen
 
 
-def test_a_closed_window_is_refused_before_production(project: Callable[..., Project]) -> None:
-    shop = project("b", window={"days": ["mon"], "hours": "00:00-00:01", "zone": "UTC"})
-    done = shop.inv("release", "--json", "--confirm=shop")
+def test_a_closed_window_is_refused_before_production(scene: Callable[..., Project]) -> None:
+    shop = scene("certified", window={"days": ["mon"], "hours": "00:00-00:01", "zone": "UTC"})
+    done = shop.inv("promote", "--json", "--confirm=shop")
     if done.code == 0:
         pytest.skip("it is Monday, one minute past midnight: run the tests again")
     assert done.code == 3, done.out + done.err
@@ -76,6 +76,7 @@ def test_a_closed_window_is_refused_before_production(project: Callable[..., Pro
     assert not shop.query("SELECT 1 FROM django_migrations WHERE name = '0002_session'")
 
 
+@pytest.mark.slow
 def test_an_ordinary_owner_can_do_all_of_it(project: Callable[..., Project], server: Server) -> None:
     shop = project("c")
     name = shop.production.rsplit("/", 1)[1]
@@ -147,18 +148,18 @@ def _controlling() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def test_the_name_is_typed_on_a_terminal(project: Callable[..., Project]) -> None:
-    shop = project("b")
-    code, said = terminal(shop, b"shop\n", "release")
+def test_the_name_is_typed_on_a_terminal(scene: Callable[..., Project]) -> None:
+    shop = scene("certified")
+    code, said = terminal(shop, b"shop\n", "promote")
     assert code == 0, said
     assert "Type shop to go on:" in said and "1 migration" in said
 
 
 @pytest.mark.parametrize(("answer", "code"), [(b"shpo\n", 3), (b"\x03", 130), (b"\n", 3)])
-def test_anything_else_leaves_production_alone(project: Callable[..., Project], answer: bytes, code: int) -> None:
-    shop = project("b")
+def test_anything_else_leaves_production_alone(scene: Callable[..., Project], answer: bytes, code: int) -> None:
+    shop = scene("certified")
     before = shop.fingerprint()
-    found, said = terminal(shop, answer, "release")
+    found, said = terminal(shop, answer, "promote")
     assert found == code, said
     assert shop.fingerprint() == before
     assert shop.query("SHOW default_transaction_read_only") == [("off",)]

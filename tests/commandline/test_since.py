@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.conftest import Project
 from tests.support.project import begin, ended
@@ -59,6 +61,7 @@ def test_rows_written_since_come_along(scene: Callable[..., Project]) -> None:
     assert shop.query("SELECT count(*), count(session_id) FROM lessons_booking") == [(1050, 1050)]
 
 
+@pytest.mark.slow
 def test_a_partial_copy_of_what_was_written_since_is_noticed(project: Callable[..., Project]) -> None:
     copy = (
         "create table lessons_session (id bigint primary key, title varchar(100), teacher_id bigint);"
@@ -77,13 +80,14 @@ def test_a_partial_copy_of_what_was_written_since_is_noticed(project: Callable[.
     assert shop.query("SELECT count(*) FROM lessons_lesson") == [(1050,)]
 
 
-def test_a_dump_that_was_cut_off_is_never_sealed(project: Callable[..., Project]) -> None:
-    shop = project("b")
-    write(shop, "INSERT INTO lessons_teacher(name) SELECT md5(n::text) FROM generate_series(1, 300000) n")
-    process = begin(shop, "last-backup.dump", "release", "--confirm=shop")
+@pytest.mark.slow
+def test_a_dump_that_was_cut_off_is_never_sealed(scene: Callable[..., Project]) -> None:
+    shop = scene("certified")
+    write(shop, "INSERT INTO lessons_teacher(name) SELECT md5(n::text) FROM generate_series(1, 100000) n")
+    process = begin(shop, "last-backup.dump", "promote", "--confirm=shop")
     partial = shop.folder / "backups/shop/backups"
     while not list(partial.glob("*_last.partial/dump/toc.dat")) and process.poll() is None:
-        pass
+        time.sleep(0.001)
     process.kill()
     ended(process)
     resumed = shop.inv("resume", "--json", "--confirm=shop")
@@ -93,6 +97,7 @@ def test_a_dump_that_was_cut_off_is_never_sealed(project: Callable[..., Project]
     assert shop.query("SELECT count(*) FROM lessons_lesson") == [(1000,)]
 
 
+@pytest.mark.slow
 def test_undo_twice_does_not_reach_back_further(scene: Callable[..., Project]) -> None:
     shop = scene("released")
     steps(shop, "rollback --backup=latest --confirm=shop", "backup")
@@ -140,11 +145,8 @@ def test_a_stop_between_two_migrations_is_told_and_can_be_resumed(project: Calla
     assert shop.query("SELECT 1 FROM django_migrations WHERE name = '0003_gate'")
 
 
-def test_a_freeze_that_was_lifted_meanwhile_stops_the_resume(project: Callable[..., Project]) -> None:
-    shop = project("b")
-    process = begin(shop, "promote.fingerprint_before", "release", "--confirm=shop")
-    process.kill()
-    ended(process)
+def test_a_freeze_that_was_lifted_meanwhile_stops_the_resume(scene: Callable[..., Project]) -> None:
+    shop = scene("interrupted")
     run = shop.inv("runs", "--json").events[-1]["run"]
     steps(shop, "unfreeze --confirm=shop")
     resumed = shop.inv("resume", f"--run={run}", "--json", "--confirm=shop")
@@ -152,4 +154,4 @@ def test_a_freeze_that_was_lifted_meanwhile_stops_the_resume(project: Callable[.
     assert "not so any more: production is frozen" in resumed.outcome["reason"]
     assert not shop.query("SELECT 1 FROM django_migrations WHERE name = '0002_session'")
     status = shop.inv("status").out
-    assert "release" in status and "unfreeze" in status
+    assert "promote" in status and "unfreeze" in status

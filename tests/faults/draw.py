@@ -11,7 +11,7 @@ import os
 import subprocess
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeVar
 
@@ -58,6 +58,11 @@ class Draw:
 def drawn() -> Draw:
     """The draw of this process, by its environment."""
     return _read(os.environ.get("OPS_FAULTS", ""), os.environ.get("OPS_FAULTS_COMMIT", ""))
+
+
+def share_of(name: str) -> Draw:
+    """The draw of this commit whose share a variable gives, as ``1/2``; everything where it is not set."""
+    return replace(drawn(), of=int(os.environ.get(name, "").partition("/")[2] or 0))
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 import yaml
 
 from ops.engine import beside
+from ops.engine.machine import LATE
 from tests.commandline.test_pages import paste
 from tests.conftest import Project
 from tests.pgbackrest.conftest import Cluster
@@ -124,13 +124,11 @@ def _restoring(cluster: Cluster) -> list[tuple[int, str]]:
 
 def test_one_run_at_a_time_works_there(cluster: Cluster, far: Project, made: str) -> None:
     holder = beside.Folder("shop", str(cluster.aside), "")
-    holder.hold(0)
+    holder.hold(LATE)
     try:
         refused(far.inv("drill", f"--backup={made}"), "another run is restoring into")
     finally:
-        for path, handle in list(beside._held.items()):
-            os.close(handle)
-            del beside._held[path]
+        beside.release()
     assert far.inv("undo").code == 0
     done = far.inv("drill", f"--backup={made}")
     assert done.code == 0, done.out + done.err

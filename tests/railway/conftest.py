@@ -88,8 +88,10 @@ def state(production: str, test: str, head: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def rail(project: Callable[..., Project], tmp_path: Path) -> Callable[..., Rail]:
-    """Makes a project whose databases the fake's variables lead to."""
+def rail(project: Callable[..., Project], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rail]:
+    """Makes a project whose databases the fake's variables lead to. The fake is asked again sooner than Railway."""
+    for tools in ("railway", "volume"):
+        monkeypatch.setattr(f"ops.tools.{tools}.PAUSE", 0.2)
 
     def make(variant: str, **target: object) -> Rail:
         shop = project(variant, **target)

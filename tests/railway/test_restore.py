@@ -63,6 +63,7 @@ def test_the_backup_is_live_and_what_was_written_since_is_in_the_last_dump(backe
     assert undone.code == 3 and f"inv rollback --backup={run}_safety" in undone.out, undone.out
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_asks_for_no_second_restore(backed_up: Rail) -> None:
     on, shop = backed_up, backed_up.project
     on.change(faults=["kills-its-caller"])
@@ -85,6 +86,7 @@ def test_what_railway_refuses_is_taken_back_whole(backed_up: Rail) -> None:
     assert shop.query(SINCE) == [(1,)]
 
 
+@pytest.mark.slow
 def test_what_is_staged_already_or_typed_wrong_changes_nothing(backed_up: Rail) -> None:
     on, shop = backed_up, backed_up.project
     done = shop.inv("railway-restore", "--backup=bak-9", "--confirm=shop")
@@ -110,6 +112,7 @@ def test_what_is_staged_already_or_typed_wrong_changes_nothing(backed_up: Rail) 
     assert "may not be asked" in shop.inv("tool.check-unstaged", "--target=shop").out
 
 
+@pytest.mark.slow
 def test_a_database_that_does_not_answer_needs_a_word(backed_up: Rail) -> None:
     shop = backed_up.project
     name = shop.production.rsplit("/", 1)[1]
@@ -146,6 +149,7 @@ def test_what_railway_says_it_did_is_looked_at(backed_up: Rail) -> None:
     assert shop.query(SINCE) == [(1,)]
 
 
+@pytest.mark.slow
 def test_a_server_that_went_back_on_the_same_volume_counts(backed_up: Rail) -> None:
     shop = backed_up.project
     file = shop.folder / "v.json"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.railway.conftest import Rail
 
 
+@pytest.mark.slow
 def test_a_pin_locks_railways_own_backup_and_holds_where_the_plan_has_none(rail: Callable[..., Rail]) -> None:
     on = rail("b")
     file = on.project.folder / "inventory.yaml"

@@ -89,6 +89,7 @@ def test_a_dump_of_the_container_is_restored_and_equal(rail: Make) -> None:
     assert password not in json.dumps(on.calls) + done.out + done.err
 
 
+@pytest.mark.slow
 def test_with_an_older_client_it_is_backed_up_and_told_what_a_restore_needs(
     rail: Make, server: Server, tmp_path: Path
 ) -> None:

@@ -95,7 +95,11 @@ def interrupted(ssh: object, line: str, sent: str, after: float) -> list[str]:
     return lines
 
 
-def test_ctrl_c_ends_the_program_there_with_all_it_started(login: Login, tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_program_there_with_all_it_started(
+    login: Login, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a shell starts in the background does not hear Ctrl-C, and is ended after that time.
+    monkeypatch.setattr("ops.ssh.GRACE", (1.0, 5.0))
     ssh, mark = login.ssh(), tmp_path / "alive"
     words = f"while :; do date >> {mark}; sleep 0.1; done & while :; do sleep 0.1; done"
     one = Shell(("sh", "-c", words), "", host=HOST)

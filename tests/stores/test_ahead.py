@@ -151,6 +151,7 @@ def test_nobody_who_waits_is_the_end_of_it(tmp_path: Path, gone: str) -> None:
             one.wait()
 
 
+@pytest.mark.slow
 def test_a_backup_that_was_sent_meanwhile_comes_back_on_another_machine(
     sealed: State, buckets: Buckets, tmp_path: Path
 ) -> None:
@@ -164,6 +165,7 @@ def test_a_backup_that_was_sent_meanwhile_comes_back_on_another_machine(
     assert shop.query("SELECT count(*) FROM ballast") == [(ROWS,)]
 
 
+@pytest.mark.slow
 def test_a_dump_does_not_fail_where_the_store_is_away_meanwhile(sealed: State, at: Line) -> None:
     shop = sealed("sealed")
     shop.env["OPS_AHEAD"] = "0"

@@ -25,6 +25,7 @@ def readable(folder: Path) -> list[str]:
     return [str(path) for path in files if any(word in path.read_bytes() for word in READABLE)]
 
 
+@pytest.mark.slow
 def test_a_machine_with_store_inventory_and_identity_takes_a_release_back_and_nothing_readable_is_kept(
     sealed: State, key: Path, tmp_path: Path
 ) -> None:

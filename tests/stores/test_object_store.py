@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import psycopg
+import pytest
 
 from ops.lock import RunLock
 from ops.store import Store
@@ -203,6 +204,7 @@ def test_two_machines_do_not_go_on_with_one_run(state: State) -> None:
     assert [path for path in folder.iterdir() if path.suffix == ".diverged"]
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_does_not_stop_the_way_back(sealed: State, at: Line) -> None:
     shop = sealed("sealed_and_released")
     at.sever()

@@ -133,6 +133,7 @@ def begin(shop: Project, step: str, *words: str) -> subprocess.Popen[str]:
     """Start ``inv`` in a process of its own, and return when its journal says that a step has begun."""
     journals = "backups/shop/runs/*/journal.jsonl"
     known = {path: path.stat().st_size for path in shop.folder.glob(journals)}
+    read = dict(known)
     process = subprocess.Popen(
         shop.command(*words),
         cwd=shop.folder,
@@ -147,6 +148,9 @@ def begin(shop: Project, step: str, *words: str) -> subprocess.Popen[str]:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         for journal in shop.folder.glob(journals):
+            if (size := journal.stat().st_size) == read.get(journal):
+                continue
+            read[journal] = size
             if f'"step": "{step}", "status": "begun"' in journal.read_text()[known.get(journal, 0) :]:
                 return process
         time.sleep(0.002)

@@ -48,3 +48,11 @@ def test_what_a_dead_process_left_goes(place: Path) -> None:
     left.mkdir()
     assert World(load(place / "project" / "inventory.yaml")).private.is_dir()
     assert not left.exists()
+
+
+def test_what_a_process_that_we_can_not_see_works_with_stays(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private, "_alive", lambda pid: False)  # as in a container that shares our temporary files
+    first = private.private_folder()
+    second = private.private_folder()
+    assert first.is_dir() and second.is_dir()
+    assert [path.name for path in (place / "tmp").glob(".*")] == []
