@@ -48,6 +48,7 @@ def failing(project: Callable[..., Project], step: str, **more: object) -> tuple
     return shop, code, words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", slow_but("promote.migrate", *FAILURES))
 def test_the_command_that_is_offered_takes_production_back(project: Callable[..., Project], step: str) -> None:
     shop, code, words = failing(project, step)
@@ -98,6 +99,7 @@ def test_with_auto_rollback_production_is_as_before(project: Callable[..., Proje
     assert "auto-rollback" in status and "takes writes" in status and "kept:" in status, status
 
 
+@pytest.mark.slow
 def test_where_nothing_is_applied_the_release_is_taken_back(project: Callable[..., Project]) -> None:
     shop = project("b", freeze="always")
     not_at_all(shop)

@@ -59,6 +59,7 @@ def test_a_refused_loss_is_drafted_filled_in_and_promoted(project: Callable[...,
     assert not shop.query("SELECT FROM pg_class WHERE relname = 'lessons_lesson'")
 
 
+@pytest.mark.slow
 def test_more_than_declared_and_what_did_not_happen_are_refused(project: Callable[..., Project]) -> None:
     shop = project(DROP, checks=[])
     path = declare(shop, DECLARED.replace("lost: 1000", "lost: 999", 1))

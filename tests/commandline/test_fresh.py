@@ -49,6 +49,7 @@ def heard() -> Iterator[Heard]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield found
     server.shutdown()
+    server.server_close()
 
 
 def age(shop: Project, days: float) -> None:

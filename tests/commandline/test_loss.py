@@ -352,7 +352,9 @@ def test_undo_tells_what_was_written_to_the_restored_database(scene: Callable[..
 
 
 @pytest.mark.parametrize("word", ["resume", "undo"])
-@pytest.mark.parametrize("step", ["rollback.freeze", "rollback.recount", "rollback.unfreeze"])
+@pytest.mark.parametrize(
+    "step", quick(["rollback.freeze", "rollback.recount", "rollback.unfreeze"], "rollback.unfreeze")
+)
 def test_a_frozen_rollback_that_was_killed_lets_write_in_the_end(
     scene: Callable[..., Project], step: str, word: str
 ) -> None:

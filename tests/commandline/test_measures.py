@@ -139,6 +139,7 @@ def test_a_lock_of_a_moment_and_a_lock_that_sleeps(renamed: Callable[..., Projec
     assert len(detail.splitlines()) <= 6
 
 
+@pytest.mark.slow
 def test_rows_of_the_run_are_counted_exactly(renamed: Callable[..., Project]) -> None:
     shop = renamed()
     slow = later(shop, 3, "slow", NOTHING)
@@ -221,6 +222,7 @@ def test_a_concurrent_index_keeps_nobody_waiting(renamed: Callable[..., Project]
     assert found["total"]["growth"] > 1_000_000
 
 
+@pytest.mark.slow
 def test_a_migration_that_fails_is_named_with_the_measures_so_far(renamed: Callable[..., Project]) -> None:
     shop = renamed()
     good = later(shop, 3, "update", "migrations.RunPython(update)")

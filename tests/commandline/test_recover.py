@@ -11,6 +11,7 @@ import pytest
 
 from tests.commandline.test_salvage import REUSED, SINCE, incident
 from tests.conftest import Project
+from tests.support.tiers import quick
 
 ASKS = ("rollback", "salvage", "release")
 
@@ -39,9 +40,8 @@ def follow(shop: Project, commands: list[str]) -> None:
             subprocess.run(words, cwd=shop.folder, check=True)
 
 
-@pytest.mark.parametrize(
-    "since", [pytest.param(SINCE, id="new keys"), pytest.param(REUSED, id="keys used again", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("since", [pytest.param(SINCE, id="new keys"), pytest.param(REUSED, id="keys used again")])
 def test_the_guides_way_ends_with_all_lessons_and_what_was_written_since(
     project: Callable[..., Project], since: tuple[str, ...]
 ) -> None:
@@ -67,7 +67,7 @@ def test_the_guides_way_ends_with_all_lessons_and_what_was_written_since(
     ]
 
 
-@pytest.mark.parametrize("variant", ["a", "d"])
+@pytest.mark.parametrize("variant", quick(["a", "d"], "a"))
 def test_the_short_way_brings_the_rows_back_into_what_is_live(project: Callable[..., Project], variant: str) -> None:
     shop = project(variant)
     incident(shop, *SINCE)

@@ -99,6 +99,7 @@ INSERT INTO sitzt SELECT n, 'H' || n % 3, n FROM generate_series(1, 100) n;
 """
 
 
+@pytest.mark.slow
 def test_what_went_with_a_row_comes_back_with_it(project: Callable[..., Project]) -> None:
     shop = project("b")
     shop.query(LINKS)

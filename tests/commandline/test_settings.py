@@ -14,6 +14,7 @@ import pytest
 
 from ops.embedded import Server
 from tests.conftest import Project, admin
+from tests.support.tiers import quick
 
 SQL_ADD = 'migrations.AddField("lesson", "note", models.TextField(null=True))'
 
@@ -55,15 +56,18 @@ def test_an_unhealthy_deployment_is_not_done(scene: Callable[..., Project]) -> N
 
 @pytest.mark.parametrize(
     ("freeze", "operations", "frozen"),
-    [
-        ("auto", SQL_ADD, False),
-        ("always", SQL_ADD, True),
-        ("never", 'migrations.RenameModel("Lesson", "Session")', False),
-    ],
+    quick(
+        [
+            ("auto", SQL_ADD, False),
+            ("always", SQL_ADD, True),
+            ("never", 'migrations.RenameModel("Lesson", "Session")', False),
+        ],
+        "auto",
+    ),
 )
-def test_freeze(scene: Callable[..., Project], freeze: str, operations: str, frozen: bool) -> None:
-    shop = scene("certified", operations, freeze=freeze, checks=[])
-    assert ("promote.freeze" in steps(shop, "promote")) is frozen
+def test_freeze(project: Callable[..., Project], freeze: str, operations: str, frozen: bool) -> None:
+    shop = project(operations, freeze=freeze, checks=[])
+    assert ("promote.freeze" in steps(shop, "release")) is frozen
 
 
 def test_a_closed_window_is_refused_before_production(scene: Callable[..., Project]) -> None:

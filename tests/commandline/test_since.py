@@ -53,6 +53,7 @@ def test_rows_written_since_into_a_table_that_is_dropped_stop_the_promotion(proj
     assert shop.query("SHOW default_transaction_read_only") == [("off",)]
 
 
+@pytest.mark.slow
 def test_rows_written_since_come_along(scene: Callable[..., Project]) -> None:
     shop = scene("certified", "loop")
     write(shop, "INSERT INTO lessons_lesson(title, teacher_id) SELECT 'new ' || n, 1 FROM generate_series(1, 50) n")

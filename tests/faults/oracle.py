@@ -58,7 +58,7 @@ class Oracle:
         wanted = {0, *([INTERRUPTED] if blows & SIGNALLED else []), *([FAILED, REFUSED] if blows - SIGNALLED else [])}
         self.expect(done.code in wanted, f"exit code {done.code}, not one of {wanted}")
         if done.code:
-            last = re.split(r"^(?=(?:FAILED|REFUSED|INTERRUPTED)  shop: \S)", text, flags=re.M)
+            last = re.split(r"^(?=(?:FAILED|REFUSED|INTERRUPTED)  shop(?:-test)?: \S)", text, flags=re.M)
             self.expect(len(last) == 2, "no outcome, or two")
             self.expect(re.search(r"^Stands: \S", last[-1], re.M), "not said what stands")
             self.expect(re.search(r"^Try: .*inv ", last[-1], re.M), "not said what to type")

@@ -75,6 +75,7 @@ def test_a_run_that_was_killed_asks_for_no_second_restore(backed_up: Rail) -> No
     assert on.state["restores"] == 1 and shop.query(SINCE) == [(0,)] and not frozen(on)
 
 
+@pytest.mark.slow
 def test_what_railway_refuses_is_taken_back_whole(backed_up: Rail) -> None:
     on, shop = backed_up, backed_up.project
     on.change(faults=["ha-cluster"])

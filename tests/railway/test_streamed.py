@@ -26,6 +26,7 @@ from ops.streamed import Wanted, receive
 from tests.commandline.test_pages import paste
 from tests.conftest import ROOT, Project, psql_env
 from tests.railway.conftest import FAKE, Rail, state
+from tests.support.tiers import quick
 
 Make = Callable[..., Rail]
 OVER = railway.ssh_words(Place("prj-1", "env-p", "svc-db"))
@@ -147,7 +148,7 @@ def test_the_page_does_the_same(rail: Make) -> None:
     assert (made / "dump").read_bytes()[:5] == b"PGDMP"
 
 
-@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("encrypted", quick([False, True], False))
 def test_what_was_cut_off_is_no_backup_and_resume_ends_it(rail: Make, encrypted: bool) -> None:
     recipient = str(pyrage.x25519.Identity.generate().to_public())
     on = in_container(rail, **({"encrypt": {"recipients": [recipient]}} if encrypted else {}))

@@ -169,6 +169,7 @@ def test_doctor_says_whether_the_store_answers(shop_in: Shop, place_of: PlaceOf,
 # --- a run on two machines -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_here_is_resumed_there_and_by_one_at_a_time(sealed: State, tmp_path: Path) -> None:
     shop = sealed("sealed_and_killed")
     other = elsewhere(shop, tmp_path / "elsewhere")

@@ -18,6 +18,7 @@ from tests.stores import azure, google
 from tests.stores.conftest import elsewhere
 from tests.stores.places import SSH, Place
 from tests.stores.test_store_told import WRONGS
+from tests.support.tiers import quick
 
 Shop = Callable[..., Project]
 PlaceOf = Callable[[str], Place]
@@ -49,7 +50,7 @@ def private(place: Place, shop: Project, said: str) -> None:
 # --- a smoke test each -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["file", "azure", "google", SSH])
+@pytest.mark.parametrize("kind", quick(["file", "azure", "google", SSH], "file"))
 def test_a_backup_there_is_listed_and_taken_back_on_another_machine(
     place_of: PlaceOf, shop_in: Shop, tmp_path: Path, kind: str
 ) -> None:

@@ -126,6 +126,8 @@ def project_env(server: Server, production: str, test: str, *, quick: bool = Tru
     env |= {"PATH": path, "PYTHONPATH": str(ROOT), "DATABASE_URL": production, "TEST_DATABASE_URL": test}
     # As if the environment that the tests run in were active: what stands before it on PATH stays before it.
     env["VIRTUAL_ENV"] = sys.prefix
+    # The application's few modules are compiled as quickly as they are written, and its folder stays as it is.
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
     return launcher().environ(env) if quick else env
 
 
