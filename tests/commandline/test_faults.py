@@ -71,12 +71,12 @@ def test_an_interrupted_clone_says_how_to_go_on(project: Callable[..., Project],
 
 def test_a_second_operator_is_told_who_is_at_work(project: Callable[..., Project]) -> None:
     shop = project("b")
-    with psycopg.connect(shop.production) as holder:
-        holder.execute("LOCK TABLE lessons_teacher IN ACCESS EXCLUSIVE MODE")  # the dump waits
-        process = begin(shop, "backup.dump", "backup")
-        second = shop.inv("release", "--json", "--confirm=shop")
+    process = begin(shop, "backup.dump", "clone-prod-to-test")
+    process.send_signal(signal.SIGSTOP)
+    second = shop.inv("release", "--json", "--confirm=shop")
+    process.send_signal(signal.SIGCONT)
     assert second.code == 3, second.out + second.err
-    assert "another run is at work: backup" in second.outcome["reason"]
+    assert "another run is at work: clone-prod-to-test" in second.outcome["reason"]
     assert ended(process).code == 0
 
 
