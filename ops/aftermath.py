@@ -13,6 +13,7 @@ from typing import Protocol
 from ops import console, journal
 from ops.bind import bind
 from ops.errors import OpsError
+from ops.execute import Executor
 from ops.journal import Event, Journal, State, now
 from ops.plan import Plan, make_plan
 from ops.procedures.auto_rollback import auto_rollback
@@ -52,12 +53,14 @@ def take_back(world: World, plan: Plan, state: State, error: OpsError, screen: c
         return _told(
             world, plan, error, screen, "not taken back: production does not answer", f"inv resume --run={c.run}"
         )
-    if not done:
+    if not done and _left_nothing(world, plan, state, screen):
         screen.text(f"\n{c.target}: --auto-rollback: no migration is applied, so the release is taken back")
         work(plan, "", state, undo=True)
         return _told(
             world, plan, error, screen, "taken back: no migration was applied, and production takes writes again"
         )
+    if not done:
+        screen.text(f"\n{c.target}: no migration is recorded, but production is not proved to be as before")
     if UNFREEZE in state.touched:
         why = "not taken back by itself: production may take writes again, so rows could be lost"
         return _told(world, plan, error, screen, why, f"inv resume --run={c.run}")
@@ -65,6 +68,21 @@ def take_back(world: World, plan: Plan, state: State, error: OpsError, screen: c
         why = "not taken back by itself: production was not frozen before its last backup, so rows could be lost"
         return _told(world, plan, error, screen, why, rollback_hint(c))
     return _roll_back(world, plan, error, screen, work)
+
+
+def _left_nothing(world: World, plan: Plan, state: State, screen: console.Console) -> bool:
+    """Whether it is proved that the migrations left nothing on production; where none was begun, they did not."""
+    planned = next(one for one in plan.steps if one.name == MIGRATE)
+    if MIGRATE not in state.touched or planned.untouched is None:
+        return True
+    executor = Executor(world, plan.inputs, world.inventory.path(plan.inputs.run_folder), state.facts, screen.show)
+    try:
+        world.memo.clear()
+        for command in planned.untouched.commands:
+            executor.execute(command, planned.untouched.check.name, lambda _: None)
+    except OpsError:
+        return False
+    return True
 
 
 def _roll_back(world: World, plan: Plan, error: OpsError, screen: console.Console, work: Work) -> int:

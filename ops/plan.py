@@ -30,6 +30,7 @@ class PlannedStep:
     proof: PlannedCheck | None
     undo: tuple[Command, ...]
     untouched: PlannedCheck | None
+    repeatable: tuple[PlannedCheck, ...] = ()
 
     @property
     def name(self) -> str:
@@ -118,11 +119,16 @@ def _bind(step: Step, inputs: Inputs) -> PlannedStep:
         step,
         inputs,
         commands(step.act, inputs),
-        tuple(PlannedCheck(gate, commands(gate.act, inputs)) for gate in step.gates),
-        PlannedCheck(step.proof, commands(step.proof.act, inputs)) if step.proof else None,
+        tuple(_planned(gate, inputs) for gate in step.gates),
+        _planned(step.proof, inputs) if step.proof else None,
         commands(step.undo, inputs),
-        PlannedCheck(step.untouched, commands(step.untouched.act, inputs)) if step.untouched else None,
+        _planned(step.untouched, inputs) if step.untouched else None,
+        tuple(_planned(one, inputs) for one in step.repeatable),
     )
+
+
+def _planned(one: Check, inputs: Inputs) -> PlannedCheck:
+    return PlannedCheck(one, commands(one.act, inputs))
 
 
 def _check(planned: PlannedCheck) -> dict[str, object]:

@@ -229,7 +229,26 @@ class Runner:
                 f"{planned.inputs.target}: {planned.name} was interrupted, and doing it twice is not safe",
                 f"inv undo --run={self.plan.inputs.run}",
             )
+        if wrong := self._unrepeatable(planned):
+            raise Refused(
+                f"{planned.inputs.target}: {planned.name} was interrupted, and doing it again could do a part of it "
+                f"twice: {wrong.message}",
+                planned.step.on_failure(planned.inputs) if planned.step.on_failure else wrong.hint,
+            )
         return True
+
+    def _unrepeatable(self, planned: PlannedStep) -> OpsError | None:
+        """Why a step's commands may not run once more; None where they may.
+
+        Raises:
+            Unreachable: the server could not be asked.
+        """
+        wrong = None
+        for one in planned.repeatable:
+            self.world.memo.clear()
+            if (wrong := self._answer(one)) is None:
+                return None
+        return wrong
 
     def _do(self, planned: PlannedStep) -> None:
         self._said = ""
@@ -260,6 +279,8 @@ class Runner:
             except StepFailed as error:
                 if pause is None or not lock_wait(error.message):
                     raise
+                if wrong := self._unrepeatable(planned):
+                    raise StepFailed(f"{error.message}; not tried again: {wrong.message}", error.hint) from None
                 self.show({"event": "note", "step": planned.name, "text": f"{error.message}; again in {pause:g} s"})
                 time.sleep(pause)
 

@@ -75,6 +75,7 @@ class Step:
         reads: it changes nothing but its own report.
         untouched: for a final step that failed: the check that it left no trace, so that undo may go on.
         again: redoing it is safe, also after it was interrupted.
+        repeatable: where that depends on what was done: one of these checks must hold before its commands run again.
         fact: the name under which its output is known to later steps.
         confirm: the operator types the target's name before it.
         doubted: says of the facts that are known by then whether the operator is asked again, who was asked before.
@@ -101,6 +102,7 @@ class Step:
     reads: bool = False
     untouched: Check | None = None
     again: bool = False
+    repeatable: tuple[Check, ...] = ()
     fact: str = ""
     confirm: bool = False
     doubted: Callable[[Mapping[str, str]], bool] = lambda _: False

@@ -120,6 +120,7 @@ TOOLS = {
         "Say what production has of a release that did not end well, and what to type.",
         "target name run backup_id frozen",
     ),
+    "check-atomic": ("Say whether the first migration that is left is one transaction.", "target database_of"),
     "check-as-before": ("Prove that production is what it was right before a release.", "before after"),
     "same-tables": ("Compare some tables of two fingerprints.", "before after tables"),
     "salvage-count": ("Count what a salvage would bring back, and what not.", SALVAGE),

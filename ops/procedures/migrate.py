@@ -71,6 +71,12 @@ def certificate_holds(c: Inputs) -> Command:
     return Tool("check-certificate", {"target": c.target, "name": c.certificate})
 
 
+@check("The migration in which it stopped is one transaction", "inv clone-prod-to-test")
+def stopped_in_transaction(c: Inputs) -> Command:
+    """Done in part, and then again, the clone would not be what production becomes."""
+    return Tool("check-atomic", {"target": c.target, "database_of": c.test})
+
+
 def drop_before(c: Inputs) -> Command:
     """The copy goes; it carries our mark."""
     return Query("drop_database.sql", c.test, "postgres", {"name": c.before, "marker": "generalprobe clone "})
@@ -103,6 +109,7 @@ def keep_before(c: Inputs) -> Command:
     proof=clone_is_migrated,
     stays="The clone is a throw-away: `inv clone-prod-to-test` makes a fresh one.",
     again=True,
+    repeatable=(stopped_in_transaction,),
     watch=measure,
 )
 def migrate(c: Inputs) -> list[Command]:

@@ -8,7 +8,7 @@ from ops.inputs import Inputs
 from ops.procedures.backup import backup, backup_is_whole, in_store, is_production
 from ops.procedures.health import deploy_words, is_healthy
 from ops.procedures.migrate import certificate_holds
-from ops.step import Procedure, check
+from ops.step import Procedure, check, commands
 
 FROZEN = "production is frozen: reading works, writing is refused"
 IF_FROZEN = "Only where production is frozen: when a migration does more than add, or with `freeze: always`."
@@ -110,6 +110,28 @@ def is_migrated(c: Inputs) -> Command:
     return manage(c, c.target, "migrate", "--check")
 
 
+@check("The migration in which it stopped is one transaction")
+def is_atomic(c: Inputs) -> Command:
+    """What fails in one transaction leaves nothing, so it may be tried again."""
+    return Tool("check-atomic", {"target": c.target, "database_of": c.target})
+
+
+@check("Production is what it was right before the migrations")
+def is_as_before(c: Inputs) -> list[Command]:
+    """Every table row for row, the schema and every sequence; that no migration is recorded shows nothing."""
+    now = f"{c.run_folder}/production-now.jsonl"
+    given = {"before": f"{c.run_folder}/production-before.jsonl", "after": now}
+    return [Query("fingerprint.sql", c.target, output=now), Tool("check-as-before", given)]
+
+
+@check("The migrations left nothing on production")
+def left_nothing(c: Inputs) -> list[Command]:
+    """A migration that is not one transaction can be done in part and not be recorded. Where nobody writes, production
+    is compared; where users do, only a transaction is sure to have left nothing."""
+    checks = (is_as_before,) if c.frozen else (certificate_holds, is_atomic)
+    return [command for one in checks for command in commands(one.act, c)]
+
+
 @check("The way back was restored, proved and timed in the rehearsal", "inv release")
 def way_back_is_proved(c: Inputs) -> Command:
     """A plan that was never tried is a hope."""
@@ -178,9 +200,10 @@ def hold(c: Inputs) -> Command:
     proof=is_migrated,
     final="Migrations are not run backwards: that would bring tables back empty. The way back is the backup: "
     "`inv rollback`, which loses nothing while production is frozen.",
-    untouched=certificate_holds,
+    untouched=left_nothing,
     data="production was migrated",
     again=True,
+    repeatable=(is_atomic, is_as_before),
     confirm=True,
     retries=lambda c: c.retries,
     on_failure=rollback_hint,

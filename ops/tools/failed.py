@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ops import certificate, fingerprint
-from ops.errors import DataDiffers
-from ops.probes import applied, target_folder
+from ops.errors import DataDiffers, OpsError, Refused
+from ops.probes import applied, probe, target_folder
 from ops.tools.registry import tool
 from ops.world import World
 
@@ -16,15 +16,46 @@ def applied_of(world: World, target: str, name: str) -> tuple[list[str], list[st
     return [m for m in pending if m in have], [m for m in pending if m not in have]
 
 
+def in_parts(world: World, target: str, database_of: str) -> str:
+    """The first migration that is left, where it is not one transaction: a part of it may be done. Empty otherwise."""
+    left = probe(world, target, database_of)["pending"]
+    return str(left[0]["name"]) if left and not left[0]["atomic"] else ""
+
+
+def _may_be_in_parts(world: World, target: str, left: list[str]) -> str:
+    """The same in words, and where the application can't be asked."""
+    try:
+        stopped = in_parts(world, target, target)
+    except OpsError:
+        return f"{left[0]} may not be one transaction"
+    return stopped and f"{stopped} is not atomic"
+
+
+@tool
+def check_atomic(world: World, *, target: str, database_of: str) -> str:
+    """Say whether the first migration that is left on a database is one transaction."""
+    if name := in_parts(world, target, database_of):
+        raise Refused(f"{name} is not atomic, so a part of it may be applied", f"inv status --target={target}")
+    return "what failed was one transaction"
+
+
 @tool
 def explain_promotion(world: World, *, target: str, name: str, run: str, backup_id: str, frozen: str) -> str:
     """Say what production has of a promotion that did not end well, and what to type."""
     done, left = applied_of(world, target, name)
     go_on = f"inv resume --run={run} --target={target}"
+    if not done and (stopped := _may_be_in_parts(world, target, left)):
+        return (
+            f"no migration of this release is recorded on production ({len(left)} left), but {stopped}: a part of it "
+            f"may be applied\n"
+            f"Try: inv rollback --target={target} --backup={backup_id}   # brings back what was before the migrations\n"
+            f"Try: inv undo --run={run} --target={target}   # only where production is proved to be as before"
+        )
     if not done:
         writes = " and lets production take writes again" if frozen == "yes" else ""
         return (
-            f"no migration of this release is applied on production ({len(left)} left): data and schema are as before\n"
+            f"no migration of this release is applied on production ({len(left)} left), and what failed was one "
+            f"transaction\n"
             f"Try: {go_on}   # tries again\n"
             f"Try: inv undo --run={run} --target={target}   # takes the release back{writes}"
         )

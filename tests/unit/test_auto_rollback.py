@@ -76,6 +76,8 @@ class Bench:
     world: World
     out: io.StringIO = field(default_factory=io.StringIO)
     has: tuple[str, ...] | BaseException = (FIRST,)
+    left: OpsError | None = None
+    atomic: bool = True
     unbound: BaseException | None = None
     way_back: OpsError | None = None
     asked: list[tuple[Any, ...]] = field(default_factory=list)
@@ -91,6 +93,13 @@ class Bench:
 
     def applied(self, *_: object) -> tuple[str, ...]:
         return raising(self.has) if isinstance(self.has, BaseException) else self.has
+
+    def probe(self, *_: object) -> dict[str, Any]:
+        return {"pending": [{"name": name, "atomic": self.atomic} for name in BOTH if name not in self.applied()]}
+
+    def execute(self, *_: object) -> str:
+        """What proves that the migrations left nothing."""
+        return raising(self.left) if self.left else ""
 
     def bind(self, *asked: Any) -> Inputs:
         self.asked.append(asked[1:])
@@ -137,6 +146,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     certificate.write(tmp_path / "backups/shop", CERTIFICATE)
     append(made.folder, HEADER)
     monkeypatch.setattr("ops.tools.failed.applied", made.applied)
+    monkeypatch.setattr("ops.tools.failed.probe", made.probe)
+    monkeypatch.setattr(aftermath, "Executor", lambda *_: made)
     monkeypatch.setattr(aftermath, "bind", made.bind)
     return made
 
@@ -229,6 +240,14 @@ def test_where_the_plan_froze_nothing_the_migrations_are_undone_or_left(bench: B
         assert bench.take(OPEN, stopped(OPEN, "promote.migrate")) == 4
         assert bench.way == way
     assert bench.events[-1]["hint"] == f"inv rollback --target=shop --backup={INPUTS.backup}"
+
+
+def test_what_is_not_recorded_and_not_proved_to_be_as_before_is_not_undone(bench: Bench) -> None:
+    bench.has, bench.left = (), DataDiffers("a row more")
+    assert bench.take() == 4 and bench.way == "rollback"
+    bench.worked.clear()
+    assert bench.take(OPEN, stopped(OPEN, "promote.migrate")) == 4 and bench.way == "none"
+    assert "no migration is recorded, but production is not proved to be as before" in bench.out.getvalue()
 
 
 # --- what is done ----------------------------------------------------------------------------------------------------

@@ -252,7 +252,7 @@ def test_it_is_a_rollback_that_proves_itself_before_users_write() -> None:
 # --- what production has, and what is offered ------------------------------------------------------------------------
 
 RESUME, ROLLBACK = f"inv resume --run={RUN} --target=shop", f"inv rollback --target=shop --backup={RUN}_last"
-NONE = "no migration of this release is applied on production (2 left): data and schema are as before"
+NONE = "no migration of this release is applied on production (2 left), and what failed was one transaction"
 LOSES_NOTHING = "brings back what was before the migrations, and loses nothing: nobody could write since that backup"
 SET_ASIDE = (
     "brings back what was before the migrations, and first shows what was written since that backup, which is kept "
@@ -278,6 +278,14 @@ def test_it_is_said_what_production_has_and_what_to_type(
     bench.has = has
     given = {"target": "shop", "name": INPUTS.certificate, "run": RUN, "backup_id": f"{RUN}_last", "frozen": frozen}
     assert explain_promotion(bench.world, **given).split("\n") == said
+
+
+def test_what_is_not_one_transaction_may_be_there_in_part(bench: Bench) -> None:
+    bench.has, bench.atomic = (), False
+    given = {"target": "shop", "name": INPUTS.certificate, "run": RUN, "backup_id": f"{RUN}_last", "frozen": "yes"}
+    said, *ways = explain_promotion(bench.world, **given).split("\nTry: ")
+    assert said.endswith(f"{FIRST} is not atomic: a part of it may be applied")
+    assert ways[0].startswith(ROLLBACK) and ways[1].startswith(f"inv undo --run={RUN}") and len(ways) == 2
 
 
 @pytest.mark.parametrize(

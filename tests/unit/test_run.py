@@ -347,6 +347,22 @@ def test_nothing_else_is_tried_again_and_nothing_for_ever(bench: Bench, said: st
     assert bench.log == ["a"] * (1 + (retries == 1))
 
 
+@pytest.mark.usefixtures("no_pauses")
+@pytest.mark.parametrize("holds", ["exit 0", "echo 'a half is done' >&2; exit 1"])
+def test_a_lock_is_waited_for_again_only_where_repeating_is_safe(bench: Bench, holds: str) -> None:
+    both = tuple(Check(name, name, "Why.", sh(script)) for name, script in (("one", "exit 1"), ("two", holds)))
+    one = step("a", act=sh(COUNT, "a", "lock timeout"), retries=lambda _: 5, repeatable=both)
+    if holds == "exit 0":
+        bench.go(one)
+        return
+    with pytest.raises(StepFailed, match="lock timeout.*; not tried again: .*a half is done"):
+        bench.go(one)
+    assert bench.log == ["a"]
+    with pytest.raises(Refused, match="could do a part of it twice"):
+        bench.go(one)
+    assert bench.log == ["a"]
+
+
 def test_lock_waits_are_told_from_other_errors() -> None:
     assert lock_wait("migrate: canceling statement due to lock timeout")
     assert not lock_wait("migrate: canceling statement due to statement timeout")
