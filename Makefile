@@ -3,7 +3,7 @@
 # make test-slow   the tests that take longer: whole releases of many shapes;
 #                  TESTS_SLOW=1/2: every second one of them, the others with the next commit
 # make test-faults   runs that are struck in the middle: every command of every procedure, one blow at each place;
-#                    OPS_FAULTS=1/8: at an eighth of the places, another one with each commit
+#                    OPS_FAULTS=1/12: at a twelfth of the places, another one with each commit
 # make test-all   every test there is, every blow at every place: hours
 # make railway-contract   the flags that are used, held against an installed railway CLI
 # make lint    ruff and mypy

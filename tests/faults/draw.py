@@ -1,6 +1,6 @@
 """Which part of the matrix a commit strikes: the share rotates with the commit's number, the blow with its hash.
 
-``OPS_FAULTS=1/8`` strikes at an eighth of the places, another eighth with each commit; ``OPS_FAULTS=all`` deals every
+``OPS_FAULTS=1/12`` strikes at a twelfth of the places, another twelfth with each commit; ``OPS_FAULTS=all`` deals every
 blow at every place; without it, one blow falls at each place. ``OPS_FAULTS_COMMIT=HASH:NUMBER`` repeats the draw of
 another commit.
 """
