@@ -26,15 +26,15 @@ def steps(shop: Project, *words: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_deploy_and_health_follow_the_data(scene: Callable[..., Project]) -> None:
+def test_deploy_and_health_follow_the_data(project: Callable[..., Project]) -> None:
     given = {"deploy": ["sh", "-c", 'echo "$RELEASE" >> ../deployed'], "health": ["sh", "-c", "test -s ../deployed"]}
-    shop = scene("certified", **given)
+    shop = project("b", **given)
     for words in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@e", "commit", "-qm", "one"]):
         subprocess.run(["git", *words], cwd=shop.folder, check=True)
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=shop.folder, capture_output=True, text=True
     ).stdout.strip()
-    assert "promote.deploy" in steps(shop, "promote")
+    assert "promote.deploy" in steps(shop, "release")
     assert (shop.folder / "deployed").read_text().split() == [commit]
     assert "rollback.deploy" in steps(shop, "rollback", "--backup=latest")
     assert (shop.folder / "deployed").read_text().split() == [commit, commit]

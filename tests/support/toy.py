@@ -177,6 +177,7 @@ def swap(_: Inputs) -> Command:
     final="Migrations are not run backwards.",
     untouched=left_no_trace,
     again=True,
+    repeatable=(left_no_trace, is_planned),
     confirm=True,
     retries=lambda _: 2,
     data="production was migrated",

@@ -155,7 +155,7 @@ def test_every_place_is_come_to_and_no_other(matrix: Matrix) -> None:
 def test_the_toy_uses_all_that_a_step_can_say() -> None:
     """What is new in a step is to be struck, too: use it in ``tests.support.toy``."""
     steps = [step for step, _ in toy.entries]
-    checks = [check for step in steps for check in (*step.gates, step.proof, step.untouched) if check]
+    checks = [check for step in steps for check in (*step.gates, step.proof, step.untouched, *step.repeatable) if check]
     assert unused(Step, steps) | unused(Check, checks) == set()
     assert {step.again for step in steps} == {check.once for check in checks} == {True, False}
     assert len(PLAN.steps) < len(steps), "no step is left out"
