@@ -1,12 +1,13 @@
 # make demo    set everything up in .venv, and release the demo on an embedded PostgreSQL
 # make test    set everything up in .venv, and run the tests; ARGS="-k rollback": only some of them
 # make test-slow   the tests that take longer: whole releases of many shapes;
-#                  TESTS_SLOW=1/2: every second one of them, the others with the next commit
+#                  TESTS_SLOW=1/4: every fourth one of them, the others with the next three commits
 # make test-faults   runs that are struck in the middle: every command of every procedure, one blow at each place;
 #                    OPS_FAULTS=1/12: at a twelfth of the places, another one with each commit
 # make test-all   every test there is, every blow at every place: hours
 # make railway-contract   the flags that are used, held against an installed railway CLI
-# make lint    ruff and mypy
+# make lint    ruff, mypy, and which package imports which
+# make loc     lines per package: code, docstrings and comments, blank
 # make bench   measured ratios, side by side
 # make lock    renew constraints.txt
 # make clean   stop the embedded servers and remove what was made
@@ -18,7 +19,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 # Invoke writes no compiled modules, so they are made here: every start of inv takes half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-faults test-all railway-contract lint bench lock clean setup
+.PHONY: demo test test-slow test-faults test-all railway-contract lint loc bench lock clean setup
 
 setup: .venv/ready
 	@$(BIN)/python -m compileall -q ops
@@ -50,11 +51,15 @@ test-all: setup
 	$(BIN)/python -m tests.everything
 
 railway-contract: setup
-	$(BIN)/python -m tests.railway.contract
+	$(BIN)/python -m tests.system.railway.contract
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+loc:
+	@$(PYTHON) bench/loc.py
 
 bench: setup
 	@for file in start_up fingerprint backup release swap; do $(BIN)/python bench/$$file.py || exit 1; done

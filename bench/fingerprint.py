@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.far import far
 from bench.servers import asked, cannot, programs, served
-from ops import fingerprint
-from ops.embedded import Server
-from ops.errors import OpsError
-from ops.postgres import parts_of
-from ops.world import SQL_FOLDER
+from ops.core.errors import OpsError
+from ops.core.sql_files import SQL_FOLDER
+from ops.infra.postgres.client import parts_of
+from ops.infra.postgres.embedded_server import Server
+from ops.verdict import fingerprint
 
 SERIAL, WORKERS = "-c max_parallel_workers=0", "-c max_parallel_workers=8"
 

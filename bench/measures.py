@@ -22,10 +22,10 @@ sys.path.insert(0, str(ROOT))
 
 from psycopg import sql  # noqa: E402
 
-from ops import inventory_load  # noqa: E402
-from ops.embedded import Server  # noqa: E402
-from ops.measure import Watching  # noqa: E402
-from ops.world import World  # noqa: E402
+from ops.infra.postgres.embedded_server import Server  # noqa: E402
+from ops.infra.session.session import Session  # noqa: E402
+from ops.inventory import load  # noqa: E402
+from ops.release.measuring.migration_sampler import Watching  # noqa: E402
 from tests.conftest import Project, admin, drop_databases, project_env  # noqa: E402
 from tests.projects import write_project  # noqa: E402
 
@@ -80,8 +80,8 @@ def once(server: Server, shop: Project, stem: str, watch: bool, number: int) -> 
         copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         connection.execute(copy.format(sql.Identifier(f"{stem}_test"), sql.Identifier(f"{stem}_shop")))
         connection.execute("CHECKPOINT")
-    world = World(inventory_load.load(shop.folder / "inventory.yaml"), shop.env)
-    watching = Watching(world, test="shop-test", run=f"r{number}", backup="b", report=f"r{number}/measures.json")
+    session = Session(load.load(shop.folder / "inventory.yaml"), shop.env)
+    watching = Watching(session, test="shop-test", run=f"r{number}", backup="b", report=f"r{number}/measures.json")
     if watch:
         watching.start()
     begun = time.monotonic()

@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.fingerprint import LARGE, SMALL, database, interleaved, tell
 from bench.servers import ROOT, asked, cannot, programs, served
-from ops.embedded import Server
-from ops.errors import OpsError
+from ops.core.errors import OpsError
+from ops.infra.postgres.embedded_server import Server
 
 KEYS = """
 ALTER TABLE accounts ADD PRIMARY KEY (aid); ALTER TABLE orders ADD PRIMARY KEY (id);

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ops.embedded import Server, wheel_bin
-from ops.errors import OpsError
+from ops.core.errors import OpsError
+from ops.infra.postgres.embedded_server import Server, wheel_bin
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -29,9 +29,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.release import INVENTORY
 from bench.servers import ROOT, cannot, programs, served
-from ops.embedded import Server
-from ops.errors import OpsError
-from ops.postgres import service_file
+from ops.core.errors import OpsError
+from ops.infra.postgres.client import service_file
+from ops.infra.postgres.embedded_server import Server
 
 TARGET = 0.100
 KINDS = ("connecting anew", "in transactions")

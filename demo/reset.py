@@ -10,7 +10,7 @@ from psycopg import sql
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ops.embedded import Server  # noqa: E402
+from ops.infra.postgres.embedded_server import Server  # noqa: E402
 
 
 def main() -> None:

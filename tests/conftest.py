@@ -17,17 +17,32 @@ import pytest
 import yaml
 from psycopg import sql
 
-from ops.embedded import Server
+from ops.infra.postgres.embedded_server import Server
 from tests.faults.draw import drawn, share_of
 from tests.projects import inventory, write_project
 from tests.support import examples as _examples  # noqa: F401  (loads the profile)
+from tests.support.client_fixtures import client, named, other_role, own, role, shared
 from tests.support.done import Done
 from tests.support.invoked import SIGNALS
 from tests.support.project import ROOT, Project, admin, drop_databases, project_env, psql_env
 from tests.support.scenes import Scenes
 from tests.support.servers import SERVER, remove, servers
 
-__all__ = ["ROOT", "Done", "Project", "admin", "drop_databases", "project_env", "psql_env"]
+__all__ = [
+    "ROOT",
+    "Done",
+    "Project",
+    "admin",
+    "client",
+    "drop_databases",
+    "named",
+    "other_role",
+    "own",
+    "project_env",
+    "psql_env",
+    "role",
+    "shared",
+]
 
 
 @pytest.fixture(scope="session")

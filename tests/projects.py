@@ -107,6 +107,9 @@ COPY = """
                           " where exists (select from lessons_session s where s.id = b.lesson_id)"),
         migrations.RunSQL("set constraints all immediate"),"""
 
+SET = """
+        migrations.RunSQL("select setval('lessons_session_id_seq', (select max(id) from lessons_session))"),"""
+
 DELETE = """
         migrations.RemoveField("booking", "lesson"), migrations.DeleteModel("Lesson")"""
 
@@ -132,7 +135,7 @@ def copy(apps, schema_editor):
 VARIANTS = {
     "a": CREATE + DELETE,
     "b": 'migrations.RenameModel("Lesson", "Session"), migrations.RenameField("booking", "lesson", "session")',
-    "c": CREATE + COPY % "" + DELETE,
+    "c": CREATE + COPY % "" + SET + DELETE,
     "d": CREATE + COPY % "where id %% 2 = 0".replace("%%", "%") + DELETE,
     "loop": LOOP,
     "loop-wrong-links": LOOP,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ops.defang.names import Name
+from ops.core.sql_names import Name
 
 # What a type is to a mask: below all domains, by the catalog's name of it.
 CLASSES = {

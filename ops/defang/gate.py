@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from ops.defang.names import written, yaml
+from ops.core.errors import Refused
+from ops.core.sql_names import written, yaml
 from ops.defang.patterns import Suspect
 from ops.defang.rules import RULES
-from ops.defang.wish import where
-from ops.defang.work import Objection, Work
-from ops.errors import Refused
-from ops.inventory_defang import Defang
-from ops.world import World
+from ops.defang.worklist import Objection, Worklist
+from ops.infra.session.session import Session
+from ops.inventory.defang import Defang
+from ops.inventory.locate import line_of, where
 
 # So many of each are listed in words; the draft has all.
 LISTED = 12
 
 
-def check(world: World, target: str, defang: Defang, found: Work) -> None:
+def check(session: Session, target: str, defang: Defang, found: Worklist) -> None:
     """Refuse what does not fit, or is not classified.
 
     Raises:
         Refused: with file and line, and with a draft to paste where something is not classified.
     """
+    entry = session.addresses.entry(target)
     if found.objections:
-        said = [f"{where(world, target, one.key, one.name)}: {_said(one)}" for one in found.objections[:LISTED]]
+        first = found.objections[:LISTED]
+        said = [f"{where(session.inventory, entry, 'defang', one.key, one.name)}: {_said(one)}" for one in first]
         more = len(found.objections) - LISTED
         raise Refused("\n".join([*said, *([f"and {more} more"] if more > 0 else [])]), "correct it in the inventory")
     if found.unclassified:
-        raise Refused(unclassified(world, target, defang, found.unclassified), _way_out(target))
+        raise Refused(unclassified(session, target, defang, found.unclassified), _way_out(target))
 
 
 def _said(one: Objection) -> str:
@@ -37,10 +39,11 @@ def _way_out(target: str) -> str:
     return f"put it into the inventory, then   inv undo   and   inv clone-prod-to-test --target={target}"
 
 
-def unclassified(world: World, target: str, defang: Defang, found: list[Suspect]) -> str:
+def unclassified(session: Session, target: str, defang: Defang, found: list[Suspect]) -> str:
     """What looks like personal data and is not classified, with the draft."""
+    at = where(session.inventory, session.addresses.entry(target), "defang")
     count = f"{len(found)} column{'s look' if len(found) != 1 else ' looks'} like personal data"
-    said = [f"{where(world, target)}: {count}, and `defang` does not say what becomes of {_them(len(found))}:"]
+    said = [f"{at}: {count}, and `defang` does not say what becomes of {'them' if len(found) != 1 else 'it'}:"]
     said += [f"  {written(one.name)}: {one.what}" for one in found[:LISTED]]
     said += [f"  and {len(found) - LISTED} more"] if len(found) > LISTED else []
     if hard := [written(one.name) for one in found if not one.mask]:
@@ -48,11 +51,7 @@ def unclassified(world: World, target: str, defang: Defang, found: list[Suspect]
             f"No mask fits {', '.join(hard)}: `clear` the table, `keep` the column, or change it in a file of `sql`."
         )
     said += ["In the place of that `defang`, with masks that may suit (`keep` what is nobody's):", ""]
-    return "\n".join([*said, draft(defang, found, indent(world, target))])
-
-
-def _them(count: int) -> str:
-    return "them" if count != 1 else "it"
+    return "\n".join([*said, draft(defang, found, indent(session, target))])
 
 
 def draft(defang: Defang, found: list[Suspect], margin: str = "") -> str:
@@ -71,11 +70,11 @@ def _list(key: str, words: tuple[str, ...]) -> list[str]:
     return [f"  {key}:", *(f"    - {yaml(word)}" for word in words)] if words else [f"  {key}: []"]
 
 
-def indent(world: World, target: str) -> str:
+def indent(session: Session, target: str) -> str:
     """The blanks before the key where it stands in the inventory, so that a draft can be pasted there."""
-    line = int(where(world, target).split(":")[1])
+    line = line_of(session.inventory, session.addresses.entry(target), "defang")
     try:
-        text = world.inventory.file.read_text(encoding="utf-8-sig").splitlines()[line - 1]
+        text = session.inventory.file.read_text(encoding="utf-8-sig").splitlines()[line - 1]
     except (OSError, UnicodeError, IndexError):
         return ""
     blanks = text[: len(text) - len(text.lstrip(" "))]

@@ -1,4 +1,4 @@
-"""Masks: what becomes of a column's values, as data. Pure.
+"""Masks: what becomes of a column's values; masks.toml has them. Pure.
 
 A mask is a hash of the salted value, in a form that an application takes and nobody takes for real. Equal values get
 equal masks within one clone, so that joins by value still meet; the salt is made inside the transaction and ends with
@@ -8,8 +8,11 @@ it. NULL and the empty text stay, since they say nothing of anybody.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from ops.defang.catalog import Column
 
@@ -40,10 +43,10 @@ class Mask:
     digits: int = 16
     fewest: int = FEWEST
     decimal: bool = False
-    others: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    others: Mapping[str, Sequence[str]] = field(default_factory=dict)
     keeps: bool = True
 
-    def other(self, column: Column) -> tuple[str, str] | None:
+    def other(self, column: Column) -> Sequence[str] | None:
         """Expression and condition for a type that is no text; None where it does not take it."""
         return self.others.get(column.base) or self.others.get(column.kind) or self.others.get("")
 
@@ -95,41 +98,14 @@ class Mask:
         return f"{name} IS NOT NULL" + (f" AND {name}::text <> ''" if column.kind == "text" else "")
 
 
+def read_toml(name: str) -> dict[str, Any]:
+    """Read a file of data beside this one."""
+    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text(encoding="utf-8"))
+
+
 def _plain(text: str) -> str:
     """A text within a regular expression of PostgreSQL."""
     return re.sub(r"([^\w@ -])", r"[\1]", text)
 
 
-_IP = ("('2001:db8' || regexp_replace(left({h}, 24), '(....)', ':\\1', 'g'))::inet", "{v} <<= '2001:db8::/32'::inet")
-_JAN = ("date_trunc('year', {v})", "{v} = date_trunc('year', {v})")
-
-MASKS: dict[str, Mask] = {
-    "email": Mask("user-<16 hex digits>@example.invalid", "user-", "@example.invalid"),
-    "name": Mask("Name <16 hex digits>", "Name ", fewest=4),
-    "text": Mask("text <16 hex digits>", "text ", fewest=4),
-    "digits": Mask("000 and 15 digits", "000", digits=15, decimal=True, fewest=6),
-    "token": Mask(
-        "masked-<32 hex digits>; a UUID that begins with 00000000",
-        "masked-",
-        digits=32,
-        others={"uuid": ("('00000000' || left({h}, 24))::uuid", "{v}::text LIKE '00000000-%'")},
-    ),
-    "password": Mask("!masked-<16 hex digits>, with which nobody can log in", "!masked-"),
-    "url": Mask("https://<16 hex digits>.invalid/", "https://", ".invalid/"),
-    "ip": Mask("an address of 2001:db8::/32, which is nobody's", others={"inet": _IP}),
-    "year": Mask("the first of January of its year", others={"date": _JAN}, keeps=False),
-    "zero": Mask("0", others={"number": ("0", "{v} = 0")}, keeps=False),
-    "empty": Mask(
-        "an empty text, JSON {{}} or array",
-        others={
-            "text": ("''", "{v}::text = ''"),
-            "json": ("'{{}}'", "{v}::text = '{{}}'"),
-            "jsonb": ("'{{}}'", "{v}::text = '{{}}'"),
-            "hstore": ("''", "{v}::text = ''"),
-            "bytea": ("''", "{v}::text = '\\x'"),
-            "array": ("'{{}}'", "{v}::text = '{{}}'"),
-        },
-        keeps=False,
-    ),
-    "null": Mask("NULL; only where the column takes it", others={"": ("NULL", "false")}),
-}
+MASKS = {name: Mask(**given) for name, given in read_toml("masks").items()}

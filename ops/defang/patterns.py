@@ -1,18 +1,14 @@
-"""What looks like personal data: patterns of names and types, as data. Pure.
-
-They are conservative: a name that is mostly something else (a product's `name`, a page's `title`) is none. Each says
-which masks would do, the best first; a person decides.
-"""
+"""Find columns that look like personal data; patterns.toml has the patterns. Pure. A person decides."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ops.core.sql_names import Name
 from ops.defang.catalog import Catalog, Column
-from ops.defang.masks import MASKS
-from ops.defang.names import Name
+from ops.defang.masks import MASKS, read_toml
 
 
 @dataclass(frozen=True)
@@ -29,8 +25,8 @@ class Pattern:
 
     what: str
     column: str
-    kinds: tuple[str, ...]
-    masks: tuple[str, ...]
+    kinds: Sequence[str]
+    masks: Sequence[str]
     table: str = ""
 
     def meets(self, table: str, column: Column) -> bool:
@@ -50,72 +46,7 @@ def words(name: str) -> str:
     return re.sub(r"[\W_]+", "_", parted).strip("_").lower()
 
 
-_TEXT = ("text",)
-_GONE = ("empty", "null", "zero")
-_SECRET = ("text", "uuid", "bytea", "json", "array")
-# Tables of people: there even a plain `name` is one.
-PERSON = """
-    users? persons? people customers? clients? contacts? members? employees? staff patients? students? pupils? teachers?
-    guests? subscribers? applicants? candidates? authors? profiles? kunden? personen? mitarbeiter lehrer schueler nutzer
-"""
-_NAMES = """
-    (?:first|last|middle|full|given|family|maiden|birth|sur|nick|legal|display|contact|user)_?names? surname initials
-    vorname nachname familienname geburtsname
-"""
-_PHONES = """
-    (?:tele)?phones?(?:_?(?:number|no|nr))? mobile(?:_?(?:number|phone|no))? cell(?:_?phone)? fax(?:_?number)? tel
-    telefon(?:nummer)? handy whatsapp msisdn sms_?number
-"""
-_PLACES = """
-    (?:(?:street|postal|home|billing|shipping|delivery|mailing)_?)?address(?:_?(?:line)?_?\\d)?
-    street(?:_?(?:name|number|no))? house_?(?:number|no) zip(?:_?code)? post_?(?:al_?)?code hausnummer strasse adresse
-    anschrift plz
-"""
-_BIRTHS = """
-    birth(?:_?(?:date|day))? date_?of_?birth dob born(?:_?(?:on|at))? geburts(?:tag|datum) geboren(?:_am)?
-"""
-_MONEY = """
-    iban bic account_?(?:number|no|holder) sort_?code routing_?number kontonummer kontoinhaber credit_?card cc_?number
-    card_?(?:number|no|holder) cvv cvc
-"""
-_PAPERS = """
-    ssn social_?security(?:_?(?:number|no))? national_?id passport(?:_?(?:number|no))? (?:tax|vat)_?(?:id|number)
-    steuer(?:nummer|_?id) license_?plate drivers?_?licen[sc]e
-"""
-_SECRETS = """
-    (?:(?:access|refresh|auth|api|reset|session|csrf|bearer|id|device|push|fcm|apns)_?)?tokens?
-    (?:(?:client|shared|webhook|totp|otp)_?)?secrets? passwords? passwd passwort passphrase api_?keys? private_?key
-    secret_?key session_?key recovery_?codes? pin(?:_?code)? otp credentials?
-"""
-_TRAITS = """
-    gender sex religion ethnicity nationality marital_?status diagnos[ei]s blood_?(?:type|group)
-"""
-
-PATTERNS: tuple[Pattern, ...] = (
-    Pattern(
-        "an e-mail address",
-        "e_?mails? e_?mail_?address mail_?to mail_?from recipients? reply_?to",
-        _TEXT,
-        ("email", *_GONE),
-    ),
-    Pattern("a telephone number", _PHONES, ("text", "number"), ("digits", *_GONE)),
-    Pattern("a person's name", _NAMES, _TEXT, ("name", *_GONE)),
-    Pattern("a person's name", "name", _TEXT, ("name", *_GONE), table=PERSON),
-    Pattern("a postal address", _PLACES, ("text", "json"), ("text", *_GONE)),
-    Pattern("a date of birth", _BIRTHS, ("text", "date"), ("year", *_GONE)),
-    Pattern("an account or a card", _MONEY, ("text", "number"), ("text", *_GONE)),
-    Pattern("an official number", _PAPERS, ("text", "number"), ("text", *_GONE)),
-    Pattern(
-        "an address on the net",
-        "ip ip_?(?:v4|v6)?_?addr(?:ess)? remote_?addr(?:ess)? (?:client|last|remote)_?ip mac_?address user_?agent",
-        _TEXT,
-        ("text", *_GONE),
-    ),
-    Pattern("an address on the net", ".*", ("address",), ("ip", "null")),
-    Pattern("a secret", _SECRETS, _SECRET, ("token", "empty", "null")),
-    Pattern("where somebody was", "latitude longitude geo_?location gps", ("text", "number"), ("null", *_GONE)),
-    Pattern("a person's traits", _TRAITS, _TEXT, ("null", "empty", "text")),
-)
+PATTERNS = [Pattern(**given) for given in read_toml("patterns")["patterns"]]
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
+from ops.core.sql_names import Name, literal, sql
 from ops.defang.catalog import Table
 from ops.defang.masks import SALT
-from ops.defang.names import Name, literal, sql
-from ops.defang.work import Emptied, Work
+from ops.defang.worklist import TableToEmpty, Worklist
 
 # The second line of a clone's mark.
 DEFANGED = "defanged"
@@ -29,6 +29,12 @@ SET LOCAL client_min_messages = error;
 SET LOCAL row_security = off;
 SET LOCAL statement_timeout = 0;
 SET LOCAL synchronous_commit = off;
+-- The operator's files name tables as the application does: by what role and database have set.
+SELECT set_config('search_path', coalesce((
+    SELECT substr(setting, 13) FROM pg_db_role_setting s, unnest(s.setconfig) setting
+    WHERE starts_with(setting, 'search_path=') AND s.setrole IN (0, to_regrole(quote_ident(session_user))::oid)
+      AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    ORDER BY s.setrole <> 0 DESC, s.setdatabase <> 0 DESC LIMIT 1), '"$user", public'), true) \g /dev/null
 DO $do$
 BEGIN
     IF current_database() <> {database} OR split_part(coalesce((SELECT shobj_description(oid, 'pg_database')
@@ -92,7 +98,7 @@ ANALYZE;
 """
 
 
-def script(work: Work, database: str, marker: str, files: Sequence[str]) -> str:
+def script(work: Worklist, database: str, marker: str, files: Sequence[str]) -> str:
     """The script; it prints how many rows and values there were, numbered as they stand in ``work``.
 
     Args:
@@ -115,7 +121,7 @@ def _file(path: str) -> str:
     return _FILE.replace("{path}", quoted).replace("{said}", literal(said))
 
 
-def _empties(work: Work) -> Iterable[str]:
+def _empties(work: Worklist) -> Iterable[str]:
     """At once where no other table leads there; else row by row, as links allow it."""
     for number, one in enumerate(work.emptied.values()):
         yield _count([f"json_build_array({number}, count(*))"], one.table)
@@ -125,15 +131,15 @@ def _empties(work: Work) -> Iterable[str]:
     yield from (f"DELETE FROM {_of(one)};" for one in work.emptied.values() if one not in whole)
 
 
-def _of(one: Emptied) -> str:
+def _of(one: TableToEmpty) -> str:
     return sql(one.table.name)
 
 
-def _alone(one: Emptied, emptied: set[Name]) -> bool:
+def _alone(one: TableToEmpty, emptied: set[Name]) -> bool:
     return set(one.table.referenced) <= emptied | {one.table.name}
 
 
-def _changes(work: Work) -> Iterable[str]:
+def _changes(work: Worklist) -> Iterable[str]:
     number = len(work.emptied)
     for table, ones in work.columns():
         counts = [f"json_build_array({number + i}, count(*) FILTER (WHERE {c.counted}))" for i, c in enumerate(ones)]

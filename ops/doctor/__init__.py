@@ -1,4 +1,5 @@
 """``inv doctor``: everything that must be right before the night, looked at by day. Only reads.
 
-A check is data (``ops.doctor.check``); the list of them is ``ops.doctor.catalog``.
+A check is a function that ``ops.doctor.check.check`` decorates, in any module of this package; ``ops.doctor.catalog``
+collects them.
 """

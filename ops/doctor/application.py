@@ -6,46 +6,60 @@ import os
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from ops.command import Shell, quote
-from ops.doctor.check import Finding, Subject, fail, ok, warn
-from ops.doctor.may import some
-from ops.probes import commit_of, declarations
-from ops.tools.rehearsal import check_app
-from ops.window import closes, opens
+from ops.application.database_aliases import check_isolated, others
+from ops.application.probe import commit_of, declarations, probe, unfit
+from ops.core.text import listed
+from ops.doctor.check import Finding, Subject, check, fail, ok, warn
+from ops.engine.command import Shell, quote
+from ops.release.measuring.maintenance_window import closes, opens
+from ops.release.rehearsal import check_app
 
 # A path is looked at, a bare name is looked for on PATH; the program is never run. 3: it is there, not executable.
 PROGRAM = 'case "$1" in */*) test -f "$1" && { test -x "$1" || exit 3; } ;; *) command -v "$1" ;; esac >/dev/null'
 NONE = "no app in the inventory: backup and rollback only"
 
 
+@check("app", "server", "pooler", "tools")
 def starts(subject: Subject) -> Finding:
     """Whether ``manage.py`` starts and talks to this very database."""
     if subject.entry.app is None:
         return ok(NONE)
-    return ok(check_app(subject.world, target=subject.target, database_of=subject.target))
+    return ok(check_app(subject.session, target=subject.target, database_of=subject.target))
 
 
+@check("rehearsal", "app")
+def isolated(subject: Subject) -> Finding:
+    """Whether a rehearsal reaches nothing but clones: where every other database of the application leads then."""
+    if subject.entry.app is None or subject.entry.test is None:
+        return ok("nothing is rehearsed")
+    check_isolated(subject.target, probe(subject.session, subject.target, subject.target, rehearses=True))
+    if rest := others(subject.probe):
+        return warn(
+            f"its databases {', '.join(rest)} are not rehearsed, backed up or frozen with it",
+            "a target of its own in the inventory for each   (docs/rehearsal.md)",
+        )
+    return ok("no other database")
+
+
+@check("migrations", "app")
 def migrations(subject: Subject) -> Finding:
     """Whether the release can be migrated to at all, and what is pending."""
     if subject.entry.app is None:
         return ok(NONE)
     found = subject.probe
     manage = " ".join(quote(word) for word in subject.entry.app.manage)
-    if found["conflicts"]:
-        apps = ", ".join(f"{app} ({', '.join(names)})" for app, names in found["conflicts"].items())
-        return fail(f"conflicting migrations in {apps}", f"{manage} makemigrations --merge")
-    if found["unknown"]:
-        words = f"production has migrations unknown to this release: {some(found['unknown'])}"
-        return fail(words, "check out a release that is at least as new as production's")
+    if wrong := unfit(found, manage):
+        return fail(*wrong)
     names = [migration["name"] for migration in found["pending"]]
-    return ok(f"{len(names)} pending: {some(names)}" if names else "none pending")
+    return ok(f"{len(names)} pending: {listed(names)}" if names else "none pending")
 
 
+@check("commit", "address")
 def commit(subject: Subject) -> Finding:
     """Whether what is released stands in git as it is."""
     if subject.entry.app is None:
         return ok(NONE)
-    found, folder = commit_of(subject.world, subject.target), quote(subject.entry.app.dir)
+    found, folder = commit_of(subject.session, subject.target), quote(subject.entry.app.dir)
     if not found:
         if subject.entry.deploy:
             return warn(f"{folder} is not in git, so deploy is given no RELEASE", f"git -C {folder} init")
@@ -55,12 +69,14 @@ def commit(subject: Subject) -> Finding:
     return ok(f"{found[:12]}, nothing uncommitted")
 
 
+@check("declarations", "host")
 def declared(subject: Subject) -> Finding:
     """Whether ``migrations.expect.yaml`` can be read, where there is one."""
-    count = len(declarations(subject.world, subject.target).entries)
+    count = len(declarations(subject.session, subject.target).entries)
     return ok(f"{count} in migrations.expect.yaml" if count else "none")
 
 
+@check("window")
 def window(subject: Subject) -> Finding:
     """When the maintenance window is open next."""
     given = subject.entry.window
@@ -73,21 +89,24 @@ def window(subject: Subject) -> Finding:
     return ok(f"{words}: opens {opens(given, now).astimezone(zone):%a %Y-%m-%d %H:%M}")
 
 
+@check("programs", "address")
 def programs(subject: Subject) -> Finding:
     """Whether the programs of deploy, health and manage are there. They are not run."""
     entry = subject.entry
     if entry.app is None:
         return ok(NONE)
-    health, host = entry.health.command if entry.health else None, subject.world.host(subject.target)
+    health, host = entry.health.command if entry.health else None, subject.session.host(subject.target)
     wanted = {"manage": entry.app.manage, "deploy": entry.deploy, "health": health}
     found = {what: words[0] for what, words in wanted.items() if words}
     for what, program in found.items():
         shell = Shell(("sh", "-c", PROGRAM, "sh", program), "", folder=entry.app.dir, host=host)
-        code = subject.world.run(shell).exit
+        code = subject.session.run(shell).exit
         there = os.path.normpath(os.path.join(entry.app.dir, program)) if "/" in program else program
         if code == 3:
             return fail(f"{what}: {there} is not executable", f"chmod +x {quote(there)}")
         if code:
             place = "is not there" if "/" in program else "is not on PATH"
-            return fail(f"{what}: {there} {place}", f"correct `{what}:` in {subject.world.inventory.file.name}")
+            return fail(f"{what}: {there} {place}", f"correct `{what}:` in {subject.session.inventory.file.name}")
+    if entry.health and not (entry.deploy or (entry.railway and entry.railway.deploy)):
+        return warn("health is never asked, since nothing is deployed", "deploy: [./deploy.sh]")
     return ok(", ".join(f"{what}: {program}" for what, program in found.items()))

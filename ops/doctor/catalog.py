@@ -1,59 +1,44 @@
-"""All checks, in the order in which they are looked at."""
+"""The checks of the doctor, in the order in which they are looked at.
+
+Each module of this package is imported; a function of it that ``check`` decorates is one.
+"""
 
 from __future__ import annotations
 
-from ops.doctor import application, copies, kept, may, physical, reach, sealed
-from ops.doctor.check import Check, Look
+import importlib
+import pkgutil
 
+import ops.doctor
+from ops.doctor.check import CHECKS, Check, Kind
 
-def _check(name: str, look: Look, *after: str) -> Check:
-    """As with a step, why it is there is the function's own docstring."""
-    return Check(name, " ".join((look.__doc__ or "").split()), look, after)
-
-
-# Of the way to a database; for production and for its test target.
-_REACH = (
-    _check("host", reach.host),
-    _check("railway", reach.railway, "host"),
-    _check("address", reach.address, "host", "railway"),
-    _check("server", reach.server, "address"),
-    _check("pooler", reach.pooler, "server"),
-    _check("clock", reach.clock, "server"),
+# The order in which findings are shown. A check that is not named here comes behind them.
+# fmt: off
+ORDER = (
+    "host", "railway", "address", "server", "pooler", "clock", "tools", "tools-fit", "reading", "changing",
+    "settings", "sessions", "replication", "writes", "store", "dump", "space", "backups", "encryption",
+    "pgbackrest", "same-server", "other", "cloning", "likeness", "extensions", "leftovers", "run", "schedule",
+    "copies", "programs", "app", "rehearsal", "migrations", "declarations", "commit", "window", "restore",
 )
-
-PRODUCTION = (
-    *_REACH,
-    _check("tools", reach.tools),
-    _check("tools-fit", reach.fitting, "server", "tools"),
-    _check("reading", may.reading, "server", "tools"),
-    _check("changing", may.changing, "server", "tools"),
-    _check("sessions", may.sessions, "server", "tools"),
-    _check("writes", kept.writes, "server", "tools"),
-    _check("store", kept.store),
-    _check("dump", kept.dump, "server", "tools"),
-    _check("space", kept.space, "server", "tools", "store", "dump"),
-    _check("backups", kept.backups, "store"),
-    _check("encryption", sealed.encryption, "store"),
-    _check("pgbackrest", physical.pgbackrest, "server", "tools"),
-    _check("same-server", kept.same_server, "server", "tools", "store"),
-    _check("leftovers", kept.leftovers, "server", "tools"),
-    _check("run", kept.run, "store"),
-    _check("schedule", kept.schedule, "store"),
-    _check("copies", copies.copies, "server", "tools", "reading"),
-    _check("programs", application.programs, "address"),
-    _check("app", application.starts, "server", "pooler", "tools"),
-    _check("migrations", application.migrations, "app"),
-    _check("declarations", application.declared, "host"),
-    _check("commit", application.commit, "address"),
-    _check("window", application.window),
-)
-
+# fmt: on
 # What the checks of a test target need of production's.
 SHARED = {"tools": "tools", "production's server": "server"}
-TEST = (
-    *_REACH,
-    _check("other", may.other, "server", "tools", "production's server"),
-    _check("cloning", may.making, "server", "tools"),
-    _check("extensions", may.extensions, "server", "tools", "production's server"),
-    _check("leftovers", kept.leftovers, "server", "tools"),
-)
+
+
+def checks(of: Kind) -> list[Check]:
+    """Return the checks of one kind of target, each behind those that it needs; a trial's come behind production's.
+
+    Raises:
+        ValueError: one of them needs a check that is not looked at before it.
+    """
+    for module in pkgutil.iter_modules(ops.doctor.__path__):
+        importlib.import_module(f"ops.doctor.{module.name}")
+    kinds = {"production", "trial"} if of == "trial" else {of}
+    places = {name: place for place, name in enumerate(ORDER)}
+    found = [one for one in CHECKS.values() if kinds & set(one.of)]
+    found.sort(key=lambda one: places.get(one.name, len(ORDER)))
+    before = set(SHARED if of == "test" else ())
+    for one in found:
+        if missing := set(one.after) - before:
+            raise ValueError(f"check {one.name} needs {', '.join(sorted(missing))}, not looked at before it")
+        before.add(one.name)
+    return found

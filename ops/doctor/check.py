@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from ops import probes
-from ops.command import Query, quote
-from ops.doctor.session import Session, session
-from ops.dumping import some_tools
-from ops.errors import OpsError
-from ops.identity import server_of
-from ops.inventory import Target
-from ops.postgres import Tools, json_lines, said_error
-from ops.rights import grant
-from ops.world import World
+from ops.application import probe as probes
+from ops.core.errors import OpsError
+from ops.doctor.server_session import ServerSession, read_server_session
+from ops.engine.command import Query, quote
+from ops.infra.postgres.client import Tools, json_lines, said_error
+from ops.infra.postgres.grants import grant
+from ops.infra.session.client_tools import some_tools
+from ops.infra.session.server import server_of
+from ops.infra.session.session import Session
+from ops.inventory.targets import Target
 
 Status = Literal["ok", "warn", "fail", "skip"]
+Kind = Literal["production", "test", "trial"]
+BOTH: tuple[Kind, ...] = ("production", "test")
 
 
 @dataclass(frozen=True)
@@ -49,25 +51,25 @@ class Subject:
     """One target that is looked at. What is asked of a server is asked once.
 
     Args:
-        world: the connections.
+        session: the connections.
         target: the target's name.
         production: the production target that it belongs to; itself, where it is in production.
         known: the subjects so far, by their targets.
     """
 
-    def __init__(self, world: World, target: str, production: str, known: dict[str, Subject] | None = None) -> None:
-        self.world, self.target, self.production = world, target, production
+    def __init__(self, session: Session, target: str, production: str, known: dict[str, Subject] | None = None) -> None:
+        self.session, self.target, self.production = session, target, production
         self.known = known if known is not None else {}
         self.known[target] = self
 
     def of(self, target: str) -> Subject:
         """Another target of the same pair."""
-        return self.known.get(target) or Subject(self.world, target, self.production, self.known)
+        return self.known.get(target) or Subject(self.session, target, self.production, self.known)
 
     @property
     def entry(self) -> Target:
         """The target's entry in the inventory."""
-        return self.world.inventory.target(self.target)
+        return self.session.inventory.target(self.target)
 
     @property
     def is_test(self) -> bool:
@@ -85,28 +87,28 @@ class Subject:
         return "postgres" if self.is_test else ""
 
     @property
-    def session(self) -> Session:
+    def server_session(self) -> ServerSession:
         """What a connection tells. Raises Unreachable, and is not kept waiting a second time."""
-        if isinstance(self._session, OpsError):
-            raise self._session
-        return self._session
+        if isinstance(self._server_session, OpsError):
+            raise self._server_session
+        return self._server_session
 
     @cached_property
-    def _session(self) -> Session | OpsError:
+    def _server_session(self) -> ServerSession | OpsError:
         try:
-            return session(self.world, self.target, self.database)
+            return read_server_session(self.session, self.target, self.database)
         except OpsError as error:
             return error
 
     @cached_property
     def tools(self) -> list[Tools]:
         """The client tools that are there; any psql will do for a look. Raises UsageError where there are none."""
-        return some_tools(self.world)
+        return some_tools(self.session)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What ``identity.sql`` says. Raises OpsError."""
-        return (server_of if self.is_test else probes.identity)(self.world, self.target)
+        return (server_of if self.is_test else probes.identity)(self.session, self.target)
 
     @cached_property
     def rights(self) -> dict[str, Any]:
@@ -115,19 +117,19 @@ class Subject:
         Raises:
             OpsError: it does not answer, or refuses.
         """
-        given = {"live": self.world.database(self.target)}
-        done = self.world.run(Query("rights.sql", self.target, self.database, given))
+        given = {"live": self.session.database(self.target)}
+        done = self.session.run(Query("rights.sql", self.target, self.database, given))
         if done.exit:
             raise OpsError(
                 f"{self.target}: its rights could not be read: {said_error(done.err)}",
-                grant(self.world, self.target, done.err) or f"inv status --target={self.production}",
+                grant(self.session.role(self.target), done.err) or f"inv status --target={self.production}",
             )
         return dict(json_lines(done.out)[0])
 
     @cached_property
     def probe(self) -> dict[str, Any]:
         """What the application says of itself. Raises OpsError."""
-        return probes.probe(self.world, self.target, self.target)
+        return probes.probe(self.session, self.target, self.target)
 
 
 Look = Callable[[Subject], Finding]
@@ -139,13 +141,30 @@ class Check:
 
     ``name`` is what it is called in the list and in ``--json``; ``why`` what goes wrong at night where it does not
     hold; ``look`` looks, and only reads: an OpsError of it is a ``fail`` with its text and hint. Where one of
-    ``after`` did not hold, it can't be looked at.
+    ``after`` did not hold, it can't be looked at. ``of``: the targets that it is for; ``trial`` is production's, asked
+    for by ``--restore``.
     """
 
     name: str
     why: str
     look: Look
     after: tuple[str, ...] = ()
+    of: tuple[Kind, ...] = ("production",)
+
+
+CHECKS: dict[str, Check] = {}
+
+
+def check(name: str, *after: str, of: tuple[Kind, ...] = ("production",)) -> Callable[[Look], Look]:
+    """Make a function a check, under its name. As with a step, its docstring says why the check is there."""
+
+    def register(look: Look) -> Look:
+        if name in CHECKS:
+            raise ValueError(f"check {name} stands twice")
+        CHECKS[name] = Check(name, " ".join((look.__doc__ or "").split()), look, after, of)
+        return look
+
+    return register
 
 
 def examine(check: Check, subject: Subject, before: dict[str, Finding]) -> Finding:

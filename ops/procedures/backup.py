@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from ops.age import DUMP
-from ops.command import Command, Query, Shell, Tool, conninfo, joined
-from ops.inputs import Inputs
-from ops.step import Procedure, check
+from ops.engine.command import Command, Query, Shell, Tool, joined
+from ops.engine.effects import Effect
+from ops.engine.inputs import RunInputs
+from ops.engine.needs import Need
+from ops.engine.step import Procedure, check
+from ops.infra.stores.encryption import DUMP
+from ops.procedures.checks import backup_is_whole, is_production
 
 # Opens the first word with the identity that the second one names, and gives it to the rest.
-OPENED = 'f="$1" i="$2"; shift 2; "$OPS_PYTHON" -m ops.age open "$i" < "$f" | "$@"'
+OPENED = 'f="$1" i="$2"; shift 2; "$OPS_PYTHON" -m ops.infra.stores.encryption open "$i" < "$f" | "$@"'
 
 backup = Procedure(
     "backup",
@@ -19,80 +22,66 @@ backup = Procedure(
     """A backup that failed is not a backup: what is half-written ends in `.partial` and is never offered for a
     restore. Production was only read. `inv resume` takes it up again.""",
     exclusive=False,
+    effects=(Effect.MINOR,),
+    needs=(Need.PRODUCTION, Need.NEW_BACKUP),
 )
 
 
-@check("The database is the one that was planned for", "inv plan")
-def is_production(c: Inputs) -> list[Command]:
-    """A wrong variable in the environment would dump, or change, another database."""
-    return [
-        *same_place(c),
-        Query("check_identity.sql", c.target, parameters={"system": c.system, "database": c.database}),
-    ]
-
-
-def same_place(c: Inputs) -> list[Command]:
-    """On Railway the same project, environment and service by their IDs: names can be given away."""
-    return [Tool("check-railway", {"target": c.target, "place": c.railway})] if c.railway else []
-
-
-@check("The server is the one that was planned for", "inv status")
-def is_production_server(c: Inputs) -> list[Command]:
-    """Asked on another database of the server: the live one may be closed by a swap that was interrupted."""
-    given = {"system": c.system, "database": c.database}
-    return [*same_place(c), Query("check_identity.sql", c.target, "postgres", given)]
-
-
-def made(c: Inputs) -> Inputs:
+def made(c: RunInputs) -> RunInputs:
     """The inputs of whoever restores a backup that this run makes."""
-    return c.model_copy(update={"sealed": bool(c.recipients)})
+    return c.replace(encryption={"sealed": bool(c.encryption.recipients)})
 
 
-def encrypted(c: Inputs) -> dict[str, str]:
+def safety(c: RunInputs) -> RunInputs:
+    """The inputs of the safety backup."""
+    return c.whole(f"{c.run}_safety")
+
+
+def kept_safety(c: RunInputs) -> RunInputs:
+    """The same when it goes into the store."""
+    return safety(c).replace(remote=c.remote)
+
+
+def encrypted(c: RunInputs) -> dict[str, str]:
     """What tells the dump to whom it is encrypted; nothing where it is not."""
-    return {"recipients": " ".join(c.recipients)} if c.recipients else {}
+    return {"recipients": " ".join(c.encryption.recipients)} if c.encryption.recipients else {}
 
 
-def elsewhere(c: Inputs) -> dict[str, str]:
+def elsewhere(c: RunInputs) -> dict[str, str]:
     """What tells the dump that pg_dump is to run beside the database; nothing where it runs here."""
-    return {"over": joined(c.dump_over), "port": c.dump_port} if c.dump_over else {}
+    return {"over": joined(c.dump.over), "port": c.dump.port} if c.dump.over else {}
 
 
-def sent_ahead(c: Inputs) -> dict[str, str]:
-    """What tells the dump where to send what is finished of it; nothing where it does not go to a remote store."""
-    return {"store": c.remote, "prefix": f"{c.target}/backups/{c.backup}"} if c.remote else {}
-
-
-def dumped(c: Inputs) -> dict[str, str]:
+def dumped(c: RunInputs) -> dict[str, str]:
     """What tells the dump how it is to be made."""
-    given = {"jobs": str(c.jobs), "compress": c.compress} | encrypted(c) | excluding(c) | sent_ahead(c) | elsewhere(c)
-    return given | ({"rate": str(c.rate)} if c.rate else {})
+    given = {"jobs": str(c.jobs), "compress": c.dump.compress} | encrypted(c) | excluding(c) | elsewhere(c)
+    return given | ({"rate": str(c.dump.rate)} if c.dump.rate else {})
 
 
 @check("There is room for it where the backups are, and no foreign key leads to what stays out", "inv doctor")
-def can_be_made(c: Inputs) -> Command:
+def can_be_made(c: RunInputs) -> Command:
     """A disk that fills up in the middle leaves half a backup, and stands in the way of whatever else writes there. And
     a restore would stop at a key that leads to a table whose rows the inventory's `dump` excludes."""
     return Tool("check-room", {"target": c.target, "backup_id": c.backup, **excluding(c)})
 
 
-def excluding(c: Inputs) -> dict[str, str]:
+def excluding(c: RunInputs) -> dict[str, str]:
     """The option of a tool that has to know whose rows stay out."""
-    return {"exclude": " ".join(c.exclude)} if c.exclude else {}
+    return {"exclude": " ".join(c.dump.exclude)} if c.dump.exclude else {}
 
 
-def listed(c: Inputs) -> list[Command]:
+def listed(c: RunInputs) -> list[Command]:
     """What reads the dump's table of contents. Of a dump that came as a stream it was read where it was made, by the
     pg_restore of that place: the one here may be older, and what arrived is held against what was sent."""
-    if c.dump_over:
+    if c.dump.over:
         return [Tool("check-streamed", {"target": c.target, "backup_id": c.backup})]
     words = from_dump(made(c), "pg_restore", "--list", folder=c.partial)
-    can = c.identity or not c.recipients
+    can = c.encryption.identity or not c.encryption.recipients
     return [Shell(words, c.target, output=f"{c.partial}/list.txt")] if can else []
 
 
 @check("pg_dump came to its end, and the dump can be read", "inv resume")
-def dump_reads(c: Inputs) -> list[Command]:
+def dump_reads(c: RunInputs) -> list[Command]:
     """pg_dump can end early, and what it leaves may still be listed: `dumped` is written when it came to its end."""
     return [
         Shell(("test", "-f", f"{c.partial}/dumped"), c.target),
@@ -101,44 +90,21 @@ def dump_reads(c: Inputs) -> list[Command]:
     ]
 
 
-def restore_words(c: Inputs, target: str, database: str, *, owned: bool = True) -> tuple[str, ...]:
-    """The words that restore the backup into a database, stopping at the first error.
-
-    Args:
-        owned: owners and grants as they were dumped; not on a test server, where those roles may not be.
-    """
-    bare = () if owned else ("--no-owner", "--no-privileges")
-    where = f"--dbname=service={target} dbname={conninfo(database)}"
-    return from_dump(c, "pg_restore", *jobs(c), "--exit-on-error", *bare, "--no-password", where)
-
-
-def jobs(c: Inputs) -> tuple[str, ...]:
+def jobs(c: RunInputs) -> tuple[str, ...]:
     """How many at once restore; what comes as one stream can't be read at several places."""
-    return () if c.sealed else (f"--jobs={c.jobs}",)
+    return () if c.encryption.sealed else (f"--jobs={c.jobs}",)
 
 
-def from_dump(c: Inputs, *words: str, folder: str = "") -> tuple[str, ...]:
+def from_dump(c: RunInputs, *words: str, folder: str = "") -> tuple[str, ...]:
     """The words that give the backup's dump to a program: its path, or where it is encrypted what is opened on the way.
 
     Args:
         folder: where the backup is; its own place unless told otherwise.
     """
     place = folder or c.backup_folder
-    if not c.sealed:
+    if not c.encryption.sealed:
         return (*words, f"{place}/dump")
-    return ("sh", "-c", OPENED, "open", f"{place}/{DUMP}", c.identity, *words)
-
-
-def server_room(c: Inputs, server: str, like: str) -> Command:
-    """Looks whether a copy of the backup has room on a target's server, made like a database there."""
-    given = {"target": c.target, "server": server, "backup_id": c.backup}
-    return Tool("check-server-room", given | ({"like": like} if like != "postgres" else {}))
-
-
-@check("Every file of the backup has the sha256 of its manifest", "inv backup")
-def backup_is_whole(c: Inputs) -> Command:
-    """Without a manifest there is no backup, and a file that changed since is none either."""
-    return Tool("check-backup", {"target": c.target, "backup_id": c.backup})
+    return ("sh", "-c", OPENED, "open", f"{place}/{DUMP}", c.encryption.identity, *words)
 
 
 @backup.step(
@@ -148,7 +114,7 @@ def backup_is_whole(c: Inputs) -> Command:
     stays="A half-written dump ends in `.partial`; nothing takes it for a backup, and production was only read.",
     again=True,
 )
-def dump(c: Inputs) -> list[Command]:
+def dump(c: RunInputs) -> list[Command]:
     """Exports a snapshot, dumps it in parallel and takes the fingerprint of every table from that same snapshot
     meanwhile, so that a restored copy can be compared with it to the last bit. Of what the inventory's `dump` excludes
     no rows are dumped, and which tables those are stands in the manifest. With `pg_dump: container` or `host` there
@@ -163,18 +129,19 @@ def dump(c: Inputs) -> list[Command]:
 
 @backup.step(
     "Seal it with its manifest",
+    reports=("excluded",),
     proof=backup_is_whole,
     stays="A finished backup harms nobody and stays; old ones are removed by retention only.",
     again=True,
 )
-def seal(c: Inputs) -> Command:
+def seal(c: RunInputs) -> Command:
     """Writes the sha256 of every file, the versions, the applied migrations and the application's commit into the
     manifest, last of all, and gives the folder its name."""
     return Tool("seal", {"target": c.target, "backup_id": c.backup, "run": c.run})
 
 
 @check("Every file of the backup is in the store, the manifest last", "inv resume")
-def is_stored(c: Inputs) -> Command:
+def is_stored(c: RunInputs) -> Command:
     """What was sent only in part is no backup."""
     return Tool("check-stored", {"target": c.target, "backup_id": c.backup})
 
@@ -190,8 +157,8 @@ in_store = Procedure("backup", "Put a backup into the store", "Part of every bac
     when=lambda c: bool(c.remote),
     only="Only with a remote store.",
 )
-def store(c: Inputs) -> Command:
-    """Sends every file of it, small ones several at once and large ones in pieces, and its manifest last. What is
+def store(c: RunInputs) -> Command:
+    """Sends its files, several at once, and its manifest last. What is
     there already is not sent again. The copy here stays, for a quick way back."""
     return Tool("store-backup", {"target": c.target, "backup_id": c.backup})
 
@@ -200,7 +167,7 @@ backup.include(in_store)
 
 
 @check("Railway lists its own backup, where its plan has any", "inv resume")
-def railway_lists_it(c: Inputs) -> Command:
+def railway_lists_it(c: RunInputs) -> Command:
     """What the CLI says when it is asked for one is no proof."""
     return Tool("check-railway-backup", {"target": c.target, "name": c.backup})
 
@@ -210,10 +177,10 @@ def railway_lists_it(c: Inputs) -> Command:
     proof=railway_lists_it,
     stays="One more of Railway's own backups; Railway removes it in its own time.",
     again=True,
-    when=lambda c: c.railway_backups,
+    when=lambda c: c.railway.backups,
     only="Only where the inventory has `railway: {backups: true}`.",
 )
-def railway(c: Inputs) -> Command:
+def railway(c: RunInputs) -> Command:
     """A second net, of the whole volume, on the same platform: deleting the volume deletes it. To restore it takes the
     service down and replaces all that was written since, in place; the dump is restored beside what is live, so take
     that first."""

@@ -1,42 +1,75 @@
-"""All procedures that have a task and a page, by name."""
+"""All procedures that can be planned and have a page, by name: whatever a file of this folder defines with needs."""
 
 from __future__ import annotations
 
-from ops.procedures.auto_rollback import auto_rollback
-from ops.procedures.backup import backup
-from ops.procedures.clone import clone_prod_to_test
-from ops.procedures.drill import drill
-from ops.procedures.freeze import freeze, unfreeze
-from ops.procedures.kept import discard, to_replaced
-from ops.procedures.migrate import migrate_test, verify
-from ops.procedures.physical import backup_pgbackrest, drill_pgbackrest, unpack
-from ops.procedures.promote import promote
-from ops.procedures.railway_restore import railway_restore
-from ops.procedures.release import release
-from ops.procedures.rollback import rollback
-from ops.procedures.salvage import salvage
-from ops.step import Procedure
+from difflib import get_close_matches
+from importlib import import_module
+from pkgutil import iter_modules
 
-PROCEDURES: dict[str, Procedure] = {
-    procedure.name: procedure
-    for procedure in (
-        release,
-        backup,
-        clone_prod_to_test,
-        migrate_test,
-        verify,
-        promote,
-        rollback,
-        auto_rollback,
-        to_replaced,
-        discard,
-        salvage,
-        railway_restore,
-        drill,
-        freeze,
-        unfreeze,
-        backup_pgbackrest,
-        drill_pgbackrest,
-        unpack,
+from ops import __version__, procedures
+from ops.core.errors import Refused, UsageError
+from ops.engine.inputs import RunInputs
+from ops.engine.journal import State
+from ops.engine.plan import Plan, make_plan
+from ops.engine.step import Procedure
+
+READERS = ("catalog",)
+
+
+def find_procedures() -> dict[str, Procedure]:
+    """Import every definition, and return the procedures that declare needs; others are parts of those."""
+    names = [found.name for found in iter_modules(procedures.__path__) if not found.ispkg and found.name not in READERS]
+    modules = [import_module(f"{procedures.__name__}.{name}") for name in names]
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, Procedure)]
+    return {procedure.name: procedure for procedure in found if procedure.needs}
+
+
+PROCEDURES = find_procedures()
+
+
+def usual_backup(name: str) -> str:
+    """The backup with which a plan of this procedure is made where none is named; empty where it takes none."""
+    return PROCEDURES[name].usual_backup if name in PROCEDURES else ""
+
+
+def procedure_of(name: str, engine: str, backup_id: str = "") -> Procedure:
+    """The procedure that a task means.
+
+    Args:
+        name: the task's.
+        engine: what the inventory says makes the target's backups.
+        backup_id: the backup that was named.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in PROCEDURES:
+        close = get_close_matches(name, PROCEDURES, 1)
+        raise UsageError(f"there is no procedure {name!r}", f"inv plan --procedure={close[0] if close else 'release'}")
+    instead = (one for one in PROCEDURES.values() if one.instead_of == name and one.meant(engine, backup_id.strip()))
+    return next(instead, PROCEDURES[name])
+
+
+def replan(state: State) -> Plan:
+    """Make a run's plan again from its header.
+
+    Raises:
+        Refused: it would not be the same plan: another version of the tool began the run, or its journal was edited.
+    """
+    try:
+        inputs = RunInputs.model_validate(state.header["inputs"])
+        plan = make_plan(PROCEDURES[state.procedure], inputs)
+        if (inputs.run, inputs.target) == (state.run, state.target) and plan.digest == state.header["digest"]:
+            return plan
+    except (ValueError, KeyError):
+        pass
+    tool, at = state.header.get("tool"), state.header.get("at")
+    earlier, fetch = f"version {tool}", f"python -m pip install generalprobe=={tool}"
+    if tool == __version__:
+        # Of a checkout the version tells no two commits apart.
+        earlier, fetch = f"another commit of version {tool}", f"check out the commit that was in use at {at}"
+    raise Refused(
+        f"{state.target}: run {state.run} was begun by {earlier}, and this one would go on with other commands: "
+        "end open runs before upgrading",
+        f"{fetch}   and there   inv resume --run={state.run}   or   inv undo --run={state.run}",
     )
-}

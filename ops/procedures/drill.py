@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from ops.command import Command, Query, Shell, Tool
-from ops.inputs import Inputs
-from ops.procedures.backup import backup_is_whole, restore_words
-from ops.procedures.clone import room_for_copy
-from ops.step import Procedure, check
+from ops.engine.command import Command, Query
+from ops.engine.inputs import RunInputs
+from ops.engine.needs import Need
+from ops.engine.step import Procedure, check
+from ops.procedures.checks import backup_is_whole
+from ops.procedures.clone import copy_fits, created, room_for_copy
+from ops.procedures.restore_proof import equals_backup, restoring
+from ops.procedures.trial_beside import beside
 
 drill = Procedure(
     "drill",
@@ -14,63 +17,63 @@ drill = Procedure(
     """Restores a backup into a database of its own on the test server, proves by fingerprint that it equals what was
     dumped, says how long that took, and drops it again. A backup that was never restored is a hope. Takes the newest
     one that was never proved, unless one is named. Neither production nor the test database is read or written, so
-    this works, too, when production is down.""",
+    this works, too, when production is down. With `--beside`, and where there is no test server, the backup's schema
+    is restored beside production, too: without rows, with owners and grants, as the role of a rollback.""",
     """If the proof fails, this backup is not what was dumped: `inv backups` says which ones were proved, `inv backup`
     takes a new one. Nothing else was touched; `inv undo` drops the throw-away database.""",
     exclusive=False,
     task="inv drill --backup=latest",
+    needs=(Need.BACKUP_TO_PROVE,),
+    restores=True,
 )
 
+IF_TEST = "Only where the inventory names a test server."
 OTHERS = "inv backups   says which backups were proved; inv backup   takes a new one"
 
 
 @check("What is about to be written is not production", "give the test target a database of its own in the inventory")
-def not_production(c: Inputs) -> Command:
+def not_production(c: RunInputs) -> Command:
     """A throw-away database beside production would take its space and its locks."""
-    given = {"planned": c.test_system, "system": c.system, "database": c.database}
-    return Query("check_not_production.sql", c.test, "postgres", given | {"name": c.test_database, "other": c.drilled})
+    given = {"planned": c.test_server.system, "system": c.system, "database": c.database}
+    return Query(
+        "check_not_production.sql", c.test, "postgres", given | {"name": c.test_server.database, "other": c.names.drill}
+    )
 
 
-@check("The restored database equals what was dumped: every table, every sequence", OTHERS)
-def equals_backup(c: Inputs) -> list[Command]:
+@check("The restored database equals what was dumped: every table, sequence and object", OTHERS)
+def equals_dumped(c: RunInputs) -> list[Command]:
     """pg_restore can end with 0 and have left something out."""
-    found = f"{c.run_folder}/restored.jsonl"
-    return [
-        Query("fingerprint.sql", c.test, c.drilled, output=found),
-        Tool("same-fingerprint", {"before": c.fingerprint, "after": found}),
-    ]
+    return equals_backup(c, c.test, c.names.drill, "restored", owned=False)
 
 
 @check("The throw-away database is gone", "inv resume")
-def is_gone(c: Inputs) -> Command:
+def is_gone(c: RunInputs) -> Command:
     """It would only fill the disk."""
-    return Query("check_gone.sql", c.test, "postgres", {"name": c.drilled})
+    return Query("check_gone.sql", c.test, "postgres", {"name": c.names.drill})
 
 
-def drop_drilled(c: Inputs) -> Command:
+def drop_drilled(c: RunInputs) -> Command:
     """The throw-away database goes; it is marked as ours."""
-    return Query("drop_database.sql", c.test, "postgres", {"name": c.drilled, "marker": c.drill_marker})
+    return Query("drop_database.sql", c.test, "postgres", {"name": c.names.drill, "marker": c.names.drill_marker})
 
 
 @drill.step(
     "Restore the backup into a throw-away database",
-    gates=(not_production, backup_is_whole, room_for_copy),
-    proof=equals_backup,
+    reports=("excluded",),
+    gates=(not_production, backup_is_whole, room_for_copy, copy_fits),
+    proof=equals_dumped,
     undo=drop_drilled,
     again=True,
     on_failure=lambda _: OTHERS,
+    when=lambda c: bool(c.test),
+    only=IF_TEST,
 )
-def restore(c: Inputs) -> list[Command]:
+def restore(c: RunInputs) -> list[Command]:
     """On the test server, under a name of its own. Its time and its proof stand in the run's journal, and `inv backups`
     shows them."""
-    created = {"name": c.drilled, "like": c.test_like, "marker": c.drill_marker, "run": c.run}
     return [
-        Query("create_database.sql", c.test, "postgres", created),
-        Shell(
-            restore_words(c, c.test, c.drilled, owned=False),
-            c.test,
-            env={"PGOPTIONS": "-c synchronous_commit=off -c maintenance_work_mem=256MB"},
-        ),
+        *created(c, c.names.drill, c.names.drill_marker),
+        *restoring(c, c.test, c.names.drill, "restored", owned=False),
     ]
 
 
@@ -80,7 +83,12 @@ def restore(c: Inputs) -> list[Command]:
     proof=is_gone,
     stays="It was a copy of the backup, and the backup stays.",
     again=True,
+    when=lambda c: bool(c.test),
+    only=IF_TEST,
 )
-def drop(c: Inputs) -> Command:
+def drop(c: RunInputs) -> Command:
     """It carries this run's mark; nothing else is dropped."""
     return drop_drilled(c)
+
+
+drill.include(beside, when=lambda c: c.beside.trial, only="Only with `--beside`, and where there is no test server.")

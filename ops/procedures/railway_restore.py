@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from ops.command import Command, Query, Tool
-from ops.inputs import Inputs
-from ops.procedures.backup import backup, in_store, is_production, same_place
-from ops.procedures.promote import FROZEN, freeze_now, is_frozen, takes_writes, unfreeze_now
-from ops.procedures.rollback import kept_safety, safety
-from ops.step import Procedure, check, commands
+from ops.engine.command import Command, Query, Tool
+from ops.engine.effects import Effect
+from ops.engine.inputs import RunInputs
+from ops.engine.needs import Need
+from ops.engine.step import Procedure, check, commands
+from ops.procedures.backup import backup, in_store, kept_safety, safety
+from ops.procedures.checks import is_production, same_place
+from ops.procedures.freeze import FREEZES, FROZEN, UNFREEZES, freeze_now, no_writers, unfreeze_now
 
 WITH_DUMP = "Not with `--no-safety`."
 IF_FREEZES = "Only where production is not frozen yet, and not with `--no-safety`."
@@ -29,99 +31,104 @@ railway_restore = Procedure(
     task="inv railway-restore --backup=$VOLUME_BACKUP",
     afterwards=lambda c: (
         f"inv salvage --backup={c.run}_safety --table=TABLE --target={c.target}   brings back what was written since"
-        if not c.no_safety
+        if not c.railway.no_safety
         else f"inv backup --target={c.target}"
     ),
+    effects=(Effect.REPLACES, Effect.SAVES),
+    needs=(Need.VOLUME_BACKUP,),
 )
 
 
-def last(c: Inputs) -> Inputs:
+def last(c: RunInputs) -> RunInputs:
     """The inputs of the last dump. Railway's own backups of what is replaced go with its volume."""
-    return safety(c).model_copy(update={"railway_backups": False})
+    return safety(c).replace(railway={"backups": False})
 
 
-def kept_last(c: Inputs) -> Inputs:
+def kept_last(c: RunInputs) -> RunInputs:
     """The same when it goes into the store."""
-    return kept_safety(c).model_copy(update={"railway_backups": False})
+    return kept_safety(c).replace(railway={"backups": False})
 
 
-def dumped(c: Inputs) -> str:
+def dumped(c: RunInputs) -> str:
     """The id of the last dump; empty where none is made."""
-    return "" if c.no_safety else last(c).backup
+    return "" if c.railway.no_safety else last(c).backup
 
 
-def report(c: Inputs) -> str:
+def report(c: RunInputs) -> str:
     """Where it is noted what was there before."""
     return f"{c.run_folder}/volume.json"
 
 
-def meant(c: Inputs) -> dict[str, str]:
+def meant(c: RunInputs) -> dict[str, str]:
     """Whose volume, and which of its backups."""
-    return {"target": c.target, "place": c.railway_database, "volume_backup": c.volume_backup}
+    return {"target": c.target, "place": c.railway.database, "volume_backup": c.railway.volume_backup}
 
 
-def ways_on(c: Inputs) -> str:
+def ways_on(c: RunInputs) -> str:
     """What to type where Railway was asked and neither the restore nor the way back is plain."""
     back = f"inv rollback --backup={dumped(c)} --target={c.target}   where it is in place; " if dumped(c) else ""
     return f"{back}inv unfreeze --target={c.target}   where it was given up on Railway"
 
 
-def _noted(c: Inputs) -> dict[str, str]:
+def _noted(c: RunInputs) -> dict[str, str]:
     return {"target": c.target, "report": report(c), "database": c.database, "system": c.system}
 
 
 @check("Railway still has that backup of this database's volume", "inv backups", once=True)
-def has_backup(c: Inputs) -> list[Command]:
+def has_backup(c: RunInputs) -> list[Command]:
     """A name can be given to another service, and a backup expires."""
     return [*same_place(c), Tool("check-volume-backup", meant(c))]
 
 
 @check("Nothing else is staged in that environment", "Railway: the project's canvas, Details", once=True)
-def nothing_staged(c: Inputs) -> Command:
+def nothing_staged(c: RunInputs) -> Command:
     """Railway stages the exchange of the volume, and applies with it whatever else waits there."""
     return Tool("check-unstaged", {"target": c.target})
 
 
 @check("No other run is at work, and the database is the planned one", "inv status", once=True)
-def is_alone(c: Inputs) -> list[Command]:
+def is_alone(c: RunInputs) -> list[Command]:
     """A run lock can't be held here: it is a session of the server that goes down."""
-    if c.no_safety:
+    if c.railway.no_safety:
         return same_place(c)
     alone = Tool("check-alone", {"target": c.target, "database": c.database, "run": c.run})
     return [*commands(is_production.act, c), alone]
 
 
 @check("The database answers, is the planned one, and is not what was there before", "inv resume")
-def is_restored(c: Inputs) -> Command:
+def is_restored(c: RunInputs) -> Command:
     """The CLI can say that it restored and deployed, and nothing was."""
     return Tool("check-volume-restored", _noted(c))
 
 
 @check("Railway was not asked for the restore")
-def not_asked(c: Inputs) -> Command:
+def not_asked(c: RunInputs) -> Command:
     """As long as it was not, production is what it was."""
     return Tool("check-volume-untouched", {"target": c.target, "report": report(c)})
 
 
-@railway_restore.step("Say what goes, and which dump is the better way", gates=(has_backup,), reads=True, again=True)
-def look(c: Inputs) -> Command:
+@railway_restore.step(
+    "Say what goes, and which dump is the better way",
+    gates=(has_backup,),
+    reads=True,
+    again=True,
+    reports=("excluded",),
+)
+def look(c: RunInputs) -> Command:
     """Railway's backup is of the whole volume: which rows were written since can't be known before."""
-    given = {"target": c.target, "volume_backup": c.volume_backup}
+    given = {"target": c.target, "volume_backup": c.railway.volume_backup}
     return Tool("volume-glance", given | ({"safety": dumped(c)} if dumped(c) else {}))
 
 
 @railway_restore.step(
     "Freeze production",
-    gates=(is_alone, nothing_staged),
-    proof=is_frozen,
-    undo=unfreeze_now,
-    again=True,
-    confirm=True,
+    gates=(is_alone, nothing_staged, no_writers),
     meanwhile=FROZEN,
     when=lambda c: c.freezes,
     only=IF_FREEZES,
+    **FREEZES,
 )
-def freeze(c: Inputs) -> Command:
+def freeze(c: RunInputs) -> Command:
     """Every new session is read-only and the old ones end: nothing can be written any more that the last dump does not
     hold. The service goes down for the restore anyway."""
     return freeze_now(c)
@@ -130,7 +137,7 @@ def freeze(c: Inputs) -> Command:
 railway_restore.include(
     backup,
     inputs=last,
-    when=lambda c: not c.no_safety,
+    when=lambda c: not c.railway.no_safety,
     prefix="safety-",
     label="Safety backup: ",
     only=WITH_DUMP,
@@ -138,9 +145,9 @@ railway_restore.include(
 
 
 @railway_restore.step("Note which volume there is", reads=True, again=True)
-def note(c: Inputs) -> Command:
+def note(c: RunInputs) -> Command:
     """What answers afterwards must be another volume, or a server that has gone back, and the same database."""
-    return Tool("note-volume", {"target": c.target, "volume_backup": c.volume_backup, "report": report(c)})
+    return Tool("note-volume", {"target": c.target, "volume_backup": c.railway.volume_backup, "report": report(c)})
 
 
 @railway_restore.step(
@@ -157,7 +164,7 @@ def note(c: Inputs) -> Command:
     on_failure=ways_on,
     ends=FROZEN,
 )
-def restore(c: Inputs) -> Command:
+def restore(c: RunInputs) -> Command:
     """`railway postgres pitr backup restore`: copies the backup into a new volume, stages the exchange, applies all
     that is staged in the environment, and deploys. It is asked for once, and waited for until the database answers;
     with a large volume that can take half an hour and more."""
@@ -165,7 +172,7 @@ def restore(c: Inputs) -> Command:
 
 
 @railway_restore.step("Account for what is live now", reads=True, again=True)
-def account(c: Inputs) -> list[Command]:
+def account(c: RunInputs) -> list[Command]:
     """Rows per table against our nearest dump, and against the last one: now it can be said what went."""
     after = f"{c.run_folder}/live.jsonl"
     given = {"target": c.target, "report": report(c), "after": after}
@@ -177,14 +184,11 @@ def account(c: Inputs) -> list[Command]:
 
 @railway_restore.step(
     "Let production take writes again",
-    gates=(is_production,),
-    proof=takes_writes,
-    stays="`inv freeze` makes it read-only again.",
-    again=True,
     when=lambda c: not c.frozen,
     only="Not where production was frozen before.",
+    **UNFREEZES,
 )
-def unfreeze(c: Inputs) -> Command:
+def unfreeze(c: RunInputs) -> Command:
     """Also where this run froze nothing: Railway's backup may be of a moment at which production was read-only, and
     would leave it so."""
     return unfreeze_now(c)
@@ -193,7 +197,7 @@ def unfreeze(c: Inputs) -> Command:
 railway_restore.include(
     in_store,
     inputs=kept_last,
-    when=lambda c: not c.no_safety,
+    when=lambda c: not c.railway.no_safety,
     prefix="safety-",
     label="Safety backup: ",
     only=WITH_DUMP,

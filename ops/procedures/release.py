@@ -1,15 +1,36 @@
-"""release: all of it, from the backup to the promoted release."""
+"""release: all of it, from the backup to the promoted release; and auto-rollback, which takes a failed one back."""
 
 from __future__ import annotations
 
-from ops.command import Command, Query
-from ops.inputs import Inputs
+from ops.engine.command import Command, Query, Tool
+from ops.engine.effects import Effect
+from ops.engine.inputs import RunInputs
+from ops.engine.needs import Need
+from ops.engine.step import Procedure, check
 from ops.procedures.backup import backup
+from ops.procedures.checks import is_production
 from ops.procedures.clone import clone, not_production
-from ops.procedures.hazards import hazards
-from ops.procedures.migrate import migrate_test, verify
+from ops.procedures.freeze import takes_writes, unfreeze_now
 from ops.procedures.promote import promote, way_back
-from ops.step import Procedure, check
+from ops.procedures.rehearse import migrate_test, verify
+from ops.procedures.rollback import rollback
+
+hazards = Procedure(
+    "hazards",
+    "Look at what the pending migrations would do",
+    """Reads the pending migrations from the application itself, as operations with their tables and columns, and holds
+    them against production's rows: what would be deleted without a copy, what can't succeed, what locks.""",
+    """Exit code 3 means that a migration can't succeed: the text says which and why, and `inv hazards` how to write it
+    right. Nothing was changed.""",
+)
+
+
+@hazards.step("Look at what the pending migrations would do", reads=True, again=True)
+def look(c: RunInputs) -> Command:
+    """What can't succeed is refused here, before anything has run. What would lose data is told with its rows; whether
+    it really does is proved by the rehearsal."""
+    return Tool("hazards", {"target": c.target})
+
 
 release = Procedure(
     "release",
@@ -23,20 +44,25 @@ release = Procedure(
     `inv resume` goes on, `inv undo` lets production take writes again as long as nothing was applied, and
     `inv rollback` brings back the last backup.""",
     afterwards=way_back,
+    effects=(Effect.RELEASES,),
+    needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.REHEARSAL_DATABASE, Need.MIGRATIONS, Need.NEW_BACKUP),
+    restores=True,
+    changes_production=True,
+    source=lambda c: c.test,
 )
 for part in (hazards, backup, clone, migrate_test, verify):
     release.include(part)
 
 
 @check("Nothing is left of the copy with true rows on which it was rehearsed", "inv resume")
-def rehearsal_is_gone(c: Inputs) -> list[Command]:
+def rehearsal_is_gone(c: RunInputs) -> list[Command]:
     """It would lie there until the next rehearsal."""
     return [Query("check_gone.sql", c.test, "postgres", {"name": name}) for name in _copies(c)]
 
 
-def _copies(c: Inputs) -> tuple[str, ...]:
+def _copies(c: RunInputs) -> tuple[str, ...]:
     """The migrated copy, the one from before the migrations, and what an earlier rehearsal had left."""
-    return c.test_database, c.before, c.test_replaced
+    return c.test_server.database, c.names.before, c.names.test_replaced
 
 
 @release.step(
@@ -48,7 +74,7 @@ def _copies(c: Inputs) -> tuple[str, ...]:
     when=lambda c: c.rehearses,
     only="Only where the inventory has `defang`.",
 )
-def drop_rehearsal(c: Inputs) -> list[Command]:
+def drop_rehearsal(c: RunInputs) -> list[Command]:
     """Only true rows can prove that every row survives; so it had a database of its own, which nobody's settings name,
     and it is needed no more. The test database is not touched: `inv clone-prod-to-test` renews it, defanged."""
     mark = "generalprobe clone "
@@ -56,3 +82,48 @@ def drop_rehearsal(c: Inputs) -> list[Command]:
 
 
 release.include(promote)
+
+auto_rollback = Procedure(
+    "auto-rollback",
+    "Take a failed release back",
+    """What `inv release --auto-rollback` does by itself when production was migrated and something is wrong: a whole
+    rollback to the last backup of that release, which was taken while production was frozen. It then proves row for row
+    that production is what it was right before the migrations, and lets it take writes again. Only where the release
+    froze production before its last backup: otherwise rows could be lost, and a person decides.""",
+    """Production stays frozen until this has come to its end, so nothing is lost meanwhile: `inv resume` goes on with
+    it. After the swap, `inv undo` swaps the migrated database back.""",
+    task="inv release --auto-rollback",
+    afterwards=lambda c: f"inv status --target={c.target}   then mend what failed, and release again",
+    effects=(Effect.REPLACES, Effect.SAVES, Effect.KEEPS),
+    needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.BACKUP_TO_RESTORE, Need.FAILED_RELEASE),
+    restores=True,
+    changes_production=True,
+    usual_backup="latest",
+)
+auto_rollback.include(rollback)
+
+
+@auto_rollback.step("Take the fingerprint of production once more", reads=True, again=True)
+def look_again(c: RunInputs) -> Command:
+    """What every table holds now that it is back."""
+    return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/production-again.jsonl")
+
+
+@auto_rollback.step("Prove that production is what it was before the release", reads=True, again=True)
+def prove(c: RunInputs) -> Command:
+    """Every table, row for row, and every sequence, against the fingerprint that the release took of production right
+    before its migrations: nothing was lost."""
+    before = f"{c.folder}/runs/{c.rollback.failed_run}/production-before.jsonl"
+    return Tool("check-as-before", {"before": before, "after": f"{c.run_folder}/production-again.jsonl"})
+
+
+@auto_rollback.step(
+    "Let production take writes again",
+    gates=(is_production,),
+    proof=takes_writes,
+    stays="`inv freeze` makes it read-only again.",
+    again=True,
+)
+def unfreeze(c: RunInputs) -> Command:
+    """It is as before; users can go on."""
+    return unfreeze_now(c)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from ops.core.errors import Code
+from ops.engine.command import Command, Query, Shell, Tool
+from ops.engine.effects import Effect
+from ops.engine.inputs import RunInputs
+from ops.engine.needs import Need
+from ops.engine.step import Procedure, check
+from ops.procedures.backup import backup, in_store, kept_safety, safety
+from ops.procedures.checks import backup_is_whole, is_production, is_production_server, server_room
+from ops.procedures.deploy import deploy_words, is_healthy
+from ops.procedures.freeze import FREEZES, FROZEN, UNFREEZES, freeze_now, no_writers, unfreeze_now
+from ops.procedures.promote import settings_are_ours
+from ops.procedures.restore_proof import created_beside, equals_backup, restoring
+from ops.procedures.rollback_export import delta, shown
 
-from ops.command import Command, Query, Shell, Tool
-from ops.inputs import Inputs
-from ops.procedures.backup import (
-    backup,
-    backup_is_whole,
-    in_store,
-    is_production,
-    is_production_server,
-    restore_words,
-    server_room,
-)
-from ops.procedures.delta import delta, shown
-from ops.procedures.health import deploy_words, is_healthy
-from ops.procedures.promote import FROZEN, freeze_now, is_frozen, takes_writes, unfreeze_now
-from ops.procedures.swapped import replaced_back
-from ops.step import Procedure, check, commands
-from ops.tools.loss import AS_SHOWN
-
+# How much of each table the first of two stages looks at; as vacuumdb --analyze-in-stages in its second of three.
+FIRST_STAGE = "10"
+IF_LARGE = "Only of a large database (10 GB)."
 IF_FREEZES = "Only with `--freeze`, or with `freeze: always` in the inventory, and where production is not frozen yet."
 
 rollback = Procedure(
@@ -38,73 +35,87 @@ rollback = Procedure(
         if c.frozen
         else "inv undo   swaps the replaced database back in"
     ),
+    effects=(Effect.REPLACES, Effect.SAVES, Effect.KEEPS, Effect.SETS_ROWS_ASIDE),
+    needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.BACKUP_TO_RESTORE),
+    restores=True,
+    changes_production=True,
+    usual_backup="latest",
+    compares=True,
 )
 
 
-def safety(c: Inputs) -> Inputs:
-    """The inputs of the safety backup."""
-    return c.whole(f"{c.run}_safety")
-
-
-def kept_safety(c: Inputs) -> Inputs:
-    """The same when it goes into the store."""
-    return safety(c).model_copy(update={"remote": c.remote})
-
-
-def shown_state(c: Inputs) -> str:
+def shown_state(c: RunInputs) -> str:
     """The fingerprint of production when that preview was made."""
     return safety(c).fingerprint if c.freezes else f"{c.run_folder}/previewed.jsonl"
 
 
 @check("There is room for a copy beside production, as far as the server's disk can be seen", "inv status")
-def room_beside(c: Inputs) -> Command:
+def room_beside(c: RunInputs) -> Command:
     """A disk that fills up stops the whole server, and production with it."""
     return server_room(c, c.target, c.database)
 
 
-@check("The restored database equals the backup: every table, every sequence", "inv resume")
-def restored_equals_backup(c: Inputs) -> list[Command]:
+@check(
+    "Production's server has all that the backup needs: roles, rights, extensions, tablespaces, version", "inv doctor"
+)
+def restorable(c: RunInputs) -> Command:
+    """A restore that stops at the first of them has taken its time, in the middle of an incident."""
+    return Tool("check-restorable", {"target": c.target, "backup_id": c.backup})
+
+
+@check("The restored database equals the backup: every table, sequence and object", "inv resume")
+def restored_equals_backup(c: RunInputs) -> list[Command]:
     """What is swapped in must be what was dumped."""
-    found = f"{c.run_folder}/restored.jsonl"
-    return [
-        Query("fingerprint.sql", c.target, c.restored, output=found),
-        Tool("same-fingerprint", {"before": c.fingerprint, "after": found}),
-    ]
+    return equals_backup(c, c.target, c.names.restored, "restored")
 
 
 @check("The live database is the restored one, and open", "inv resume")
-def restored_is_live(c: Inputs) -> Command:
+def restored_is_live(c: RunInputs) -> Command:
     """The mark inside the server says which run restored it."""
-    given = {"live": c.database, "incoming": c.restored, "marker": c.restored_marker}
+    given = {"live": c.database, "incoming": c.names.restored, "marker": c.names.restored_marker}
     return Query("check_swapped.sql", c.target, "postgres", given)
 
 
 @check("Owner, grants, settings and connection limit are those of the live database", "inv resume")
-def is_carried(c: Inputs) -> Command:
+def is_carried(c: RunInputs) -> Command:
     """They belong to a database and not to its name."""
-    return Query("check_carried.sql", c.target, "postgres", {"source": c.database, "name": c.restored})
+    return Query("check_carried.sql", c.target, "postgres", {"source": c.database, "name": c.names.restored})
 
 
-@check("The application is healthy", "look at the application's log, then inv resume")
-def is_healthy_again(c: Inputs) -> Sequence[Command]:
-    """A deploy command can end with 0 and leave an application that does not start."""
-    return commands(is_healthy.act, c.model_copy(update={"frozen": c.frozen or c.freezes}))
+def advanced(c: RunInputs) -> str:
+    """Where the tool itself set the restored database's sequences."""
+    return f"{c.run_folder}/advanced.json"
 
 
-def drop_restored(c: Inputs) -> Command:
+def drop_restored(c: RunInputs) -> Command:
     """Removes what was restored beside production; it carries this run's mark and was never live."""
-    return Query("drop_database.sql", c.target, "postgres", {"name": c.restored, "marker": c.restored_marker})
+    return Query(
+        "drop_database.sql", c.target, "postgres", {"name": c.names.restored, "marker": c.names.restored_marker}
+    )
 
 
-def swap_back(c: Inputs) -> list[Command]:
+def replaced_back(c: RunInputs, *, aside: str) -> list[Command]:
+    """Give the replaced database the live name again, with the owner, grants and settings that the live one has by now,
+    and with sequences beyond its; that one is kept under the name ``aside``. They do nothing where it was done."""
+    return [
+        Query("carry_over.sql", c.target, "postgres", {"source": c.database, "name": c.names.replaced}),
+        Tool("advance-kept", {"target": c.target, "name": c.names.replaced}),
+        Query("swap.sql", c.target, "postgres", {"live": c.database, "incoming": c.names.replaced, "aside": aside}),
+    ]
+
+
+def swap_back(c: RunInputs) -> list[Command]:
     """The replaced database takes the live name again; the restored one is kept aside, with what was written to it, and
     it is told how much that is."""
-    told = {"target": c.target, "undone": c.undone, "before": c.fingerprint, "report": f"{c.run_folder}/undone.jsonl"}
-    return [*replaced_back(c, aside=c.undone), Tool("loss-undone", told)]
+    told = {"target": c.target, "undone": c.names.undone, "before": c.fingerprint, "advanced": advanced(c)}
+    report = {"report": f"{c.run_folder}/undone.jsonl"}
+    return [*replaced_back(c, aside=c.names.undone), Tool("loss-undone", told | report)]
 
 
-@rollback.step("Look at what is there now", gates=(is_production, backup_is_whole), reads=True, again=True)
-def look(c: Inputs) -> list[Command]:
+@rollback.step(
+    "Look at what is there now", gates=(is_production, backup_is_whole, settings_are_ours), reads=True, again=True
+)
+def look(c: RunInputs) -> list[Command]:
     """Takes the fingerprint of the live database, and says in which tables it differs from the backup: the first
     glance, before the backup is restored."""
     found = f"{c.run_folder}/live.jsonl"
@@ -116,24 +127,45 @@ def look(c: Inputs) -> list[Command]:
 
 @rollback.step(
     "Restore the backup beside production",
-    gates=(is_production, backup_is_whole, room_beside),
+    reports=("excluded",),
+    gates=(is_production, backup_is_whole, restorable, room_beside),
     proof=restored_equals_backup,
     undo=drop_restored,
     again=True,
 )
-def restore(c: Inputs) -> list[Command]:
+def restore(c: RunInputs) -> list[Command]:
     """Into a database of its own on production's server, with owners and grants. Production goes on meanwhile, and
     nothing about it is changed."""
-    created = {"name": c.restored, "like": c.database, "marker": c.restored_marker, "run": c.run}
-    words = restore_words(c, c.target, c.restored)
-    return [Query("create_database.sql", c.target, "postgres", created), Shell(words, c.target)]
+    return [
+        created_beside(c, c.names.restored, c.names.restored_marker),
+        *restoring(c, c.target, c.names.restored, "restored"),
+    ]
 
 
-def counted(c: Inputs, live: str, report: str) -> dict[str, str]:
+@check("Statistics were gathered of every table", "inv resume")
+def is_analyzed(c: RunInputs) -> Command:
+    """Asked of the restored database itself."""
+    return Query("check_analyzed.sql", c.target, c.names.restored)
+
+
+@rollback.step(
+    "Gather the restored database's statistics",
+    gates=(is_production_server,),
+    proof=is_analyzed,
+    stays="They are statistics of the database that was restored beside production.",
+    again=True,
+)
+def analyze(c: RunInputs) -> Command:
+    """A restore brings none, and without them a query of a moment can take minutes: they are gathered before the swap,
+    not by users waiting after it. Of a large database the first of two stages: a little of each table."""
+    return Query("analyze.sql", c.target, c.names.restored, {"target": FIRST_STAGE} if c.rollback.large else {})
+
+
+def counted(c: RunInputs, live: str, report: str) -> dict[str, str]:
     """What the comparison of the live database with the restored one is told."""
     return {
         "target": c.target,
-        "database": c.restored,
+        "database": c.names.restored,
         "backup_id": c.backup,
         "before": c.fingerprint,
         "after": live,
@@ -141,31 +173,32 @@ def counted(c: Inputs, live: str, report: str) -> dict[str, str]:
     }
 
 
-@rollback.step("Show what would be set aside", reads=True, again=True)
-def preview(c: Inputs) -> list[Command]:
+@rollback.step("Show what would be set aside", reads=True, again=True, reports=("loss",))
+def preview(c: RunInputs) -> list[Command]:
     """Compares the live database with the restored one, row by row where a table differs: what was inserted, updated
-    and deleted since that backup, with keys. It is not lost, since the live database is kept aside; but it will not be
+    and deleted since that backup, with keys; and all else as `pg_dump` tells it: owners, grants, default privileges,
+    policies, comments. It is not lost, since the live database is kept aside; but it will not be
     live. All keys are in the run's folder: `loss.json`, and `loss/`."""
     live = f"{c.run_folder}/previewed.jsonl"
     return [
         Query("snapshot.sql", c.target, output=f"{c.run_folder}/since.txt"),
         Query("fingerprint.sql", c.target, output=live),
+        Tool("name-followers", {"target": c.target}),
+        # Where pg_dump runs beside the database, the one here may be too old.
+        *([] if c.dump.over else [Tool("compare-schemas", {"target": c.target, "database": c.names.restored})]),
         Tool("loss-preview", counted(c, live, "loss")),
     ]
 
 
 @rollback.step(
     "Freeze production",
-    gates=(is_production,),
-    proof=is_frozen,
-    undo=unfreeze_now,
-    again=True,
-    confirm=True,
+    gates=(is_production, no_writers),
     meanwhile=FROZEN,
     when=lambda c: c.freezes,
     only=IF_FREEZES,
+    **FREEZES,
 )
-def freeze(c: Inputs) -> Command:
+def freeze(c: RunInputs) -> Command:
     """Every new session is read-only and the old ones end: nothing can be written any more that the safety backup does
     not hold."""
     return freeze_now(c)
@@ -177,11 +210,32 @@ rollback.include(backup, inputs=safety, prefix="safety-", label="Safety backup: 
 @rollback.step(
     "Count again under the freeze", reads=True, again=True, fact="RECOUNT", when=lambda c: c.freezes, only=IF_FREEZES
 )
-def recount(c: Inputs) -> Command:
+def recount(c: RunInputs) -> Command:
     """What was written between the preview and the freeze was not shown. Where there is any, it is told now, and the
     name is asked for again."""
     more = {"shown": f"{c.run_folder}/loss.json"}
     return Tool("loss-recount", counted(c, safety(c).fingerprint, "recount") | more)
+
+
+@check("No sequence of the restored database gives out a number again", "inv resume")
+def gives_new_numbers(c: RunInputs) -> Command:
+    """Two orders would have the same number."""
+    return Tool("check-sequences", {"target": c.target, "database": c.names.restored, "shown": shown(c)})
+
+
+@rollback.step(
+    "Advance its sequences beyond the live ones",
+    gates=(is_production_server,),
+    proof=gives_new_numbers,
+    stays="They are sequences of the database that was restored beside production.",
+    again=True,
+)
+def advance(c: RunInputs) -> Command:
+    """Numbers that were given out since the backup are known to customers, and stand in what was set aside. Where users
+    go on writing until the swap, a thousand more of each are passed over; one that gave none since is left as it is."""
+    ahead = "no" if c.read_only else "yes"
+    given = {"target": c.target, "database": c.names.restored, "shown": shown(c), "ahead": ahead, "report": advanced(c)}
+    return Tool("advance-sequences", given)
 
 
 @rollback.step(
@@ -191,9 +245,9 @@ def recount(c: Inputs) -> Command:
     stays="They are settings of the database that was restored beside production.",
     again=True,
 )
-def carry_over(c: Inputs) -> Command:
+def carry_over(c: RunInputs) -> Command:
     """Grants, connection limit and per-database settings do not follow a name; neither does a freeze."""
-    return Query("carry_over.sql", c.target, "postgres", {"source": c.database, "name": c.restored})
+    return Query("carry_over.sql", c.target, "postgres", {"source": c.database, "name": c.names.restored})
 
 
 @rollback.step(
@@ -203,25 +257,27 @@ def carry_over(c: Inputs) -> Command:
     undo=swap_back,
     again=True,
     confirm=True,
-    doubted=lambda facts: "RECOUNT" in facts and not facts["RECOUNT"].startswith(AS_SHOWN),
+    doubted=lambda codes: codes.get("RECOUNT", Code.AS_SHOWN) != Code.AS_SHOWN,
     data="the restored database is live, and the former one is kept aside",
 )
-def swap(c: Inputs) -> Command:
+def swap(c: RunInputs) -> Command:
     """Closes the live database to new sessions, ends the old ones, and exchanges the names in one transaction.
     Clients are away for milliseconds, whatever the size. If it is cut off by hand, run it again: production may be
     closed until then, and it finishes what is left."""
-    return Query("swap.sql", c.target, "postgres", {"live": c.database, "incoming": c.restored, "aside": c.replaced})
+    return Query(
+        "swap.sql", c.target, "postgres", {"live": c.database, "incoming": c.names.restored, "aside": c.names.replaced}
+    )
 
 
 @rollback.step("Account for what was written until the swap", reads=True, again=True)
-def account(c: Inputs) -> Command:
+def account(c: RunInputs) -> Command:
     """What was written after the preview was not shown, and is not live: it is in the replaced database. That is opened
     for as long as it is read; what is found is counted and named, and how to bring it back."""
     return Tool(
         "loss-account",
         {
             "target": c.target,
-            "replaced": c.replaced,
+            "replaced": c.names.replaced,
             "before": c.fingerprint,
             "after": shown_state(c),
             "since": f"{c.run_folder}/since.txt",
@@ -235,31 +291,49 @@ def account(c: Inputs) -> Command:
 
 @rollback.step(
     "Deploy the release that belongs to the backup",
-    proof=is_healthy_again,
+    proof=is_healthy,
     stays="Deploy the other release again by your own deploy command after `inv undo`.",
     again=True,
-    when=lambda c: c.deploys and bool(c.release),
+    when=lambda c: c.deploys and bool(c.deploy.commit),
     only="Only where the inventory has a `deploy` command and the manifest a commit.",
 )
-def deploy(c: Inputs) -> Command:
+def deploy(c: RunInputs) -> Command:
     """The old schema needs the old code."""
     return deploy_words(c, back=True)
 
 
 @rollback.step(
     "Let production take writes again",
-    gates=(is_production,),
-    proof=takes_writes,
-    stays="`inv freeze` makes it read-only again.",
-    again=True,
     ends=FROZEN,
     when=lambda c: c.freezes,
     only=IF_FREEZES,
+    **UNFREEZES,
 )
-def unfreeze(c: Inputs) -> Command:
+def unfreeze(c: RunInputs) -> Command:
     """The way back is through."""
     return unfreeze_now(c)
 
 
+@check("Statistics were gathered of every table, in full detail", "inv resume")
+def is_fully_analyzed(c: RunInputs) -> Command:
+    """Asked of the live database itself."""
+    return Query("check_analyzed.sql", c.target, parameters={"beyond": FIRST_STAGE})
+
+
+@rollback.step(
+    "Gather its statistics in full detail",
+    gates=(is_production,),
+    proof=is_fully_analyzed,
+    stays="They are statistics, and the live database goes on meanwhile.",
+    again=True,
+    when=lambda c: c.rollback.large,
+    only=IF_LARGE,
+)
+def analyze_fully(c: RunInputs) -> Command:
+    """The second stage, several tables at once: users work on meanwhile, and no table is blocked."""
+    where = f"--dbname=service={c.target}"
+    return Shell(("vacuumdb", "--analyze-only", "--quiet", f"--jobs={c.jobs}", "--no-password", where), c.target)
+
+
 rollback.include(in_store, inputs=kept_safety, prefix="safety-", label="Safety backup: ")
-rollback.include(delta, when=lambda c: c.export, label="Delta: ", only="Only with `--export`.")
+rollback.include(delta, when=lambda c: c.rollback.export, label="Delta: ", only="Only with `--export`.")

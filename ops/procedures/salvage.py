@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 
-from ops.command import Command, Query, Shell, Tool, conninfo
-from ops.inputs import Inputs, SalvageInputs
-from ops.procedures.backup import backup, backup_is_whole, from_dump, in_store, is_production, jobs
-from ops.salvage.names import join, schema_and_name
-from ops.step import Procedure, check
+from ops.engine.command import Command, Query, Shell, Tool, conninfo
+from ops.engine.effects import Effect
+from ops.engine.inputs import RunInputs, SalvageInputs
+from ops.engine.needs import Need
+from ops.engine.step import Procedure, check
+from ops.procedures.backup import backup, from_dump, in_store, jobs, kept_safety, safety
+from ops.procedures.checks import backup_is_whole, is_production
+from ops.procedures.restore_proof import created_beside
+from ops.recovery.salvage.names import join, schema_and_name
 
 salvage = Procedure(
     "salvage",
@@ -22,34 +26,27 @@ salvage = Procedure(
     changed them since; a safety backup was taken before.""",
     task="inv salvage --backup=ID --table=TABLE",
     afterwards=lambda c: f"inv undo --run={c.run}   takes away again exactly what came back",
+    effects=(Effect.SAVES, Effect.SALVAGES),
+    needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.BACKUP_TO_SALVAGE),
+    restores=True,
 )
 
 
-def wanted(c: Inputs) -> SalvageInputs:
+def wanted(c: RunInputs) -> SalvageInputs:
     """The tables; a plan without them can't be."""
     if c.salvage is None:
         raise ValueError("a salvage without tables")
     return c.salvage
 
 
-def safety(c: Inputs) -> Inputs:
-    """The inputs of the safety backup."""
-    return c.whole(f"{c.run}_safety")
-
-
-def kept_safety(c: Inputs) -> Inputs:
-    """The same when it goes into the store."""
-    return safety(c).model_copy(update={"remote": c.remote})
-
-
-def options(c: Inputs) -> dict[str, str]:
+def options(c: RunInputs) -> dict[str, str]:
     """What every tool of a salvage is told."""
     found = wanted(c)
     return {
         "target": c.target,
         "backup_id": c.backup,
         "run": c.run,
-        "aside": c.aside,
+        "aside": c.names.salvage,
         "tables": join(found.tables),
         "related": join(found.related),
         "linked": join(found.linked),
@@ -60,37 +57,37 @@ def options(c: Inputs) -> dict[str, str]:
 
 
 @check("The restored tables equal the backup's", "inv resume")
-def tables_equal_backup(c: Inputs) -> list[Command]:
+def tables_equal_backup(c: RunInputs) -> list[Command]:
     """What is inserted must be what was dumped."""
     after, found = f"{c.run_folder}/aside.jsonl", wanted(c)
     names = join((name, name) for name in found.sources)
     return [
-        Query("fingerprint.sql", c.target, c.aside, output=after),
+        Query("fingerprint.sql", c.target, c.names.salvage, {"objects": "yes"}, output=after),
         Tool("same-tables", {"before": c.fingerprint, "after": after, "tables": names}),
     ]
 
 
 @check("Every row of the backup's tables is live, or on the list of those that stay out", "inv resume")
-def rows_are_back(c: Inputs) -> Command:
+def rows_are_back(c: RunInputs) -> Command:
     """A transaction that ended says nothing of what it did."""
     return Tool("salvage-check", options(c))
 
 
 @check("What was restored beside production is gone", "inv resume")
-def aside_is_gone(c: Inputs) -> Command:
+def aside_is_gone(c: RunInputs) -> Command:
     """It would only fill the disk."""
-    return Query("check_gone.sql", c.target, "postgres", {"name": c.aside})
+    return Query("check_gone.sql", c.target, "postgres", {"name": c.names.salvage})
 
 
-def drop_aside(c: Inputs) -> Command:
+def drop_aside(c: RunInputs) -> Command:
     """Removes what was restored beside production; it carries this run's mark and was never live."""
-    return Query("drop_database.sql", c.target, "postgres", {"name": c.aside, "marker": c.aside_marker})
+    return Query("drop_database.sql", c.target, "postgres", {"name": c.names.salvage, "marker": c.names.salvage_marker})
 
 
-def remove(c: Inputs) -> Command:
+def remove(c: RunInputs) -> Command:
     """Deletes exactly the rows that came back, by their keys, and empties the links again; refused where somebody has
     changed one since, or leads to it."""
-    given = {"target": c.target, "run": c.run, "report": c.run_folder, "lock_timeout": f"{c.lock_timeout:g}"}
+    given = {"target": c.target, "run": c.run, "report": c.run_folder, "lock_timeout": f"{c.locks.timeout:g}"}
     return Tool("salvage-remove", given)
 
 
@@ -99,32 +96,33 @@ salvage.include(backup, inputs=safety, prefix="safety-", label="Safety backup: "
 
 @salvage.step(
     "Restore the tables beside production",
+    reports=("excluded",),
     gates=(is_production, backup_is_whole),
     proof=tables_equal_backup,
     undo=drop_aside,
     again=True,
 )
-def restore(c: Inputs) -> list[Command]:
+def restore(c: RunInputs) -> list[Command]:
     """Into a database of its own on production's server: every table, type and function, and the rows of the tables
     that are needed; no index and no trigger."""
-    created = {"name": c.aside, "like": c.database, "marker": c.aside_marker, "run": c.run}
-    where = f"--dbname=service={c.target} dbname={conninfo(c.aside)}"
+    where = f"--dbname=service={c.target} dbname={conninfo(c.names.salvage)}"
     bare = ("--no-owner", "--no-privileges", "--no-comments", "--no-publications", "--no-subscriptions")
     words = ("pg_restore", "--exit-on-error", *bare, "--no-security-labels", "--no-password", where)
-    found = wanted(c).sources
+    found, place = wanted(c).sources, {"server": c.target, "database": c.names.salvage}
     rows: list[tuple[str, ...]] = [
         ("--section=data", f"--schema={schema}", f"--table={name}")
         for schema, name in map(schema_and_name, dict.fromkeys(found))
     ]
     return [
-        Query("create_database.sql", c.target, "postgres", created),
+        created_beside(c, c.names.salvage, c.names.salvage_marker),
         Shell(from_dump(c, *words, "--section=pre-data"), c.target),
+        Tool("loosen-checks", {**place, "before": c.fingerprint, "report": f"{c.run_folder}/aside.checks"}),
         *(Shell(from_dump(c, *words, *one), c.target) for one in rows or [("--section=data", *jobs(c))]),
     ]
 
 
 @salvage.step("Count what would come back", gates=(is_production,), reads=True, again=True)
-def count(c: Inputs) -> Command:
+def count(c: RunInputs) -> Command:
     """Lays the backup's rows beside the live ones: which are missing, whose key another row has, which links were
     emptied. The server lets this session change nothing. All of it stands in `salvage.json` in the run's folder."""
     return Tool("salvage-count", options(c))
@@ -137,14 +135,14 @@ def count(c: Inputs) -> Command:
     undo=remove,
     again=True,
     confirm=True,
-    retries=lambda c: c.retries,
+    retries=lambda c: c.locks.retries,
     data="the rows that were missing are back in production",
 )
-def bring(c: Inputs) -> Command:
-    """One transaction: the tables take no other writes while it decides once more and inserts; their own triggers do
-    not fire, foreign keys are checked, sequences go up to the highest key. Never more than was shown. What did not come
-    back stands in `left-out.jsonl`."""
-    return Tool("salvage-insert", {**options(c), "lock_timeout": f"{c.lock_timeout:g}"})
+def bring(c: RunInputs) -> Command:
+    """One transaction: the tables take no other writes while it decides once more and inserts; their own triggers and
+    rules rest, foreign keys are checked, sequences go up to the highest key. Never more than was shown. What did not
+    come back stands in `left-out.jsonl`."""
+    return Tool("salvage-insert", {**options(c), "lock_timeout": f"{c.locks.timeout:g}"})
 
 
 @salvage.step(
@@ -154,7 +152,7 @@ def bring(c: Inputs) -> Command:
     stays="It was a copy of the backup, and the backup stays.",
     again=True,
 )
-def drop(c: Inputs) -> Command:
+def drop(c: RunInputs) -> Command:
     """It carries this run's mark; nothing else is dropped."""
     return drop_aside(c)
 

@@ -1,8 +1,8 @@
-"""Our block in a crontab: put in, found, taken out; what is around it stays byte for byte.
+"""Write our block into a crontab, find it, take it out; what is around it stays byte for byte.
 
-Cron calls one line every few minutes, which asks what is due: so a moment that was missed is caught up, the fields are
-meant in any time zone, and jitter and overlap are in our hands. The facts of crontab(1) are those of Debian's cron
-3.0pl1 and of cronie.
+The block has one line a task, and one for the machine's start, which catches up what was missed. A line only asks:
+whether its task is due is decided by the schedule's own zone and by when it was begun the last time. The facts of
+crontab(1) are those of Debian's cron 3.0pl1 and of cronie.
 """
 
 from __future__ import annotations
@@ -13,35 +13,71 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from ops.command import quote
-from ops.errors import Refused, StepFailed, UsageError
-from ops.schedule.kept import TICK, Installed
+from ops.core.cron import values, zone_of
+from ops.core.errors import Refused, StepFailed, UsageError
+from ops.engine.command import quote
+from ops.schedule.task_state import Installed
 
-EVERY = f"*/{int(TICK.total_seconds() // 60)} * * * *"
+# The zone of the machine, and so of cron's fields. Debian's cron knows no CRON_TZ.
+LOCAL = Path("/etc/localtime")
+# At the machine's start the network and a database may come up later than cron.
+AT_START = "@reboot sleep 60 && "
 # Debian's cron takes no longer command (MAX_COMMAND in cron.h); some others do.
 LONGEST = 990
-# Where the line before ours had no end, we gave it one: it is a part of the block.
-OPEN = b" (the line before had no end)"
 # Since 3.0pl1-149 (bug 585552) Debian's `crontab -l` shows a carriage return and a backspace as these two characters.
 SPELLED = (b"\\r", b"\\b")
 NONE = re.compile(rb"no crontab for |can't open '[^'/]*': No such file", re.IGNORECASE)
 
 
 def mark(target: str, inventory: str) -> bytes:
-    """What marks a block: one a target and inventory."""
+    """Return what marks a block: one a target and inventory."""
     return f"Generalprobe {target} {inventory}".encode(errors="surrogateescape")
 
 
 def command(installed: Installed, file: str, *words: str) -> str:
-    """What a shell runs, from wherever it stands."""
+    """Return what a shell runs, from wherever it stands."""
     call = (*installed.inv, "scheduled", *words, f"--file={file}")
     return f"cd {quote(installed.folder)} && exec {' '.join(map(quote, call))}"
 
 
+def fields(at: str, zone: str) -> str:
+    """Write five fields so that cron, in the machine's zone, calls at each moment that they mean in ``zone``.
+
+    Their values are written out, since crons differ in what `5/10` means; a star stays, since it decides whether a
+    day and a weekday must both match. Where the zones differ cron calls every hour, and most of the calls do nothing.
+    """
+    apart = _minutes_apart(zone)
+    (minutes, *others), _ = values(at)
+    if apart != {0}:
+        return f"{_list({(minute - by) % 60 for minute in minutes for by in apart})} * * * *"
+    starred = (field.startswith("*") for field in at.split(" "))
+    pairs = zip(at.split(" "), starred, (minutes, *others), strict=True)
+    return " ".join(field if star else _list(found) for field, star, found in pairs)
+
+
+def _list(numbers: set[int]) -> str:
+    return ",".join(map(str, sorted(numbers)))
+
+
+def _minutes_apart(zone: str) -> set[int]:
+    """Compute by how many minutes a zone is before this machine's, over a year."""
+    try:
+        with LOCAL.open("rb") as file:
+            here: tzinfo = ZoneInfo.from_file(file)
+    except (OSError, ValueError):
+        here = UTC
+    noon = datetime(datetime.now(UTC).year, 1, 1, 12, tzinfo=UTC)
+    days = [noon + timedelta(days=number) for number in range(365)]
+    theirs, ours = ([day.astimezone(one).replace(tzinfo=None) for day in days] for one in (zone_of(zone), here))
+    return {(there - own) // timedelta(minutes=1) for there, own in zip(theirs, ours, strict=True)}
+
+
 def block(installed: Installed, file: str) -> bytes:
-    """Our lines.
+    """Return our lines.
 
     Args:
         file: what was installed, as a file.
@@ -49,79 +85,65 @@ def block(installed: Installed, file: str) -> bytes:
     Raises:
         UsageError: cron can't call that.
     """
-    line = command(installed, file, "--due")
+    lines = [
+        f"{fields(at, installed.zone)} {command(installed, file, '--due', f'--task={task}')}"
+        for task, at in installed.tasks.items()
+    ]
+    lines.append(AT_START + command(installed, file, "--due"))
     hint = "move the folder of the inventory, or of inv, to another name"
-    if not line.isprintable() or not installed.inventory.isprintable() or "\\" in line:
-        raise UsageError(f"{installed.target}: a path holds what a crontab can't: {line!r}", hint)
+    for line in (*lines, installed.inventory):
+        if not line.isprintable() or "\\" in line:
+            raise UsageError(f"{installed.target}: a path holds what a crontab can't: {line!r}", hint)
     # Cron makes lines of what follows a `%`, and takes the backslash away again.
-    line = line.replace("%", "\\%")
-    if len(line.encode()) > LONGEST:
+    lines = [line.replace("%", "\\%") for line in lines]
+    if max(len(line.encode()) for line in lines) > LONGEST:
         raise UsageError(f"{installed.target}: the command is longer than cron takes ({LONGEST} bytes)", hint)
     ours = mark(installed.target, installed.inventory).decode()
     what = ", ".join(f"{task}: {at}" for task, at in installed.tasks.items())
-    lines = [
-        f"# BEGIN {ours}",
-        f"# Written by `inv schedule --install`, removed by `inv schedule --remove`. In {installed.zone}: {what}",
-        f"{EVERY} {line}",
-        f"# END {ours}",
-    ]
-    return "".join(f"{one}\n" for one in lines).encode()
+    about = f"# Written by `inv schedule --install`, removed by `inv schedule --remove`. In {installed.zone}: {what}"
+    return "".join(f"{line}\n" for line in (f"# BEGIN {ours}", about, *lines, f"# END {ours}")).encode()
 
 
 def find(text: bytes, named: bytes) -> tuple[bytes, bytes | None, bytes]:
-    """What is before our block, the block (None where there is none), and what follows.
+    """Return what is before our block, the block (None where there is none), and what follows.
 
     Raises:
         Refused: the block is not whole: somebody edited it.
     """
-    begins, ends, at = [], [], 0
-    for line in text.split(b"\n"):
-        bare = line.rstrip(b"\r")
-        after = at + len(line) + 1
-        if bare in (b"# BEGIN " + named, b"# BEGIN " + named + OPEN):
-            begins.append(at)
-        elif bare == b"# END " + named:
-            ends.append(after)
-        at = after
-    if not begins and not ends:
+    # Version 0.1 noted at its block's begin that the line before had no end.
+    line = rb"(?m)^# (BEGIN|END) " + re.escape(named) + rb"(?: \(the line before had no end\))?\r?$\n?"
+    edges = list(re.finditer(line, text))
+    if not edges:
         return text, None, b""
-    if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
+    if [edge[1] for edge in edges] != [b"BEGIN", b"END"]:
         said = named.decode(errors="replace")
         raise Refused(f"crontab: the lines # BEGIN {said} and # END {said} are no pair", "crontab -e")
-    return text[: begins[0]], text[begins[0] : ends[0]], text[ends[0] :]
-
-
-def plain(found: bytes) -> bytes:
-    """A block without the note on the line before it."""
-    first, end, rest = found.partition(b"\n")
-    return first.removesuffix(OPEN) + end + rest
+    first, end = edges[0].start(), edges[1].end()
+    return text[:first], text[first:end], text[end:]
 
 
 def without(text: bytes, named: bytes) -> bytes:
-    """A crontab without our block."""
-    before, found, after = find(text, named)
-    if found and plain(found) != found and not after:
-        before = before.removesuffix(b"\n")
+    """Return a crontab without our block."""
+    before, _, after = find(text, named)
     return before + after
 
 
 def with_block(text: bytes, named: bytes, ours: bytes) -> bytes:
-    """A crontab with our block: in its place where it is there, else at the end."""
+    """Return a crontab with our block: in its place where it is there, else at the end."""
     before, found, after = find(text, named)
-    noted = found is not None and plain(found) != found
     if found is None and text and not text.endswith(b"\n"):
-        before, noted = text + b"\n", True
-    first, end, rest = ours.partition(b"\n")
-    return before + first + (OPEN if noted else b"") + end + rest + after
+        # Behind a line without an end ours would be a part of that line.
+        return ours + text
+    return before + ours + after
 
 
 def there() -> bool:
-    """Whether there is a crontab(1) here."""
+    """Return True if there is a crontab(1) here."""
     return shutil.which("crontab") is not None
 
 
 def listed() -> bytes:
-    """This user's crontab; empty where there is none.
+    """Read this user's crontab; empty where there is none.
 
     Raises:
         UsageError: there is no crontab(1), or it does not let us.
@@ -153,7 +175,7 @@ def change(edit: Callable[[bytes], bytes]) -> None:
 
 
 def _raw(shown: bytes) -> bytes:
-    """The crontab as an editor gets it: of what is shown nobody can tell whether `\\r` stands there or is meant."""
+    """Read the crontab as an editor gets it: what is shown does not tell whether `\\r` stands there or is meant."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "crontab")
         # It calls the editor through a shell, with the file as the last word; what is not changed is not written.

@@ -1,4 +1,4 @@
-"""Timers of systemd: what they say, where they are, and how they are switched on and off.
+"""Write timers of systemd, switch them on and off.
 
 A unit is ours by its name and by its first line. The facts are those of systemd.timer(5), systemd.time(7) and
 systemd.service(5) of version 252.
@@ -10,44 +10,40 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
-from ops.errors import OpsError, StepFailed, UsageError
-from ops.files import sync_folder, write_whole
-from ops.schedule.kept import Installed
+from ops.core.cron import values
+from ops.core.errors import OpsError, StepFailed, UsageError
+from ops.core.files import sync_folder, write_whole
+from ops.schedule.task_state import Installed
 
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 LINGER = Path("/var/lib/systemd/linger")
 
 
 def mark(target: str, inventory: str) -> str:
-    """The first line of each of our units."""
+    """Return the first line of each of our units."""
     return f"# Generalprobe {target} {inventory}: written by `inv schedule --install`, removed by --remove"
 
 
 def stem(target: str, inventory: str) -> str:
-    """How the names of a target's units begin; another inventory's target of that name has others."""
+    """Return how the names of a target's units begin; another inventory's target of that name has others."""
     return f"generalprobe-{hashlib.sha256(inventory.encode()).hexdigest()[:8]}-{target}-"
 
 
 def calendar(at: str, zone: str) -> list[str]:
-    """Cron's five fields as systemd's calendar expressions: each of them elapses.
+    """Write cron's five fields as systemd's calendar expressions: each of them elapses.
 
     Every value is written out, so nothing of what a star or a step means in cron is lost. Where both a day of the
     month and a weekday are given cron means either, and systemd both: so there are two expressions.
     """
-    from cronsim import CronSim
-
-    one = CronSim(at, datetime(2024, 1, 1, tzinfo=UTC))
-    weekdays = {day % 7 for day in one.weekdays if isinstance(day, int)}
+    (minutes, hours, days, months, weekdays), both = values(at)
     week = "" if len(weekdays) == 7 else ",".join(DAYS[day] for day in sorted(weekdays)) + " "
-    days = _list(one.days, 31)
-    clock = f"{_list(one.hours, 24)}:{_list(one.minutes, 60)}:00 {zone}"
-    pairs = [(week, days)] if one.day_and else [("", days), (week, "*")]
-    return [f"{names}*-{_list(one.months, 12)}-{numbers} {clock}" for names, numbers in pairs]
+    clock = f"{_list(hours, 24)}:{_list(minutes, 60)}:00 {zone}"
+    numbers = _list(days, 31)
+    pairs = [(week, numbers)] if both else [("", numbers), (week, "*")]
+    return [f"{names}*-{_list(months, 12)}-{day} {clock}" for names, day in pairs]
 
 
 def _list(values: set[int], whole: int) -> str:
@@ -55,7 +51,7 @@ def _list(values: set[int], whole: int) -> str:
 
 
 def units(installed: Installed, file: str) -> dict[str, str]:
-    """File name to text of a service and a timer for each task.
+    """Return file name to text of a service and a timer for each task.
 
     Args:
         file: what was installed, as a file.
@@ -97,7 +93,7 @@ WantedBy=timers.target
 
 
 def _word(word: str) -> str:
-    """A word of ExecStart, in quotes. In all but the program's own, a dollar sign has to be doubled."""
+    """Quote a word of ExecStart. In all but the program's own, a dollar sign has to be doubled."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
@@ -117,7 +113,7 @@ class Place:
         self.folder = folder or there
 
     def found(self, target: str, inventory: str) -> dict[str, str]:
-        """Our units of a target that are there, by their file names."""
+        """Read our units of a target that are there, by their file names."""
         first, line = stem(target, inventory), mark(target, inventory)
         found = {}
         for path in sorted(self.folder.glob(f"{first}*")):
@@ -134,7 +130,6 @@ class Place:
             UsageError: no systemd answers here, or it would not run them.
             StepFailed: it refuses one of them.
         """
-        self.check(made)
         self._answers()
         self.remove(installed.target, installed.inventory, keep=made)
         for name, text in made.items():
@@ -160,26 +155,6 @@ class Place:
         sync_folder(self.folder)
         self._call("daemon-reload")
         return gone
-
-    def check(self, made: Mapping[str, str]) -> None:
-        """Let systemd itself read the units, where it is there to do so.
-
-        Raises:
-            StepFailed: it objects.
-        """
-        program = shutil.which("systemd-analyze")
-        if program is None:
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            for name, text in made.items():
-                Path(folder, name).write_text(text)
-            names = [str(Path(folder, name)) for name in made]
-            words = [program, "verify", "--man=no", *(["--user"] if self.user else []), *names]
-            done = subprocess.run(words, capture_output=True, text=True)
-            # It reads all that is there, and tells of others' units, too.
-            said = [line for line in done.stderr.splitlines() if any(name in line for name in made)]
-        if done.returncode and said:
-            raise StepFailed(f"systemd does not take the timers: {said[0].strip()}", "schedule: {with: cron}")
 
     def _answers(self) -> None:
         instead = "or schedule: {with: cron}"

@@ -1,5 +1,6 @@
 -- Copies a marked clone inside the server; a former copy of the same name goes first, if it is marked too.
 -- Variables: source, name, marker. Never for production: it holds off connections while it copies.
+\ir ours.sql
 SELECT set_config('generalprobe.source', :'source', false) \g /dev/null
 DO $$
 BEGIN
@@ -8,7 +9,7 @@ BEGIN
         RAISE EXCEPTION '% is not marked as a clone', current_setting('generalprobe.source');
     END IF;
     PERFORM pg_terminate_backend(pid, 2000) FROM pg_stat_activity
-    WHERE datname = current_setting('generalprobe.source') AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER');
+    WHERE datname = current_setting('generalprobe.source') AND usesysid = ANY (current_setting('generalprobe.endable')::oid[]);
 END $$;
 SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database
 WHERE datname = :'name' AND shobj_description(oid, 'pg_database') LIKE 'generalprobe clone %' \gexec

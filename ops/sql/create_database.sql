@@ -1,8 +1,16 @@
--- Creates an empty, marked database with the owner, encoding and locale of another one on this server.
--- Variables: name, like, marker, run. One of that name is dropped first only if this run made it.
+-- Creates an empty, marked database with the owner and tablespace of another one on this server, and with its encoding,
+-- locale provider, locale and rules; or, where `from` names a backup's fingerprint, with those of what was dumped.
+-- Variables: name, like, marker, run, from and template (both may be left out: then it is made from template0). One of that
+-- name is dropped first only if this run made it.
+\if :{?template}
+\else
+\set template template0
+\endif
+\ir read_about.sql
 SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database
 WHERE datname = :'name' AND (split_part(shobj_description(oid, 'pg_database'), E'\n', 1) = :'marker' OR
       (shobj_description(oid, 'pg_database') IS NULL AND position(:'run' IN datname) > 0)) \gexec
+\ir ours.sql
 SELECT set_config('generalprobe.name', :'name', false), set_config('generalprobe.like', :'like', false) \g /dev/null
 DO $$
 BEGIN
@@ -13,13 +21,32 @@ BEGIN
         RAISE EXCEPTION 'there is no database % to take encoding and locale from', current_setting('generalprobe.like');
     END IF;
 END $$;
-SELECT format('CREATE DATABASE %I TEMPLATE template0 OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L%s%s%s',
-    :'name', CASE WHEN pg_has_role(d.datdba, 'MEMBER') THEN pg_get_userbyid(d.datdba) ELSE current_user END,
-    pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
-    CASE j ->> 'datlocprovider' WHEN 'c' THEN ' LOCALE_PROVIDER libc' WHEN 'i' THEN ' LOCALE_PROVIDER icu'
-                                WHEN 'b' THEN ' LOCALE_PROVIDER builtin' END,
-    CASE j ->> 'datlocprovider' WHEN 'i' THEN format(' ICU_LOCALE %L', coalesce(j ->> 'datlocale', j ->> 'daticulocale'))
-                                WHEN 'b' THEN format(' BUILTIN_LOCALE %L', j ->> 'datlocale') END,
+SELECT format('CREATE DATABASE %I TEMPLATE %I OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L%s%s%s%s',
+    :'name', :'template', CASE WHEN d.datdba = ANY (current_setting('generalprobe.givable')::oid[]) THEN pg_get_userbyid(d.datdba) ELSE current_user END,
+    w ->> 'encoding', w ->> 'collate', w ->> 'ctype',
+    -- Servers before 15 have libc only, and no word for it.
+    CASE WHEN current_setting('server_version_num')::int >= 150000 THEN
+        CASE w ->> 'provider' WHEN 'i' THEN ' LOCALE_PROVIDER icu' WHEN 'b' THEN ' LOCALE_PROVIDER builtin'
+                              ELSE ' LOCALE_PROVIDER libc' END END,
+    CASE w ->> 'provider' WHEN 'i' THEN format(' ICU_LOCALE %L', w ->> 'locale')
+                          WHEN 'b' THEN format(' BUILTIN_LOCALE %L', w ->> 'locale') END,
+    CASE WHEN coalesce(w ->> 'rules', '') <> '' THEN format(' ICU_RULES %L', w ->> 'rules') END,
     (SELECT format(' TABLESPACE %I', spcname) FROM pg_tablespace t WHERE t.oid = d.dattablespace AND spcname <> 'pg_default'))
-FROM pg_database d, to_jsonb(d) j WHERE d.datname = :'like' \gexec
+FROM pg_database d, to_jsonb(d) j, LATERAL (SELECT coalesce(nullif(:'about', '')::jsonb -> 'about', jsonb_build_object(
+    'encoding', pg_encoding_to_char(d.encoding), 'collate', d.datcollate, 'ctype', d.datctype,
+    'provider', j ->> 'datlocprovider', 'locale', coalesce(j ->> 'datlocale', j ->> 'daticulocale'),
+    'rules', j ->> 'daticurules')) AS w) wanted
+WHERE d.datname = :'like' \gexec
 SELECT format('COMMENT ON DATABASE %I IS %L', :'name', :'marker') \gexec
+-- Every new database has a schema public; where it was dropped from what was dumped, it would come back.
+SELECT coalesce(nullif(:'about', '')::jsonb -> 'about' ->> 'public', 'true')::bool AS public \gset
+\if :public
+\else
+\connect :"name"
+DO $$
+BEGIN
+    DROP SCHEMA public;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING 'the schema public was dropped from what was dumped, and here only an administrator may: DROP SCHEMA public';
+END $$;
+\endif

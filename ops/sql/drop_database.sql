@@ -10,4 +10,19 @@ BEGIN
     END IF;
 END $$;
 SELECT format('ALTER DATABASE %I IS_TEMPLATE false', datname) FROM pg_database WHERE datname = :'name' AND datistemplate \gexec
+\ir drop_subscriptions.sql
 SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE datname = :'name' \gexec
+-- Roles that were created for copies (create_roles.sql) go with the last of them.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT rolname FROM pg_roles r WHERE shobj_description(r.oid, 'pg_authid') = 'generalprobe role of copies'
+                AND NOT EXISTS (SELECT FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = r.oid) LOOP
+        BEGIN
+            EXECUTE format('DROP ROLE %I', name);
+        EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege OR undefined_object THEN
+            NULL;
+        END;
+    END LOOP;
+END $$;

@@ -16,5 +16,9 @@ BEGIN
 END $$;
 SELECT format('ALTER DATABASE %I IS_TEMPLATE false', datname) FROM pg_database
 WHERE datname = :'name' AND oid::text = :'oid' AND datistemplate \gexec
+\ir drop_subscriptions.sql
+\if :subscribed
+SELECT format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS false', :'name') \gexec
+\endif
 SELECT format('DROP DATABASE %I', datname) FROM pg_database
 WHERE datname = :'name' AND oid::text = :'oid' AND NOT datallowconn \gexec

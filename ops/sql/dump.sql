@@ -1,21 +1,19 @@
 -- Dumps the database and takes its fingerprint in one exported snapshot, side by side.
 -- Variables: service, folder (new and empty), jobs, compress, and where the dump is to be encrypted recipients, age's
 -- public keys with blanks between; where rows of tables stay out exclude (see excluded.sql), and rate, bytes a second,
--- where the dump is held back. Where the backup goes to a remote store, store and prefix: what is finished is sent there
--- meanwhile (ops/ahead.py), once the dump has taken longer than OPS_AHEAD fifths of a second. pg_dump is the one on PATH;
--- with over, the words that reach a shell beside the database, it is the one there, and streams here; port is then the
--- server's as that machine knows it, empty in the database's own container.
+-- where the dump is held back. pg_dump is the one on PATH; with over, the words that reach a shell beside the database,
+-- it is the one there, and streams here; port is then the server's as that machine knows it, empty in the database's
+-- own container. dump.sh runs it; it is found by OPS_SQL of the environment, the folder of these files.
+-- Where another session's TRUNCATE or change of a table gets in between, all locks are released and it is tried again,
+-- with one job: the processes of a pg_dump with several ask for locks until its end.
+\if `test -r "$OPS_SQL/dump.sh" && echo true || echo false`
+\else
+DO $$ BEGIN RAISE EXCEPTION 'OPS_SQL of the environment is not the folder of dump.sql' USING ERRCODE = 'GP001'; END $$;
+\endif
 \if :{?recipients}
 \else
 \set recipients ''
 \endif
-\if :{?store}
-\else
-\set store ''
-\set prefix ''
-\endif
-\setenv STORE :store
-\setenv PREFIX :prefix
 \if :{?rate}
 \else
 \set rate ''
@@ -37,47 +35,30 @@
 \setenv OVER :over
 \setenv PORT :port
 \set fingerprint :folder '/fingerprint.jsonl'
--- What the processes tell each other is under a name of this call's own: those of one that was killed may still write.
-\set notes `n="$FOLDER/notes.$$"; mkdir "$n" 2>/dev/null && echo "$n/" || echo "$n."`
-\setenv NOTES :notes
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-\ir settings.sql
-SELECT pg_export_snapshot() AS snapshot \gset
-\setenv SNAPSHOT :snapshot
--- Where the dump is held back, its fingerprint is read by one process only.
-SELECT set_config('max_parallel_workers_per_gather', '0', true) WHERE :'rate' <> '' \g /dev/null
-\set options :notes 'options'
-\o :options
-\if :{?exclude}
-\ir excluded.sql
-SELECT :'excluded_options' WHERE :'excluded_options' <> '';
+-- Under this name pg_dump is found among the sessions of the server.
+SELECT set_config('application_name', CASE WHEN name LIKE 'generalprobe %' THEN name
+                                      ELSE 'generalprobe dump ' || pg_backend_pid() END, false) AS application
+FROM current_setting('application_name') name \gset
+\setenv PGAPPNAME :application
+\set again false
+\ir dump_once.sql
+\if :again
+\ir dump_again.sql
 \endif
-\o :fingerprint
-\ir sequences.sql
-\if `test -n "$OVER" && echo true || echo false`
-SELECT current_database() AS database, system_identifier AS system FROM pg_control_system() \gset
-\setenv DATABASE :database
-\setenv SYSTEM :system
+\if :again
+\ir dump_again.sql
 \endif
-\if `test -z "$RECIPIENTS$RATE$OVER" && echo true || echo false`
-\! (out() { (IFS="$(printf '\t')"; set -f; exec pg_dump $(cat "${NOTES}options") "$@"); }; out --dbname="service=$SERVICE" --format=directory --jobs="$JOBS" --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password --file="$FOLDER/dump"; echo $? > "${NOTES}exit") & echo $! > "${NOTES}pid"
-\else
--- One stream: from beside the database, where nothing of it is believed until what arrived was compared with what was
--- sent (ops/streamed.py), or from here; held back where a rate is given, encrypted where there are recipients, so that
--- nothing readable touches a disk. It ends with 0 where all of its parts did.
-\! (umask 077; out() { (IFS="$(printf '\t')"; set -f; [ -z "$OVER" ] || exec "$OPS_PYTHON" -m ops.streamed "$OVER" "$SERVICE" "$PORT" "$DATABASE" "$SYSTEM" "$SNAPSHOT" "$COMPRESS" "$FOLDER/streamed.json" $(cat "${NOTES}options"); exec pg_dump $(cat "${NOTES}options") --dbname="service=$SERVICE" --format=custom --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password); }; slow() { if [ "$RATE" ]; then "$OPS_PYTHON" -m ops.throttle "$RATE"; else cat; fi; }; into() { if [ "$RECIPIENTS" ]; then "$OPS_PYTHON" -m ops.age seal $RECIPIENTS > "$FOLDER/dump.age"; else cat > "$FOLDER/dump"; fi; }; { out || : > "${NOTES}failed"; } | { slow || { echo "error: what holds the dump back ended early" >&2; : > "${NOTES}failed"; }; } | into && test ! -e "${NOTES}failed"; echo $? > "${NOTES}exit") & echo $! > "${NOTES}pid"
+\if :again
+\ir dump_again.sql
 \endif
-\! test -z "$STORE" || { psql=$PPID; (left="${OPS_AHEAD:-15}"; while [ "$left" -gt 0 ] && [ ! -f "${NOTES}exit" ]; do sleep 0.2; left=$((left - 1)); done; [ -f "${NOTES}exit" ] || "$OPS_PYTHON" -m ops.ahead "$STORE" "$PREFIX" "$FOLDER" "${NOTES}exit" "$psql"; rm -f "${NOTES}ahead") & echo $! > "${NOTES}ahead"; }
-\ir tables.sql
-\o
-\! until [ -f "${NOTES}exit" ] || ! kill -0 "$(cat "${NOTES}pid")" 2>/dev/null; do sleep 0.02; done; [ -f "${NOTES}exit" ] || echo 1 > "${NOTES}exit"
-COMMIT;
-\! while [ -f "${NOTES}ahead" ] && kill -0 "$(cat "${NOTES}ahead" 2>/dev/null)" 2>/dev/null; do sleep 0.02; done
-\set dumped `test "$(cat "${NOTES}exit" 2>/dev/null)" = 0 && echo true || echo false`
-\! rm -rf "${NOTES%[/.]}" "$NOTES"*
 \if :dumped
 -- The dump's table of contents is written before its data: only this file says that pg_dump came to its end.
 \! sync -f "$FOLDER" 2>/dev/null; : > "$FOLDER/dumped"
+\elif :again
+SELECT format('lock timeout: %s; tried 4 times', :'why') AS why \gset
+SELECT set_config('generalprobe.why', :'why', false) \g /dev/null
+\set VERBOSITY verbose
+DO $$ BEGIN RAISE EXCEPTION '%', current_setting('generalprobe.why') USING ERRCODE = '55P03'; END $$;
 \else
 DO $$ BEGIN RAISE EXCEPTION 'pg_dump failed; its own words stand above' USING ERRCODE = 'GP001'; END $$;
 \endif

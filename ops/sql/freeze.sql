@@ -1,16 +1,48 @@
--- Production refuses writes from now on: every new session is read-only, and the old ones are ended. Variables: live.
-SELECT format('ALTER DATABASE %I SET default_transaction_read_only = on', :'live') \gexec
-SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-WHERE datname = :'live' AND pid <> pg_backend_pid() AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER') \g /dev/null
--- Administrators' sessions can be looked over; another application's would go on writing.
+-- Production refuses writes from now on: every new session is read-only, and the old ones are ended. Who could not be
+-- stopped is looked for before anything is changed, and once more after it; then the freeze is taken back. Variables: live.
+SET default_transaction_read_only = off;
 SELECT set_config('generalprobe.live', :'live', false) \g /dev/null
+\ir writers.sql
+\ir refuse_writers.sql
+-- A role's own setting goes before the database's, so each role that has one gets one in this database. What was there
+-- before is kept in how the value is spelled, so that unfreeze.sql puts back exactly that: `tru` stands for none, `tr`
+-- for off; a person writes `on` or `true`, and that is left alone. One transaction: all of it, or nothing.
+BEGIN;
+SELECT format('ALTER DATABASE %I SET default_transaction_read_only = %L', d.datname, CASE WHEN EXISTS (
+                  SELECT FROM pg_db_role_setting s, unnest(s.setconfig) setting WHERE s.setdatabase = d.oid AND s.setrole = 0
+                  AND CASE split_part(setting, '=', 1) WHEN 'default_transaction_read_only'
+                      THEN NOT split_part(setting, '=', 2)::bool OR split_part(setting, '=', 2) = 'tr' END)
+              THEN 'tr' ELSE 'on' END)
+FROM pg_database d WHERE d.datname = :'live' \gexec
+WITH own AS (
+    SELECT DISTINCT ON (s.setrole) s.setrole, s.setdatabase, split_part(setting, '=', 2)::bool AS read_only
+    FROM pg_db_role_setting s JOIN pg_database d ON d.datname = :'live' AND s.setdatabase IN (0, d.oid),
+         unnest(s.setconfig) setting
+    WHERE s.setrole <> 0 AND split_part(setting, '=', 1) = 'default_transaction_read_only'
+    ORDER BY s.setrole, s.setdatabase DESC
+)
+SELECT format('ALTER ROLE %I IN DATABASE %I SET default_transaction_read_only = %L', pg_get_userbyid(setrole), :'live',
+              CASE setdatabase WHEN 0 THEN 'tru' ELSE 'tr' END)
+FROM own WHERE NOT read_only AND setrole = ANY (current_setting('generalprobe.settable')::oid[]) \gexec
+COMMIT;
+-- A session that is just beginning has the settings from before, and is not listed yet: its lock on the database is.
 DO $$
 DECLARE
-    others text;
+    live oid := (SELECT oid FROM pg_database WHERE datname = current_setting('generalprobe.live'));
+    began text[] := ARRAY(SELECT pid || ' ' || virtualtransaction FROM pg_locks WHERE classid = 'pg_database'::regclass
+                          AND objid = live AND database = 0 AND pid <> pg_backend_pid());
+    deadline timestamptz := clock_timestamp() + interval '10 s';
 BEGIN
-    SELECT string_agg(DISTINCT a.usename::text, ', ') INTO others FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
-    WHERE a.datname = current_setting('generalprobe.live') AND NOT pg_has_role(a.usesysid, 'MEMBER') AND NOT r.rolsuper;
-    IF others IS NOT NULL THEN
-        RAISE EXCEPTION 'sessions of other roles go on writing, and are not ours to end: %', others;
-    END IF;
+    WHILE EXISTS (SELECT FROM pg_locks WHERE pid || ' ' || virtualtransaction = ANY (began)) AND clock_timestamp() < deadline LOOP
+        PERFORM pg_sleep(0.01);
+    END LOOP;
 END $$;
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = :'live' AND pid <> pg_backend_pid() AND usesysid = ANY (current_setting('generalprobe.endable')::oid[]) \g /dev/null
+-- Whoever came meanwhile.
+\ir writers.sql
+SELECT :'writers' <> '[]' AS failed \gset
+\if :failed
+\ir unfreeze.sql
+\ir refuse_writers.sql
+\endif

@@ -3,6 +3,8 @@
 -- of the database that is meant.
 BEGIN READ ONLY;
 \ir settings.sql
+\ir frozen.sql
+\ir ours.sql
 SELECT current_setting('server_version_num')::int >= 180000 AS newer \gset
 \if :newer
 SELECT count(*) AS large, coalesce(to_json((array_agg(oid::int8 ORDER BY oid))[1:3]), '[]') AS first FROM pg_largeobject_metadata
@@ -34,10 +36,12 @@ SELECT json_build_object(
     'large', :large::int, 'first', :'first'::json,
     -- Whether these are superusers: of such a role nobody should be made a member.
     'foreign', (SELECT coalesce(json_object_agg(o.rolname, o.rolsuper), '{}') FROM pg_roles o
-                WHERE o.oid IN (SELECT relowner FROM relations) AND NOT pg_has_role(o.oid, 'MEMBER')),
+                WHERE o.oid IN (SELECT relowner FROM relations) AND NOT (pg_has_role(o.oid, 'USAGE')
+                    AND o.oid = ANY (current_setting('generalprobe.givable')::oid[]))),
     'strangers', (SELECT coalesce(json_object_agg(o.rolname, o.rolsuper), '{}') FROM pg_roles o
                   WHERE o.oid IN (SELECT usesysid FROM pg_stat_activity WHERE datname = :'live')
-                    AND NOT pg_has_role(o.oid, 'MEMBER')),
+                    AND o.oid <> ALL (current_setting('generalprobe.endable')::oid[])),
+    'reads_only', :'frozen' = 'off' AND current_setting('default_transaction_read_only')::bool,
     'prepared', (SELECT coalesce(json_agg(gid), '[]') FROM pg_prepared_xacts WHERE database = :'live'),
     'extensions', (SELECT coalesce(json_agg(extname ORDER BY extname), '[]') FROM pg_extension WHERE extname <> 'plpgsql'),
     'offered', (SELECT coalesce(json_object_agg(v.name, v.able), '{}') FROM (

@@ -1,5 +1,5 @@
 -- Every table of this database as a salvage has to know it, one JSON object a row: columns, primary key, unique indexes
--- with their expressions, foreign keys, sequences, triggers. Run it with search_path = pg_catalog, so that every name in
+-- with their expressions, foreign keys, sequences, triggers, rules. Run it with search_path = pg_catalog, so that every name in
 -- an expression is qualified.
 WITH tables AS (
     SELECT c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS name
@@ -47,5 +47,7 @@ SELECT json_build_object(
                   WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
                     AND d.refobjid = t.oid AND d.deptype IN ('a', 'i')),
     'triggers', (SELECT coalesce(json_agg(json_build_array(g.tgname, g.tgenabled) ORDER BY g.tgname), '[]')
-                 FROM pg_trigger g WHERE g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'))::text
+                 FROM pg_trigger g WHERE g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'),
+    'rules', (SELECT coalesce(json_agg(json_build_array(r.rulename, r.ev_enabled) ORDER BY r.rulename), '[]')
+              FROM pg_rewrite r WHERE r.ev_class = t.oid AND r.ev_type <> '1' AND r.ev_enabled <> 'D'))::text
 FROM tables t;

@@ -1,6 +1,8 @@
 -- Every sequence with its last value. Sequences know no snapshot, so they are read before the dump reads them: a
 -- restored one must stand there or further on. One that was not used since it was created or set stands one step before
--- its next value; only the sequence itself knows that. One that this role may not read is an error, as in pg_dump.
+-- its next value; only the sequence itself knows that. One that this role may not read is an error, as in pg_dump. Their locks are held
+-- until the transaction ends, and a TRUNCATE … RESTART IDENTITY waits for them: so it is one of its own. Sets
+-- `sequences`, a digest of their names.
 WITH sequences AS MATERIALIZED (
     SELECT format('%I.%I', n.nspname, c.relname) AS name, s.seqincrement AS step, s.seqcycle AS cycle,
            pg_sequence_last_value(c.oid) AS last
@@ -19,3 +21,4 @@ SELECT format('SELECT value FROM json_array_elements(%L)', json_agg(json_build_o
 FROM sequences WHERE last IS NOT NULL
 UNION ALL
 SELECT string_agg(query, ' UNION ALL ') FROM unused GROUP BY batch \gexec
+\ir sequence_names.sql

@@ -1,6 +1,7 @@
 -- Gives the live name to another database: gate, drain, and both renames in one transaction. Run it on the database
 -- postgres. The former live one is kept under the third name, closed to connections.
 -- Variables: live, incoming, aside. Run again after a crash, it finishes what is left.
+\ir ours.sql
 SELECT set_config('generalprobe.live', :'live', false), set_config('generalprobe.incoming', :'incoming', false),
        set_config('generalprobe.aside', :'aside', false), set_config('generalprobe.ended', '', false),
        set_config('generalprobe.opened', '', false),
@@ -12,13 +13,13 @@ DECLARE
 BEGIN
     SELECT string_agg(DISTINCT format('%s on %s', usename, datname), ', ') INTO others FROM pg_stat_activity
     WHERE datname IN (current_setting('generalprobe.live'), current_setting('generalprobe.incoming'))
-      AND usesysid IS NOT NULL AND NOT pg_has_role(usesysid, 'MEMBER');
+      AND usesysid <> ALL (current_setting('generalprobe.endable')::oid[]);
     IF others IS NOT NULL THEN
         RAISE EXCEPTION 'not swapped: sessions of other roles are connected, and not ours to end: %', others;
     END IF;
 END $$;
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = :'incoming' AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER') \g /dev/null
+WHERE datname = :'incoming' AND usesysid = ANY (current_setting('generalprobe.endable')::oid[]) \g /dev/null
 -- For how long clients are away is told at the end; nothing, where nothing is left to be swapped.
 SELECT coalesce((SELECT clock_timestamp()::text FROM pg_database WHERE datname = :'incoming'), '') AS closed \gset
 \set ON_ERROR_STOP off
@@ -51,7 +52,7 @@ BEGIN
         PERFORM pg_stat_clear_snapshot();
         -- Background workers have no user; they give way to a rename by themselves.
         SELECT array_agg(pid) INTO busy FROM pg_stat_activity
-        WHERE datname IN (live, incoming) AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER');
+        WHERE datname IN (live, incoming) AND usesysid = ANY (current_setting('generalprobe.endable')::oid[]);
         ending := ending || coalesce(busy, '{}');
         -- A session that is gone from pg_stat_activity is still counted by a rename until its process has let go.
         SELECT count(*) INTO left_over FROM unnest(ending) pid WHERE pg_terminate_backend(pid);
@@ -74,7 +75,7 @@ DECLARE
 BEGIN
     IF current_setting('generalprobe.ended') <> '' THEN RETURN; END IF;
     PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname IN (live, incoming) AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER');
+    WHERE datname IN (live, incoming) AND usesysid = ANY (current_setting('generalprobe.endable')::oid[]);
     IF EXISTS (SELECT FROM pg_database WHERE datname = live) THEN
         EXECUTE format('ALTER DATABASE %I RENAME TO %I', live, current_setting('generalprobe.aside'));
     END IF;

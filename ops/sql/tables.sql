@@ -6,10 +6,15 @@
 -- Partitioned tables have no rows of their own: their partitions stand here, and so does each table of an inheritance
 -- by itself. What an extension brought along is left out, as pg_dump does. Variable: where rows stay out of a backup
 -- `excluded`, an array of tables: of each stands here what a restore makes, an empty one, and how many rows stayed out.
+-- The planner locks each index of a table that it reads: each statement releases those of the one before, so that never
+-- more than 200 tables' are held. It also inlines functions of an index's expressions, which may rely on search_path:
+-- where an index uses a function or operator of the user, the table is read with a search_path of every schema behind
+-- pg_catalog first.
 \if :{?excluded}
 \else
 \set excluded '{}'
 \endif
+SAVEPOINT batch;
 WITH columns AS MATERIALIZED (
     SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod) AS type,
            CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r', 'm') AND t.typsend <> 0
@@ -33,6 +38,9 @@ WITH columns AS MATERIALIZED (
             JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
             JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = k.confkey[1]
             WHERE k.conrelid = c.oid AND k.contype = 'f' AND cardinality(k.conkey) = 1) AS links,
+           EXISTS (SELECT FROM pg_index i JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                   WHERE i.indrelid = c.oid AND d.refobjid >= 16384
+                   AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)) AS own_path,
            -- A table that was never analyzed does not know its size.
            coalesce(l.width, 0) > 200 OR CASE WHEN c.relpages > 0 AND c.reltuples >= 0 THEN c.relpages
                                               ELSE pg_relation_size(c.oid) / 8192 END > 1000 AS alone
@@ -44,18 +52,23 @@ WITH columns AS MATERIALIZED (
     -- Small tables by fifty in one query, since a UNION ALL takes planning time that grows with its square, and four
     -- of those in one statement, since round trips would cost more than the rows. Large ones alone, for their workers,
     -- and so those with very many columns.
-    SELECT *, CASE WHEN alone THEN -oid::bigint ELSE row_number() OVER (PARTITION BY alone ORDER BY name) / 50 END AS batch
+    SELECT *, CASE WHEN alone OR own_path THEN -oid::bigint ELSE row_number() OVER (PARTITION BY alone OR own_path ORDER BY name) / 50 END AS batch
     FROM tables
 ), queries AS (
-    SELECT batch, CASE WHEN batch < 0 THEN batch ELSE batch / 4 END AS statement, string_agg(format(
-        'SELECT json_build_object(''table'', %L, ''rows'', count(*), ''checksum'', '
-        'coalesce(sum(hash_array_extended(ARRAY[record_send(ROW(%s))], 0)), 0)::text, ''columns'', %L::json, ''key'', %L::json, ''links'', %L::json) FROM ONLY %s x%s',
+    SELECT batch, CASE WHEN batch < 0 THEN batch ELSE batch / 4 END AS statement, bool_or(own_path) AS own_path, string_agg(format(
+        'SELECT pg_catalog.json_build_object(''table'', %L, ''rows'', pg_catalog.count(*), ''checksum'', '
+        'coalesce(pg_catalog.sum(pg_catalog.hash_array_extended(ARRAY[pg_catalog.record_send(ROW(%s))], 0)), 0)::text, ''columns'', %L::json, ''key'', %L::json, ''links'', %L::json) FROM ONLY %s x%s',
         name, list, columns, key, links, name, CASE WHEN name = ANY (:'excluded'::text[]) THEN ' WHERE false' END), ' UNION ALL ' ORDER BY name) AS query
     FROM numbered GROUP BY batch
 )
-SELECT CASE WHEN statement < 0 THEN min(query)
+SELECT 'ROLLBACK TO SAVEPOINT batch; ' || CASE WHEN bool_or(own_path) THEN (
+           SELECT format('SET LOCAL search_path = pg_catalog, %s; ', string_agg(quote_ident(nspname), ', ' ORDER BY nspname))
+           FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema') ELSE '' END
+       || CASE WHEN statement < 0 THEN min(query)
             ELSE format('SELECT unnest(ARRAY(%s))', string_agg(query, ') || ARRAY(' ORDER BY batch)) END
 FROM queries GROUP BY statement ORDER BY statement \gexec
+ROLLBACK TO SAVEPOINT batch;
+RELEASE SAVEPOINT batch;
 SELECT format('SELECT json_build_object(''migration'', app || ''.'' || name) FROM %I.django_migrations ORDER BY id',
               n.nspname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

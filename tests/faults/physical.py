@@ -9,10 +9,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ops.embedded import Server
-from ops.engine.pgbackrest import ANNOTATION, read_info
+from ops.backups.pgbackrest.pgbackrest_cli import ANNOTATION, read_info
+from ops.infra.postgres.embedded_server import Server
 from tests.faults.stage import Stage, clear
-from tests.pgbackrest.conftest import CONF, PROGRAMS
+from tests.system.pgbackrest.conftest import CONF, PROGRAMS
 
 # What is restored aside has to have room, and `check-aside` counts generously.
 ROOM = 700

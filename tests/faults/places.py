@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ops.command import Command, show
-from ops.plan import Plan, PlannedStep
+from ops.engine.command import Command, show
+from ops.engine.plan import Plan, PlannedStep
 from ops.procedures.catalog import PROCEDURES
 from tests.faults.draw import drawn
 
@@ -20,7 +20,7 @@ MOUNTED = ("full", "readonly", "disk")
 DURING = ("kill", "int", "cut", "restart-immediate", "term", "restart-fast", "hup")
 # They need a stage of their own, which has pgBackRest and a server that it knows.
 PHYSICAL = ("backup-pgbackrest", "drill-pgbackrest", "unpack")
-# Railway is in no stage; tests/railway/test_restore.py strikes it.
+# Railway is in no stage; tests/system/railway/test_restore.py strikes it.
 ELSEWHERE = (*PHYSICAL, "railway-restore")
 # Where production itself changes: these steps of these procedures.
 ON_PRODUCTION = ("promote", "rollback", "auto-rollback", "rollback-to-replaced", "freeze", "unfreeze")

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,15 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ops.embedded import Server
-from ops.inventory import store_folder
+from ops.infra.postgres.embedded_server import Server
+from ops.infra.stores.object_store import Store
+from ops.inventory.store_kinds import store_folder
 from ops.procedures.catalog import PROCEDURES
-from ops.store import Store
 from ops.tasks import namespace
 from tests import projects
 from tests.conftest import ROOT, Done, Project, project_env
 from tests.faults.draw import drawn
+from tests.faults.kinds import MORE, PLAIN, Kind
 from tests.faults.striker import mend
 
 # What has to have happened before a procedure makes sense; where nothing is said, a release.
@@ -63,27 +64,6 @@ TYPED = {
 # These remove something for good, so what is typed again is its name.
 CONFIRMED = {"discard-replaced": "{kept}"}
 
-MORE = """
-from django.db import migrations, models
-class Migration(migrations.Migration):
-    dependencies = [("lessons", "%s")]
-    %s
-    operations = [%s]
-"""
-# Each changes what the fingerprint sees, so that one applied twice, or by half, shows.
-MIGRATIONS = {
-    "0003_more": (
-        "0002_session",
-        "",
-        """migrations.RunSQL("insert into lessons_teacher(id, name) values (5000, 'Neu')")""",
-    ),
-    "0004_email": (
-        "0003_more",
-        "atomic = False",
-        'migrations.AddField("teacher", "email", models.CharField(max_length=50, null=True)), '
-        """migrations.RunSQL("update lessons_teacher set email = 'a@b' where id = 1")""",
-    ),
-}
 Applied = tuple[str, ...]
 Tables = dict[str, tuple[int, str]]
 
@@ -106,13 +86,15 @@ class Stage:
     Args:
         folder: for everything; the server keeps its data below.
         far: whether backups go to a remote store, and the test database is masked.
+        kind: what is released, on what production.
     """
 
     folder: Path
     far: bool = False
+    kind: Kind = PLAIN
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     kept: dict[tuple[str, ...], Facts] = field(default_factory=dict)
-    legal: dict[Applied, Tables] = field(default_factory=dict)
+    legal: dict[Applied, list[Tables]] = field(default_factory=dict)
     mounts: list[Path] = field(default_factory=list)
 
     def open(self) -> None:
@@ -166,7 +148,7 @@ class Stage:
             c.execute(f"CREATE DATABASE shop{where}")
         projects.write_project(self.project_folder, "b", self._target())
         app = self.project_folder / "shop" / "lessons"
-        for name, given in MIGRATIONS.items():
+        for name, given in self.kind.migrations.items():
             (app / f"migrations/{name}.py").write_text(MORE % given)
         models = app / "models.py"
         field_ = "    name = models.CharField(max_length=50)\n"
@@ -179,22 +161,37 @@ class Stage:
         self.project = Project(self.project_folder, production, test, self.env)
         for words in (["migrate", "lessons", "0001"], ["migrate", "contenttypes"], ["migrate", "auth"], ["fill"]):
             self.project.manage(*words)
+        if self.kind.filled:
+            with self.connect() as c:
+                c.execute(self.kind.filled.encode())
+        with self._copy("shop") as scratch:
+            self.legal[applied(scratch)] = [tables(scratch)]
+            for name in ("0002_session", *self.kind.migrations):
+                scratch.manage("migrate", "lessons", name)
+                self.legal.setdefault(applied(scratch), []).append(tables(scratch))
+        if self.kind.batches:
+            with self._copy("shop") as scratch:
+                scratch.manage("migrate", "lessons", self.kind.last[0])  # type: ignore[index]
+                for batch in self.kind.batches:
+                    scratch.query(batch)
+                    self.legal[applied(scratch)].append(tables(scratch))
+
+    @contextlib.contextmanager
+    def _copy(self, name: str) -> Iterator[Project]:
+        """The project on a copy of a database."""
         with self.connect("postgres") as c:
-            c.execute("CREATE DATABASE scratch TEMPLATE shop")
+            c.execute(f"CREATE DATABASE scratch TEMPLATE {name}".encode())
         url = self.server.url("scratch")
-        scratch = Project(self.project_folder, url, url, self.env | {"DATABASE_URL": url})
-        self.legal[applied(scratch)] = tables(scratch)
-        for name in ("0002_session", *MIGRATIONS):
-            scratch.manage("migrate", "lessons", name)
-            self.legal[applied(scratch)] = tables(scratch)
+        yield Project(self.project_folder, url, url, self.env | {"DATABASE_URL": url})
         with self.connect("postgres") as c:
             c.execute("DROP DATABASE scratch")
 
     def _target(self) -> dict[str, object]:
         """What the inventory says of production."""
         target: dict[str, object] = {"lock_timeout": 2.0, "retries": 1, "health": ["true"], "keep_replaced": 0}
-        target["deploy"] = ["test", "!", "-e", str(self.broken)]
-        return target | ({"store": self.url, "defang": projects.DEFANG} if self.far else {})
+        # It fails once: what takes a release back deploys, too.
+        target["deploy"] = ["sh", "-c", f"! rm {shlex.quote(str(self.broken))} 2> /dev/null"]
+        return target | self.kind.target | ({"store": self.url, "defang": projects.DEFANG} if self.far else {})
 
     def _commit(self) -> None:
         """A repository of its own: a commit in the one around it, amid a test, would make a certificate not hold."""
@@ -237,7 +234,6 @@ class Stage:
         self.forget()
         self.broken.touch()
         done, dealt = self.struck(words, "before", blow="kill", only=f"{first}/do/0")
-        self.broken.unlink()
         assert dealt and done.code == -9, done.out + done.err
 
     def start_of(self, name: str) -> tuple[str, ...]:
@@ -332,9 +328,10 @@ class Stage:
     # Strikes
 
     def struck(
-        self, words: Sequence[str], phase: str, *, blow: str = "", only: str = "", undo: bool = False
+        self, words: Sequence[str], phase: str, *, blow: str = "", only: str = "", undo: bool = False, amid: str = ""
     ) -> tuple[Done, list[tuple[str, str]]]:
-        """Call ``inv`` and strike it at the next place of a phase, or at one place.
+        """Call ``inv`` and strike it at the next place of a phase, or at one place; amid a program when a query finds
+        something on production.
 
         Returns:
             how it ended, and the places with their blows; none where no place was left. More than one where the first
@@ -343,7 +340,8 @@ class Stage:
         log = self.folder / "struck"
         log.touch()
         known = len(log.read_text().splitlines())
-        order = {"log": str(log), "phase": phase, "blow": blow, "only": only, "undo": undo, "store": str(self.disk)}
+        order = {"log": str(log), "phase": phase, "blow": blow, "only": only, "undo": undo, "amid": amid}
+        order |= {"store": str(self.disk)}
         order |= {"space": str(self.filled), "server": str(self.folder / "server"), "data": str(self.server.data)}
         order["bin"] = str(self.server.bin)
         (self.folder / "order").write_text(json.dumps(order))

@@ -61,6 +61,8 @@ class Striker:
 
     def strike(self, blow: str, *, amid: str = "") -> None:
         """Deal it. ``amid`` tells that a program has just been started."""
+        if amid and self.order.get("amid"):
+            self._wait_for(self.order["amid"])
         if blow in SIGNALS:
             if amid:
                 delay = zlib.crc32(amid.encode()) % 5 / 100
@@ -83,16 +85,28 @@ class Striker:
             fill(Path(self.order["store" if blow == "full" else "space"]) / "ballast")
 
     def _server(self) -> Any:
-        from ops.embedded import Server
+        from ops.infra.postgres.embedded_server import Server
 
         found = Server(Path(self.order["server"]))
         found.bin = Path(self.order["bin"])
         return found
 
-    def _connect(self) -> Any:
+    def _connect(self, database: str = "postgres") -> Any:
         import psycopg
 
-        return psycopg.connect(self._server().url("postgres"), autocommit=True, application_name="the tests")
+        return psycopg.connect(self._server().url(database), autocommit=True, application_name="the tests")
+
+    def _wait_for(self, query: str) -> None:
+        """Wait until production holds what a query finds."""
+        import psycopg
+
+        deadline, found = time.monotonic() + 20, 0
+        with self._connect("shop") as connection:
+            while not found and time.monotonic() < deadline:
+                time.sleep(0.01)
+                # The table may not be there yet.
+                with contextlib.suppress(psycopg.ProgrammingError):
+                    found = connection.execute(query.encode()).rowcount
 
     def _cut(self, amid: bool) -> None:
         """End the run's sessions, also the one with the run lock; amid a program, once its own has come."""
@@ -155,13 +169,13 @@ def install(module: Any, order: str) -> None:
 
     module.Runner.execute = struck
 
-    from ops import transport
+    from ops.infra.transport import local
 
-    finish = transport._finish
+    finish = local._finish
 
     def finish_struck(process: Any, *given: Any) -> Any:
         if striker.armed and (blow := striker.due(striker.place, "during")):  # type: ignore[attr-defined]
             striker.strike(blow, amid=striker.armed)
         return finish(process, *given)
 
-    transport._finish = finish_struck
+    local._finish = finish_struck

@@ -9,12 +9,13 @@ from functools import cache
 
 import pytest
 
-from ops.inputs import Inputs
-from ops.inventory_load import load
-from ops.pages import page_inputs
-from ops.plan import make_plan
+from ops.engine.inputs import RunInputs
+from ops.engine.plan import make_plan
+from ops.infra.session.session import Session
+from ops.inventory.load import load
 from ops.procedures.catalog import PROCEDURES
-from ops.world import World
+from ops.procedures.planning.bind import bind
+from ops.procedures.planning.page_inputs import Page
 from tests.faults.draw import Draw, head, share_of
 from tests.faults.places import PHASES, Place, blow_at, changes_production, chosen, places, takes_back
 from tests.support.project import ROOT
@@ -22,16 +23,21 @@ from tests.support.project import ROOT
 ROW = 40
 # What .ci/run asks for.
 SHARE = (ROOT / ".ci/run").read_text().partition("OPS_FAULTS:-1/")[2].split("}")[0]
-EVERYTHING: dict[str, object] = {"frozen": True, "freezes": True, "export": True, "deploy": ("./deploy.sh",)}
+EVERYTHING: dict[str, object] = {
+    "frozen": True,
+    "freezes": True,
+    "rollback": {"export": True},
+    "deploy": {"command": ("./deploy.sh",)},
+}
 
 
 @cache
 def all_places() -> tuple[Place, ...]:
     """Every place of every procedure of the matrix, on the way on."""
-    shipped, found = World(load(ROOT / "inventory.yaml"), {}), []
+    shipped, found = Session(load(ROOT / "inventory.yaml"), {}), []
     for name in chosen():
-        inputs: Inputs = page_inputs(shipped, "lessons", name)
-        found += places(make_plan(PROCEDURES[name], inputs.model_copy(update=EVERYTHING)))
+        inputs: RunInputs = bind(Page(shipped, "lessons"), PROCEDURES[name])
+        found += places(make_plan(PROCEDURES[name], inputs.replace(**EVERYTHING)))
     return tuple(found)
 
 

@@ -12,8 +12,8 @@ import re
 
 import pytest
 
-from ops.journal import runs
-from ops.main import replan
+from ops.engine.journal import runs
+from ops.procedures.catalog import replan
 from tests.conftest import Done
 from tests.faults.draw import drawn
 from tests.faults.oracle import Oracle
@@ -85,6 +85,10 @@ def struck_everywhere(stage: Stage, name: str, phase: str, blow: str) -> None:
             led_on(oracle, done, confirm)
             stage.at(stage.start_of(name))
             words, fresh = begin, True
+        if "the journal can't be written" in done.out:
+            # It is done and not noted, since the disk was full: the text says to resume.
+            assert f"inv resume --run={oracle.last().run}" in done.out, done.out
+            continue
         if done.code == 0:
             # Some places are passed by: a cut is noticed only by the next step. They take another run.
             oracle.over(end)

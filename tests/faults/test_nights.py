@@ -20,9 +20,10 @@ import pytest
 from ops.procedures.catalog import PROCEDURES
 from ops.tasks import namespace
 from tests.conftest import Done, Project
+from tests.faults.kinds import MORE
 from tests.faults.oracle import Oracle
 from tests.faults.places import ELSEWHERE
-from tests.faults.stage import MORE, Stage, applied, tables, wait_for
+from tests.faults.stage import Stage, applied, tables, wait_for
 
 pytestmark = pytest.mark.faults
 
@@ -170,7 +171,8 @@ ONLY_IN_PRODUCTION = "do $$ begin if current_database() = 'shop' then raise 'not
 @pytest.mark.parametrize("atomic", ["", "atomic = False"])
 def test_a_migration_that_fails_half_way_is_told_by_name_and_taken_back(stage: Stage, atomic: str) -> None:
     """The second of three fails, and only on production: after its own first operation, atomic or not."""
-    operations = f"""migrations.RunSQL("insert into lessons_teacher(id, name) values (5000, 'Neu')"),
+    operations = f"""migrations.RunSQL("insert into lessons_teacher(id, name) values (5000, 'Neu');"
+            " select setval('lessons_teacher_id_seq', 5000)"),
         migrations.RunSQL({ONLY_IN_PRODUCTION!r})"""
     with migration(stage, "0003_more", MORE % ("0002_session", atomic, operations)) as shop:
         before = tables(shop)

@@ -12,8 +12,9 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from ops.errors import OpsError
-from ops.main import Options, ended
+from ops.cli.options import Options
+from ops.cli.process import ended
+from ops.core.errors import OpsError
 from tests.support.examples import examples
 
 quick = settings(

@@ -11,19 +11,27 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ops import backup, certificate, expectations, fingerprint, journal, listings, measures, rehearsed, way_back
-from ops.errors import OpsError
-from ops.inputs import Inputs
-from ops.main import Options, again, replan
-from ops.pages import page_inputs
-from ops.plan import make_plan
-from ops.procedures.catalog import PROCEDURES
-from ops.world import World
+from ops.cli import listings
+from ops.cli.options import Options
+from ops.cli.run import again
+from ops.core.errors import OpsError
+from ops.engine import journal
+from ops.engine.inputs import RunInputs
+from ops.engine.plan import make_plan
+from ops.infra.session.session import Session
+from ops.infra.stores import manifest
+from ops.procedures.catalog import PROCEDURES, replan
+from ops.procedures.planning.bind import bind
+from ops.procedures.planning.page_inputs import Page
+from ops.release import certificate, rehearsal_record
+from ops.release.measuring import migration_metrics, recovery_time
+from ops.verdict import fingerprint
+from ops.verdict.expect import expectations
 from tests.fuzz.mutated import answer, dumped, mutated, quick, said, text, values
+from tests.infra.stores.test_manifest import facts
+from tests.procedures.test_catalog import SHIPPED
+from tests.release.test_certificate import CERTIFICATE
 from tests.support.examples import examples
-from tests.unit.test_backup import facts
-from tests.unit.test_certificate import CERTIFICATE
-from tests.unit.test_step_plan import SHIPPED
 
 RUN = "20260101_000000_abcd"
 INVENTORY = """
@@ -41,8 +49,8 @@ MANIFEST: dict[str, Any] = {
 
 def planned(name: str = "release") -> list[dict[str, Any]]:
     """A run's journal: its header, and some events."""
-    c = page_inputs(World(SHIPPED, {}), "lessons", name)
-    c = Inputs.model_validate({**c.model_dump(), "run": RUN, "backup": RUN, "target": "shop", "store": "store"})
+    c = bind(Page(Session(SHIPPED, {}), "lessons"), PROCEDURES[name])
+    c = RunInputs.model_validate({**c.model_dump(), "run": RUN, "backup": RUN, "target": "shop", "store": "store"})
     plan = make_plan(PROCEDURES[name], c)
     step = plan.steps[1].name
     header = {
@@ -91,11 +99,11 @@ def put(path: Path, content: bytes) -> Path:
 def test_any_manifest(home: Path, value: Any) -> None:
     folder = home / "store/shop"
     path = put(folder / f"backups/{RUN}/manifest.json", dumped(value))
-    found = backup.backups(folder)
+    found = manifest.backups(folder)
     assert all((folder / "backups" / one.backup).resolve().parent == folder / "backups" for one in found)
-    answer(lambda: backup.damage(path.parent))
+    answer(lambda: manifest.damage(path.parent))
     for wanted in ("latest", RUN):
-        answer(lambda wanted=wanted: backup.find(folder, wanted))  # type: ignore[misc]
+        answer(lambda wanted=wanted: manifest.find(folder, wanted))  # type: ignore[misc]
     said(listings.backups, Options())
     said(listings.backups, Options(json=True))
 
@@ -105,14 +113,14 @@ def test_any_manifest(home: Path, value: Any) -> None:
 @example(content=b"[" * 100_000)
 def test_a_manifest_of_any_bytes_is_no_backup(home: Path, content: bytes) -> None:
     put(home / f"store/shop/backups/{RUN}/manifest.json", content)
-    assert backup.backups(home / "store/shop") == []
+    assert manifest.backups(home / "store/shop") == []
 
 
 @pytest.mark.parametrize("name", ["../../../outside", "/etc/passwd", "dump/../../x", "", "..", "a\0b"])
 def test_a_manifest_that_names_files_elsewhere_is_damaged(home: Path, name: str) -> None:
     put(home / f"store/shop/backups/{RUN}/manifest.json", dumped({**MANIFEST, "files": {name: ["0" * 64, 4]}}))
     with pytest.raises(OpsError, match="damaged"):
-        backup.read_manifest(home / f"store/shop/backups/{RUN}")
+        manifest.read_manifest(home / f"store/shop/backups/{RUN}")
 
 
 def test_links_that_lead_out_are_no_backup_and_no_part_of_one(home: Path, tmp_path: Path) -> None:
@@ -120,12 +128,12 @@ def test_links_that_lead_out_are_no_backup_and_no_part_of_one(home: Path, tmp_pa
     elsewhere = put(tmp_path / f"elsewhere/{RUN}/manifest.json", dumped(MANIFEST)).parent
     (folder / "backups").mkdir(parents=True)
     (folder / "backups" / RUN).symlink_to(elsewhere)
-    assert backup.backups(folder) == []
+    assert manifest.backups(folder) == []
     (folder / "backups" / RUN).unlink()
     put(folder / f"backups/{RUN}/manifest.json", dumped(MANIFEST))
     (folder / f"backups/{RUN}/dump").mkdir()
     (folder / f"backups/{RUN}/dump/toc.dat").symlink_to(tmp_path / "outside")
-    assert "dump/toc.dat is a link that leads out of the backup" in backup.damage(folder / "backups" / RUN)
+    assert "dump/toc.dat is a link that leads out of the backup" in manifest.damage(folder / "backups" / RUN)
 
 
 @quick
@@ -134,10 +142,10 @@ def test_any_id_is_a_whole_file_name_or_refused(home: Path, wanted: str) -> None
     folder = home / "store/shop"
     put(folder / f"backups/{RUN}/manifest.json", dumped(MANIFEST))
     for call in (
-        lambda: backup.find(folder, wanted),
-        lambda: backup.folder_of(folder, wanted),
+        lambda: manifest.find(folder, wanted),
+        lambda: manifest.folder_of(folder, wanted),
         lambda: certificate.path(folder, wanted),
-        lambda: rehearsed.read(folder, wanted),
+        lambda: rehearsal_record.read(folder, wanted),
     ):
         found = answer(call)
         if isinstance(found, Path):
@@ -223,26 +231,26 @@ def test_any_certificate(home: Path, data: st.DataObject) -> None:
 
 
 @quick
-@given(value=mutated({name: 1.0 for name in way_back.MOMENTS}) | values, swap=text)
-@example(value={name: float("nan") for name in way_back.MOMENTS}, swap="clients were away for 1.5 s")
-@example(value=dict.fromkeys(way_back.MOMENTS, 10**400), swap="clients were away for ... s")
+@given(value=mutated({name: 1.0 for name in recovery_time.MOMENTS}) | values, swap=text)
+@example(value={name: float("nan") for name in recovery_time.MOMENTS}, swap="clients were away for 1.5 s")
+@example(value=dict.fromkeys(recovery_time.MOMENTS, 10**400), swap="clients were away for ... s")
 def test_any_way_back(home: Path, value: Any, swap: str) -> None:
     path = put(home / "way-back.json", dumped(value))
     put(home / "swapped-in.txt", swap.encode(errors="replace"))
-    found = answer(lambda: way_back.measured(path))
+    found = answer(lambda: recovery_time.measured(path))
     assert found is None or found.seconds >= 0 and found.sentence
-    answer(lambda: way_back.note(path, "restored"))
-    answer(lambda: way_back.note(path, swap))
+    answer(lambda: recovery_time.note(path, "restored"))
+    answer(lambda: recovery_time.note(path, swap))
 
 
 @quick
 @given(value=values, content=st.binary(max_size=60))
 def test_any_measures_and_rehearsal(home: Path, value: Any, content: bytes) -> None:
     for data in (dumped(value), content):
-        assert measures.read(put(home / "runs/x/measures.json", data)) is None
-        measures.newest(home, RUN, ["a.0001"])
+        assert migration_metrics.read(put(home / "runs/x/measures.json", data)) is None
+        migration_metrics.newest(home, RUN, ["a.0001"])
         put(home / f"rehearsals/{RUN}.json", data)
-        assert isinstance(answer(lambda: rehearsed.read(home, RUN)), OpsError)
+        assert isinstance(answer(lambda: rehearsal_record.read(home, RUN)), OpsError)
 
 
 GOOD = """lessons.0002_session:

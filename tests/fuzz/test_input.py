@@ -16,17 +16,20 @@ from invoke.parser import Parser
 from invoke.parser.context import ParserContext
 from invoke.program import Program
 
-from ops.command import Query, Shell, show
-from ops.errors import OpsError, UsageError
-from ops.inputs import beside, named
-from ops.inventory_load import load
-from ops.main import Options, start, world_of
-from ops.pages import page_inputs, pages, variables
-from ops.postgres import parts_of, service_file
+from ops.cli.namespace.usage_errors import mistake
+from ops.cli.options import Options, open_session
+from ops.cli.run import start
+from ops.cli.runbooks import pages
+from ops.core.errors import OpsError, UsageError
+from ops.engine.command import Query, Shell, show
+from ops.engine.database_names import beside, named
+from ops.infra.postgres.client import parts_of, service_file
+from ops.infra.session.session import Session
+from ops.inventory.load import load
 from ops.procedures.catalog import PROCEDURES
+from ops.procedures.planning.bind import bind
+from ops.procedures.planning.page_inputs import Page, variables
 from ops.tasks import namespace
-from ops.typed import mistake
-from ops.world import World
 from tests.fuzz.mutated import NASTY, answer, quick, said
 from tests.fuzz.test_files import INVENTORY, home  # noqa: F401
 from tests.support import tiers
@@ -124,8 +127,8 @@ def keyworded(parts: dict[str, str]) -> str:
 @example(url="service=other dbname=x")
 @example(url=keyworded({"user": "u", "password": "a\n[shop-test]\nhost=evil", "dbname": "x", "host": "h"}))
 def test_any_address_is_used_whole_or_refused(home: Path, url: str) -> None:  # noqa: F811
-    world = World(load(home / "inventory.yaml"), {"FUZZ_URL": url})
-    found = answer(lambda: world.url("shop"))
+    session = Session(load(home / "inventory.yaml"), {"FUZZ_URL": url})
+    found = answer(lambda: session.url("shop"))
     if isinstance(found, OpsError):
         assert isinstance(found, UsageError)
         return
@@ -134,7 +137,7 @@ def test_any_address_is_used_whole_or_refused(home: Path, url: str) -> None:  # 
     assert first == "[shop]"
     assert dict(line.split("=", 1) for line in rest) == parts
     password = parts.get("password", "")
-    assert len(password) <= 3 or password not in world.redact(f"x {url} {password} y")
+    assert len(password) <= 3 or password not in session.redact(f"x {url} {password} y")
 
 
 ENVIRONMENTS: list[dict[str, str]] = [
@@ -203,15 +206,16 @@ def test_a_page_of_any_inventory_can_be_pasted(home: Path, store: str, folder: s
     tests = {"shop-test": {"database": "env:FUZZ_TEST_URL"}}
     content = {"all": {"children": {"production": {"hosts": {"shop": target}}, "test": {"hosts": tests}}}}
     (home / "inventory.yaml").write_text(json.dumps(content))
-    world = answer(lambda: world_of(Options()))
-    if isinstance(world, OpsError):
+    session = answer(lambda: open_session(Options()))
+    if isinstance(session, OpsError):
         return
-    for page in pages(world, "shop").values():
+    for page in pages(session, "shop").values():
         blocks = re.findall(r"^```bash(?: undo)?\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
         check_words("\n".join(blocks), home)
     # The lines that set variables run as they stand, with nothing there to list.
-    for name in PROCEDURES:
-        script = "\n".join(variables(page_inputs(world, "shop", name), name)).replace("git rev-parse HEAD", "true")
+    for made in PROCEDURES.values():
+        lines = variables(bind(Page(session, "shop"), made), made)
+        script = "\n".join(lines).replace("git rev-parse HEAD", "true")
         subprocess.run(["bash"], input=script.encode(), cwd=home, capture_output=True, timeout=20)
     assert not list(home.rglob("pwned")) and not Path("pwned").exists()
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.database.conftest import client, shared  # noqa: F401  (fixtures)
-from tests.database.helpers import Client
 from tests.releases.harness import Releases
+from tests.support.client import Client
 
 
 @pytest.fixture(scope="module")
-def releases(client: Client, shared: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Releases:  # noqa: F811
+def releases(client: Client, shared: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Releases:
     return Releases(client, shared, tmp_path_factory.mktemp("releases"))
 
 

@@ -85,6 +85,10 @@ CASES: list[Case] = [
          "DROP TABLE school_payment",
          "comments are on lessons and students only, so none leads to a payment", schema=COMMENTS,
          went={"school_payment": "school_receipt"}),
+    fine("generic: new ids, the comments follow, beside a table without a key",
+         UP + NEW_TYPE + TO_ROW.format("object_id + 100"), "no comment can lead to a row of the log",
+         schema=COMMENTS + "CREATE TABLE school_log (n int); INSERT INTO school_log VALUES (1);",
+         went={"school_lesson": "school_session"}),
     fine("generic: users' permissions follow a renamed model",
          RENAME + RENAMED_TYPE + "UPDATE auth_permission SET name = replace(name, 'lesson', 'session'), codename = "
          "replace(codename, 'lesson', 'session') WHERE content_type_id = 3",

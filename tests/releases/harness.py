@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ops import fingerprint, promoted
-from ops.certificate import moves
-from ops.fingerprint import Fingerprint
-from ops.judge import judge
-from ops.look import Databases
-from ops.operations import Application
-from ops.promoted import hold
-from ops.verdict import Look, TableVerdict, Verdict
-from ops.world import SQL_FOLDER
-from tests.database.helpers import Client
+from ops.application.operations import Application
+from ops.core.sql_files import SQL_FOLDER
+from ops.release.certificate import moves
+from ops.release.production import production_check
+from ops.release.production.production_check import hold
+from ops.verdict import fingerprint
+from ops.verdict.accounting.judge import judge
+from ops.verdict.databases import Databases
+from ops.verdict.expect.limits import Allowed
+from ops.verdict.fingerprint import Fingerprint
+from ops.verdict.model import Look, TableVerdict, Verdict
 from tests.releases.case import Case
 from tests.releases.school import SCHOOL, SHOP
+from tests.support.client import Client
 
 EMPTY = """
 SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace
@@ -85,13 +87,15 @@ class Releases:
         with self.client.connect(database) as one, self.client.connect(self.after) as two:
             return ask(case, self.before[database][1], new, Databases({"before": one, "after": two}))
 
-    def on_production(self, verdict: Verdict) -> list[str]:
+    def on_production(self, verdict: Verdict, allowed: Mapping[str, Allowed] | None = None) -> list[str]:
         """What a promotion would object to if production were the very clone: nothing, or the proofs are no proofs."""
         database, old, new = self.judged
-        found: Any = SimpleNamespace(moves=moves(verdict, old, new, {}), schema_after=new.schema)
+        went = moves(verdict, old, new, allowed or {})
+        found: Any = SimpleNamespace(moves=went, schema_after=new.schema, sources={}, since=None)
         with self.client.connect(database) as one, self.client.connect(self.after) as two:
-            held, said = hold(found, old, Databases({"before": one}), self.folder)
-            return said + promoted.objections(found, held, new, Databases({"after": two}), frozen=True)
+            before = Databases({"before": one})
+            said, held = production_check.losses(found, before), hold(found, old, before, self.folder)
+            return said + production_check.objections(found, held, new, Databases({"after": two}))
 
     def _filled(self, database: str, *statements: str) -> Fingerprint:
         """Fill a database anew and take its fingerprint, in one call of psql."""

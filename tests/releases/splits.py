@@ -82,10 +82,14 @@ VERTICAL = [
         "ALTER TABLE school_teacher ADD name varchar(120); UPDATE school_teacher SET name = first_name || ' ' || "
         "last_name; ALTER TABLE school_teacher DROP first_name, DROP last_name",
         "another representation is to be declared", {"school_teacher": "first_name 6, last_name 6"}),
-    bad("split: one text into two columns",
+    fine("split: one text into two columns",
         "ALTER TABLE school_student ADD first_name text, ADD last_name text; UPDATE school_student SET first_name = "
         "split_part(name, ' ', 1), last_name = split_part(name, ' ', 2); ALTER TABLE school_student DROP name",
-        "another representation is to be declared", {ST: "name 12"}),
+        "joined by a blank, each name is there"),
+    bad("split: one text into two columns, one of them cut",
+        "ALTER TABLE school_student ADD first_name text, ADD last_name text; UPDATE school_student SET first_name = "
+        "split_part(name, ' ', 1), last_name = left(split_part(name, ' ', 2), 3); ALTER TABLE school_student DROP name",
+        "the ends of last names are gone", None),
 ]  # fmt: skip
 
 CITY = """

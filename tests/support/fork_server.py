@@ -56,7 +56,7 @@ PRELOADED = (
     "django.contrib.auth.hashers",
     "pprint",
     "invoke.program",
-    "ops.main",
+    "ops.cli.run",
     "ops.tasks",
     "psycopg",
     "ast",

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ops.embedded import Server
+from ops.infra.postgres.embedded_server import Server
 from tests.support.done import Done
 from tests.support.fork_server import launcher
 from tests.support.invoked import invoke, possible

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ops.embedded import Server
+from ops.infra.postgres.embedded_server import Server
 from tests.projects import write_project
 from tests.support.project import Project, admin, begin, drop_databases, ended
 
@@ -143,12 +143,9 @@ class Scenes:
     def _keep(self, scene: Scene, number: int) -> None:
         """Take the databases away under names of our own: nothing has to be copied now."""
         with admin(self.server) as c:
-            c.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(datname, %s)", [scene.stem]
-            )
             for index, about in enumerate(_databases(c, scene.stem)):
                 content = f"{self.own}_{number}_{index}"
-                c.execute(_words("ALTER DATABASE {} RENAME TO {}", about["name"], content))
+                _take_away(c, about["name"], content)
                 scene.databases.append(Kept(about["name"], content, about))
 
     def _put_back(self, scene: Scene) -> None:
@@ -160,6 +157,14 @@ class Scenes:
     def close(self) -> None:
         """Drop every database of the scenes."""
         drop_databases(self.server, self.own)
+
+
+def _take_away(c: psycopg.Connection[Any], name: str, content: str) -> None:
+    """Rename a database, whoever comes back to it: what was killed in the middle may have left a process."""
+    c.execute(_words("ALTER DATABASE {} ALLOW_CONNECTIONS false", name))
+    c.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [name])
+    c.execute(_words("ALTER DATABASE {} RENAME TO {}", name, content))
+    c.execute(_words("ALTER DATABASE {} ALLOW_CONNECTIONS true", content))
 
 
 def _databases(c: psycopg.Connection[Any], stem: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ops.embedded import Server
+from ops.infra.postgres.embedded_server import Server
 
 ROOT = Path(__file__).parents[2]
 MEMORY, ROOM = Path("/dev/shm"), 3 << 30

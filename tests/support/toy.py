@@ -1,22 +1,23 @@
 """A toy procedure that uses all that a step can say, and every place of it at which a run can be struck.
 
-Its commands make and drop named things of a world that is only thought (``tests.support.toy_world``); no program runs.
+Its commands make and drop named things of a world that is only thought (``tests.support.toy_session``);
+no program runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ops.command import Command, Fact, Query, Shell, Tool
-from ops.inputs import Inputs
-from ops.plan import Plan, PlannedStep, make_plan
-from ops.step import Act, Procedure, Watch, check
+from ops.engine.command import Command, Fact, Query, Shell, Tool
+from ops.engine.inputs import RunInputs
+from ops.engine.plan import Plan, PlannedStep, make_plan
+from ops.engine.step import Act, Procedure, Watch, check
 from tests.faults.places import Place
 from tests.faults.places import places as commands_of
 
 TARGET = "shop"
 FROZEN = "production is frozen"
-INPUTS = Inputs(run="r1", target=TARGET, database=TARGET, store="backups", backup="r1")
+INPUTS = RunInputs(run="r1", target=TARGET, database=TARGET, store="backups", backup="r1")
 
 
 def make(name: str, *words: str | Fact) -> Shell:
@@ -37,72 +38,72 @@ def drops(*names: str) -> Act:
 
 
 @check("This is the server that was planned for", "inv status")
-def is_planned(_: Inputs) -> Command:
+def is_planned(_: RunInputs) -> Command:
     """Else another one would be changed."""
     return by_sql("true", "")
 
 
 @check("Nobody has frozen production", "inv unfreeze", once=True)
-def takes_writes_yet(_: Inputs) -> Command:
+def takes_writes_yet(_: RunInputs) -> Command:
     """Else it would be thawed for somebody who wants it frozen."""
     return by_tool("gone", "frozen")
 
 
 @check("New sessions are read-only")
-def is_frozen(_: Inputs) -> Command:
+def is_frozen(_: RunInputs) -> Command:
     """A write would be lost."""
     return by_sql("there", "frozen")
 
 
 @check("New sessions may write")
-def takes_writes(_: Inputs) -> Command:
+def takes_writes(_: RunInputs) -> Command:
     """A production that stays read-only is an outage."""
     return by_tool("gone", "frozen")
 
 
 @check("The pack is whole")
-def is_packed(c: Inputs) -> list[Command]:
+def is_packed(c: RunInputs) -> list[Command]:
     """Half a pack is none."""
     return [by_tool("there", f"pack-{c.backup}"), by_tool("there", f"list-{c.backup}")]
 
 
 @check("Nothing is filled in yet", once=True)
-def is_empty(_: Inputs) -> list[Command]:
+def is_empty(_: RunInputs) -> list[Command]:
     """It would be there twice."""
     return [by_tool("gone", "rows"), by_tool("gone", "links")]
 
 
 @check("All is filled in")
-def is_filled(_: Inputs) -> list[Command]:
+def is_filled(_: RunInputs) -> list[Command]:
     """Half of it is of no use."""
     return [Shell(("toy", "there", "rows"), TARGET), by_tool("there", "links")]
 
 
 @check("It has a number")
-def is_numbered(_: Inputs) -> Command:
+def is_numbered(_: RunInputs) -> Command:
     """The number is needed."""
     return by_tool("there", "number")
 
 
 @check("What was filled is live, and open")
-def is_live(_: Inputs) -> list[Command]:
+def is_live(_: RunInputs) -> list[Command]:
     """Users must reach it."""
     return [by_tool("there", "live"), Shell(("toy", "gone", "closed"), TARGET)]
 
 
 @check("The schema is the new one")
-def is_migrated(_: Inputs) -> Command:
+def is_migrated(_: RunInputs) -> Command:
     """migrate can end with 0 without having done anything."""
     return Shell(("toy", "there", "schema"), TARGET)
 
 
 @check("The schema is the old one")
-def left_no_trace(_: Inputs) -> Command:
+def left_no_trace(_: RunInputs) -> Command:
     """Then nothing is lost by going back."""
     return by_sql("gone", "schema")
 
 
-def rollback_hint(c: Inputs) -> str:
+def rollback_hint(c: RunInputs) -> str:
     return f"inv rollback --backup={c.backup}"
 
 
@@ -110,7 +111,7 @@ pack = Procedure("pack", "Pack", "Keeps things.", "Pack again.")
 
 
 @pack.step("Pack", proof=is_packed, stays="A pack takes a little room.", again=True)
-def put(c: Inputs) -> list[Command]:
+def put(c: RunInputs) -> list[Command]:
     """What is packed can be unpacked."""
     return [make(f"pack-{c.backup}"), by_tool("make", f"list-{c.backup}")]
 
@@ -120,8 +121,8 @@ toy = Procedure(
 )
 
 
-@toy.step("Look", gates=(is_planned,), reads=True, again=True, fact="ROWS")
-def look(_: Inputs) -> list[Command]:
+@toy.step("Look", gates=(is_planned,), reads=True, again=True, fact="ROWS", reports=("toy",))
+def look(_: RunInputs) -> list[Command]:
     """How many rows there are is needed later."""
     return [Shell(("toy", "say", "ready"), TARGET), Shell(("toy", "say", "many\n3"), TARGET)]
 
@@ -135,23 +136,23 @@ def look(_: Inputs) -> list[Command]:
     confirm=True,
     meanwhile=FROZEN,
 )
-def freeze(_: Inputs) -> Command:
+def freeze(_: RunInputs) -> Command:
     """Nobody writes meanwhile."""
     return make("frozen")
 
 
 toy.include(pack, inputs=lambda c: c.model_copy(update={"backup": f"{c.run}_last"}), prefix="last-", label="Last: ")
-toy.include(pack, when=lambda c: c.no_safety, prefix="more-", only="Only where more is asked for.")
+toy.include(pack, when=lambda c: c.railway.no_safety, prefix="more-", only="Only where more is asked for.")
 
 
 @toy.step("Fill in the rows", gates=(is_empty,), proof=is_filled, undo=drops("links", "rows"))
-def fill(_: Inputs) -> list[Command]:
+def fill(_: RunInputs) -> list[Command]:
     """Twice would be once too often."""
     return [make("rows", Fact("ROWS")), by_tool("make", "links")]
 
 
 @toy.step("Number it", proof=is_numbered, undo=lambda _: by_tool("drop", "number"), fact="NUMBER")
-def number(_: Inputs) -> Command:
+def number(_: RunInputs) -> Command:
     """A number is given once."""
     return Shell(("toy", "number", "number"), TARGET)
 
@@ -162,10 +163,10 @@ def number(_: Inputs) -> Command:
     undo=lambda _: by_sql("swap", "old"),
     again=True,
     confirm=True,
-    doubted=lambda facts: facts["ROWS"] == "3",
+    doubted=lambda codes: "ROWS" in codes,
     data="what was filled is live",
 )
-def swap(_: Inputs) -> Command:
+def swap(_: RunInputs) -> Command:
     """Nobody is let in while the names change."""
     return by_sql("swap", "live")
 
@@ -185,7 +186,7 @@ def swap(_: Inputs) -> Command:
     watch=lambda _: Watch("toy"),
     explain=lambda c: Tool("explain-toy", {"run": c.run}),
 )
-def migrate(_: Inputs) -> Command:
+def migrate(_: RunInputs) -> Command:
     """It waits for a lock only briefly, and tries again."""
     return make("schema", Fact("NUMBER"))
 
@@ -193,7 +194,7 @@ def migrate(_: Inputs) -> Command:
 @toy.step(
     "Let production take writes again", proof=takes_writes, stays="It can be frozen again.", again=True, ends=FROZEN
 )
-def thaw(_: Inputs) -> Command:
+def thaw(_: RunInputs) -> Command:
     """It is through."""
     return by_tool("drop", "frozen")
 
@@ -240,7 +241,7 @@ def on_the_way_back(plan: Plan) -> list[Place]:
         if planned.undo:
             found += [Place(planned.name, "undo", index) for index in range(len(planned.undo))]
             found += [Place(planned.name, planned.proof.check.name, 0)] if planned.proof else []
-            found.append(Place(planned.name, "journal-undone", 0))
+            found += [Place(planned.name, f"journal-{status}", 0) for status in ("undoing", "undone")]
     return found
 
 

@@ -14,22 +14,24 @@ from typing import Any
 
 import pytest
 
-from ops import console, journal, main
-from ops.errors import OpsError
-from ops.journal import State
-from ops.plan import Plan
-from ops.tools import TOOLS, WATCHES
+from ops.cli import console, options, process, run, status
+from ops.core.errors import OpsError
+from ops.engine import journal
+from ops.engine.hooks import HOOKS
+from ops.engine.journal import State
+from ops.engine.plan import Plan
+from ops.engine.registry import TOOLS, WATCHES
 from tests.faults.places import Place
 from tests.support.done import Done
 from tests.support.toy import INPUTS, TARGET, toy_plan
-from tests.support.toy_world import (
+from tests.support.toy_session import (
     Blow,
     Killed,
     Things,
     ToyJournal,
     ToyRunner,
+    ToySession,
     ToyWatch,
-    ToyWorld,
     explain_toy,
     toy_tool,
 )
@@ -44,17 +46,19 @@ FINAL = next(planned for planned in PLAN.steps if planned.step.final)
 def installed() -> Iterator[None]:
     """The toy's parts in the engine's place, in a world without waiting, signals, logs and syncs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ops.main.replan", lambda _: PLAN)
+        patch.setattr("ops.cli.run.replan", lambda _: PLAN)
+        patch.setattr("ops.cli.status.replan", lambda _: PLAN)
         patch.setitem(TOOLS, "toy", toy_tool)
         patch.setitem(TOOLS, "explain-toy", explain_toy)
         patch.setitem(WATCHES, "toy", ToyWatch)
-        patch.setattr("ops.main.Runner", ToyRunner)
-        patch.setattr("ops.journal.Journal", ToyJournal)
+        patch.setitem(HOOKS.reports, "toy", lambda *_: {"of": "a toy"})
+        patch.setattr("ops.cli.run.Runner", ToyRunner)
+        patch.setattr("ops.engine.journal.Journal", ToyJournal)
         for name in ("_signals", "_speakable", "_deaf"):
-            patch.setattr(f"ops.main.{name}", lambda: None)
-        patch.setattr("ops.run.PAUSES", (0,))
-        patch.setattr("ops.mending.PATIENCE", 0)
-        patch.setattr("ops.execute.Executor._log", lambda executor, *_: executor.world.note())
+            patch.setattr(f"ops.cli.process.{name}", lambda: None)
+        patch.setattr("ops.engine.runner.PAUSES", (0,))
+        patch.setattr("ops.infra.postgres.clean_up.PATIENCE", 0)
+        patch.setattr("ops.engine.executor.Executor._log", lambda executor, *_: executor.session.note())
         patch.setattr("os.fsync", lambda _: None)
         yield
 
@@ -101,26 +105,26 @@ class Lab:
         return self._call(state, way == "undo", blows)
 
     def _call(self, state: State | None, undo: bool, blows: tuple[Blow, ...]) -> Done:
-        world: Any = ToyWorld(self.folder, self.things, *blows)
-        given = Asked(world, self.plan.word)
+        session: Any = ToySession(self.folder, self.things, *blows)
+        given = Asked(session, self.plan.word)
         text, code = io.StringIO(), KILLED
 
         def work() -> int:
-            return main._work(world, self.plan, console.Console(), given, world.held, state=state, undo=undo)
+            return run._work(session, self.plan, console.Console(), given, session.held, state=state, undo=undo)
 
         with contextlib.redirect_stdout(text), contextlib.suppress(Killed):
             try:
-                main.ended(work, main.Options(target=TARGET), "toy")
+                process.ended(work, options.Options(target=TARGET), "toy")
             except SystemExit as end:
                 code = int(str(end.code))
         self.blows = blows
-        self.asked, self.came = world.asked, world.came
+        self.asked, self.came = session.asked, session.came
         return Done(code, text.getvalue(), "")
 
     def status(self, state: State) -> str:
         """What ``inv status`` says of the run."""
-        world: Any = ToyWorld(self.folder, self.things)
-        return "\n".join(main.status_lines(world, state))
+        session: Any = ToySession(self.folder, self.things)
+        return "\n".join(status.status_lines(session, state))
 
     def written(self) -> bytes:
         """The journal as it is on the disk."""
@@ -141,13 +145,13 @@ class Lab:
 class Asked(console.Confirmation):
     """Types the word, and notes what was asked for."""
 
-    def __init__(self, world: ToyWorld, word: str) -> None:
+    def __init__(self, session: ToySession, word: str) -> None:
         super().__init__(word, False, "")
-        self.world = world
+        self.session = session
 
     def ask(self, target: str, title: str) -> None:
         super().ask(target, title)
-        self.world.asked.append(title)
+        self.session.asked.append(title)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ops.errors import FAILED, INTERRUPTED, REFUSED
+from ops.core.errors import FAILED, INTERRUPTED, REFUSED
 from tests.faults.places import PHASES, Place
 from tests.support.toy import FIRST, on_the_way, on_the_way_back
 from tests.support.toy_lab import KILLED, PLAN, Kept, Lab
 from tests.support.toy_oracle import WAYS, as_before, forgotten, known, look, over, resumed, taken_back, wanted
-from tests.support.toy_world import HALVES, SAID, Blow, Next, Things, applies
+from tests.support.toy_session import HALVES, SAID, Blow, Next, Things, applies
 
 NOTHING = Kept(b"", Things())
 LIMIT, NOWHERE = 200, Place("", "", 0)

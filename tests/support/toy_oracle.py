@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from ops.errors import FAILED, INTERRUPTED, REFUSED
-from ops.plan import PlannedStep
+from ops.core.errors import FAILED, INTERRUPTED, REFUSED
+from ops.engine.plan import PlannedStep
 from tests.faults.places import Place
 from tests.support.done import Done
 from tests.support.toy import FIRST, FROZEN, INPUTS, made_by, said_to
 from tests.support.toy_lab import FINAL, KILLED, PLAN, STEPS, Lab
-from tests.support.toy_world import DISK, HALVES, SAID, Blow, Said, Things
+from tests.support.toy_session import DISK, HALVES, SAID, Blow, Said, Things
 
 # What a person never reads, whatever happens.
 NEVER = ("Traceback", "fault of this tool", "fault.txt", "(details:")
@@ -73,7 +73,8 @@ def _ended(lab: Lab) -> bool:
 
 def _early(place: Place) -> bool:
     """Whether the run is not on yet: its first line is written, or it is asked whether it may be undone at all."""
-    return place.role in ("journal-run", "journal-undoing") or (place.step == FIRST and place.index == 0)
+    first_line = place.step == "run" and place.role in ("journal-run", "journal-undoing")
+    return first_line or (place.step == FIRST and place.index == 0)
 
 
 def _said(lab: Lab, text: str, blow: Blow) -> list[str]:
@@ -169,7 +170,7 @@ def resumed(lab: Lab, end: Things) -> list[str]:
 def _unsafe(lab: Lab) -> bool:
     """Whether the step in which the run stopped must not be done twice."""
     state = lab.state()
-    stopped = state.names("begun", "failed") if state else []
+    stopped = state.names("begun", "failed", "undoing") if state else []
     return bool(stopped) and not STEPS[stopped[-1]].step.again
 
 

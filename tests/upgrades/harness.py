@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ops.embedded import Server
+from ops.infra.postgres.embedded_server import Server
 from tests.upgrades.case import Case
 from tests.upgrades.site import add_sabotage, write_inventory, write_site
 from tests.upgrades.venvs import cache, python_with

@@ -10,7 +10,7 @@ if "OPS_STRIKE" in os.environ and not os.environ.get("OPS_STRUCK"):
 
     class _Finder(MetaPathFinder):
         def find_spec(self, name, path, target=None):  # type: ignore[no-untyped-def]
-            if name != "ops.run":
+            if name != "ops.engine.runner":
                 return None
             sys.meta_path.remove(self)
             spec = PathFinder.find_spec(name, path, target)

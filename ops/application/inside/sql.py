@@ -1,0 +1,37 @@
+# mypy: ignore-errors
+"""Inside the application: the SQL of its pending migrations, as ``sqlmigrate`` shows it. Nothing of it is run."""
+
+import json
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from ops.application.inside.state import MARK, state_now
+
+
+def statements(migration, state):
+    """The statements of one migration, and what kept them from being told."""
+    try:
+        with connection.schema_editor(collect_sql=True, atomic=migration.atomic) as editor:
+            migration.apply(state.clone(), editor, collect_sql=True)
+        return [str(statement) for statement in editor.collected_sql], ""
+    except Exception as error:
+        return [], type(error).__name__ + ": " + str(error)
+
+
+def collected():
+    """Every pending migration with its statements, in the order in which they run."""
+    executor = MigrationExecutor(connection)
+    state, found = state_now(executor), []
+    for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        told, failed = statements(migration, state)
+        name = migration.app_label + "." + migration.name
+        found.append({"migration": name, "atomic": bool(migration.atomic), "statements": told, "failed": failed})
+        try:
+            state = migration.mutate_state(state)
+        except Exception:
+            return found
+    return found
+
+
+print(MARK + json.dumps({"sql": collected()}))

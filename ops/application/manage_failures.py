@@ -1,0 +1,33 @@
+"""Why a call of the application's ``manage.py`` failed: at which migration, and by which error of the database."""
+
+from __future__ import annotations
+
+from ops.application.manage import MIGRATE, applied_migrations, cut_off, failed_migration, fails_again
+from ops.core.errors import LOCK_STATES, Code, FailsAgain, OpsError
+from ops.engine.hooks import HOOKS, Failed
+from ops.infra.postgres.failure_text import Trouble, of_migration, sqlstate
+from ops.infra.session.run_hooks import code_of, head_of, kind_of, said_of
+from ops.infra.session.session import Session
+
+
+def explain(session: Session, failed: Failed) -> OpsError:
+    """Say at which migration it stopped, which were applied before it, and what the catalogue knows of the error."""
+    command, done, said = failed.command, failed.done, said_of(failed)
+    at, whole = failed_migration(done.out), applied_migrations(done.out)
+    before = f"; applied before it: {', '.join(whole)}" if whole else ""
+    # How far migrate came decides what to type next; what is to be mended before is said here.
+    migrates = not {"migrate", MIGRATE}.isdisjoint(map(str, getattr(command, "words", ())))
+    known: Trouble | None = None
+    if migrates:
+        known = of_migration(done.err, session.role(command.target) if command.target else "")
+        if code_of(failed) == Code.LOCK:
+            # Who holds it is asked of the server, and it is waited for again.
+            waited = LOCK_STATES.get(sqlstate(done.err), "")
+            known, said = None, f"{waited}: {said}" if waited else said
+    before += f"; {known.then}" if known and known.then else ""
+    kind = FailsAgain if migrates and fails_again(done.err) else kind_of(failed, said)
+    text = f"{known.sentence} ({said})" if known else said
+    return kind(f"{head_of(failed)}{f'{at}: ' if at else ''}{text}{before}", cut_off(said), code=code_of(failed))
+
+
+HOOKS.failures["manage"] = explain

@@ -1,0 +1,202 @@
+"""Tools of backup, clone and rollback: look for room and requirements; seal, check and compare what was dumped."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ops.application.probe import commit_of, identity
+from ops.backups import disk_space, exclusions, restored_objects
+from ops.backups.pgbackrest.presence import gone
+from ops.backups.remote_dump import Streamed, read_report
+from ops.backups.requirements import SERVER, lacking, needs
+from ops.core.errors import Code, OpsError, Refused, StepFailed
+from ops.core.files import sha256
+from ops.core.permissions import whole_id
+from ops.core.text import counted, megabytes
+from ops.engine.registry import tool
+from ops.infra.session.session import Session
+from ops.infra.session.store_access import target_folder
+from ops.infra.stores import encryption
+from ops.infra.stores import manifest as backup
+from ops.verdict import fingerprint
+
+
+@tool
+def seal(session: Session, *, target: str, backup_id: str, run: str) -> str:
+    """Write the manifest of a finished dump: fingerprint, sha256 of every file, versions, migrations, commit."""
+    return sealed(session, target, backup_id, run)
+
+
+def sealed(session: Session, target: str, backup_id: str, run: str, delta_of: str = "") -> str:
+    """Write the manifest; ``delta_of`` names the backup to which a delta belongs."""
+    final = backup.folder_of(target_folder(session, target), backup_id)
+    partial = final.with_name(f"{backup_id}.partial")
+    if final.exists() and not partial.exists():
+        return f"{backup_id} is sealed already"
+    found, sent = fingerprint.read(partial / "fingerprint.jsonl"), sent_of(partial)
+    who = identity(session, target)
+    manifest = backup.seal(
+        partial,
+        final,
+        {
+            "backup": backup_id,
+            "target": target,
+            "database": session.database(target),
+            "taken_at": datetime.now(UTC),
+            "server": found.server,
+            "client": sent.major if sent else str(session.commands.tools.major if session.commands.tools else ""),
+            "system": who["system"],
+            "schema_digest": found.schema,
+            "migrations": found.migrations,
+            "commit": commit_of(session, target),
+            "run": run,
+            "delta_of": delta_of,
+            "rows": {t.name: t.rows for t in found.tables.values()},
+            "excluded": found.excluded,
+            # A delta is a few rows of the database.
+            "database_bytes": 0 if delta_of else max(int(who["size"]) - found.excluded_bytes, 0),
+        },
+    )
+    count = found.large_objects[0] if found.large_objects else 0
+    large = f", {counted(count, 'large object')}" if count else ""
+    held = len(found.tables) - len(found.excluded)
+    said = f"{backup_id}: {found.rows:,} rows in {held} tables{large}, {megabytes(manifest.size)}"
+    there = f"dumped there by {sent.client}" if sent else ""
+    more = filter(None, [there, fingerprint.not_backed_up(found.excluded)])
+    return "; ".join([said, *more, *found.said_left_out()])
+
+
+def sent_of(folder: Path) -> Streamed | None:
+    """What pg_dump beside the database said at its end; None for a dump that was made here."""
+    path = folder / "streamed.json"
+    return read_report(path) if path.exists() else None
+
+
+@tool
+def check_streamed(session: Session, *, target: str, backup_id: str) -> str:
+    """Hold a dump that came as a stream against the bytes and the sha256 that were reckoned where it was made."""
+    final = backup.folder_of(target_folder(session, target), backup_id)
+    partial = final.with_name(f"{backup_id}.partial")
+    sent, plain = sent_of(partial), partial / "dump"
+    if sent is None:
+        raise StepFailed(f"{target}: {backup_id}: there is no word of where it was dumped", "inv backup")
+    if not plain.exists() and (partial / encryption.DUMP).exists():
+        return f"{sent.bytes:,} bytes were dumped by {sent.client}, compared, and encrypted on their way"
+    if not plain.exists() or (plain.stat().st_size, sha256(plain)) != (sent.bytes, sent.sha256):
+        raise StepFailed(f"{target}: {backup_id}: what lies here is not what {sent.client} sent", "inv backup")
+    return f"{sent.bytes:,} bytes, {sent.entries:,} entries are what {sent.client} sent"
+
+
+@tool
+def store_backup(session: Session, *, target: str, backup_id: str) -> str:
+    """Send a backup to the remote store, the manifest last; what is there already is not sent again."""
+    backup.folder_of(target_folder(session, target), backup_id)
+    stored = session.stores.stored(target, backup_id)
+    if stored is None:
+        return f"{backup_id}: the store is this folder"
+    return f"{megabytes(stored.put())} sent to {stored.store.url}"
+
+
+@tool
+def check_stored(session: Session, *, target: str, backup_id: str, deep: str = "") -> str:
+    """Say whether the remote store has every file of a backup, by its list; ``deep``: by reading all of it."""
+    stored = session.stores.stored(target, whole_id(backup_id, "backup's id", "inv backups"))
+    if stored is None:
+        return check_backup(session, target=target, backup_id=backup_id)
+    manifest = stored.check(deep=bool(deep))
+    return f"{backup_id}: {len(manifest.files)} files, {megabytes(manifest.size)} are in {stored.store.url}"
+
+
+def _others(target: str) -> str:
+    return f"inv backups --target={target}   lists the others;   inv backup --target={target}   makes a new one"
+
+
+@tool
+def check_backup(session: Session, *, target: str, backup_id: str) -> str:
+    """Read every file of a backup and compare its sha256 with the manifest.
+
+    What of it is only in the remote store, or damaged here, is fetched first.
+    """
+    folder = backup.folder_of(target_folder(session, target), backup_id)
+    wrong = backup.damage(folder)
+    if wrong and (stored := session.stores.stored(target, backup_id)):
+        stored.fetch()
+        wrong = backup.damage(folder)
+    if wrong:
+        said = f"{target}: backup {backup_id} is damaged: {'; '.join(wrong[:3])}"
+        raise StepFailed(said, _others(target), code=Code.BAD_BACKUP)
+    if lost := gone(session, backup.read_manifest(folder)):
+        raise StepFailed(f"{target}: backup {backup_id}: {lost}", _others(target))
+    keys = session.secrets.opener(target) if backup.read_manifest(folder).sealed else []
+    if keys and not encryption.opens(folder / encryption.DUMP, keys):
+        said = f"{target}: the identity at hand does not open backup {backup_id}"
+        hint = "encrypt: {identity: …} in the inventory, the one of those recipients"
+        raise StepFailed(said, hint, code=Code.BAD_BACKUP)
+    return f"{backup_id}: every file is what was written"
+
+
+@tool
+def same_fingerprint(session: Session, *, before: str, after: str, form: str = "") -> str:
+    """Compare two fingerprints: every table equal, every sequence as far or further, every object there as it was.
+
+    ``form`` says how it was restored: all of it, or ``bare``, without owners and grants.
+    """
+    one, two = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
+    wrong = fingerprint.differences(one, two)
+    wrong += restored_objects.missing(one.objects, two.objects, (one.server, two.server), form)
+    if wrong:
+        more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
+        said = f"{after}: not what was dumped: {'; '.join(wrong[:3])}{more}"
+        raise StepFailed(said, "inv backup", code=Code.BAD_BACKUP)
+    rest = fingerprint.not_backed_up(one.excluded)
+    said = f"{one.rows:,} rows in {len(one.tables) - len(one.excluded)} tables are equal"
+    said += f", and {len(one.objects):,} objects and their properties are there" if one.objects else ""
+    said += "".join(f"; {line}" for line in restored_objects.left_open(one.objects, two.objects)) if form == "" else ""
+    return said + (f"; {rest}" if rest else "")
+
+
+@tool
+def check_room(session: Session, *, target: str, backup_id: str, exclude: str = "") -> str:
+    """Say how much room a backup takes and how much there is, and whose rows stay out; refuse where there is less, or
+    where a restore would not stand without those."""
+    out = exclusions.look(session, target, exclude.split()) if exclude else None
+    found = disk_space.for_backup(session, target, out.bytes if out else 0, backup_id)
+    if not found.enough:
+        said = f"{target}: no room for a backup in {found.folder}: {found.said}; nothing was written"
+        raise Refused(said, f"inv prune-backups --plan --target={target}   or {found.hint}")
+    return found.said + (f"; {exclusions.said(out)}" if out else "")
+
+
+@tool
+def check_server_room(session: Session, *, target: str, server: str, backup_id: str, like: str = "postgres") -> str:
+    """Say how much room a restored copy takes on a server, as far as its disk can be seen; refuse where it is less."""
+    need = 0
+    with contextlib.suppress(OpsError):
+        need = backup.read_manifest(backup.folder_of(target_folder(session, target), backup_id)).database_bytes
+    found = disk_space.for_copy(session, server, like, need) if need else None
+    if found is None:
+        return "the server's disk can't be seen from here" if need else f"what {backup_id} takes is not known"
+    if not found.enough:
+        said = f"{server}: no room for a copy on the server, in {found.folder}: {found.said}; nothing was written"
+        raise Refused(said, f"make room: inv status --target={target}   lists what is kept beside it")
+    return found.said
+
+
+@tool
+def check_restorable(session: Session, *, target: str, backup_id: str) -> str:
+    """Refuse where roles, rights, extensions, tablespaces, encoding or version stand in the way, all at once."""
+    folder = backup.folder_of(target_folder(session, target), backup_id)
+    wanted = needs(backup.read_manifest(folder), folder)
+    with session.connect(target, "postgres") as connection:
+        row = connection.execute(SERVER.encode(), [wanted.encoding or "UTF8"]).fetchone()
+    assert row is not None
+    if said := lacking(wanted, row[0]):
+        what = "; ".join(lacks for lacks, _ in said)
+        raise Refused(
+            f"{target}: its server can't restore {backup_id}: {what}; nothing was changed",
+            "; ".join(way for _, way in said) + "   as an administrator",
+        )
+    version, roles, extensions = row[0]["number"] // 10000, len(wanted.roles), len(wanted.extensions)
+    return f"PostgreSQL {version} has what it needs: {roles} roles, {extensions} extensions, and the rights"

@@ -1,0 +1,80 @@
+"""Which entries of a dump's table of contents are restored, and which come before its rows (``pg_restore --use-list``).
+
+Left out is only what a restore can do without: the new database has it already, or gets it in another way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+# The entry's own number, and those of its catalog and of the object in the database that was dumped.
+_ENTRY = re.compile(r"\d+; \d+ (\d+) (.+)$")
+_DATA = ("TABLE DATA ", "SEQUENCE SET ", "BLOB", "STATISTICS DATA ")
+# They belong to objects that are there by then; a right that was taken from an owner would keep his rows out.
+_LATER = ("ACL ", "DEFAULT ACL ", "COMMENT ", "SECURITY LABEL ")
+_FILLED = "MATERIALIZED VIEW DATA "
+_PUBLIC = re.compile(r"SCHEMA - public (.+)$")
+_REMARK = re.compile(r"COMMENT - EXTENSION (.+?)(?: \S*)?$")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where it is restored, and as whom.
+
+    Args:
+        owner: the owner of the new database's schema public.
+        beyond: the superusers, whom nothing can be given to; none where the role is one itself.
+        others: the extensions that the new database has already, and that are not this role's.
+    """
+
+    owner: str = ""
+    beyond: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The lines that come before the rows, and all others that are restored; and what is left out, and why."""
+
+    first: list[str] = field(default_factory=list)
+    rest: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+
+def chosen(lines: Iterable[str], place: Place, views: Collection[str], *, owned: bool, apart: bool) -> Entries:
+    """Divide an archive's list.
+
+    Args:
+        lines: what ``pg_restore --list`` printed.
+        views: the materialized views that are filled at the end, by their numbers in the dumped database.
+        owned: owners are restored.
+        apart: what makes tables comes first, so that checks can be put aside before there are rows.
+    """
+    found = Entries()
+    before = apart
+    for line in lines:
+        match = _ENTRY.match(line)
+        if not match:
+            continue
+        number, entry = match.groups()
+        if entry.startswith(_FILLED) and number in views:
+            continue  # Which are filled at the end is said then.
+        if why := _without(entry, place, owned=owned):
+            found.said.append(why)
+            continue
+        before = before and not entry.startswith(_DATA)
+        (found.first if before and not entry.startswith(_LATER) else found.rest).append(line)
+    return found
+
+
+def _without(entry: str, place: Place, *, owned: bool) -> str:
+    """Why an entry is left out; empty where it is not."""
+    public = _PUBLIC.match(entry)
+    if owned and public and public[1] in place.beyond and public[1] != place.owner:
+        return f"schema public belongs to {place.owner} in it, and not to {public[1]}"
+    remark = _REMARK.match(entry)
+    if remark and remark[1].strip('"') in place.others:
+        return f"extension {remark[1]} is there by the template, with its own comment"
+    return ""

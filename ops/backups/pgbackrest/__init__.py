@@ -1,0 +1,1 @@
+"""Backup engines that are there already, and that we drive: pgBackRest."""

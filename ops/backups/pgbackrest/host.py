@@ -1,0 +1,140 @@
+"""Run programs on the machine on which a target's database is: this one, or the host behind SSH."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.core.errors import OpsError, Refused, StepFailed
+from ops.engine.command import Completed, Shell, line_there
+
+if TYPE_CHECKING:
+    import paramiko
+
+    from ops.infra.session.session import Session
+
+SCRIPT = Path(__file__).with_name("scratch.sh")
+HERE = "this machine"
+# Seconds: between two signs of life to a machine that holds a lock for us, and how long it waits for one.
+ALIVE, SILENCE = 15, 120
+# The locks of this process, by machine and folder: programs that hold them until their input ends.
+_locks: dict[tuple[str, str], subprocess.Popen[str] | paramiko.Channel] = {}
+
+
+class Machine:
+    """Where pgBackRest runs.
+
+    Args:
+        session: the connections.
+        target: the target's name.
+        where: file, line and target; it leads the errors.
+    """
+
+    def __init__(self, session: Session, target: str, where: str) -> None:
+        self.session, self.where, self.host = session, where, session.host(target)
+        self.name = self.host.words[-1] if self.host else HERE
+
+    def run(self, words: tuple[str, ...]) -> Completed:
+        """Run words with nothing of our environment but PATH and pgBackRest's own variables."""
+        if self.host:
+            return self.session.addresses.wire(self.host).run(self._line(words), "generalprobe\n")
+        return self.session.commands.local.run(words, folder=Path("/"), env=self._environment())
+
+    def _line(self, words: tuple[str, ...]) -> str:
+        return line_there(Shell(words, "", folder="/", env={"LC_ALL": "C"}, host=self.host))
+
+    def _environment(self) -> dict[str, str]:
+        environ = self.session.environ
+        env = {name: value for name, value in environ.items() if name.startswith("PGBACKREST_")}
+        return env | {"PATH": environ.get("PATH", os.defpath), "LC_ALL": "C"}
+
+    def script(self, action: str, folder: str = "", owner: str = "", *given: str) -> list[str]:
+        """Do one thing in the folder aside there; see ``scratch.sh``.
+
+        Args:
+            action: the action's name.
+            folder: the whole path.
+            owner: to whom the folder is given; empty where we are that user.
+            given: the action's arguments.
+
+        Returns:
+            the lines that it prints.
+
+        Raises:
+            StepFailed: it can't be done; says why.
+        """
+        done = self.run(_words(action, folder, owner, *given))
+        if done.exit:
+            raise self._failed(done.err)
+        return done.out.splitlines()
+
+    def _failed(self, said: str) -> OpsError:
+        line = (said.strip().splitlines() or ["it does not answer"])[-1].strip()
+        return StepFailed(f"{self.where}: {self.name}: {line.removeprefix('scratch: ')}")
+
+    def hold(self, folder: str, owner: str, target: str) -> None:
+        """Keep every other run away from a folder until this process ends.
+
+        Raises:
+            Refused: another run is at work there.
+        """
+        mine = (self.name, folder)
+        if mine in _locks and not _ended(_locks[mine]):
+            return
+        atexit.register(release)
+        words = _words("hold", folder, owner, str(SILENCE) if self.host else "")
+        if self.host:
+            channel = self.session.addresses.wire(self.host).opened(self._line(words), "generalprobe\n")
+            _locks[mine], answer = channel, channel.makefile("r").readline().strip()
+            threading.Thread(target=_live, args=(channel,), daemon=True).start()
+        else:
+            pipe = subprocess.PIPE
+            # Ctrl-C, which ends a run in order, is not to end its lock before it.
+            process = subprocess.Popen(
+                words, stdin=pipe, stdout=pipe, text=True, cwd="/", env=self._environment(), start_new_session=True
+            )
+            assert process.stdout is not None
+            _locks[mine], answer = process, process.stdout.readline().strip()
+        if answer != "held":
+            _close(_locks.pop(mine))
+            if answer != "busy":
+                raise self._failed(answer)
+            raise Refused(f"{self.where}: another run is restoring into {folder}", f"inv status --target={target}")
+
+
+def _words(action: str, folder: str, owner: str, *given: str) -> tuple[str, ...]:
+    return ("sh", "-c", SCRIPT.read_text(), "scratch", action, folder, owner, *given)
+
+
+def _live(channel: paramiko.Channel) -> None:
+    """Give signs of life: of a process whose machine or line failed, the host is not told that it ended."""
+    with contextlib.suppress(OSError):
+        while not channel.closed:
+            channel.sendall(b".")
+            time.sleep(ALIVE)
+
+
+def _ended(lock: subprocess.Popen[str] | paramiko.Channel) -> bool:
+    return lock.poll() is not None if isinstance(lock, subprocess.Popen) else bool(lock.closed)
+
+
+def _close(lock: subprocess.Popen[str] | paramiko.Channel) -> None:
+    if not isinstance(lock, subprocess.Popen):
+        lock.close()
+        return
+    for pipe in filter(None, (lock.stdin, lock.stdout)):
+        with contextlib.suppress(OSError):
+            pipe.close()
+    lock.wait()
+
+
+def release() -> None:
+    """Release every lock that this process holds, here and there."""
+    while _locks:
+        _close(_locks.popitem()[1])

@@ -1,0 +1,115 @@
+"""What a trial restore beside production found: everything that a rollback could not bring back, and what to type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ops.backups import restored_objects as objects
+from ops.core.text import listed
+from ops.infra.postgres.client import json_lines
+from ops.infra.postgres.failure_text import Trouble, troubles
+from ops.infra.session.session import Session
+from ops.verdict import fingerprint
+
+MOST = 5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """``objects`` were restored, or should have been; ``notes`` are no reason not to go on; ``late`` is what a restore
+    does at its end."""
+
+    objects: int
+    role: str
+    troubles: list[Trouble] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+
+    @property
+    def told(self) -> str:
+        """What could not be restored, a line each with what to type."""
+        lines = [f"{one.sentence}\n      type: {one.then}" if one.then else one.sentence for one in self.troubles]
+        shown = lines if len(lines) <= 2 * MOST else [*lines[:MOST], f"and {len(lines) - MOST} more"]
+        return "".join(f"\n  {line}" for line in shown)
+
+    @property
+    def hint(self) -> str:
+        """The first thing to type."""
+        return next((one.then for one in self.troubles if one.then), "inv doctor --restore")
+
+    @property
+    def sentence(self) -> str:
+        """What it says where all is well."""
+        said = f"{self.objects:,} objects were restored beside production as {self.role}, with owners and grants"
+        said += "".join(f"; {note}" for note in self.late)
+        return said + "".join(f"\nWARNING: {note}" for note in self.notes)
+
+    def data(self) -> dict[str, Any]:
+        """What is kept of it, for the certificate."""
+        told = [{"object": one.object, "said": one.sentence, "type": one.then} for one in self.troubles]
+        return {"objects": self.objects, "role": self.role, "troubles": told, "notes": self.notes, "late": self.late}
+
+
+def judge(session: Session, target: str, before: Path, after: Path, said: Path, fragile: Path) -> Trial:
+    """Hold what was restored, and what pg_restore said, against the backup's list of objects.
+
+    Args:
+        before: the backup's fingerprint.
+        after: that of the restored schema.
+        said: what pg_restore printed.
+        fragile: the functions that may not work in a restore.
+
+    Raises:
+        OpsError: a file can't be read, or the server does not answer.
+    """
+    one, two = fingerprint.read(before), fingerprint.read(after)
+    role = session.role(target)
+    text = said.read_text(encoding="utf-8", errors="replace")
+    with session.connect(target) as connection:
+        supers = {str(name) for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolsuper")}
+    found = troubles(text, role, frozenset(supers))
+    if not found:
+        # Large objects are rows: a restore of the schema has none of them, or of a pg_dump before 17 empty ones.
+        wanted, made = (
+            {key: said for key, said in side.objects.items() if not key[1].startswith("large object")}
+            for side in (one, two)
+        )
+        lacking = objects.missing(wanted, made, (one.server, two.server))
+        found = [Trouble(line) for line in lacking]
+    count = len([kind for kind, _ in one.objects if kind == "object"])
+    return Trial(count, role, found, [*_notes(one, two), *_fragile(fragile)], _late(one))
+
+
+def _notes(one: fingerprint.Fingerprint, two: fingerprint.Fingerprint) -> list[str]:
+    """Extensions of which a restore installs another version."""
+    return [
+        f"{name} is at {version}, and a restore installs {two.objects['version', name]}: ALTER {name} UPDATE   on "
+        "production, after its release notes"
+        for (kind, name), version in sorted(one.objects.items())
+        if kind == "version" and two.objects.get((kind, name), version) != version
+    ]
+
+
+def _fragile(path: Path) -> list[str]:
+    """Functions that work by search_path only: with rows a restore may stop, or leave something undone."""
+    callers: dict[tuple[str, str], list[str]] = {}
+    for line in json_lines(path.read_text(encoding="utf-8", errors="replace")):
+        if not line["other"]:
+            callers.setdefault((str(line["function"]), str(line["what"])), []).append(str(line["by"]))
+    return [
+        f"function {name} finds {what} by search_path only, and a restore has none ({listed(by)}): ALTER FUNCTION "
+        f"{name} SET search_path = …   on production"
+        for (name, what), by in callers.items()
+    ]
+
+
+def _late(one: fingerprint.Fingerprint) -> list[str]:
+    """What a restore does at its end, when all rows are there."""
+    late = [name for kind, name in one.objects if kind == objects.LOOSE]
+    views = sorted(name for name in late if name.startswith("materialized view "))
+    checks = sorted(name for name in late if name not in views)
+    said = [f"checks that depend on more than their row are validated at the end of a restore: {listed(checks)}"]
+    more = [f"filled at the end of a restore, since they call functions: {listed(views)}"]
+    return (said if checks else []) + (more if views else [])

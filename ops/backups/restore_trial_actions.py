@@ -1,0 +1,114 @@
+"""Tools of restores: which entries of an archive, what is held at the end, and how a trial beside production went."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+
+from ops.backups import archive_entries, deferred_checks, restore_trial
+from ops.backups.schema_comparison import difference
+from ops.core.errors import Refused, StepFailed
+from ops.core.files import write_whole
+from ops.engine.command import Shell, conninfo
+from ops.engine.registry import tool
+from ops.infra.postgres.client import said_error
+from ops.infra.session.session import Session
+from ops.verdict import fingerprint
+
+
+@tool
+def judge_trial(session: Session, *, target: str, before: str, after: str, said: str, fragile: str, report: str) -> str:
+    """Say what of a backup could not be restored beside production, and what an administrator types; refuse then."""
+    paths = [session.inventory.path(name) for name in (before, after, said, fragile)]
+    found = restore_trial.judge(session, target, *paths)
+    write_whole(session.inventory.path(report), json.dumps(found.data(), indent=1, ensure_ascii=False))
+    if found.troubles:
+        then = f"{found.hint}, then the same again"
+        raise Refused(f"{target}: a rollback would fail: {found.told}", then)
+    return found.sentence
+
+
+@tool
+def choose_entries(
+    session: Session,
+    *,
+    server: str,
+    database: str,
+    before: str,
+    listed: str,
+    rest: str,
+    first: str = "",
+    form: str = "",
+) -> str:
+    """Divide an archive's list into what is restored before its rows and all else, and say what is left out.
+
+    ``form`` says how it is restored: all of it, or ``bare``, without owners and grants. Without ``first`` it is one.
+    """
+    dumped = fingerprint.read(session.inventory.path(before))
+    lines = session.inventory.path(listed).read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    with session.connect(server, database) as connection:
+        place = _place(connection)
+    views = deferred_checks.views(dumped.objects)
+    apart = bool(first) and deferred_checks.checks(dumped.objects)
+    found = archive_entries.chosen(lines, place, views, owned=form == "", apart=apart)
+    for name, kept in ((first, found.first), (rest, found.rest)):
+        if name:
+            text = "".join(f"{line}\n" for line in kept)
+            write_whole(session.inventory.path(name), text.encode("utf-8", "surrogateescape"))
+    return "left out: " + "; ".join(found.said) if found.said else ""
+
+
+def _place(connection: psycopg.Connection[tuple[object, ...]]) -> archive_entries.Place:
+    owner = connection.execute(
+        "SELECT coalesce((SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'public'), '')"
+    ).fetchone()
+    beyond = connection.execute(
+        "SELECT r.rolname FROM pg_roles r, pg_roles m WHERE m.rolname = current_user AND r.rolsuper AND NOT m.rolsuper"
+    ).fetchall()
+    others = connection.execute("SELECT extname FROM pg_extension WHERE NOT pg_has_role(extowner, 'USAGE')").fetchall()
+    return archive_entries.Place(
+        str(owner[0]) if owner else "",
+        frozenset(str(name) for (name,) in beyond),
+        frozenset(str(name) for (name,) in others),
+    )
+
+
+@tool
+def compare_schemas(session: Session, *, target: str, database: str) -> str:
+    """Say in what the schema of the live database is not that of a restored one, as pg_dump tells it: with owners,
+    grants, default privileges, row security, comments and security labels."""
+    printed = []
+    for name in (session.database(target), database):
+        words = ("pg_dump", "--schema-only", "--no-subscriptions", "--no-password")
+        done = session.run(Shell((*words, f"--dbname=service={target} dbname={conninfo(name)}"), target))
+        if done.exit:
+            raise StepFailed(f"{target}: pg_dump: {said_error(done.err) or f'exit code {done.exit}'}", "inv resume")
+        printed.append(done.out)
+    return f"schema: {difference(*printed).sentence}"
+
+
+@tool
+def loosen_checks(session: Session, *, server: str, database: str, before: str, report: str) -> str:
+    """Put the checks aside that depend on more than their row, before rows are restored."""
+    aside: list[deferred_checks.Check] = []
+    if deferred_checks.checks(fingerprint.read(session.inventory.path(before)).objects):
+        with session.connect(server, database) as connection:
+            aside = deferred_checks.loosen(connection)
+    write_whole(session.inventory.path(report), deferred_checks.dumped(aside))
+    return f"{len(aside)} checks are held against the rows at the end" if aside else ""
+
+
+@tool
+def tighten_checks(session: Session, *, server: str, database: str, before: str, report: str, path_of: str = "") -> str:
+    """Validate them, and fill the materialized views that need search_path; say what does not hold."""
+    dumped = fingerprint.read(session.inventory.path(before))
+    aside, views = deferred_checks.read(session.inventory.path(report)), deferred_checks.views(dumped.objects)
+    if not aside and not views:
+        return ""
+    path = '"$user", public'
+    if path_of:
+        with session.connect(path_of) as live:
+            path = str((live.execute("SHOW search_path").fetchone() or [path])[0])
+    with session.connect(server, database) as connection:
+        return deferred_checks.tighten(connection, aside, views.values(), path)

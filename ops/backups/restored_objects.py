@@ -1,0 +1,124 @@
+"""What a restore has to make besides rows: every object of a database, with owner, grants, comments and state.
+
+``ops/sql/objects.sql`` notes them with each fingerprint. A restored database is held against that list, so that a
+restore that stopped in its middle is never taken for a whole one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+Objects = Mapping[tuple[str, str], str]
+
+# What belongs to roles and to places of one server: a copy elsewhere is made without.
+_THERE = frozenset({"owner", "grants", "default privileges", "tablespace", "user mapping"})
+# What is restored in a way of its own is marked with this kind (ops/backups/deferred_checks.py).
+LOOSE = "loose"
+# A restore installs the version that its server has. A comment on an extension is its author's.
+_NEVER = frozenset({"version", "extension comment", LOOSE})
+# Restored by which words, and so without what. "stage" is salvage's: tables, types and functions, to be read only.
+LEAVES_OUT: dict[str, frozenset[str]] = {"": _NEVER, "bare": _NEVER | _THERE}
+STAGE = "stage"
+_LATER = ("event trigger ", "publication ", "statistics object ")
+# A default that is given is no line; where it was taken away and is there again, a line is too many.
+_BOTH_WAYS = frozenset({"grants", "default privileges"})
+_MAINTAIN = 170000
+PUBLIC, _DEFAULT = "schema public", "pg_database_owner"
+
+
+def missing(before: Objects, after: Objects, servers: tuple[int, int], form: str = "") -> list[str]:
+    """Say what a restored database lacks, or has in another way, a sentence each; empty where it is whole.
+
+    Args:
+        before: the objects that were dumped; empty in a backup of an older version of this tool, then nothing is known.
+        after: those of the restored database.
+        servers: the versions of both servers, as numbers.
+        form: how it was restored: all of it (empty), ``bare`` (without owners and grants), or ``stage``.
+    """
+    if form == STAGE:
+        return [
+            f"{name} is missing" for kind, name in sorted(before) if _staged(kind, name) and (kind, name) not in after
+        ]
+    out = LEAVES_OUT[form]
+    said = []
+    for key in sorted({*before, *(key for key in after if before and key[0] in _BOTH_WAYS)}):
+        kind, name = key
+        if kind in out or (name == PUBLIC and servers[0] // 10000 != servers[1] // 10000):
+            continue
+        old, new = before.get(key), after.get(key)
+        there = ("object", name)
+        if kind == "constraint" and new is not None and new == unvalidated(before, name):
+            continue
+        if name == PUBLIC and (owner := _given_away(before, after)):
+            if kind == "owner":
+                continue
+            old = old.replace(f'"{owner[0]}=', f'"{owner[1]}=') if old else old
+        if kind != "object" and (there in before) != (there in after):
+            continue  # Said of the object itself; or a schema that every new database has, and that was dropped there.
+        if kind in _BOTH_WAYS:
+            said += _grants(kind, name, old, new, servers)
+        elif new is None:
+            said.append(f"{_called(kind, name)} is missing")
+        elif old != new:
+            said.append(f"{_called(kind, name)} is not as it was{_how(kind, old or '', new)}")
+    return said
+
+
+def unvalidated(before: Objects, name: str) -> str | None:
+    """The state of a check that a restore validates at the end, where it does not hold then; None for any other one."""
+    return before.get(("constraint", name), "").removesuffix("t") + "f" if (LOOSE, name) in before else None
+
+
+def left_open(before: Objects, after: Objects) -> list[str]:
+    """What of a whole restore is another way than it was, a sentence each: nothing is lost by it."""
+    said = [
+        f"check {name} is NOT VALID"
+        for kind, name in sorted(before)
+        if kind == LOOSE and (state := after.get(("constraint", name))) and state == unvalidated(before, name)
+    ]
+    if owner := _given_away(before, after):
+        said.append(f"{PUBLIC} belongs to {owner[1]}, and not to {owner[0]}")
+    return said
+
+
+def _given_away(before: Objects, after: Objects) -> tuple[str, str] | None:
+    """The owners of schema public, where it belongs to whoever owns the database instead: nobody can do less then."""
+    old, new = (one.get(("owner", PUBLIC), "") for one in (before, after))
+    return (old, new) if new == _DEFAULT and old != new and old else None
+
+
+def _staged(kind: str, name: str) -> bool:
+    return kind == "object" and not name.startswith(_LATER)
+
+
+def _called(kind: str, name: str) -> str:
+    if kind in ("object", "publication"):
+        return name
+    return (
+        f"{kind} {name}"
+        if kind in ("index", "trigger", "rule", "policy", "constraint") or name.startswith("of ")
+        else f"{kind} of {name}"
+    )
+
+
+def _how(kind: str, old: str, new: str) -> str:
+    """Names of roles and flags only: a comment is a number here."""
+    return (
+        f" ({new}, and was {old})" if kind in ("owner", "tablespace", "constraint", "index", "trigger", "rule") else ""
+    )
+
+
+def _grants(kind: str, name: str, old: str | None, new: str | None, servers: tuple[int, int]) -> list[str]:
+    def read(text: str | None) -> set[str]:
+        found = {str(one) for one in json.loads(text or "[]")}
+        return {one for one in found if "=MAINTAIN" not in one} if min(servers) < _MAINTAIN else found
+
+    lost, more = sorted(read(old) - read(new)), sorted(read(new) - read(old))
+    if old is None or new is None:
+        # The default is no line, so the line of the other side is the difference.
+        now, then = (", ".join(sorted(read(text))) or "nobody's" if text else "the default" for text in (new, old))
+        return [f"{_called(kind, name)} are {now}, and were {then}"]
+    listed = [f"without {', '.join(lost)}"] if lost else []
+    listed += [f"with {', '.join(more)}"] if more else []
+    return [f"{_called(kind, name)} are not as they were ({'; '.join(listed)})"] if listed else []

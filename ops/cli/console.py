@@ -1,0 +1,226 @@
+"""What a person sees: progress, errors, prompts. With ``--json`` the same events, one object a line.
+
+rich is loaded only on a terminal; elsewhere plain lines are printed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from ops.core.errors import OpsError, Refused
+from ops.core.text import duration
+from ops.engine.journal import Event, outcome_event
+from ops.verdict.fingerprint import not_backed_up
+
+MARKS = {"done": "✓", "skipped": "·", "failed": "✗", "refused": "✗", "undone": "↩"}
+# Events that are for people at a terminal only: the journal's contract has no place for them.
+CHATTER = {"line", "note"}
+
+
+class Console:
+    """Shows events.
+
+    Args:
+        as_json: print each event as a line of JSON and nothing else.
+        expected: seconds that each step took the last time, where known.
+        out: where to; standard output unless told otherwise.
+    """
+
+    def __init__(self, as_json: bool = False, expected: Mapping[str, float] | None = None, out: TextIO | None = None):
+        self.as_json = as_json
+        self.expected = dict(expected or {})
+        self.out = out or sys.stdout
+        self.live = not as_json and self.out.isatty()
+        self._line: _Line | None = None
+
+    def show(self, event: Event) -> None:
+        """Show one event as it happens."""
+        kind = str(event.get("event"))
+        if self.as_json:
+            if kind not in CHATTER:
+                self._print(json.dumps(event, ensure_ascii=False))
+        elif kind in ("run", "resumed", "undoing"):
+            self._print(str(event["headline"]))
+        elif kind == "step":
+            self._step(event)
+        elif kind == "measures":
+            self._measures(event)
+        elif kind in ("note", "wait"):
+            self._print(f"      {event['text']}")
+        elif kind == "line" and self._line:
+            self._line.said(str(event["text"]))
+        elif kind == "outcome":
+            self._outcome(event)
+
+    def _step(self, event: Event) -> None:
+        place = f"[{event['number']:>2}/{event['of']}]"
+        title, status = str(event["title"]), str(event["status"])
+        self._stop()
+        if status in ("begun", "undoing"):
+            title = title if status == "begun" else f"Undo: {title}"
+            known = self.expected.get(str(event["step"]))
+            hint = f" (last time {duration(known)})" if known is not None else ""
+            if self.live:
+                self._line = _Line(f"{place} {title}{hint}")
+            else:
+                self._print(f"{place} {title} …{hint}")
+            return
+        took = f"  {duration(float(str(event['seconds'])))}" if "seconds" in event else ""
+        said = str(event.get("detail", "")) if status in ("done", "undone") else ""
+        detail = "".join(f"\n        {line}" for line in said.splitlines())
+        word = "" if status in ("done", "skipped") else f"{status}: "
+        self._print(f"{place} {MARKS[status]} {word}{title}{took}{detail}")
+
+    def _measures(self, event: Event) -> None:
+        """Where all went well they are the step's detail; here is what was measured until a migration failed."""
+        if event["failed"]:
+            self._stop()
+            for line in event["told"]:  # type: ignore[attr-defined]
+                self._print(f"        {line}")
+
+    def _outcome(self, event: Event) -> None:
+        self._stop()
+        outcome, target = str(event["outcome"]), event["target"]
+        if outcome in ("done", "nothing-to-do"):
+            ended = "was taken back" if event.get("undone") else "is done"
+            words = {"done": f"{event['procedure']} {ended}", "nothing-to-do": "nothing to do"}
+            reason = f": {event['reason']}" if event["reason"] else ""
+            self._print(f"{target}: {words[outcome]}{reason}" + (f" (run {event['run']})" if event.get("run") else ""))
+            if rest := not_backed_up(event.get("excluded") or {}):  # type: ignore[arg-type]
+                self._print(f"Its backup is not whole: {rest}")
+            if event["hint"]:
+                self._print(f"Next: {event['hint']}")
+            return
+        self._print(f"\n{outcome.upper()}  {event['reason']}")
+        if event.get("stands") and event.get("run"):
+            self._print(f"Stands: {event['stands']}")
+        if event["hint"]:
+            self._print(f"Try: {event['hint']}")
+
+    def _stop(self) -> None:
+        if self._line:
+            self._line.stop()
+            self._line = None
+
+    def examples(self, error: OpsError) -> None:
+        """Show values of rows to a person at a terminal; elsewhere nothing, since output is often kept."""
+        found = getattr(error, "examples", []) if self.live else []
+        for line in ["Before and after, on this terminal only:", *found] if found else []:
+            self._print(f"  {line}")
+
+    def text(self, text: str) -> None:
+        """Print lines for a person; nothing with ``--json``."""
+        if not self.as_json:
+            self._print(text)
+
+    def table(self, title: str, columns: list[str], rows: list[list[str]], data: list[dict[str, Any]]) -> None:
+        """A table for a person, or its rows as JSON objects."""
+        if self.as_json:
+            for row in data:
+                self._print(json.dumps(row, ensure_ascii=False))
+        elif not rows:
+            self._print(f"{title}: none")
+        else:
+            widths = [max(len(line[i]) for line in [columns, *rows]) for i in range(len(columns))]
+            for line in [columns, *rows]:
+                self._print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+    def _print(self, text: str) -> None:
+        print(text, file=self.out, flush=True)
+
+
+class _Line:
+    """The step that runs now, with its seconds, redrawn in place by rich."""
+
+    def __init__(self, title: str) -> None:
+        from rich.console import Console as Rich
+        from rich.markup import escape
+
+        self._escape, self.title, self.started, self._said = escape, title, time.monotonic(), ""
+        self._status = Rich().status(escape(title), spinner="dots")
+        self._status.start()
+        self._done = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, daemon=True)
+        self._ticker.start()
+
+    def said(self, line: str) -> None:
+        """Remember the last line that the command printed."""
+        self._said = line.strip()[-60:]
+
+    def _tick(self) -> None:
+        while not self._done.wait(0.5):
+            said = f"  {self._said}" if self._said else ""
+            passed = duration(time.monotonic() - self.started)
+            self._status.update(self._escape(f"{self.title}  {passed}{said}"))
+
+    def stop(self) -> None:
+        """Remove the line."""
+        self._done.set()
+        self._ticker.join()
+        self._status.stop()
+
+
+class Confirmation:
+    """Asks the operator to type the target's name, or takes ``--confirm``.
+
+    Args:
+        given: what ``--confirm`` said; empty where it was not given.
+        interactive: whether there is a terminal to ask on.
+        facts: what is shown before the question: target first, then the arrow, then the source.
+        way_on: what to type where another name was typed.
+    """
+
+    def __init__(self, given: str, interactive: bool, facts: str, way_on: str = "inv status") -> None:
+        self.given, self.interactive, self.facts, self.way_on = given, interactive, facts, way_on
+
+    def early(self, target: str) -> None:
+        """Refuse at once what would be refused later.
+
+        Raises:
+            Refused: the name is wrong, or nobody can be asked.
+        """
+        if self.given and self.given != target:
+            raise Refused(
+                f"{target}: --confirm={self.given} is another name; nothing was changed", f"--confirm={target}"
+            )
+        if not self.given and not self.interactive:
+            raise Refused(
+                f"{target}: this changes production, and there is no terminal to ask on; nothing was changed",
+                f"--confirm={target}",
+            )
+
+    def ask(self, target: str, title: str) -> None:
+        """Ask, unless ``--confirm`` has said it already.
+
+        Raises:
+            Refused: another name was typed.
+        """
+        self.early(target)
+        if self.given == target:
+            return
+        print(f"\n{self.facts}\n{title}.\nType {target} to go on: ", end="", flush=True)
+        typed = sys.stdin.readline().strip()
+        if typed != target:
+            raise Refused(
+                f"{target}: {typed or 'nothing'} was typed, not {target}: nothing further was changed", self.way_on
+            )
+
+
+def print_error(error: OpsError, as_json: bool, procedure: str, target: str, out: TextIO | None = None) -> None:
+    """Print an error that came before a run had a journal.
+
+    Args:
+        out: where to; standard output unless told otherwise.
+    """
+    said = outcome_event(procedure, target, error.outcome, error.exit_code, error.message, error.hint)
+    Console(as_json, out=out).show(said)
+
+
+def interactive(as_json: bool) -> bool:
+    """Whether there is somebody at a terminal to be asked."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and not as_json

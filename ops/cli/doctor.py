@@ -1,0 +1,111 @@
+"""``inv doctor``: a line a check for people, an object a check for programs; an outcome with an exit code for both."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ops.cli import all_actions as _all_actions  # noqa: F401  (the trial of a restore calls some)
+from ops.cli.console import Console
+from ops.cli.options import Options, open_session, target_of
+from ops.core.errors import DONE, FAILED
+from ops.core.text import counted, listed
+from ops.doctor.catalog import SHARED, checks
+from ops.doctor.check import Check, Finding, Subject, examine
+from ops.doctor.connection import inventory
+from ops.engine.journal import outcome_event
+
+WORDS = {"ok": "ok", "warn": "warn", "fail": "FAIL", "skip": "-"}
+
+
+class Report:
+    """What was found so far, shown as it is found."""
+
+    def __init__(self, screen: Console, width: int) -> None:
+        self.screen, self.shown, self.width = screen, "", width
+        self.found: list[tuple[str, str, Finding]] = []
+        self.skipped: dict[str, list[str]] = {}
+
+    def tell(self, target: str, check: str, found: Finding) -> None:
+        """Take note of a finding, and show it.
+
+        Args:
+            target: the target; empty for what concerns all.
+        """
+        self.found.append((target, check, found))
+        if self.screen.as_json:
+            event: dict[str, object] = {"event": "check", "target": target, "check": check}
+            self.screen.show({**event, "status": found.status, "said": found.said, "hint": found.hint})
+            return
+        if target != self.shown:
+            self.close()
+            self.screen.text(f"\n{target}")
+            self.shown = target
+        if found.status == "skip":
+            self.skipped.setdefault(found.said, []).append(check)
+            return
+        self.screen.text(f"  {WORDS[found.status]:<4}  {check:<{self.width}}  {found.said}")
+        if found.hint:
+            self.screen.text(f"{'':<{self.width + 10}}Try: {found.hint}")
+
+    def close(self) -> None:
+        """Show, in a line a reason, what could not be looked at of a target."""
+        for said, names in self.skipped.items():
+            self.screen.text(f"  {WORDS['skip']:<4}  {said}: {', '.join(names)}")
+        self.skipped.clear()
+
+    def named(self, status: str) -> list[str]:
+        """The checks with a status, each with its target."""
+        return [f"{target} {check}".strip() for target, check, found in self.found if found.status == status]
+
+    def outcome(self, target: str) -> int:
+        """Show the last line; gives the exit code."""
+        self.close()
+        counts: Counter[str] = Counter(found.status for _, _, found in self.found)
+        failed, warned = self.named("fail"), self.named("warn")
+        said = [f"{counted(len(failed), 'check')} failed: {listed(failed, 8)}"] if failed else []
+        said += [f"{len(warned)} to look at: {listed(warned, 8)}"] if warned else []
+        said += [f"{counts['skip']} could not be looked at"] if counts["skip"] else []
+        said += [f"{counted(counts['ok'], 'check')} right"]
+        first = next((found.hint for _, _, found in self.found if found.status == "fail"), "")
+        code = FAILED if failed else DONE
+        told = outcome_event("doctor", target, "failed" if failed else "done", code, "; ".join(said), first)
+        self.screen.show({**told, "checks": {status: counts[status] for status in WORDS}})
+        return code
+
+
+def show(options: Options) -> int:
+    """Look at one production target with its test target, or at all of them.
+
+    Returns:
+        the exit code: 0 where nothing failed, 4 where a check did.
+
+    Raises:
+        UsageError: the inventory is wrong, or no production target of that name is in it.
+    """
+    session = open_session(options)
+    names = [target_of(session, options)] if options.target else list(session.inventory.production)
+    if not names:
+        session.inventory.target(None)  # It says what is missing.
+    production, test = checks("trial" if options.trial else "production"), checks("test")
+    report = Report(Console(options.json), max(len(check.name) for check in (*production, *test)))
+    report.tell("", "inventory", inventory(session.inventory))
+    for name in names:
+        subject = Subject(session, name, name)
+        found = _examined(report, production, subject, {})
+        if subject.entry.test:
+            known = {name: found[check] for name, check in SHARED.items() if found[check].status != "skip"}
+            _examined(report, test, subject.of(subject.entry.test), known)
+    return report.outcome(", ".join(names))
+
+
+def _examined(report: Report, checks: list[Check], subject: Subject, known: dict[str, Finding]) -> dict[str, Finding]:
+    """Run the checks of one target.
+
+    Args:
+        known: findings of the other target of the pair that some of them need.
+    """
+    found = dict(known)
+    for check in checks:
+        found[check.name] = examine(check, subject, found)
+        report.tell(subject.target, check.name, found[check.name])
+    return found

@@ -1,0 +1,68 @@
+"""``inv hazards``: one block a hazard for people, one line a hazard for programs."""
+
+from __future__ import annotations
+
+import textwrap
+
+from ops.cli import console
+from ops.cli.options import Options, open_session, target_of
+from ops.core.errors import DIFFERS, DONE, REFUSED
+from ops.core.text import counted
+from ops.engine.journal import outcome_event
+from ops.infra.session.client_tools import some_tools
+from ops.release.hazards.rule import Hazard
+from ops.release.hazards.scan import Foresight, look_ahead
+
+WIDTH = 110
+
+
+def show(options: Options) -> int:
+    """Print every hazard of a target's pending migrations.
+
+    Returns:
+        the exit code: 0 where nothing stands against it, 3 where it can't succeed, 5 where it would lose data.
+    """
+    session = open_session(options)
+    target = target_of(session, options)
+    some_tools(session)
+    screen = console.Console(options.json)
+    seen = look_ahead(session, target)
+    for hazard in seen.hazards:
+        if options.json:
+            screen.show(hazard.data())
+        else:
+            screen.text(block(hazard))
+    screen.text("\n".join(seen.unseen))
+    outcome, code, hint = _ending(seen, target)
+    reason = _reason(seen) if code == DONE else f"{target}: {_reason(seen)}"
+    screen.show({**outcome_event("hazards", target, outcome, code, reason, hint), "unseen": list(seen.unseen)})
+    return code
+
+
+def block(hazard: Hazard) -> str:
+    """A hazard as a person reads it: what, why, and how to write it right."""
+    why = textwrap.fill(
+        hazard.why, WIDTH, initial_indent="  Why: ", subsequent_indent="       ", break_on_hyphens=False
+    )
+    how = textwrap.indent(hazard.how, "       ").lstrip()
+    return f"{_mark(hazard)} {hazard.title}\n{why}\n  How: {how}\n"
+
+
+def _mark(hazard: Hazard) -> str:
+    return {"stop": "STOP", "loss": "LOSS", "lock": "LOCK", "note": "note"}[hazard.level]
+
+
+def _reason(seen: Foresight) -> str:
+    if not seen.pending and not seen.hazards:
+        return "no migration is pending"
+    return f"hazards in {counted(len(seen.pending), 'pending migration')}: {seen.counted()}"
+
+
+def _ending(seen: Foresight, target: str) -> tuple[str, int, str]:
+    if seen.of("stop"):
+        return "refused", REFUSED, f"correct the migrations, then inv hazards --target={target}"
+    if seen.of("loss"):
+        return "refused", DIFFERS, f"correct the migrations, then inv hazards --target={target}"
+    if not seen.pending:
+        return "nothing-to-do", DONE, ""
+    return "done", DONE, f"inv release --target={target}   rehearses it on a copy of production"

@@ -1,0 +1,78 @@
+"""Invoke's tasks, one per command, each a signature and a docstring.
+
+``operation`` makes a task of a function, ``help`` says what each option is for, ``action_tasks`` has ``inv tool.NAME``.
+
+Nothing here imports anything heavy before a task runs, so that ``inv --list`` is quick. A project of your own has a
+``tasks.py`` of two lines::
+
+    from ops.tasks import namespace
+    __all__ = ["namespace"]
+"""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+
+from ops.cli.namespace.action_tasks import Actions
+from ops.cli.namespace.backup_tasks import check_backups, pin, prune_backups, unpin
+from ops.cli.namespace.listing_tasks import backups, doctor, environment, hazards, recover, runs, status
+from ops.cli.namespace.procedure_tasks import (
+    backup,
+    clone_prod_to_test,
+    discard_replaced,
+    drill,
+    freeze,
+    migrate_test,
+    plan,
+    promote,
+    railway_restore,
+    release,
+    resume,
+    rollback,
+    runbooks,
+    salvage,
+    scaffold_rename,
+    undo,
+    unfreeze,
+    unpack,
+    verify,
+)
+from ops.cli.namespace.schedule_tasks import schedule, scheduled
+from ops.cli.namespace.usage_errors import watch
+
+namespace = Collection(
+    release,
+    backup,
+    clone_prod_to_test,
+    migrate_test,
+    verify,
+    promote,
+    rollback,
+    discard_replaced,
+    railway_restore,
+    salvage,
+    recover,
+    drill,
+    unpack,
+    check_backups,
+    prune_backups,
+    pin,
+    unpin,
+    freeze,
+    unfreeze,
+    plan,
+    doctor,
+    hazards,
+    backups,
+    runs,
+    status,
+    resume,
+    undo,
+    runbooks,
+    environment,
+    scaffold_rename,
+    schedule,
+    scheduled,
+    Actions("tool"),
+)
+watch(namespace)

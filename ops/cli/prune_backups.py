@@ -1,0 +1,140 @@
+"""prune-backups, pin and unpin: show what of a target's backups stays, and remove the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ops.backups.freshness import harm
+from ops.backups.pgbackrest.presence import held
+from ops.cli.console import Confirmation, Console, interactive
+from ops.cli.options import Options, close_stores, open_session, target_of
+from ops.core.errors import DONE, Refused
+from ops.core.text import age, counted, megabytes
+from ops.engine import journal
+from ops.engine.inputs import PHYSICAL
+from ops.engine.journal import outcome_event
+from ops.infra.session.session import Session
+from ops.infra.session.store_access import target_folder
+from ops.infra.stores import manifest as backup
+from ops.release.railway_deploy import railway_lock
+from ops.retention.pins import pin, unpin
+from ops.retention.policy import Decision, decide
+from ops.retention.prune import Scrap, find_scraps, note, remove
+from ops.retention.reasons import in_use, needed
+
+
+def _decided(session: Session, target: str, folder: Path) -> tuple[list[Decision], str]:
+    """Decide of every backup whether it stays; with what is not known of the reasons."""
+    entry = session.inventory.target(target)
+    reasons, missing = needed(session, target, folder)
+    known = backup.backups(folder)
+    bad = {one.backup: said for one in known if not entry.remote and (said := harm(session, target, one))}
+    for manifest in known:
+        if said := held(session, manifest):
+            reasons.setdefault(manifest.backup, []).append(said)
+    return decide(known, entry.keep, reasons, entry.keep_replaced, datetime.now(UTC), bad), missing
+
+
+def prune(options: Options) -> int:
+    """Show what stays and what may go, and why; remove it where that is confirmed.
+
+    Raises:
+        Refused: it is not confirmed; what to type.
+    """
+    session, screen = open_session(options), Console(options.json)
+    target = target_of(session, options)
+    folder, entry = target_folder(session, target), session.inventory.target(target)
+    found, missing = _decided(session, target, folder)
+    scraps = list(find_scraps(session, target, folder))
+    _show(screen, target, found, scraps)
+    if missing:
+        screen.text(f"{target}: {missing}")
+    going = [one for one in found if not one.stays]
+    said = _amount(going, scraps)
+    if not going and not scraps:
+        return _end(screen, target, "nothing-to-do", "nothing may go", "")
+    if options.plan:
+        hint = f"inv prune-backups --confirm={target}"
+        return _end(screen, target, "done", f"{said} would go; nothing was changed", hint)
+    _confirmed(options, screen, target, said)
+    close_stores(session, target)
+    # A run may have begun, or somebody pinned one, while a person read.
+    reasons, _ = needed(session, target, folder)
+    going = [one for one in going if one.manifest.backup not in reasons]
+    note(folder, going, scraps, found)
+    gone = []
+    for one in going:
+        if one.manifest.backup not in in_use(journal.runs(folder), entry.keep_replaced):
+            remove(session, target, folder, one.manifest.backup)
+            gone.append(one)
+    for scrap in scraps:
+        scrap.remove()
+    if copy := session.stores.working_copy(target):
+        copy.push()
+    return _end(screen, target, "done", f"{_amount(gone, scraps)} removed", f"inv backups --target={target}")
+
+
+def _confirmed(options: Options, screen: Console, target: str, said: str) -> None:
+    asked, way_on = interactive(options.json), f"inv prune-backups --confirm={target}"
+    if not options.confirm and not asked:
+        raise Refused(f"{target}: {said} would go; nothing was changed", way_on)
+    Confirmation(options.confirm, asked, f"{target}: {said}", way_on).ask(target, "Remove them for good")
+
+
+def _show(screen: Console, target: str, found: list[Decision], scraps: list[Scrap]) -> None:
+    rows, data = [], []
+    for one in found:
+        manifest, why = one.manifest, "; ".join(one.reasons) or "no rule keeps it"
+        size = megabytes(manifest.size)
+        rows.append([target, manifest.backup, age(manifest.taken_at), size, "stays" if one.stays else "GOES", why])
+        told = {"backup": manifest.backup, "stays": one.stays, "reasons": one.reasons, "bytes": manifest.size}
+        data.append({"event": "retention", "target": target, **told})
+    for scrap in scraps:
+        rows.append([target, scrap.name, "", megabytes(scrap.size), "GOES", scrap.why])
+        told = {"backup": scrap.name, "stays": False, "reasons": [scrap.why], "bytes": scrap.size}
+        data.append({"event": "retention", "target": target, **told})
+    screen.table("retention", ["target", "backup", "age", "size", "stays", "why"], rows, data)
+
+
+def _amount(going: Sequence[Decision], scraps: Sequence[Scrap]) -> str:
+    freed = sum(one.manifest.size for one in going) + sum(one.size for one in scraps)
+    return f"{counted(len(going), 'backup')}, {counted(len(scraps), 'left-over part')}, {megabytes(freed)}"
+
+
+def _end(screen: Console, target: str, outcome: str, reason: str, hint: str, procedure: str = "prune-backups") -> int:
+    screen.show(outcome_event(procedure, target, outcome, DONE, reason, hint, stands=""))
+    return DONE
+
+
+def set_pin(options: Options, name: str, pinned: bool) -> int:
+    """Pin a backup, or let it go again; Railway's own backup of that name is locked, too.
+
+    Raises:
+        UsageError: there is no such backup.
+    """
+    session, screen = open_session(options), Console(options.json)
+    target = target_of(session, options)
+    folder = target_folder(session, target)
+    found = backup.find(folder, name).backup if pinned else name
+    close_stores(session, target)
+    word = "pin" if pinned else "unpin"
+    if pinned:
+        pin(folder, found, options.reason)
+        said = f"{found} stays until   inv unpin {found}"
+        if found.endswith(PHYSICAL):
+            said += "; pgBackRest expires its own all the same: its retention is in its configuration"
+        if (railway := session.inventory.target(target).railway) and railway.backups:
+            said += f"; {_locked(session, target, found)}"
+    else:
+        said = f"{found} is pinned no more" if unpin(folder, found) else f"{found} was not pinned"
+        if copy := session.stores.working_copy(target):
+            copy.store.delete([f"{target}/pins/{found}.json"])
+    if copy := session.stores.working_copy(target):
+        copy.push()
+    return _end(screen, target, "done", said, f"inv prune-backups --target={target} --plan", word)
+
+
+def _locked(session: Session, target: str, name: str) -> str:
+    return railway_lock(session, target=target, name=name)

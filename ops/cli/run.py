@@ -1,0 +1,259 @@
+"""What the tasks call: load, bind, plan and run. The only place that knows all parts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ops import __version__
+from ops.cli import console, failed_promotion
+from ops.cli.all_actions import TOOLS
+from ops.cli.options import Options, close_stores, open_session, target_of
+from ops.cli.status import every_run, status_lines
+from ops.core.errors import DONE, Interrupted, OpsError, UsageError
+from ops.core.text import counted
+from ops.engine import journal
+from ops.engine.command import Query
+from ops.engine.executor import way_on
+from ops.engine.inputs import RunInputs
+from ops.engine.plan import Plan, make_plan
+from ops.engine.render import plan_text
+from ops.engine.runner import Runner
+from ops.infra.postgres.session_settings import application
+from ops.infra.session import waits
+from ops.infra.session.client_tools import some_tools, use_tools
+from ops.infra.session.run_lock import RunLock
+from ops.infra.session.session import Session
+from ops.infra.session.store_access import target_folder
+from ops.procedures.catalog import procedure_of, replan
+from ops.procedures.planning.bind import bind
+from ops.procedures.planning.dump_options import fewer_jobs
+from ops.procedures.planning.live import Live
+from ops.procedures.planning.look import NothingToDo
+from ops.procedures.planning.same_places import check_places
+from ops.recovery.rollback import loss
+from ops.recovery.rollback.connections import fingerprint_of
+from ops.release.production import freeze_history
+from ops.release.production.freeze_history import ways_on
+from ops.verdict import fingerprint
+
+
+def start(name: str, options: Options, backup_id: str = "") -> int:
+    """Plan a procedure and, unless only the plan is wanted, run it."""
+    session = open_session(options)
+    target = target_of(session, options)
+    entry = session.inventory.target(target)
+    procedure = procedure_of(name, entry.engine, backup_id)
+    screen = console.Console(options.json, _durations(session, target, procedure.name))
+    try:
+        source = Live(session, target, replace(options, backup=backup_id))
+        with waits.looking(session, target, lambda text: screen.show({"event": "wait", "step": "", "text": text})):
+            inputs = bind(source, procedure)
+    except NothingToDo as nothing:
+        freeze_history.refuse_open(session, target, journal.runs(target_folder(session, target)))
+        screen.show(journal.outcome_event(procedure.name, target, "nothing-to-do", DONE, nothing.reason))
+        return DONE
+    plan = make_plan(procedure, inputs)
+    screen.text(said) if (said := fewer_jobs(entry, inputs.jobs)) else None
+    if options.plan:
+        return _show_plan(screen, plan, _glance(session, inputs) if procedure.compares else [])
+    if plan.inputs.release.auto_rollback and not plan.inputs.freezes:
+        screen.text(f"{target}: --auto-rollback will not act: production is not frozen in this plan (freeze: always)")
+    confirmation = _confirmation(plan, options)
+    if plan.confirms:
+        confirmation.early(plan.word)
+    close_stores(session, target)
+    with _locked(session, plan) as lock:
+        return _work(session, plan, screen, confirmation, lock, reason=options.reason)
+
+
+def _confirmation(plan: Plan, options: Options, undo: bool = False) -> console.Confirmation:
+    c = plan.inputs
+    count = counted(len(c.release.pending), "migration") if c.release.pending else ""
+    # Where none is brought back, ``backup`` is what this run would call its own.
+    what = count or c.chosen or (f"backup {c.backup}" if c.backup != c.run else "")
+    if c.salvage:
+        what += "".join(f"\n  {source} → {into}" for source, into in c.salvage.tables)
+    facts = f"{c.target} ({c.database})" + (f" ← {what}" if what else "")
+    if undo:
+        facts = f"{c.target} ({c.database}): take back {plan.procedure.name} {c.run}"
+    way_on = f"inv {'undo' if undo else 'resume'} --run={c.run}"
+    return console.Confirmation(options.confirm, console.interactive(options.json), facts, way_on)
+
+
+@contextlib.contextmanager
+def _locked(session: Session, plan: Plan) -> Iterator[Callable[[], None]]:
+    if not plan.procedure.exclusive:
+        yield lambda: None
+        return
+    c = plan.inputs
+    with RunLock(session, c.target, c.database, c.run, plan.procedure.name) as lock:
+        yield lock.check
+
+
+def _work(
+    session: Session,
+    plan: Plan,
+    screen: console.Console,
+    confirmation: console.Confirmation,
+    held: Callable[[], None],
+    *,
+    reason: str = "",
+    state: journal.State | None = None,
+    undo: bool = False,
+) -> int:
+    c = plan.inputs
+    log = journal.Journal(session.inventory.path(c.run_folder), session.stores.sender(c.target, c.run))
+    header = _header(plan, reason)
+    runner = Runner(session, plan, log, state or journal.State(header), screen.show, confirmation.ask, held)
+    try:
+        if undo:
+            runner.may_undo()
+        if state is None:
+            runner.emit(header)
+        else:
+            word = "undoing" if undo else "resumed"
+            headline = f"{c.target}: {word}: {plan.procedure.title} (run {c.run})"
+            runner.emit({"event": word, "run": c.run, "digest": plan.digest, "headline": headline})
+            end_leftovers(session, c)
+        runner.undo() if undo else runner.go()
+    except KeyboardInterrupt:
+        if state is None:
+            raise
+        told = f"{c.target}: interrupted before run {c.run} went on: this command has changed nothing"
+        raise Interrupted(told, way_on(c.run)) from None
+    except OpsError as error:
+        screen.examples(error)
+        if undo or not c.release.auto_rollback:
+            raise
+        log.close()
+        return failed_promotion.take_back(session, plan, runner.state, error, screen, _worker(session, screen, held))
+    finally:
+        log.close()
+    return DONE
+
+
+def _worker(session: Session, screen: console.Console, held: Callable[[], None]) -> failed_promotion.Work:
+    """Runs or undoes a plan whose operator has typed the name already."""
+
+    def work(plan: Plan, reason: str, state: journal.State | None = None, undo: bool = False) -> None:
+        confirmation = console.Confirmation(plan.word, False, "")
+        _work(session, plan, screen, confirmation, held, reason=reason, state=state, undo=undo)
+
+    return work
+
+
+def _header(plan: Plan, reason: str) -> journal.Event:
+    c = plan.inputs
+    source = f" ← {said}" if (said := plan.procedure.source(c)) else ""
+    return {
+        "event": "run",
+        "run": c.run,
+        "procedure": plan.procedure.name,
+        "effects": sorted(plan.procedure.effects),
+        "target": c.target,
+        "tool": __version__,
+        "reason": reason,
+        "digest": plan.digest,
+        "inputs": c.model_dump(mode="json"),
+        "plan": plan.data(),
+        "headline": f"{c.target}{source}: {plan.procedure.title} (run {c.run})",
+    }
+
+
+def end_leftovers(session: Session, c: RunInputs) -> None:
+    """End the sessions that an interrupted run left working on its servers."""
+    for target in dict.fromkeys(name for name in ("" if c.apart else c.target, c.test) if name):
+        session.run(Query("leftovers.sql", target, "postgres", {"application": application(c.run)}))
+
+
+def _durations(session: Session, target: str, name: str) -> dict[str, float]:
+    """How long each step took in the last run of this procedure that ended well."""
+    for state in reversed(journal.runs(target_folder(session, target))):
+        if state.procedure == name and state.finished and not state.undone:
+            return state.seconds
+    return {}
+
+
+def again(options: Options, run: str, undo: bool) -> int:
+    """Resume or undo: the run that is named, else the last one for which it makes sense."""
+    session = open_session(options)
+    state = _chosen(session, options.target and target_of(session, options), run, undo)
+    if options.plan:
+        console.Console(options.json).text("\n".join(status_lines(session, state)))
+        return DONE
+    plan = replan(state)
+    screen = console.Console(options.json)
+    session.url(plan.inputs.test if plan.inputs.apart and plan.inputs.test else plan.inputs.target)
+    use_tools(session, plan.inputs)
+    check_places(session, plan.inputs)
+    close_stores(session, plan.inputs.target)
+    confirmation = _confirmation(plan, options, undo)
+    if plan.confirms:
+        confirmation.early(plan.word)
+    with _locked(session, plan) as held:
+        return _work(session, plan, screen, confirmation, held, state=state, undo=undo)
+
+
+def _chosen(session: Session, target: str, run: str, undo: bool) -> journal.State:
+    """The run that is named, else the last one. An older one is never meant by itself: what came after stands on it."""
+    known = every_run(session, target)
+    word = "undo" if undo else "resume"
+    if run:
+        known = [state for state in known if state.run == run]
+        if not known:
+            raise UsageError(f"there is no run {run!r}", "inv runs")
+    if not known:
+        raise UsageError(f"nothing to {word}: there is no run yet", "inv runs")
+    last = known[-1]
+    how = f"was taken back{' already' if undo else ''}" if last.undone else "has ended"
+    said = f"nothing to {word}: the last run ({last.target}: {last.procedure} {last.run}) {how}"
+    older = freeze_history.find_open(state for state in known if state.target == last.target)
+    if older and older is not last and last.finished:
+        raise UsageError(f"{said}; {older.procedure} {older.run}, which froze production, has not", ways_on(older))
+    if last.undone if undo else last.finished:
+        raise UsageError(said, f"inv runs   and, if you mean an older one,   inv {word} --run=ID")
+    return last
+
+
+def call_tool(name: str, options: Options, arguments: Mapping[str, Any]) -> int:
+    """Run one tool, as a page's block does."""
+    session = open_session(options)
+    some_tools(session)
+    close_stores(session)
+    print(TOOLS[name](session, **arguments))
+    return DONE
+
+
+def _show_plan(screen: console.Console, plan: Plan, differs: list[str]) -> int:
+    """Show a plan; ``differs`` says in which tables the live database differs from the backup of a rollback."""
+    c = plan.inputs
+    if screen.as_json:
+        screen.show(
+            {
+                "event": "plan",
+                "procedure": plan.procedure.name,
+                "target": c.target,
+                "digest": plan.digest,
+                "inputs": c.model_dump(mode="json"),
+                "steps": plan.data(),
+                **({"differs": differs} if plan.procedure.compares else {}),
+            }
+        )
+        said = "only planned; nothing was changed"
+        screen.show(journal.outcome_event(plan.procedure.name, c.target, "done", DONE, said))
+    else:
+        screen.text(plan_text(plan))
+        if plan.procedure.compares:
+            said = "\n  ".join(["The live database differs from the backup in", *differs])
+            screen.text(said if differs else "The live database equals the backup.")
+    return DONE
+
+
+def _glance(session: Session, c: RunInputs) -> list[str]:
+    """In which tables the live database differs from a backup: what a rollback tells first."""
+    old = fingerprint.read(session.inventory.path(c.fingerprint))
+    new = session.secrets.private / f"glance-{c.run}.jsonl"
+    return loss.glance(old, fingerprint_of(session, c.target, "", str(new)))

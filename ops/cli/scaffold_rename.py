@@ -1,0 +1,218 @@
+"""``inv scaffold-rename``: writes the migrations that rename a model and keep its rows, for a person to review.
+
+What is to be done is worked out inside the application (``ops/application/inside/rename.py``), by its own Django; the
+texts around it are ``ops/templates``. Nothing is changed but files that are new.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from pprint import pformat
+from textwrap import indent
+from typing import Any
+
+from ops.application import inside
+from ops.application import manage as django
+from ops.application.probe import app_only, silent
+from ops.cli import console
+from ops.cli.options import Options, open_session, target_of
+from ops.core.errors import DONE, Refused, UsageError
+from ops.core.files import sync_folder
+from ops.engine.journal import outcome_event
+from ops.engine.render import template
+from ops.infra.session.session import Session
+
+# A migration that points the links of another app has the same text as the application's own.
+TEMPLATE = {"point-other": "point"}
+
+
+@dataclass(frozen=True)
+class Written:
+    """One file: where, and its whole text."""
+
+    path: Path
+    text: str
+
+
+def scaffold_rename(options: Options, app: str, old: str, new: str, copy: bool) -> int:
+    """Write the migrations that rename a model, or with ``options.plan`` print them.
+
+    Args:
+        app: the label of the Django app.
+        old: the model's name so far.
+        new: the name that it is to have.
+        copy: whether it is to be a new table that is filled and checked before the old one goes.
+
+    Raises:
+        UsageError: there is no such app or model, or the name is taken.
+        Refused: a rename would break something, or a file is there already.
+    """
+    session = open_session(options)
+    target = target_of(session, options)
+    said = _ask(session, target, app, old, new, copy)
+    files = _texts(said)
+    screen = console.Console(options.json)
+    if not options.plan:
+        write_new(target, files)
+    _tell(screen, session, target, said, files, options.plan)
+    return DONE
+
+
+def program(app: str, old: str, new: str, copy: bool) -> str:
+    """The program for ``manage.py shell -c``: our parts in one, since none of them can be imported there."""
+    return f"{inside.program(inside.RENAME)}\nmain({django.MARK!r}, {app!r}, {old!r}, {new!r}, {copy!r})"
+
+
+def _ask(session: Session, target: str, app: str, old: str, new: str, copy: bool) -> dict[str, Any]:
+    c = app_only(session, target)
+    if c.app is None:
+        raise UsageError(f"{target} has no app in the inventory", "app: {dir: …, manage: [python, manage.py]}")
+    if c.host:
+        raise UsageError(
+            f"{target}: its application is on {c.host.words[-1]}, and migrations are written where you commit them",
+            "the same with an inventory whose app: dir: is your checkout (ansible_connection: local)",
+        )
+    done = session.run(django.manage(c, target, "shell", "-c", program(app, old, new, copy)))
+    said = django.read_probe(done.out)
+    if said is None:
+        raise silent(session, target, done)
+    if "cannot" in said:
+        raise (UsageError if said["usage"] else Refused)(f"{target}: {said['cannot']}", said["hint"])
+    return said
+
+
+def _texts(said: dict[str, Any]) -> list[Written]:
+    return [_text(said, file, number) for number, file in enumerate(said["files"], 1)]
+
+
+def _text(said: dict[str, Any], file: dict[str, Any], number: int) -> Written:
+    role = TEMPLATE.get(file["role"], file["role"])
+    others = sorted({app for app, _ in file["dependencies"]} - {file["app"]})
+    own_types = bool(said.get("types")) and file["role"] == "point"
+    text = template(f"{role}.py.j2").render(
+        app=said["app"],
+        here=file["app"],
+        old=said["old"],
+        new=said["new"],
+        old_lower=said["old"].lower(),
+        new_lower=said["new"].lower(),
+        step=f"{number} of {len(said['files'])}",
+        imports="\n".join(file["imports"]) + "\n",
+        dependencies=_dependencies(file["dependencies"]),
+        operations="\n".join(file["parts"]["operations"]),
+        after="\n".join(file["parts"].get("after", [])),
+        others=", ".join(others),
+        types=own_types,
+        tables=_tables(said.get("tables", [])),
+        copying=json.dumps(said.get("copying", "")),
+        create=said.get("create", ""),
+    )
+    return Written(Path(file["path"]), text)
+
+
+def _dependencies(pairs: list[list[str]]) -> str:
+    lines = [f"        ({json.dumps(app)}, {json.dumps(name)})," for app, name in pairs]
+    return "\n".join(["    dependencies = [", *lines, "    ]"])
+
+
+def _tables(tables: list[dict[str, Any]]) -> str:
+    """The list of tables as source, one column a line where there are many."""
+    texts = []
+    for table in tables:
+        columns = pformat(table["columns"], width=100, sort_dicts=False)
+        lines = [f'"{name}": {table[name]!r},' for name in ("from", "to", "key", "numbered")]
+        lines.append(f'"columns": {columns},'.replace("\n", "\n" + " " * len('"columns": ')))
+        texts.append("    {\n" + indent("\n".join(lines), " " * 8) + "\n    },")
+    return "\n".join(["[", *texts, "]"])
+
+
+def write_new(target: str, files: list[Written]) -> None:
+    """Write all files or none: each appears whole, and none takes the place of one that is there.
+
+    Raises:
+        Refused: one is there.
+    """
+    for file in files:
+        if file.path.exists():
+            _refuse(target, file.path)
+    made: list[Path] = []
+    try:
+        for file in files:
+            _write(target, file)
+            made.append(file.path)
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _write(target: str, file: Written) -> None:
+    handle, temporary = tempfile.mkstemp(dir=file.path.parent, prefix=f".{file.path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(file.text)
+            out.flush()
+            os.fsync(out.fileno())
+        # Source, so readable as the files beside it; a link, unlike a rename, never replaces what is there.
+        os.chmod(temporary, (file.path.parent.stat().st_mode & 0o666) | 0o600)
+        os.link(temporary, file.path)
+    except FileExistsError:
+        _refuse(target, file.path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    sync_folder(file.path.parent)
+
+
+def _refuse(target: str, path: Path) -> None:
+    raise Refused(f"{target}: {path} is there already; nothing was written", f"rm {path}   if it is not needed")
+
+
+def _tell(
+    screen: console.Console, session: Session, target: str, said: dict[str, Any], files: list[Written], plan: bool
+) -> None:
+    """Show the files, what models.py must say, and what to type next."""
+    names = [os.path.relpath(file.path) for file in files]
+    if screen.as_json:
+        listed = [{"path": str(file.path), **({"text": file.text} if plan else {})} for file in files]
+        screen.show(
+            {"event": "scaffold", "target": target, "files": listed, "models": said["todo"], "left": said["left"]}
+        )
+    if plan:
+        for name, file in zip(names, files, strict=True):
+            screen.text(f"# {name}\n\n{file.text}")
+    else:
+        screen.text("\n".join([f"{target}: written", *(f"  {name}" for name in names)]))
+    screen.text("\n".join(_notes(said)))
+    reason = "nothing was written" if plan else "read the files before you commit them"
+    stands = "nothing was changed" if plan else "the files are written; no database was changed"
+    hint = _next(session, target, said, plan)
+    screen.show(outcome_event("scaffold-rename", target, "done", DONE, reason, hint, stands=stands))
+
+
+def _notes(said: dict[str, Any]) -> list[str]:
+    first = "In the models" + ("" if said["edited"] else " (to rename a field as well, edit them before you call this)")
+    lines = [f"{first}:", *(f"  {line}" for line in said["todo"])] if said["todo"] else []
+    old, new = said["old"].lower(), said["new"].lower()
+    lines.append(f"In the code: {said['old']} becomes {said['new']}; {old}_set, where no related_name is, {new}_set")
+    if said["auth"]:
+        lines.append(f"Permissions: whoever has add_{old} may need to be given add_{new} after the release, and so on")
+    if said["left"]:
+        lines.append("Not part of the rename, so left to makemigrations:")
+        lines += [f"  {line}" for line in said["left"]]
+    if said.get("tables"):
+        lines.append("Triggers, grants and comments that were put on the old table by hand do not come along")
+    return lines
+
+
+def _next(session: Session, target: str, said: dict[str, Any], plan: bool) -> str:
+    if plan:
+        return "the same without --plan"
+    app = session.inventory.target(target).app
+    folder, manage = (app.dir, " ".join(app.manage)) if app else ("", "manage.py")
+    check = "" if said["left"] else " --check"
+    first = "change the models as above; " if said["todo"] else ""
+    return f"{first}(cd {folder} && {manage} makemigrations{check}); inv hazards; inv release"

@@ -1,0 +1,1 @@
+"""``inv schedule`` and ``inv scheduled``: install, try and run the automatic runs. Begin with ``installation``."""

@@ -1,0 +1,40 @@
+"""``inv scheduled``: which of its kinds was asked for. An error goes to standard error, so that cron mails it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ops.cli.console import print_error
+from ops.cli.options import Options, open_session, target_of
+from ops.cli.scheduling import preflight
+from ops.core.errors import OpsError, UsageError
+from ops.schedule import task_runner
+from ops.schedule.drift import file_of
+
+
+def called(options: Options, file: Path | None, due: bool, look: bool, task: str) -> int:
+    """Run what was asked for.
+
+    Args:
+        file: what was installed; found by inventory and target where None.
+        due: what is due, of all tasks or of one.
+        look: nothing, but see whether it could.
+        task: this one.
+
+    Returns:
+        the exit code.
+    """
+    try:
+        if look + (due or bool(task)) != 1:
+            raise UsageError("inv scheduled: one of --due, --look and --task=TASK", "inv scheduled --task=backup")
+        if file is None:
+            session = open_session(options)
+            file = file_of(session, target_of(session, options))
+        if look:
+            return preflight.look(file)
+        return task_runner.all_due(file, task) if due else task_runner.scheduled(file, task)
+    except OpsError as error:
+        error.shown = True
+        print_error(error, options.json, "scheduled", options.target, sys.stderr)
+        raise

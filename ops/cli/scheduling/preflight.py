@@ -1,0 +1,101 @@
+"""Call what is about to be installed once, in the poor environment of cron and systemd; that call runs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+from ops.cli.options import Options, open_session
+from ops.core.errors import DONE, OpsError, UsageError
+from ops.infra.session.client_tools import some_tools
+from ops.infra.session.session import Session
+from ops.inventory.locate import where
+from ops.inventory.targets import Target
+from ops.schedule.crontab import command
+from ops.schedule.task_runner import environment
+from ops.schedule.task_state import Installed, read
+
+# These restore: a clone into the test database, and a drill beside it where there is one.
+RESTORE = ("clone-prod-to-test", "drill")
+
+
+def try_out(installed: Installed, folder: Path) -> None:
+    """Call what is about to be installed, and let it only look.
+
+    Args:
+        folder: where it is written meanwhile; nothing calls it yet.
+
+    Raises:
+        UsageError: it would not run; says why.
+    """
+    file = folder / "trial.json"
+    me = pwd.getpwuid(os.geteuid())
+    # crontab(5). That of systemd's user manager is not much richer.
+    poor = {"HOME": me.pw_dir, "LOGNAME": me.pw_name, "USER": me.pw_name, "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
+    words = ["/bin/sh", "-c", command(installed, str(file), "--look", "--json")]
+    try:
+        installed.write(file)
+        done = subprocess.run(words, env=poor, capture_output=True, text=True, errors="replace")
+    finally:
+        file.unlink(missing_ok=True)
+    if done.returncode == DONE:
+        return
+    said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+    hint = "inv doctor"
+    try:
+        told = json.loads(said)
+        said, hint = str(told["reason"]), str(told["hint"])
+    except (ValueError, TypeError, KeyError):
+        pass
+    where = f"called as {installed.by} would, with PATH={poor['PATH']} and no variables of yours, it does not work"
+    raise UsageError(f"{installed.target}: {where}: {said}", hint)
+
+
+def look(file: Path) -> int:
+    """Check, from within such a call, that a task would find inventory, addresses, client tools, and itself."""
+    installed = read(file)
+    os.environ.update(environment(installed, os.environ))
+    session = open_session(Options(inventory=installed.inventory))
+    for entry in _entries(session, installed):
+        _must_have_address(session, installed, entry)
+        session.url(entry.name)
+    some_tools(session)
+    _must_have_tasks(installed)
+    return DONE
+
+
+def _entries(session: Session, installed: Installed) -> list[Target]:
+    entry = session.inventory.target(installed.target)
+    if entry.test is None and "clone-prod-to-test" not in installed.tasks:
+        return [entry]
+    return [entry, session.inventory.test_of(entry)] if set(RESTORE) & set(installed.tasks) else [entry]
+
+
+def _must_have_address(session: Session, installed: Installed, entry: Target) -> None:
+    name = entry.database.value
+    if entry.database.kind != "env" or os.environ.get(name):
+        return
+    at = f"{where(session.inventory, entry)}: database: {entry.database}"
+    if installed.environment:
+        raise UsageError(
+            f"{at}: {installed.environment} has no line {name}=…",
+            f"{name}=postgresql://USER:PASSWORD@HOST:5432/DATABASE   in that file",
+        )
+    way = f"schedule: {{environment: secrets/environment}}   with a line {name}=…, chmod 600; or"
+    raise UsageError(
+        f"{at}: {installed.by} has no variables of your shell", f"{way} database: file:secrets/database-url"
+    )
+
+
+def _must_have_tasks(installed: Installed) -> None:
+    call = [*installed.inv, "--list", "--list-format=json"]
+    done = subprocess.run(call, cwd=installed.folder, capture_output=True, text=True)
+    try:
+        known = {str(one["name"]) for one in json.loads(done.stdout)["tasks"]}
+    except (ValueError, KeyError, TypeError):
+        raise OpsError(f"{installed.target}: {installed.inv[0]} --list: {done.stderr.strip()[-200:]}") from None
+    if lacking := [task for task in installed.tasks if task not in known]:
+        raise UsageError(f"{installed.target}: there is no task {lacking[0]!r}", "pip install --upgrade generalprobe")

@@ -1,0 +1,161 @@
+"""``inv status``: what the last run did, what the servers say now, and what to type next."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from ops.application.probe import identity
+from ops.cli import all_actions as _all_actions  # noqa: F401  (a step that did not end well explains itself by one)
+from ops.cli import console
+from ops.cli.options import Options, open_session, targets_of
+from ops.core.errors import DONE, Code, OpsError
+from ops.engine import journal
+from ops.engine.command import Query
+from ops.engine.effects import Effect
+from ops.engine.executor import asked
+from ops.engine.journal import State
+from ops.engine.outcome_text import explain
+from ops.engine.summary import stands
+from ops.infra.postgres.client import json_lines
+from ops.infra.session.client_tools import some_tools
+from ops.infra.session.session import Session
+from ops.infra.session.store_access import target_folder
+from ops.infra.session.waits import waiting
+from ops.procedures.catalog import replan
+from ops.recovery.rollback import kept_databases
+from ops.release.production import freeze_history
+
+CLOSED = "CLOSED to everybody: an exchange of databases was cut off; resuming or undoing that run opens it"
+
+
+def status(options: Options) -> int:
+    """Say for each target what its last run did, what stands now, and what to type next."""
+    session = open_session(options)
+    screen = console.Console(options.json)
+    for name in targets_of(session, options):
+        known = every_run(session, name)
+        now = _present(session, name)
+        if now.get("frozen"):
+            now["frozen_since"] = freeze_history.since(known)
+        if options.json:
+            state = known[-1] if known else None
+            screen.show(
+                {
+                    "event": "status",
+                    "target": name,
+                    "run": state.run if state else None,
+                    "procedure": state.procedure if state else None,
+                    "outcome": (state.outcome or {}).get("outcome", "interrupted") if state else None,
+                    **now,
+                    **({"kept": [one.data(_days(session, name)) for one in now["kept"]]} if "kept" in now else {}),
+                }
+            )
+            continue
+        told = _telling(known)
+        lines = [line for state in told for line in status_lines(session, state)] or [f"{name}: no run yet"]
+        goes_on = any(not state.finished for state in told)
+        screen.text("\n".join([*lines, *_present_lines(session, name, now, goes_on)]))
+    return DONE
+
+
+def _telling(known: list[State]) -> list[State]:
+    """The last run; before it, where that only froze, unfroze or backed up, the last one that did more; and where that
+    was taken back, the one before it, since what that left is there again."""
+    more = [state for state in known if Effect.MINOR not in state.effects]
+    before = [state for state in more[:-1] if not state.undone] if more and more[-1].undone else []
+    more = [*before[-1:], *more[-1:]]
+    return more if not known or known[-1] in more else [*more, known[-1]]
+
+
+def _present(session: Session, name: str) -> dict[str, Any]:
+    """What the servers say right now; an unreachable one is said, not raised."""
+    test = session.inventory.target(name).test
+    try:
+        session.url(name)
+        some_tools(session)
+        here = identity(session, name)
+        found: dict[str, Any] = {
+            "database": here["database"],
+            "frozen": here["read_only"] == "on",
+            "kept": kept_databases.kept(session, name, here["database"]),
+        }
+        with contextlib.suppress(OpsError):
+            found["waits"] = waiting(session, name)
+        told = {one.name for one in found["kept"]}
+        found["aside"] = [db for db in kept_databases.aside(here["databases"], here["database"]) if db not in told]
+        if test:
+            session.url(test)
+            done = session.run(Query("identity.sql", test, "postgres"))
+            there: Any = json_lines(done.out)[0]["databases"] if done.exit == 0 else {}
+            clone = session.database(test)
+            gone = f"there is no database {clone}" if done.exit == 0 else "its server does not answer"
+            found["test"] = there.get(clone) or ("not a clone" if clone in there else gone)
+            found["aside"] += [db for db in kept_databases.aside(there, clone) if db not in found["aside"]]
+        return found
+    except OpsError as error:
+        return {"unreachable": error.message + (f"; it is {CLOSED}" if error.code == Code.CLOSED else "")}
+
+
+def _days(session: Session, name: str) -> float:
+    return session.inventory.target(name).keep_replaced
+
+
+def _present_lines(session: Session, name: str, now: dict[str, Any], told: bool) -> list[str]:
+    if "unreachable" in now:
+        return [f"  now:     {now['unreachable']}"]
+    lines = [f"  now:     {now['database']} " + ("takes writes" if not now["frozen"] else _frozen(now))]
+    if now["frozen"]:
+        lines.append(
+            "  or, to let users write to production as it is now, and give up what is not finished:   "
+            f"inv unfreeze --target={name}"
+            if told
+            else f"  Try: inv unfreeze --target={name}"
+        )
+    if "test" in now:
+        lines.append(f"  test:    {now['test']}")
+    lines += [f"  lock:    {said}" for said in now.get("waits", ())]
+    lines += [line for one in now["kept"] for line in one.lines(_days(session, name))]
+    if now["aside"]:
+        lines.append(f"  aside:   {', '.join(now['aside'])} (made or kept by other runs; no application uses them)")
+    return lines
+
+
+def _frozen(now: dict[str, Any]) -> str:
+    return f"is FROZEN (read-only) {now['frozen_since'] or '(by no run in this store)'}"
+
+
+def every_run(session: Session, target: str = "") -> list[journal.State]:
+    """The runs of one target, or of all production targets, oldest first."""
+    names = [target] if target else list(session.inventory.production)
+    found = [state for name in names for state in journal.runs(target_folder(session, name))]
+    return sorted(found, key=lambda state: state.run)
+
+
+def status_lines(session: Session, state: journal.State) -> list[str]:
+    """What a run has done and what to type next, for a person who was not there."""
+    outcome = state.outcome["outcome"] if state.outcome else "interrupted (killed, or still running)"
+    outcome = "taken back" if state.undone else outcome
+    reason = f": {state.outcome['reason']}" if state.outcome and state.outcome["reason"] else ""
+    lines = [f"{state.target}: {state.procedure}, run {state.run}", f"  outcome: {outcome}{reason}"]
+    try:
+        plan = replan(state)
+    except OpsError as error:
+        return lines if state.finished else [*lines, f"  {error.message}", f"  Try: {error.hint}"]
+    said = stands(plan, state, asked(session, plan.inputs))
+    lines.append(f"  stands:  {said}")
+    begun = [name for name in state.names("begun", "failed", "refused")]
+    if begun and not state.finished:
+        lines.append(f"  stopped in: {begun[-1]}")
+    if not state.finished:
+        stopped = not state.outcome or state.outcome["outcome"] == "interrupted"
+        lasting = bool(state.outcome and state.outcome.get("fails_again"))
+        found = explain(session, plan, state, stopped=stopped, again=not lasting)
+        first, *ways = found.lines(said)
+        lines[2] = "\n         ".join([f"  stands:  {first}", *ways])
+        hint = found.hint
+        if not hint and said.code == Code.BROKEN_PROMISE:
+            hint = f"inv undo --run={state.run}   and then the whole procedure again"
+        hint = hint or str(state.outcome["hint"] if state.outcome and not stopped else "")
+        lines.append(f"  Try: {hint or f'inv resume --run={state.run}   or   inv undo --run={state.run}'}")
+    return lines

@@ -1,0 +1,325 @@
+"""Ansible's YAML inventory format, read with the line of every value.
+
+``read`` gives the values, ``Tree`` the groups and hosts in them, ``translated`` turns pydantic's errors into ours.
+What the variables mean is the business of ``ops.inventory.targets``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scalarbool import ScalarBoolean
+
+from ops.core.errors import Code, InventoryError
+
+MOST_BYTES = 256 * 1024
+MOST_VALUES = 10_000
+DEEPEST = 40
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+SECTIONS = ("vars", "hosts", "children")
+Kind = Literal["production", "test"]
+ODD = object()
+SHOWABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._\[\]-]{0,59}")
+
+
+def shown(text: object) -> str:
+    """A key or name as an error may quote it. What could be a URL or a password is not shown."""
+    return f"`{text}`" if isinstance(text, str) and SHOWABLE.fullmatch(text) else "(not shown)"
+
+
+def nearest(word: object, known: Iterable[str]) -> str | None:
+    """The known word that ``word`` was probably meant to be."""
+    # A little above difflib's 0.6, at which `kind` would be `window`.
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.61) if isinstance(word, str) else []
+    return matches[0] if matches else None
+
+
+def meant(key: str, known: Iterable[str]) -> str:
+    """The hint for an unknown key."""
+    guess = nearest(key, known)
+    return f"write `{guess}:`" if guess else f"known keys: {', '.join(known)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value of the file: a dict or a tuple of nodes, or a scalar; and the line (from 1) of its key or list item."""
+
+    value: Any
+    line: int
+    file: str
+
+    def wrong(self, message: str, hint: str) -> InventoryError:
+        """The error that names this node's line."""
+        return InventoryError(message, hint, file=self.file, line=self.line)
+
+    def plain(self) -> Any:
+        """The value without lines: dicts, tuples and scalars."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, tuple):
+            return tuple(node.plain() for node in self.value)
+        return self.value
+
+    def at(self, path: Sequence[str | int]) -> Node:
+        """The deepest node that ``path`` reaches: for a missing key, the mapping that lacks it."""
+        if path and isinstance(self.value, dict) and path[0] in self.value:
+            return self.value[path[0]].at(path[1:])  # type: ignore[no-any-return]
+        if path and isinstance(self.value, tuple) and isinstance(path[0], int) and path[0] < len(self.value):
+            return self.value[path[0]].at(path[1:])  # type: ignore[no-any-return]
+        return self
+
+    def mapping(self, what: str, hint: str) -> dict[str, Node]:
+        """The node as a mapping; an empty value is an empty one. Raises InventoryError for anything else."""
+        if self.value is None:
+            return {}
+        if not isinstance(self.value, dict):
+            raise self.wrong(f"{what} should be a mapping", hint)
+        return self.value
+
+
+def read(path: Path) -> Node:
+    """Reads a YAML file. Raises InventoryError for whatever is not one, with file and line."""
+    file = str(path)
+    return _Builder(file).node(_parsed(file, _text(path)), 1)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+        hint, code = "-i FILE, or OPS_INVENTORY=FILE", Code.NO_INVENTORY
+        raise InventoryError(f"cannot be read: {reason}", hint, file=str(path), code=code) from None
+    if len(data) > MOST_BYTES:
+        raise InventoryError(f"is larger than {MOST_BYTES} bytes", "-i FILE with an inventory", file=str(path))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InventoryError("is not UTF-8 text", "save the file as UTF-8", file=str(path), line=line) from None
+
+
+def _parsed(file: str, text: str) -> object:
+    try:
+        return YAML(typ="rt").load(text)
+    except DuplicateKeyError as error:
+        key = re.match(r'found duplicate key "([^"]*)"', error.problem or "")
+        name = shown(key[1]) if key else "a key"
+        raise _broken(file, error, f"{name} stands twice in one mapping", "keep one of the two") from None
+    except MarkedYAMLError as error:
+        raise _broken(file, error, f"not YAML: {_unquoted(error.problem)}", _way_out(error.problem)) from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        message = "not YAML: a control character stands in the text"
+        raise InventoryError(message, "remove the invisible character", file=file, line=line) from None
+    except Exception:
+        # For some broken texts the parser raises what its scalars raise (ValueError for the date 2001-99-99, …).
+        message = "not YAML: a value is malformed, or nested too deeply"
+        raise InventoryError(message, "put quotes around dates and odd numbers", file=file) from None
+
+
+def _broken(file: str, error: MarkedYAMLError, message: str, hint: str) -> InventoryError:
+    mark = error.problem_mark or error.context_mark
+    return InventoryError(message, hint, file=file, line=mark.line + 1 if mark else 0)
+
+
+def _unquoted(problem: str | None) -> str:
+    """The parser quotes the file's text, and that could be a password; single characters stay."""
+    return re.sub(r"(['\"])(?!<)(?:(?!\1).){3,}\1", "…", problem or "the text breaks off")
+
+
+def _way_out(problem: str | None) -> str:
+    if "\\t" in (problem or ""):
+        return "indent with spaces, not with tabs"
+    return "check indentation, brackets and quotes here and on the line before"
+
+
+class _Builder:
+    """Turns ruamel's objects into nodes. The budget stops what aliases multiply or turn into a circle."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.left = MOST_VALUES
+
+    def node(self, value: object, line: int, depth: int = 0) -> Node:
+        self.left -= 1
+        if self.left < 0 or depth > DEEPEST:
+            message = "too many values, or nested too deeply"
+            raise InventoryError(message, "write aliases (*name) out", file=self.file, line=line)
+        if isinstance(value, CommentedMap):
+            pairs = [(key, item, _key_line(value, key, line)) for key, item in value.items()]
+            return Node({self._key(k, at): self.node(item, at, depth + 1) for k, item, at in pairs}, line, self.file)
+        if isinstance(value, CommentedSeq):
+            items = [self.node(item, _item_line(value, i, line), depth + 1) for i, item in enumerate(value)]
+            return Node(tuple(items), line, self.file)
+        return Node(_scalar(value), line, self.file)
+
+    def _key(self, key: object, line: int) -> str:
+        if isinstance(key, str):
+            return str(key)
+        raise InventoryError("a key should be text", 'put quotes around it: "…":', file=self.file, line=line)
+
+
+def _key_line(mapping: CommentedMap, key: object, otherwise: int) -> int:
+    """A key that came through a merge (<<) has no position of its own."""
+    position = (mapping.lc.data or {}).get(key)
+    return position[0] + 1 if position else otherwise
+
+
+def _item_line(sequence: CommentedSeq, index: int, otherwise: int) -> int:
+    position = (sequence.lc.data or {}).get(index)
+    return position[0] + 1 if position else otherwise
+
+
+def _scalar(value: object) -> object:
+    """ruamel's own subclasses as Python's types. A date or a tagged value becomes ODD, which fits no field."""
+    if value is None or isinstance(value, (bool, ScalarBoolean)):
+        return value if value is None else bool(value)
+    return next((kind(value) for kind in (str, int, float) if isinstance(value, kind)), ODD)
+
+
+@dataclass
+class Host:
+    """A host in all the places where it stands: the groups that name it, its own variables, its mentions."""
+
+    groups: set[str] = field(default_factory=set)
+    vars: dict[str, Node] = field(default_factory=dict)
+    mentions: list[Node] = field(default_factory=list)
+
+    @property
+    def node(self) -> Node:
+        """The first mention that says something about the host, else the first."""
+        return next((node for node in self.mentions if node.value), self.mentions[0])
+
+
+class Tree:
+    """Groups and hosts, with Ansible's order of variables: farther groups first, the host last."""
+
+    def __init__(self, root: Node) -> None:
+        """Takes the file's root. Raises InventoryError where it is not an inventory."""
+        self.vars: dict[str, dict[str, Node]] = {}
+        self.parents: dict[str, set[str]] = {"all": set()}
+        self.hosts: dict[str, Host] = {}
+        self._depths: dict[str, int] = {"all": 0}
+        groups = root.mapping("the file", "start it with the line `all:`")
+        if "all" not in groups:
+            raise root.wrong("there is no group `all`", "put `all:` on top and the groups below `all: children:`")
+        for name, node in groups.items():
+            self._add(name, node, None if name == "all" else "all")
+
+    def lineage(self, groups: Iterable[str]) -> set[str]:
+        """The groups, and all groups above them."""
+        found: set[str] = set()
+        waiting = list(groups)
+        while waiting:
+            if (group := waiting.pop()) not in found:
+                found.add(group)
+                waiting.extend(self.parents[group])
+        return found
+
+    def layers(self, host: str) -> Iterator[tuple[str | None, dict[str, Node]]]:
+        """Gives (group, its variables) from the farthest to the nearest, and at last (None, the host's own)."""
+        for group in sorted(self.lineage(self.hosts[host].groups), key=self._rank):
+            yield group, self.vars[group]
+        yield None, self.hosts[host].vars
+
+    def kinds(self) -> dict[str, Kind]:
+        """Says of each host whether it is below `production` or `test`. Raises InventoryError for neither or both."""
+        return {name: self._kind(name, host) for name, host in self.hosts.items()}
+
+    def _kind(self, name: str, host: Host) -> Kind:
+        if not NAME.fullmatch(name):
+            rule = "letters, digits and . _ - (first a letter or digit), at most 40"
+            raise host.node.wrong(f"target name {shown(name)} is not allowed", f"use {rule}")
+        groups = self.lineage(host.groups)
+        kinds: list[Kind] = [kind for kind in get_args(Kind) if kind in groups]
+        if len(kinds) == 2:
+            raise host.mentions[-1].wrong(f"{name}: stands in `production` and in `test`", "keep one of the two")
+        if not kinds:
+            raise host.node.wrong(f"{name}: stands in no group `production` or `test`", "move it into one of the two")
+        return kinds[0]
+
+    def _rank(self, group: str) -> tuple[int, int, str]:
+        given = self.vars[group].get("ansible_group_priority")
+        return self._depth(group), given.value if given and isinstance(given.value, int) else 1, group
+
+    def _depth(self, group: str) -> int:
+        if group not in self._depths:
+            self._depths[group] = 1 + max(self._depth(parent) for parent in self.parents[group])
+            if self._depths[group] > DEEPEST:
+                raise RecursionError(group)
+        return self._depths[group]
+
+    def _add(self, name: str, node: Node, parent: str | None) -> None:
+        if parent is not None and name in self.lineage([parent]):
+            raise node.wrong(f"group {shown(name)} stands below itself", "remove it from this `children:`")
+        self.vars.setdefault(name, {})
+        self.parents.setdefault(name, set()).update([parent] if parent else [])
+        for key, section in node.mapping(f"group {shown(name)}", "hosts: {NAME: {database: env:DATABASE_URL}}").items():
+            if key not in SECTIONS:
+                raise section.wrong(f"group {shown(name)} has an unknown key {shown(key)}", meant(key, SECTIONS))
+            entries = section.mapping(f"`{key}` of group {shown(name)}", f"{key}: {{NAME: …}}")
+            if key == "vars":
+                self.vars[name].update(entries)
+            for entry, value in entries.items() if key != "vars" else ():
+                (self._add_host if key == "hosts" else self._add)(entry, value, name)
+
+    def _add_host(self, name: str, node: Node, group: str) -> None:
+        host = self.hosts.setdefault(name, Host())
+        host.groups.add(group)
+        host.mentions.append(node)
+        host.vars.update(node.mapping(f"target {shown(name)}", "NAME: {database: env:DATABASE_URL}"))
+
+
+PLAIN_WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": "is an unknown key",
+    "model_type": "should be a mapping",
+    "mapping_type": "should be a mapping",
+    "tuple_type": "should be a list",
+    "too_short": "should not be empty",
+    "string_type": "should be text",
+    "string_unicode": "holds a control or invisible character",
+    "string_pattern_mismatch": "is not well-formed",
+}
+
+
+def wording(problem: ErrorDetails) -> tuple[str, str]:
+    """One of pydantic's errors as (what is wrong, what to write or empty), without the value."""
+    context = problem.get("ctx", {})
+    text = context.get("text") or PLAIN_WORDS.get(problem["type"]) or problem["msg"].removeprefix("Input ")
+    return text, context.get("hint", "")
+
+
+def translated(
+    error: ValidationError,
+    name: str,
+    host: Node,
+    found: Mapping[str, Node],
+    hint: Callable[[Sequence[str | int], str], str],
+) -> InventoryError:
+    """The first of pydantic's errors, by line. ``hint`` says for a path and a type of error what to write."""
+    placed = []
+    for problem in error.errors(include_url=False, include_input=False):
+        if problem["type"] == "default_factory_not_called":
+            continue  # follows from another error, which is in the list
+        path = problem["loc"][1:] if problem["loc"][0] == "connection" else problem["loc"]
+        placed.append((found[str(path[0])].at(path[1:]) if path[0] in found else host, path, problem))
+    node, path, problem = min(placed, key=lambda place: place[0].line)
+    where = ".".join(shown(part).strip("`") for part in path if isinstance(part, str) and part != "[key]")
+    text, way_out = wording(problem)
+    more = f" (and {len(placed) - 1} more)" if len(placed) > 1 else ""
+    return node.wrong(f"{name}: `{where}` {text}{more}", way_out or hint(path, problem["type"]))

@@ -1,0 +1,268 @@
+"""Checks of what is kept: store and room, backups and their encryption, pgBackRest, left-over databases, runs."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ops.backups import disk_space, exclusions
+from ops.backups.freshness import freshness
+from ops.backups.pgbackrest.actions import live_server
+from ops.backups.pgbackrest.scratch_restore import Aside
+from ops.backups.pgbackrest.stanza import OnStanza
+from ops.core.errors import OpsError
+from ops.core.permissions import OTHERS, PARTS, inside
+from ops.core.text import amount, counted
+from ops.doctor.check import BOTH, Finding, Subject, check, fail, ok, warn
+from ops.engine import journal
+from ops.engine.command import quote
+from ops.engine.executor import asked
+from ops.engine.summary import stands
+from ops.infra.postgres.client import NO_COMPRESS, choose
+from ops.infra.session.store_access import target_folder
+from ops.infra.stores import backup_kinds, manifest
+from ops.infra.stores import encryption as age
+from ops.infra.stores.remote_backup import listed
+from ops.procedures.catalog import replan
+from ops.recovery.rollback import kept_databases as databases
+from ops.release.production import freeze_history
+from ops.schedule.drift import read_status
+
+# A release writes up to two backups, and a rollback one more.
+ROOM = 3
+
+
+@check("store")
+def store(subject: Subject) -> Finding:
+    """Whether backups and runs can be written, and nobody else reads them."""
+    path = subject.session.inventory.path(subject.entry.folder)
+    copy = subject.session.stores.working_copy(subject.target)
+    if copy:
+        started = time.monotonic()
+        found = len(listed(copy.store, subject.target))
+        said = f"{copy.store.url} lists {found:,} files in {(time.monotonic() - started) * 1000:,.0f} ms"
+        return _folder(subject, path, f"{said}; its working copy {path}")
+    return _folder(subject, path, str(path))
+
+
+def _folder(subject: Subject, path: Path, said: str) -> Finding:
+    if not path.exists():
+        there = _nearest(path)
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            return fail(f"{path} can't be made: {there} is not to be written to", f"ls -ld {quote(str(there))}")
+        return ok(f"{said} is not there yet: the first run makes it, 0700")
+    folder = path / subject.target
+    for part in (folder, *(folder / name for name in PARTS)):
+        if part.is_symlink() and not inside(part, path):
+            return fail(f"{part}: a link that leads out of the store", f"rm {quote(str(part))}")
+    for part in (path, folder, folder / "backups", folder / "runs"):
+        if part.exists() and (why := _unwritable(part)):
+            return fail(f"{part}: {why}", f"ls -ld {quote(str(part))}; df {quote(str(part))}")
+    return _open_to(path, folder) or ok(f"{said} can be written, by nobody else")
+
+
+def _nearest(path: Path) -> Path:
+    return next(part for part in path.parents if part.exists())
+
+
+def _unwritable(folder: Path) -> str:
+    """Why nothing can be written to a folder; empty where it can. The file that is tried has no name, and ends here."""
+    if not folder.is_dir():
+        return "it is not a folder"
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+    except OSError as error:
+        return (error.strerror or "nothing can be written").lower()
+    return ""
+
+
+def _open_to(path: Path, folder: Path) -> Finding | None:
+    """Who else may write to the store, or read what is kept of the target. The next run would close it."""
+    if (about := path.stat()).st_mode & 0o022 and not about.st_mode & stat.S_ISVTX:
+        return warn(f"{path} can be written by others", f"chmod go-w {quote(str(path))}")
+    for part in (folder, *(folder / name for name in PARTS)):
+        if not part.exists():
+            continue
+        about = part.stat()
+        if about.st_uid not in (0, os.geteuid()):
+            return fail(f"{part} belongs to somebody else", f"chown -R {os.geteuid()} {quote(str(part))}")
+        if about.st_mode & OTHERS:
+            return warn(f"{part} can be read by others", f"chmod -R go-rwx {quote(str(folder))}")
+    return None
+
+
+@check("space", "server", "tools", "store", "dump")
+def space(subject: Subject) -> Finding:
+    """Whether the disks of the store, and of its working copy, have room for the night's backups."""
+    patterns = subject.entry.dump.exclude
+    out = exclusions.look(subject.session, subject.target, patterns).bytes if patterns else 0
+    found = disk_space.for_backup(subject.session, subject.target, out)
+    if not found.enough:
+        return fail(found.said, found.hint)
+    if found.free < found.need * ROOM:
+        return warn(f"{found.said}; a release and a rollback write up to {ROOM}", found.hint)
+    return ok(found.said)
+
+
+@check("dump", "server", "tools")
+def dump(subject: Subject) -> Finding:
+    """Whether a backup can be made as the inventory's `dump` says, and whose rows it leaves out."""
+    wanted, major = subject.entry.dump, subject.server_session.major
+    taken = choose(subject.tools, major, max(major, subject.tools[-1].major), subject.target)
+    if wanted.compress and (said := taken.refuses(wanted.compress)):
+        return fail(f"pg_dump {taken.major} does not take compress: {wanted.compress}: {said}", NO_COMPRESS)
+    if not wanted.exclude:
+        return ok("every table is backed up")
+    return ok(exclusions.said(exclusions.look(subject.session, subject.target, wanted.exclude)))
+
+
+@check("backups", "store")
+def backups(subject: Subject) -> Finding:
+    """Whether there is a whole backup that is as fresh, and was proved as lately, as the inventory wants."""
+    found = freshness(subject.session, subject.target)
+    if found.newest is None:
+        return warn("there is none", found.hint)
+    if found.harm:
+        return fail(f"{found.said}: {found.harm}", found.hint)
+    return ok(found.said) if found.well else warn(f"{found.said}: {'; '.join(found.wrong)}", found.hint)
+
+
+@check("same-server", "server", "tools", "store")
+def same_server(subject: Subject) -> Finding:
+    """Whether the newest backup is of the server that is live: else the address was changed, by purpose or not."""
+    newest = backup_kinds.newest(backup_kinds.real(manifest.backups(target_folder(subject.session, subject.target))))
+    if newest is None:
+        return ok("no backup yet to compare it with")
+    here = subject.identity
+    if (newest.system, newest.database) != (here["system"], here["database"]):
+        words = f"the newest backup is of {newest.database} on another server than {here['database']} is on"
+        if newest.system == here["system"]:
+            words = f"the newest backup is of {newest.database}, and the address leads to {here['database']}"
+        return warn(words, f"look at {subject.reference}; where it is meant, inv backup --target={subject.target}")
+    return ok("as in the newest backup")
+
+
+@check("leftovers", "server", "tools", of=BOTH)
+def leftovers(subject: Subject) -> Finding:
+    """What runs have left beside the database, how much that is, and what may go."""
+    live = subject.session.database(subject.target)
+    sizes: dict[str, int] = subject.rights["sizes"] or {}
+    names = databases.aside(subject.identity["databases"], live)
+    if not names:
+        return ok("none")
+    total = amount(sum(sizes.get(name, 0) for name in names))
+    said = f"{len(names)} beside {live}, {total}"
+    if subject.is_test:
+        return ok(f"{said}: {', '.join(names)}")
+    known = {one.name: one for one in databases.kept(subject.session, subject.target, live)}
+    days, now = subject.entry.keep_replaced, datetime.now(UTC)
+    old = [one for one in known.values() if one.what in databases.ONCE_LIVE and not one.unfinished]
+    old = [one for one in old if one.may_go(days) <= now]
+    if old:
+        words = f"{said}; kept longer than {days:g} days: {', '.join(one.name for one in old)}"
+        return warn(words, f"inv discard-replaced {quote(old[0].name)} --target={subject.target}   if nobody needs it")
+    lost = [name for name in names if name not in known or known[name].what not in databases.ONCE_LIVE]
+    if lost:
+        return warn(f"{said}; never live: {', '.join(lost)}", f"inv status --target={subject.target}")
+    return ok(f"{said}: {', '.join(names)}")
+
+
+@check("run", "store")
+def run(subject: Subject) -> Finding:
+    """Whether the last run has ended: what it left begun would stand in tonight's way."""
+    known = journal.runs(target_folder(subject.session, subject.target))
+    if not known:
+        return ok("none yet")
+    last = known[-1]
+    outcome = str(last.outcome["outcome"]) if last.outcome else "interrupted, or still running"
+    said = f"{last.procedure} {last.run}: " + ("taken back" if last.undone else outcome)
+    if last.finished:
+        return ok(said)
+    try:
+        plan = replan(last)
+        left = stands(plan, last, asked(subject.session, plan.inputs))
+    except OpsError as error:
+        return warn(f"{said}; {error.message}", error.hint)
+    if left == "nothing was changed":
+        return ok(f"{said}; nothing was changed")
+    return warn(f"{said}; {left}", f"inv status --target={subject.target}   says how it goes on")
+
+
+@check("writes", "server", "tools")
+def writes(subject: Subject) -> Finding:
+    """Whether production takes writes."""
+    here = subject.identity
+    if here["read_only"] != "on":
+        return ok(f"{here['database']} takes writes")
+    since = freeze_history.since(journal.runs(target_folder(subject.session, subject.target)))
+    words = f"{here['database']} is FROZEN (read-only) {since or '(by no run in this store)'}"
+    return fail(words, f"inv status --target={subject.target}   or   inv unfreeze --target={subject.target}")
+
+
+@check("schedule", "store")
+def schedule(subject: Subject) -> Finding:
+    """Whether what the inventory wants to run by itself is installed here, is begun in time, and ended well."""
+    found = read_status(subject.session, subject.target)
+    if found.differs:
+        word = "--install" if found.wanted else "--remove"
+        return warn("; ".join(found.differs), f"inv schedule --target={subject.target}   or   inv schedule {word}")
+    if found.failed:
+        return warn("; ".join(found.failed), f"inv status --target={subject.target}")
+    if found.installed is None:
+        return ok("nothing runs by itself")
+    return ok(f"with {found.installed.by}: {', '.join(found.installed.tasks)}")
+
+
+@check("pgbackrest", "server", "tools")
+def pgbackrest(subject: Subject) -> Finding:
+    """Whether the stanza is well and of this server, and a backup can be restored aside: a backup that can't be is not
+    proved, and not the way back."""
+    entry = subject.entry
+    if entry.pgbackrest is None:
+        return ok("not used")
+    on = OnStanza(subject.session, subject.target)
+    found = on.must_be_well(str(subject.identity["system"]))
+    on.programs(str(int(subject.identity["number"]) // 10000))
+    live, size = live_server(subject.session, subject.target)
+    room = Aside(on).check(max([size, *(one.size for one in found.backups[-1:])]), live)
+    newest = f"the newest backup is {found.backups[-1].label}" if found.backups else "no backup yet"
+    return ok(f"stanza {found.name}: {newest}; {room}")
+
+
+@check("encryption", "store")
+def encryption(subject: Subject) -> Finding:
+    """Whether the identity at hand opens the newest dump, and new ones: who can't open a backup has none."""
+    encrypt = subject.entry.encrypt
+    if encrypt is None:
+        return ok("backups are not encrypted")
+    said = f"to {counted(len(encrypt.recipients), 'recipient')}"
+    if not encrypt.identity:
+        words = f"{said}; no identity is named, so nothing can be restored from here"
+        return warn(words, "encrypt: {identity: file:PATH}")
+    keys = subject.session.secrets.age_identity(encrypt.identity)
+    if not {str(key.to_public()) for key in keys} & set(encrypt.recipients):
+        hint = "encrypt: {identity: the secret key of a recipient}"
+        return warn(f"{said}; {encrypt.identity} is none of theirs", hint)
+    folder = target_folder(subject.session, subject.target)
+    known = manifest.backups(folder)
+    newest = backup_kinds.newest(backup_kinds.dumps(known))
+    if newest is None:
+        rest = "the backups are pgBackRest's own to encrypt" if backup_kinds.held(known) else "there is no backup yet"
+        return ok(f"{said}; {encrypt.identity} is one of theirs; {rest}")
+    dump = manifest.folder_of(folder, newest.backup) / age.DUMP
+    if not newest.sealed:
+        words = f"{said}; the newest dump {newest.backup} is not encrypted yet"
+        makes = "unpack" if subject.entry.engine == "pgbackrest" else "backup"
+        return warn(words, f"inv {makes} --target={subject.target}")
+    if not dump.is_file():
+        return ok(f"{said}; {encrypt.identity} is one of theirs; {newest.backup} is in the store only")
+    if not age.opens(dump, keys):
+        hint = "the identity of those recipients, or a new backup: inv backup"
+        return warn(f"{said}; {encrypt.identity} does not open the newest dump {newest.backup}", hint)
+    return ok(f"{said}; {encrypt.identity} opens {newest.backup}")

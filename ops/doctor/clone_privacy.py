@@ -1,0 +1,43 @@
+"""The check of what copies of production hold: whether people would be readable in them, and reached by them."""
+
+from __future__ import annotations
+
+from ops.core.errors import OpsError
+from ops.core.sql_names import written
+from ops.core.text import listed
+from ops.defang.patterns import suspects
+from ops.defang.request import catalog_of, read_request
+from ops.defang.worklist import make_worklist
+from ops.doctor.check import Finding, Subject, check, ok, warn
+from ops.inventory.locate import where
+
+
+@check("copies", "server", "tools", "reading")
+def copies(subject: Subject) -> Finding:
+    """Whether copies of it are defanged: else whoever reaches the test database reads people's data, and may write to
+    them."""
+    session, target = subject.session, subject.target
+    if subject.entry.test is None:
+        return ok("no test target, so none are made")
+    catalog = catalog_of(session, target)
+    if subject.entry.defang is None:
+        names = [written(one.name) for one in suspects(catalog)]
+        if not names:
+            return ok("nothing in it looks like personal data")
+        said = f"people stay readable in copies: {listed(names)}"
+        return warn(said, "defang: {}   in the inventory (docs/defang.md); the next clone says what else it should say")
+    try:
+        request = read_request(session, target)
+    except OpsError as error:
+        return warn(error.message, error.hint)
+    found = make_worklist(request.defang, catalog) if request else None
+    again = f"inv clone-prod-to-test --target={target}   says more, and drafts it"
+    if found and found.objections:
+        one = found.objections[0]
+        at = where(session.inventory, session.addresses.entry(target), "defang", one.key, one.name)
+        more = f" and {len(found.objections) - 1} more" if len(found.objections) > 1 else ""
+        return warn(f"{at}: {one.name}: {one.why}{more}", "correct it there")
+    if found and found.unclassified:
+        names = [written(one.name) for one in found.unclassified]
+        return warn(f"`defang` does not say what becomes of {listed(names)}", again)
+    return ok(f"defanged: {len(found.emptied)} tables emptied, {len(found.masked)} columns masked" if found else "")

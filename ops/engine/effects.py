@@ -1,0 +1,26 @@
+"""What a run does that later commands ask for, so that none of them has to know a procedure by its name."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Effect(StrEnum):
+    """A part of what a procedure declares; the header of a run's journal has it in these words."""
+
+    # It migrates production; what stands for production before is its last backup, or the one that it began with.
+    RELEASES = "releases"
+    # Before it changes production's data it backs them up, as the run's own safety backup.
+    SAVES = "saves"
+    # It gives production's name to another database, or its volume other content: a backup may stand before it.
+    REPLACES = "replaces"
+    # What was live before is kept as a database.
+    KEEPS = "keeps"
+    # Rows that were written since the backup are set aside, and can be brought back from the safety backup.
+    SETS_ROWS_ASIDE = "sets-rows-aside"
+    # It brings rows back from its backup.
+    SALVAGES = "salvages"
+    # It makes a dump of a backup of pgBackRest's.
+    UNPACKS = "unpacks"
+    # It changes no data: the run before it still is what a person asks for.
+    MINOR = "minor"

@@ -1,0 +1,268 @@
+"""The journal of a run: JSON lines, appended and fsynced; the run's state is derived from them.
+
+The header holds the inputs and the plan with its digest. A line that was cut off by a crash is not a line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from ops.core.errors import OpsError, Refused
+from ops.core.files import make_folder, private_file, sync_folder
+from ops.engine.old_journals import code_of_step, effects_of
+
+Event = dict[str, object]
+
+
+def now() -> str:
+    """This moment in UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def outcome_event(
+    procedure: str,
+    target: str,
+    outcome: str,
+    code: int,
+    reason: str,
+    hint: str = "",
+    *,
+    stands: str = "nothing was changed",
+    run: str | None = None,
+) -> Event:
+    """Make the last event of a command: how it ended, its exit code, and what to type next.
+
+    Args:
+        outcome: done, nothing-to-do, refused, failed or interrupted.
+        run: the run whose journal has the event; None where there is none.
+    """
+    event: Event = {"event": "outcome", "procedure": procedure, "target": target, "run": run, "outcome": outcome}
+    return event | {"exit": code, "reason": reason, "hint": hint, "stands": stands, "at": now()}
+
+
+def moment(text: str) -> datetime | None:
+    """Read what ``now`` wrote; None where it is no moment with a zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+@dataclass
+class State:
+    """Where a run stands.
+
+    ``status`` maps a step to ``begun|done|failed|refused|undoing|undone``; ``touched`` holds the steps that were begun
+    and not taken back (a step that a gate refused was never begun); ``times`` when each came to its status; ``ever``
+    when each was last done, also where it was taken back since; ``codes`` why a step was not done, the last time, and
+    what a fact's answer means (``ops.core.errors.Code``); ``failed`` are the steps whose own command said that it
+    failed, and was not just cut off: no proof makes them done.
+    """
+
+    header: Event
+    status: dict[str, str] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+    facts: dict[str, str] = field(default_factory=dict)
+    outcome: Event | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    times: dict[str, str] = field(default_factory=dict)
+    last: Event = field(default_factory=dict)
+    ever: dict[str, str] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return str(self.header["run"])
+
+    @property
+    def procedure(self) -> str:
+        """The procedure's name."""
+        return str(self.header["procedure"])
+
+    @property
+    def effects(self) -> frozenset[str]:
+        """What it does, in the words of ``Effect``."""
+        return effects_of(self.header)
+
+    @property
+    def target(self) -> str:
+        """The target's name."""
+        return str(self.header["target"])
+
+    @property
+    def backup(self) -> str:
+        """The backup that it takes or restores; empty where its inputs name none."""
+        inputs = self.header.get("inputs")
+        return str(inputs.get("backup") or "") if isinstance(inputs, dict) else ""
+
+    @property
+    def finished(self) -> bool:
+        """It ended well, or was taken back: nothing is left to resume."""
+        return self.outcome is not None and (self.outcome["outcome"] == "done" or self.undone)
+
+    @property
+    def undone(self) -> bool:
+        """It was taken back."""
+        return self.outcome is not None and bool(self.outcome.get("undone"))
+
+    def mark(self, name: str, status: str, *, answered: bool = False) -> None:
+        """Take note of a step's new status; ``answered``: its own command failed."""
+        if status == "skipped":
+            return
+        if answered:
+            self.failed.add(name)
+        elif status in ("begun", "done", "undone"):
+            self.failed.discard(name)
+        self.status.pop(name, None)
+        self.status[name] = status
+        if status in ("begun", "done"):
+            self.touched.add(name)
+        elif status == "undone":
+            self.touched.discard(name)
+
+    def names(self, *wanted: str) -> list[str]:
+        """The steps with one of these states, in the order in which they came to it."""
+        return [name for name, status in self.status.items() if status in wanted]
+
+
+class Journal:
+    """One run's journal, open for appending and locked against a second process.
+
+    Args:
+        folder: the run's folder.
+        send: what sends the run's files to where others see them; called after each event.
+    """
+
+    def __init__(self, folder: Path, send: Callable[[], None] = lambda: None) -> None:
+        self.folder, self._send = make_folder(folder), send
+        self.path = folder / "journal.jsonl"
+        new = not self.path.exists()
+        handle = private_file(self.path, os.O_RDWR | os.O_APPEND)
+        self._file: IO[str] = open(handle, "a+", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise Refused(
+                f"run {folder.name} is being worked on by another process on this machine", "inv status"
+            ) from None
+        if new:
+            sync_folder(folder)
+        elif not self._whole():
+            self._file.write("\n")
+
+    def _whole(self) -> bool:
+        content = self.path.read_bytes()
+        return not content or content.endswith(b"\n")
+
+    def append(self, event: Event) -> None:
+        """Write one event and wait until it is on the disk.
+
+        Raises:
+            Refused: the run was gone on with on another machine; said once, and not asked again.
+            OSError: the disk is full, or read-only; it names the file.
+        """
+        try:
+            self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            error.filename = error.filename or str(self.path)
+            raise
+        try:
+            self._send()
+        except Refused:
+            self._send = lambda: None
+            raise
+
+    def close(self) -> None:
+        """Let go of the lock. What could not be written ``append`` has said; a disk that is full stops nothing here."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+def read(folder: Path) -> State:
+    """Read a run's journal and derive its state.
+
+    Raises:
+        OpsError: there is no header, so nothing can be said about the run.
+    """
+    events = [event for line in _lines(folder / "journal.jsonl") if (event := _parse(line)) is not None]
+    if not events or not _is_header(events[0]):
+        raise OpsError(f"{folder / 'journal.jsonl'}: no header can be read, so this run changed nothing", "inv runs")
+    if events[0]["run"] != folder.name:
+        raise OpsError(f"{folder / 'journal.jsonl'}: the journal of another run: {events[0]['run']!r}", "inv runs")
+    state = State(events[0])
+    for event in events[1:]:
+        # A line that is no event of ours is passed over, as one that is no JSON.
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            _apply(state, event)
+    return state
+
+
+def _is_header(event: Event) -> bool:
+    """A run's first line; its inputs are checked where a plan is made of them."""
+    words = [event.get(name) for name in ("run", "procedure", "target")]
+    return event.get("event") == "run" and "inputs" in event and all(isinstance(word, str) and word for word in words)
+
+
+def _apply(state: State, event: Event) -> None:
+    if event.get("event") == "step":
+        name, status = str(event["step"]), str(event["status"])
+        state.mark(name, status, answered=event.get("command") == "failed")
+        if status != "skipped":
+            state.times[name] = str(event.get("at", ""))
+        if status == "done":
+            state.ever[name] = state.times[name]
+            state.codes.pop(name, None)
+        elif status in ("failed", "refused"):
+            state.codes[name] = code_of_step(event)
+        if "seconds" in event:
+            took = float(str(event["seconds"]))
+            if 0 <= took < 1e9:
+                state.seconds[name] = took
+    elif event.get("event") == "fact":
+        state.facts[str(event["name"])] = str(event["value"])
+        state.codes[str(event["name"])] = str(event.get("code", ""))
+    elif event.get("event") == "outcome":
+        state.outcome = {"reason": "", "hint": "", **event, "outcome": str(event["outcome"])}
+    elif event.get("event") in ("resumed", "undoing"):
+        state.outcome = None
+    state.last = event
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return []
+
+
+def _parse(line: str) -> Event | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def runs(folder: Path) -> list[State]:
+    """All runs of a target's folder, oldest first; one whose header can't be read is left out."""
+    states = []
+    for run in sorted((folder / "runs").glob("*/journal.jsonl")):
+        try:
+            states.append(read(run.parent))
+        except OpsError:
+            continue
+    return states

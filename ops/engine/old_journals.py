@@ -1,0 +1,41 @@
+"""Journals of versions that wrote no codes or effects: their sentences and names are translated here, and nowhere else.
+
+A sentence or name here is what such a version wrote. It never changes, whatever today's are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ops.core.errors import Code
+from ops.engine.effects import Effect
+
+_BAD_BACKUP = ("is damaged", "not what was dumped", "does not open")
+
+EFFECTS = {
+    "release": {Effect.RELEASES},
+    "promote": {Effect.RELEASES},
+    "rollback": {Effect.REPLACES, Effect.SAVES, Effect.KEEPS, Effect.SETS_ROWS_ASIDE},
+    "rollback-to-replaced": {Effect.REPLACES, Effect.SAVES, Effect.KEEPS},
+    "auto-rollback": {Effect.REPLACES, Effect.SAVES, Effect.KEEPS},
+    "railway-restore": {Effect.REPLACES, Effect.SAVES},
+    "salvage": {Effect.SAVES, Effect.SALVAGES},
+    "unpack": {Effect.UNPACKS},
+    "freeze": {Effect.MINOR},
+    "unfreeze": {Effect.MINOR},
+    "backup": {Effect.MINOR},
+}
+
+
+def effects_of(header: Mapping[str, object]) -> frozenset[str]:
+    """Return what a run does, as its header says; an old version's by the procedure's name."""
+    given = header.get("effects")
+    return frozenset(map(str, given if isinstance(given, list) else EFFECTS.get(str(header["procedure"]), ())))
+
+
+def code_of_step(event: Mapping[str, object]) -> str:
+    """Return the code of a step that failed or was refused; of an old version's event by its sentence."""
+    if "code" in event:
+        return str(event["code"])
+    said = str(event.get("detail", ""))
+    return Code.BAD_BACKUP if any(words in said for words in _BAD_BACKUP) else Code.NONE

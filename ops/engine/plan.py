@@ -1,0 +1,139 @@
+"""A procedure bound to a target: which commands would run, exactly, and their digest. No I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from ops.engine.command import Command, facts, show
+from ops.engine.inputs import RunInputs
+from ops.engine.step import Check, Procedure, Step, commands
+
+
+@dataclass(frozen=True)
+class PlannedCheck:
+    """A check with its commands."""
+
+    check: Check
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step with the commands that these inputs make of it."""
+
+    step: Step
+    inputs: RunInputs
+    commands: tuple[Command, ...]
+    gates: tuple[PlannedCheck, ...]
+    proof: PlannedCheck | None
+    undo: tuple[Command, ...]
+    untouched: PlannedCheck | None
+    repeatable: tuple[PlannedCheck, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The journal's key."""
+        return self.step.name
+
+    def data(self) -> dict[str, object]:
+        """The step as it is shown, for the journal and ``--plan``; holds no secret."""
+        return {
+            "step": self.name,
+            "title": self.step.title,
+            "gates": [_check(gate) for gate in self.gates],
+            "commands": [show(command) for command in self.commands],
+            "proof": _check(self.proof) if self.proof else None,
+            "undo": [show(command) for command in self.undo] or self.step.final or self.step.stays or None,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do. Two plans with the same digest run the same commands in the same order."""
+
+    procedure: Procedure
+    inputs: RunInputs
+    steps: tuple[PlannedStep, ...]
+
+    def data(self) -> list[dict[str, object]]:
+        """All steps as data."""
+        return [step.data() for step in self.steps]
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the steps as they are shown."""
+        return hashlib.sha256(json.dumps(self.data(), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def confirms(self) -> bool:
+        """Whether the operator types the target's name."""
+        return any(planned.step.confirm for planned in self.steps)
+
+    @property
+    def word(self) -> str:
+        """What the operator types."""
+        return self.procedure.word(self.inputs)
+
+
+def make_plan(procedure: Procedure, inputs: RunInputs) -> Plan:
+    """Bind a procedure to inputs and check it.
+
+    Raises:
+        ValueError: a definition is wrong (see ``faults``); a mistake in our code, not in the operator's input.
+    """
+    plan = Plan(procedure, inputs, tuple(_bind(step, given) for step, given in procedure.steps(inputs)))
+    if wrong := faults(plan):
+        raise ValueError(f"{procedure.name}: " + "; ".join(wrong))
+    return plan
+
+
+def faults(plan: Plan) -> list[str]:
+    """What is wrong with the definitions, in a sentence each: names, proofs, ways back, prose, facts."""
+    wrong = []
+    seen: set[str] = set()
+    known: set[str] = set()
+    for planned in plan.steps:
+        step, name = planned.step, planned.name
+        if name in seen:
+            wrong.append(f"{name} stands twice")
+        seen.add(name)
+        if not step.why or not step.title:
+            wrong.append(f"{name} has no prose")
+        if not step.reads and planned.proof is None:
+            wrong.append(f"{name} has no proof")
+        ways = [way for way in (step.undo, step.final, step.stays, step.reads) if way]
+        if len(ways) != 1:
+            wrong.append(f"{name} needs one of undo, final, stays and reads; it has {len(ways)}")
+        used = [*planned.commands, *(command for gate in planned.gates for command in gate.commands)]
+        missing = {fact for command in used for fact in facts(command)} - known
+        wrong.extend(f"{name} uses {fact} before any step has found it" for fact in sorted(missing))
+        if step.fact:
+            known.add(step.fact)
+    return wrong
+
+
+def _bind(step: Step, inputs: RunInputs) -> PlannedStep:
+    return PlannedStep(
+        step,
+        inputs,
+        commands(step.act, inputs),
+        tuple(_planned(gate, inputs) for gate in step.gates),
+        _planned(step.proof, inputs) if step.proof else None,
+        commands(step.undo, inputs),
+        _planned(step.untouched, inputs) if step.untouched else None,
+        tuple(_planned(one, inputs) for one in step.repeatable),
+    )
+
+
+def _planned(one: Check, inputs: RunInputs) -> PlannedCheck:
+    return PlannedCheck(one, commands(one.act, inputs))
+
+
+def _check(planned: PlannedCheck) -> dict[str, object]:
+    return {
+        "name": planned.check.name,
+        "title": planned.check.title,
+        "commands": [show(command) for command in planned.commands],
+    }

@@ -1,0 +1,52 @@
+"""The tools by name: what our own Python does within a step.
+
+A tool takes a ``Session`` and text options, says what it found in a line, and raises an ``OpsError`` where something
+does not hold. It asks nobody and starts no other step. Each is also a task, ``inv tool.NAME``, with the same options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Measured(Protocol):
+    """What was measured while a step's commands ran."""
+
+    def data(self) -> dict[str, Any]:
+        """Return the fields of the journal's event ``measures``."""
+        ...
+
+    def lines(self) -> list[str]:
+        """Return the measures as sentences."""
+        ...
+
+    def half_done(self) -> str:
+        """Return what to add to the message of the command that failed."""
+        ...
+
+
+class Watching(Protocol):
+    """Something that measures while a step's commands run. Nothing of it may raise."""
+
+    def start(self) -> None:
+        """Begin; the commands start when this returns."""
+
+    def line(self, text: str) -> None:
+        """Take a line that a command printed."""
+
+    def stop(self, error: str = "") -> Measured:
+        """End, and say what was measured; ``error`` says why the commands failed."""
+        ...
+
+
+# What can be measured, by name.
+WATCHES: dict[str, Callable[..., Watching]] = {}
+
+TOOLS: dict[str, Callable[..., str]] = {}
+
+
+def tool(function: Callable[..., str]) -> Callable[..., str]:
+    """Make a function a tool under its name with dashes."""
+    TOOLS[function.__name__.replace("_", "-")] = function
+    return function

@@ -1,0 +1,130 @@
+"""A plan for a person: a procedure's page in Markdown, and the text of ``--plan``. Knows steps, never a procedure."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from ops.engine.command import Command, joined, quote, reveal, show
+from ops.engine.inputs import RunInputs
+from ops.engine.plan import Plan, PlannedCheck, PlannedStep
+from ops.engine.step import prose
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+def page(plan: Plan, variables: list[str]) -> str:
+    """The page of a procedure.
+
+    Args:
+        plan: made from a page's inputs, whose unknown parts are placeholders.
+        variables: lines of shell that set what the blocks name.
+    """
+    c = plan.inputs
+    gates = {gate.check.name: _check(gate) for planned in plan.steps for gate in planned.gates}
+    text = template("page.md.j2").render(
+        page={
+            "title": plan.procedure.title,
+            "purpose": plan.procedure.purpose,
+            "failure": plan.procedure.failure,
+            "task": plan.procedure.task,
+            "exclusive": plan.procedure.exclusive,
+            "confirm": plan.confirms,
+            "gates": list(gates.values()),
+            "targets": [name for name in (c.target, c.test, c.on_aside if c.pgbackrest else "") if name],
+            "target": c.target,
+            "variables": variables,
+            "run_folder": quote(c.run_folder),
+            "steps": [_step(planned) for planned in plan.steps],
+            "next": _next(plan),
+        }
+    )
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def template(name: str) -> jinja2.Template:
+    """Return a template of ``ops/templates``."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(name)
+
+
+def _too_old(c: RunInputs) -> str:
+    """What is missing here to restore what is dumped there."""
+    server = c.server.split(".")[0]
+    if not (c.tools.isdigit() and server.isdigit()) or int(c.tools) >= int(server):
+        return ""
+    return f"; pg_restore here is {c.tools}, and only one of {server} or newer restores what is dumped"
+
+
+def _next(plan: Plan) -> dict[str, str]:
+    """What one may want to type when it is done, and why; what needs a run of the tool is not for a page."""
+    command, _, why = plan.procedure.afterwards(plan.inputs).partition("   ")
+    if not command or command.startswith(("inv undo", "inv status")):
+        return {}
+    return {"command": " ".join(map(quote, command.split())), "why": f" {why.strip()}" if why else ""}
+
+
+def _step(planned: PlannedStep) -> dict[str, Any]:
+    step = planned.step
+    return {
+        "title": step.title,
+        "why": reveal(step.why),
+        "only": step.only,
+        "final": step.final,
+        "stays": step.stays,
+        "gates": [_check(gate) for gate in planned.gates],
+        "commands": _shown(planned.commands),
+        "proof": _check(planned.proof) if planned.proof else None,
+        "undo": _shown(planned.undo),
+        "undo_words": prose(step.undo) if step.undo else "",
+    }
+
+
+def _check(planned: PlannedCheck) -> dict[str, Any]:
+    return {"title": planned.check.title, "why": planned.check.why, "commands": _shown(planned.commands)}
+
+
+def _shown(commands: tuple[Command, ...]) -> list[str]:
+    return [show(command) for command in commands]
+
+
+def plan_text(plan: Plan) -> str:
+    """What ``--plan`` prints: names, sizes and the exact commands; secrets as variables."""
+    c = plan.inputs
+    lines = [f"{c.target}: {plan.procedure.title}", f"  production: {c.database} on PostgreSQL {c.server}"]
+    if c.test:
+        lines.append(f"  test:       {c.test} ({c.test_server.database})")
+    if c.chosen:
+        lines.append(f"  from:       {c.chosen}")
+    if c.release.pending:
+        lines.append(f"  pending:    {', '.join(c.release.pending)}")
+    lines.append(f"  freeze:     {'yes' if c.read_only else 'no'}")
+    if c.dump.exclude:
+        lines.append(f"  without:    the rows of {', '.join(c.dump.exclude)}   (dump: exclude)")
+    if c.dump.rate:
+        lines.append(f"  slowed to:  {c.dump.rate:,} bytes a second")
+    if c.dump.over:
+        lines.append(f"  pg_dump:    beside the database, over   {joined(c.dump.over)}{_too_old(c)}")
+    lines += [f"  {note}" for note in (c.salvage.notes if c.salvage else ())]
+    for number, planned in enumerate(plan.steps, 1):
+        lines.append(f"\n{number:>2}. {planned.step.title}")
+        for gate in planned.gates:
+            lines.append(f"    if    {gate.check.title}")
+        lines += [f"    run   {command}" for command in _shown(planned.commands)]
+        if planned.proof:
+            lines.append(f"    done  {planned.proof.check.title}")
+        undo = _shown(planned.undo)
+        lines += [f"    undo  {command}" for command in undo]
+        if planned.step.final:
+            lines.append(f"    final {planned.step.final}")
+    lines.append(f"\ndigest {plan.digest[:16]}; nothing was changed.")
+    return "\n".join(lines)

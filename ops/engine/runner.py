@@ -1,0 +1,395 @@
+"""Run, resume and undo: a plan's steps one after the other, each written to the journal before and after.
+
+A step is done when its proof says so. What was done is skipped on resume; what was interrupted is done if its proof
+holds; what failed is not. It is redone only if that is safe, and is refused otherwise.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from ops.core.errors import (
+    DONE,
+    Code,
+    DataDiffers,
+    FailsAgain,
+    Interrupted,
+    NoWayOn,
+    OpsError,
+    Refused,
+    StepFailed,
+    Unreachable,
+)
+from ops.engine.answer import code_of
+from ops.engine.command import Command, CommandRunner
+from ops.engine.executor import Executor, asked, both, corrected, holds, past_final, way_on
+from ops.engine.failures import disk_error, fault_error
+from ops.engine.journal import Event, Journal, State, now, outcome_event
+from ops.engine.outcome_text import Explanation, explain, reports
+from ops.engine.plan import Plan, PlannedCheck, PlannedStep
+from ops.engine.summary import lower, stands
+from ops.engine.watch import Line, watched
+
+Show = Callable[[Event], None]
+Ask = Callable[[str, str], None]
+Held = Callable[[], None]
+
+PAUSES = (0.5, 1, 2, 4, 8, 15, 30)
+
+
+class Runner:
+    """Works through one plan.
+
+    Args:
+        session: where commands run.
+        plan: what to do.
+        journal: where every event is written before anything follows from it.
+        state: what the journal says already.
+        show: told every event, for the person or the ``--json`` stream.
+        ask: asks the operator to type the target's name; raises ``Refused``.
+        held: raises where the run lock is gone.
+    """
+
+    def __init__(
+        self, session: CommandRunner, plan: Plan, journal: Journal, state: State, show: Show, ask: Ask, held: Held
+    ) -> None:
+        self.session, self.plan, self.journal, self.state = session, plan, journal, state
+        self.show, self.ask, self.held = show, ask, held
+        self._executor = Executor(session, plan.inputs, journal.folder, state.facts, show)
+        self._confirmed, self._current = False, ""
+
+    def emit(self, event: Event) -> None:
+        """Write an event, then show it."""
+        stamped = {**event, "at": now()}
+        self.journal.append(stamped)
+        self.show(stamped)
+
+    def go(self) -> Event:
+        """Run or resume to the end.
+
+        Returns:
+            the outcome event.
+
+        Raises:
+            OpsError: after the outcome has been written.
+        """
+        return self._guard(self._all)
+
+    def undo(self) -> Event:
+        """Walk back what was done, last step first."""
+        return self._guard(self._back)
+
+    def _guard(self, work: Callable[[], bool]) -> Event:
+        try:
+            undone = work()
+            hint = "" if undone else self.plan.procedure.afterwards(self.plan.inputs)
+            return self._outcome("done", DONE, "", hint, undone=undone)
+        except KeyboardInterrupt as stop:
+            place = "before" if self._current and self._current not in self.state.touched else "in"
+            where = f"interrupted {place} {self._current or 'the beginning'}"
+            error: OpsError = Interrupted(f"{self.plan.inputs.target}: {where}{''.join(stop.args)}")
+        except OpsError as caught:
+            error = caught
+        except OSError as caught:
+            error = disk_error(caught, self.plan.inputs.target, way_on(self.plan.inputs.run))
+        except Exception as fault:
+            where = f"{self.plan.inputs.target}: {self._current or 'before the first step'}"
+            error = fault_error(fault, where, self.journal.folder / "fault.txt", self.session.redact)
+        go_on = corrected if isinstance(error, FailsAgain) else lambda c: way_on(c.run)
+        hint = self._explain(error) or error.hint or go_on(self.plan.inputs)
+        if "inv " not in hint and not isinstance(error, (DataDiffers, FailsAgain)):
+            hint = f"{hint}, then   {way_on(self.plan.inputs.run)}"
+        try:
+            self._outcome(error.outcome, error.exit_code, error.message, hint, error)
+            error.shown = True
+        except KeyboardInterrupt:
+            error.hint = hint
+        raise error
+
+    def _explain(self, error: OpsError) -> str:
+        """Look at what stands, and return what to type; empty where the error itself knows, or it can't be said."""
+        stopped, lasting = isinstance(error, Interrupted), isinstance(error, FailsAgain)
+        try:
+            self._explained = explain(self.session, self.plan, self.state, stopped=stopped, again=not lasting)
+        except KeyboardInterrupt:
+            return ""
+        if isinstance(error, NoWayOn) and error.hint:
+            self._explained = Explanation(self._explained.stands)
+            return error.hint
+        return self._explained.hint
+
+    def _outcome(
+        self, outcome: str, code: int, reason: str, hint: str, error: OpsError | None = None, undone: bool = False
+    ) -> Event:
+        c = self.plan.inputs
+        stands, name = self.stands(undone), self.plan.procedure.name
+        event = outcome_event(name, c.target, outcome, code, reason, hint, stands=stands, run=c.run)
+        event |= {"undone": True} if undone else {}
+        event |= {"fails_again": True} if isinstance(error, FailsAgain) else {}
+        event |= reports(self.session, self.plan, self.journal.folder)
+        if verdict := getattr(error, "verdict", None):
+            event["verdict"] = verdict
+        try:
+            self.emit(event)
+        except OSError as full:
+            said, then = f"{reason} (and the journal can't be written: {full.strerror})", way_on(c.run)
+            self.show(event | {"reason": said, "hint": disk_error(full, "", hint if error else then).hint or hint})
+        return event
+
+    def _all(self) -> bool:
+        self._still_holds()
+        for number, planned in enumerate(self.plan.steps, 1):
+            self._step(planned, number)
+        return False
+
+    def _still_holds(self) -> None:
+        """What users were promised while the run is on (a freeze) must hold when the run goes on."""
+        done = [planned for planned in self.plan.steps if self.state.status.get(planned.name) == "done"]
+        # A step that was to end it and was interrupted may have: it is asked for its own proof.
+        ended = {planned.step.ends for planned in self.plan.steps if planned.name in self.state.touched}
+        for planned in done:
+            promise = planned.step.meanwhile
+            if promise and promise not in ended and planned.proof and (wrong := self._answer(planned.proof)):
+                raise NoWayOn(
+                    f"{planned.inputs.target}: not so any more: {promise} ({wrong.message}); what was written since is "
+                    "in no backup of this run, so going on is not safe",
+                    f"inv undo --run={self.plan.inputs.run}   and then the whole procedure again"
+                    if self._undoable()
+                    else f"inv backup --target={planned.inputs.target}   and then look at production with care",
+                )
+
+    def _step(self, planned: PlannedStep, number: int) -> None:
+        before = self.state.status.get(planned.name)
+        if before == "done":
+            self._tell(planned, "skipped", number, detail="done before")
+            return
+        self.held()
+        self._current = planned.name
+        if planned.name in self.state.touched and not self._redo(planned, number):
+            return
+        self._tell_begun(planned, number)
+        started = time.monotonic()
+        try:
+            self._do(planned)
+        except OpsError as error:
+            status = "refused" if error.outcome == "refused" else "failed"
+            self._tell(planned, status, number, started=started, error=error)
+            if not error.hint and planned.step.on_failure and not isinstance(error, Unreachable):
+                error.hint = planned.step.on_failure(planned.inputs)
+            raise
+        self._tell(planned, "done", number, self._said, started)
+        self._current = ""
+
+    _said, _ended = "", False
+
+    def _answered(self, error: OpsError) -> bool:
+        """Whether a step's command failed by itself: it was neither cut off, nor is it the proof that is missing."""
+        return not self._ended and not isinstance(error, Unreachable)
+
+    def _tell_begun(self, planned: PlannedStep, number: int) -> None:
+        """Gates and the operator's word come before anything is begun."""
+        try:
+            self.session.forget()
+            for gate in planned.gates:
+                if not (gate.check.once and planned.name in self.state.touched):
+                    self._gate(planned, gate)
+            self.session.forget()
+            if planned.step.confirm and (not self._confirmed or planned.step.doubted(self.state.codes)):
+                self.ask(self.plan.word, planned.step.title)
+                self._confirmed = True
+            # Gates and a person's answer take their time; meanwhile a restart may have let another run begin.
+            self.held()
+        except OpsError as error:
+            self._tell(planned, "refused", number, error=error)
+            raise
+        self._tell(planned, "begun", number)
+
+    def _redo(self, planned: PlannedStep, number: int) -> bool:
+        """Whether an interrupted step has to be done (again); what failed has to, whatever its proof says."""
+        failed = planned.name in self.state.failed
+        # What may be done twice needs no answer: its proof may ask a server that the step itself starts.
+        ask = self._holds if planned.step.again else self._answer
+        if planned.proof and not planned.step.fact and not failed and ask(planned.proof) is None:
+            self._tell(planned, "done", number, "it was done before the interruption: its proof holds")
+            return False
+        what = "failed" if failed else "was interrupted"
+        then = f"inv undo --run={self.plan.inputs.run}"
+        if not planned.step.again:
+            then = past_final(planned, self.state) if planned.step.final else then
+            raise NoWayOn(f"{planned.inputs.target}: {planned.name} {what}, and doing it twice is not safe", then)
+        if wrong := self._unrepeatable(planned):
+            twice = f"{what}, and doing it again could do a part of it twice: {wrong.message}"
+            anew = f"{then}   and then the whole procedure again"
+            hint = planned.step.on_failure(planned.inputs) if planned.step.on_failure else anew
+            raise NoWayOn(f"{planned.inputs.target}: {planned.name} {twice}", hint)
+        return True
+
+    def _unrepeatable(self, planned: PlannedStep) -> OpsError | None:
+        """Why a step's commands may not run once more; None where they may.
+
+        Raises:
+            Unreachable: the server could not be asked.
+        """
+        wrong = None
+        for one in planned.repeatable:
+            self.session.forget()
+            if (wrong := self._answer(one)) is None:
+                return None
+        return wrong
+
+    def _do(self, planned: PlannedStep) -> None:
+        self._said, self._ended = "", False
+        with watched(self.session, planned, self.emit) as watch:
+            self._commands(planned, watch.line)
+        self._ended = True
+        self._said = watch.said or self._said
+        if planned.step.fact:
+            fact, code = planned.step.fact, code_of(self._said)
+            self.state.facts[fact], self.state.codes[fact] = self._said, code
+            self.emit({"event": "fact", "name": fact, "value": self._said, "code": code})
+        self.session.forget()
+        if planned.proof and (wrong := self._holds(planned.proof)):
+            if isinstance(wrong, Unreachable):
+                raise Unreachable(f"{wrong.message}, so it could not be proved that {planned.name} is done", wrong.hint)
+            raise StepFailed(
+                f"{planned.inputs.target}: {planned.name} ended, but its proof does not hold "
+                f"({planned.proof.check.title.lower()}): {wrong.message}",
+                code=wrong.code,
+            )
+
+    def _commands(self, planned: PlannedStep, line: Line) -> None:
+        """A step's commands, all of them again where a lock was not to be had."""
+        pauses = [PAUSES[min(n, len(PAUSES) - 1)] for n in range(planned.step.retries(planned.inputs))]
+        for pause in (*pauses, None):
+            try:
+                for command in planned.commands:
+                    self.session.forget()
+                    self._said = both(self._said, self.execute(command, planned.name, line))
+                break
+            except StepFailed as error:
+                if pause is None or not planned.step.again or error.code != Code.LOCK:
+                    raise
+                if wrong := self._unrepeatable(planned):
+                    raise StepFailed(f"{error.message}; not tried again: {wrong.message}", error.hint) from None
+                self.show({"event": "note", "step": planned.name, "text": f"{error.message}; again in {pause:g} s"})
+                time.sleep(pause)
+
+    def _gate(self, planned: PlannedStep, gate: PlannedCheck) -> None:
+        if error := self._holds(gate):
+            if error.outcome == "refused":
+                raise error
+            if isinstance(error, Unreachable):
+                raise Unreachable(f"{error.message}, so it could not be checked: {lower(gate.check.title)}", error.hint)
+            hint, target = gate.check.hint, planned.inputs.target
+            raise Refused(
+                f"{target}: {planned.step.title}: refused: {error.message.removeprefix(f'{target}: ')}",
+                error.hint or hint,
+                code=error.code,
+            )
+
+    def _holds(self, planned: PlannedCheck) -> OpsError | None:
+        """None where a check holds, else why not."""
+        return holds(planned, self.execute)
+
+    def _answer(self, planned: PlannedCheck) -> OpsError | None:
+        """The same where not to know is no answer.
+
+        Raises:
+            Unreachable: it could not be asked.
+        """
+        if isinstance(error := self._holds(planned), Unreachable):
+            error.hint = error.hint or way_on(self.plan.inputs.run)
+            raise error
+        return error
+
+    def execute(self, command: Command, key: str, line: Line = lambda _: None) -> str:
+        """Run one command, as ``Executor.execute`` does; ``line`` is told each line."""
+        return self._executor.execute(command, key, line)
+
+    def _tell(
+        self,
+        planned: PlannedStep,
+        status: str,
+        number: int,
+        detail: str = "",
+        started: float | None = None,
+        error: OpsError | None = None,
+    ) -> None:
+        answered = error is not None and started is not None and self._answered(error)
+        self.state.mark(planned.name, status, answered=answered)
+        event: Event = {"event": "step", "step": planned.name, "status": status, "title": planned.step.title}
+        event |= {"number": number, "of": len(self.plan.steps)}
+        if detail or error:
+            event["detail"] = error.message if error else detail
+        if error:
+            event["code"] = error.code
+        if answered:
+            event["command"] = "failed"
+        if started is not None:
+            event["seconds"] = round(time.monotonic() - started, 3)
+        self.emit(event)
+
+    def may_undo(self) -> None:
+        """Refuse an undo that can't be, before anything is written.
+
+        Raises:
+            Refused: a final step is done, or nothing was done that could be taken back.
+        """
+        left = self._left()
+        self._refuse_final(left)
+        if left and not any(planned.undo for planned in left):
+            why = left[-1].step.stays or "what was done has changed nothing"
+            raise Refused(f"{self.plan.inputs.target}: nothing to take back: {why}", "inv runs")
+
+    def _left(self) -> list[PlannedStep]:
+        steps = {planned.name: planned for planned in self.plan.steps}
+        return [steps[name] for name in self.state.status if name in self.state.touched and name in steps]
+
+    def _back(self) -> bool:
+        self.may_undo()
+        left = [planned for planned in reversed(self._left()) if planned.undo]
+        for planned in left:
+            self.held()
+            if not self._confirmed and self.plan.confirms:
+                self.ask(self.plan.word, "Undo: " + "; ".join(one.step.title for one in left))
+                self._confirmed = True
+            self._current = planned.name
+            self._tell(planned, "undoing", self.plan.steps.index(planned) + 1)
+            said = ""
+            for command in planned.undo:
+                said = f"{said}\n{self.execute(command, f'undo-{planned.name}')}".strip()
+            if planned.proof and self._holds(planned.proof) is None:
+                raise StepFailed(f"{planned.inputs.target}: {planned.name} was taken back, but still stands")
+            self._tell(planned, "undone", self.plan.steps.index(planned) + 1, said)
+        self._current = ""
+        return True
+
+    def _undoable(self) -> bool:
+        try:
+            self._refuse_final(self._left())
+        except NoWayOn:
+            return False
+        return True
+
+    def _refuse_final(self, left: Iterable[PlannedStep]) -> None:
+        for planned in left:
+            if not planned.step.final:
+                continue
+            asks = planned.untouched if self.state.status[planned.name] != "done" else None
+            if (wrong := asks and self._answer(asks)) is None and asks:
+                continue
+            why = f"{wrong.message}. {planned.step.final}" if wrong else planned.step.final
+            said = f"{planned.inputs.target}: {planned.name} can't be undone: {why}"
+            raise NoWayOn(said, past_final(planned, self.state))
+
+    _explained = Explanation()
+
+    def stands(self, undone: bool = False) -> str:
+        """What this run has changed so far, and what production is now."""
+        self.session.forget()
+        try:
+            said: str = stands(self.plan, self.state, asked(self.session, self.plan.inputs), undone)
+        except KeyboardInterrupt:
+            said = "interrupted again, so it was not looked at what stands"
+        return "\n".join(self._explained.lines(said))

@@ -1,0 +1,242 @@
+"""PostgreSQL: client tools of the right version, connections as services, and what the tools print."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.core.errors import Code, UsageError
+from ops.core.files import write_whole
+from ops.infra.postgres.embedded_server import wheel_bin
+from ops.infra.postgres.failure_text import refusal
+from ops.infra.postgres.session_settings import RESTORES, RESTORING, Pins
+
+PROGRAMS = ("psql", "pg_dump", "pg_restore")
+_PATTERNS = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/usr/local/opt/postgresql@*/bin",
+    "/Applications/Postgres.app/Contents/Versions/*/bin",
+)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """A folder with psql, pg_dump and pg_restore of one major version."""
+
+    major: int
+    folder: Path
+
+    def compression(self) -> str:
+        """The ``--compress`` of a fast dump: zstd where this build has it, else the fastest gzip; never the default."""
+        return "1" if self.major < 16 or self.refuses("zstd:1") else "zstd:1"
+
+    def refuses(self, compress: str) -> str:
+        """Why this pg_dump does not take a ``--compress``, in its own words; empty where it does.
+
+        It is asked for a dump of what is nowhere: what it says of the compression comes before it looks for that.
+        """
+        tried = subprocess.run(
+            [str(self.folder / "pg_dump"), "--format=custom", f"--compress={compress}", "--dbname=host=/nowhere"],
+            capture_output=True,
+            text=True,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+        )
+        return said_error(tried.stderr) if "compress" in tried.stderr else ""
+
+
+# What to write where a compression is refused.
+NO_COMPRESS = "dump: {compress: 6}   or leave `compress` out: the fastest that pg_dump has is taken"
+
+
+def installed(path: str) -> list[Tools]:
+    """All complete sets of client tools on this machine, oldest first.
+
+    Debian's programs in ``/usr/bin`` choose a version by themselves: what they choose from is asked instead.
+    """
+    folders = [folder for pattern in _PATTERNS for folder in Path("/").glob(pattern.lstrip("/"))]
+    folders += [Path(part) for part in path.split(os.pathsep) if part]
+    embedded = wheel_bin()
+    folders += [embedded] if embedded else []
+    found: dict[int, Tools] = {}
+    for folder in folders:
+        if not all(shutil.which(program, path=str(folder)) for program in PROGRAMS):
+            continue
+        dump = (folder / "pg_dump").resolve()
+        if dump.name != "pg_wrapper" and (major := _major(dump, dump.stat().st_mtime_ns)):
+            found.setdefault(major, Tools(major, folder))
+    return [found[major] for major in sorted(found)]
+
+
+@functools.lru_cache
+def _major(dump: Path, changed: int) -> int:
+    """The major version of a pg_dump that was changed at that time."""
+    said = subprocess.run([str(dump), "--version"], capture_output=True, text=True)
+    match = re.search(r"\) (\d+)", said.stdout)
+    return int(match[1]) if match else 0
+
+
+# pg_restore of this version, and of each later one, begins with a setting that no older server knows.
+NEW_SETTING = 17
+
+
+def choose(
+    found: Iterable[Tools], source: int, destination: int, names: str, instead: str = "", program: str = "pg_dump"
+) -> Tools:
+    """The tools that read the source's server and write to the destination's.
+
+    pg_dump reads no server newer than itself, and what pg_restore 17 writes for a server no older one understands, so
+    the oldest tools that are at least as new as the source are taken; from 17 on they may not be newer than the
+    destination (docs/versions.md).
+
+    Args:
+        found: what is installed.
+        source: major version of the server that is dumped.
+        destination: major version of the server that is restored to.
+        names: the targets, for the error.
+        instead: what else to do where nothing is new enough.
+        program: what is wanted of them, for the error: where pg_dump runs elsewhere, pg_restore, which reads no
+            archive of a newer one.
+    """
+    have = sorted(found, key=lambda tools: tools.major)
+    fit = [tools for tools in have if tools.major >= source]
+    if not fit:
+        listed = ", ".join(str(tools.major) for tools in have) or "none"
+        raise UsageError(
+            f"{names}: the server is PostgreSQL {source}, and {program} must be at least that; installed here: "
+            f"{listed}",
+            f"apt-get install postgresql-client-{source}   (or brew install postgresql@{source})"
+            + (f"   or   {instead}" if instead else ""),
+        )
+    if fit[0].major > destination and fit[0].major >= NEW_SETTING:
+        raise UsageError(
+            f"{names}: the dump needs tools of {fit[0].major}, whose restore does not fit a server of {destination}",
+            f"apt-get install postgresql-client-{source}"
+            if destination >= source
+            else f"a test server of PostgreSQL {source} or newer",
+        )
+    return fit[0]
+
+
+def parts_of(url: str) -> dict[str, str]:
+    """A connection URL, or keyword string, as libpq's keywords; a secret.
+
+    Raises:
+        ValueError: it is neither; the message holds nothing of it.
+    """
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        return {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    except psycopg.Error:
+        raise ValueError("not a connection URL") from None
+
+
+def secrets_of(urls: Iterable[str]) -> list[str]:
+    """What must not be told of connection URLs, the longest first."""
+    found = set(urls)
+    for url in urls:
+        found |= {value for key, value in parts_of(url).items() if key in ("password", "sslpassword")}
+        found |= {match[1] for match in re.finditer(r"://[^:@/]*:([^@]+)@", url)}
+    return sorted((secret for secret in found if len(secret) > 3), key=len, reverse=True)
+
+
+def service_file(connections: Mapping[str, str], pins: Mapping[str, Pins] | None = None) -> str:
+    """A libpq service file with one service a target.
+
+    Args:
+        connections: target to URL or keyword string; secrets, so the result is one too: keep it 0600.
+        pins: what the sessions of a target begin with.
+    """
+    sections = []
+    for name, url in connections.items():
+        parts = parts_of(url)
+        if pins is not None and (options := pins[name].options(parts.get("options", ""))):
+            parts["options"] = options
+        sections.append(_section(name, parts))
+        if pins is not None:
+            more = {"options": f"{options} {RESTORING}"} if pins[name].kept else {}
+            sections.append(_section(name + RESTORES, parts | more))
+    return "\n\n".join(sections) + "\n"
+
+
+def _section(name: str, parts: Mapping[str, str]) -> str:
+    return "\n".join([f"[{name}]", *(f"{key}={value}" for key, value in parts.items())])
+
+
+# libpq reads no longer line of a service file (1,023 bytes); some hosts' passwords are tokens.
+LONGEST = 500
+
+
+def write_services(folder: Path, connections: Mapping[str, str], pins: Mapping[str, Pins]) -> None:
+    """Write the service file into a private folder, and beside it each password that is too long for one of its lines.
+
+    Args:
+        connections: see ``service_file``.
+        pins: see ``service_file``.
+    """
+    from psycopg.conninfo import make_conninfo
+
+    given = dict(connections)
+    for number, (name, url) in enumerate(connections.items()):
+        parts = parts_of(url)
+        if len(parts.get("password", "").encode()) > LONGEST:
+            passfile, password = folder / f"password-{number}", parts.pop("password")
+            write_whole(passfile, "*:*:*:*:" + password.replace("\\", "\\\\").replace(":", "\\:") + "\n")
+            given[name] = make_conninfo(**{**parts, "passfile": str(passfile)})
+    write_whole(folder / "services", service_file(given, pins))
+
+
+def json_lines(text: str) -> list[dict[str, object]]:
+    """The JSON objects among the lines that psql printed."""
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# What a server says of a row beside its error, each with the values of that row.
+_VALUES = (
+    (re.compile(rf"(DETAIL: +Key \(.*?\)=)\((?!(?:[\d\s,.:+-]|{_UUID})*\)).*\)"), r"\1(…)"),
+    (re.compile(r"(DETAIL: +Failing row contains )\(.*\)"), r"\1(…)"),
+    (re.compile(r"(invalid input (?:syntax for type|value for enum) [\w \"().]+?:) \".*\""), r"\1 …"),
+    (re.compile(r"(date/time field value out of range:) \".*\""), r"\1 …"),
+    (re.compile(r"(value) \"[^\"]*\" (is out of range for type)"), r"\1 … \2"),
+    (re.compile(r"(CONTEXT: +COPY [^:]*:) \".*\"$", re.MULTILINE), r"\1 …"),
+)
+
+
+def without_values(text: str) -> str:
+    """What a server or a program says, without the values of rows: a key that is no number, date or uuid may be a
+    secret."""
+    for pattern, kept in _VALUES:
+        text = pattern.sub(kept, text)
+    return text
+
+
+def unreached(stderr: str) -> tuple[str, str, Code]:
+    """How a server is not reached, in words; what to look at; and the code: one that refuses is there, and says why."""
+    said = said_error(stderr)
+    if code := refusal(said):
+        return f"refuses the connection: {said}", "check user, password and database of its address", code
+    return f"does not answer: {said}", "check its address and that it runs", code
+
+
+def said_error(stderr: str) -> str:
+    """The one line of a program's error output that says what went wrong."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    own = [line for line in lines if "its own words stand above" not in line and not line.startswith("CONTEXT:")]
+    lines = own or lines
+    server = r"(?:ERROR|FATAL|PANIC):\s+(?:[0-9A-Z]{5}: )?(.*)"
+    for pattern in (server, r"error: (.*)", r"^\w*(?:\.\w+)*(?:Error|Exception): (.*)"):
+        for line in lines:
+            if match := re.search(pattern, line):
+                return match[1]
+    return lines[-1] if lines else ""

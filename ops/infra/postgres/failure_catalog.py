@@ -1,0 +1,381 @@
+"""What pg_dump, pg_restore, psql and the application's migrate fail at, as data: by SQLSTATE or the server's words, the
+cause and what to type. Of several that fit the first one counts.
+"""
+
+from __future__ import annotations
+
+from ops.infra.postgres.failure_kind import BACKUP, BY_PATH, RESTORE, Failure
+
+_N = r'(?:"([^"]+)"|(\S+))'
+FAILURES = (
+    Failure(
+        BY_PATH,
+        r"(?:relation|function|type|operator|schema) (.+) does not exist",
+        "function {f} finds {0} by search_path only, and a restore has none",
+        "ALTER FUNCTION {f} SET search_path = …   on production (the schemas that it needs)",
+        BACKUP,
+        ("42P01", "42883", "42704", "3F000"),
+        further=r'(?:SQL function|PL/pgSQL function) "?(?P<f>[\w.$]+)',
+        tool=RESTORE,
+    ),
+    Failure(
+        "role",
+        rf"role {_N} does not exist",
+        "the role {0} is not on this server",
+        'CREATE ROLE "{0}" NOLOGIN',
+        states=("42704",),
+    ),
+    Failure(
+        "owner",
+        rf"must be (?:a )?member of role {_N}$|must be able to SET ROLE {_N}$",
+        "it belongs to {0}, and {role} is no member of it",
+        "{owner}",
+        states=("42501",),
+    ),
+    Failure(
+        "default privileges",
+        r"permission denied to change default privileges",
+        "they are of what {maker} makes, and {role} is no member of it",
+        "{maker_way}",
+        states=("42501",),
+    ),
+    Failure(
+        "extension by an administrator",
+        r'permission denied to create extension "(.+)"',
+        "only a superuser may create it, and {role} is none",
+        "CREATE EXTENSION {0}   in the database template1 of that server: what is created anew has it then",
+        states=("42501",),
+    ),
+    Failure(
+        "publication of all",
+        r"must be superuser to create (FOR (?:ALL )?TABLES.*) publication",
+        "only a superuser may publish {0}, and {role} is none",
+        "DROP {object}; CREATE {object} FOR TABLE …   on production: its owner may name the tables   "
+        "(or ALTER ROLE {role} SUPERUSER)",
+        BACKUP,
+        ("42501",),
+    ),
+    Failure(
+        "event trigger",
+        r"permission denied to create event trigger .*",
+        "only a superuser may create it, and {role} is none",
+        "ALTER ROLE {role} SUPERUSER   (or DROP {object}   on production, back up anew, and after a rollback   "
+        "{statement})",
+        states=("42501",),
+    ),
+    Failure(
+        "subscription",
+        r"(?:permission denied to create|must be superuser to create) subscriptions?",
+        "{role} may create none",
+        "GRANT pg_create_subscription TO {role}   (before PostgreSQL 16: ALTER ROLE {role} SUPERUSER)",
+        states=("42501",),
+    ),
+    Failure(
+        "extension of one database",
+        r"can only create extension in database (.+)",
+        "it can be in the database {0} only, by its setting, so no restored one can have it",
+        "let it be in the database postgres   (pg_cron: cron.database_name, and cron.schedule_in_database)",
+        BACKUP,
+    ),
+    Failure(
+        "superuser",
+        r"(?:must be superuser|permission denied to (?:alter|add|create (?:foreign-data wrapper|cast))).*",
+        "only a superuser may do that, and {role} is none",
+        "ALTER ROLE {role} SUPERUSER   (or remove it from production, and back up anew)",
+        states=("42501",),
+    ),
+    Failure(
+        "tablespace",
+        rf"(?:tablespace {_N} does not exist|permission denied for tablespace {_N}$)",
+        "it lies in the tablespace {0}, which is not there, or not for {role}",
+        'CREATE TABLESPACE "{0}" LOCATION …; GRANT CREATE ON TABLESPACE "{0}" TO {role}',
+        states=("42704", "42501"),
+    ),
+    Failure(
+        "extension",
+        rf'(?:extension {_N} is not available|could not open extension control file ".*/([^/"]+)\.control")',
+        "the server does not have the extension {0}",
+        "install the package of {0} on the server",
+        states=("0A000", "58P01"),
+    ),
+    Failure(
+        "right",
+        r"(?:permission denied for|must be owner of) (.+)",
+        "{role} has no right to {0}",
+        "let {role} own {0}, or be a member of the role that does   (docs/rights.md)",
+        states=("42501",),
+    ),
+    Failure(
+        "duplicates",
+        rf"(?:could not create unique index|duplicate key value violates unique constraint) {_N}$",
+        "there are rows with equal keys{key}: production's own index {0} is broken, too",
+        'remove the rows that are there twice, and REINDEX INDEX "{0}"   on production',
+        BACKUP,
+        ("23505",),
+        tool=RESTORE,
+    ),
+    Failure(
+        "constraint",
+        rf"(?:new row for relation {_N} violates check constraint {_N}"
+        rf"|insert or update on table {_N} violates foreign key constraint {_N}"
+        rf"|null value in column {_N} of relation {_N} violates not-null constraint)",
+        "a row of production does not hold what {1} asks for: it depends on the time, on other tables, or is older",
+        "ALTER TABLE … DROP CONSTRAINT {1}, and add it NOT VALID   on production",
+        BACKUP,
+        ("23514", "23503", "23502"),
+        tool=RESTORE,
+    ),
+    Failure(
+        "disk",
+        r".*No space left on device.*|could not extend file.*|could not write.*",
+        "the server's disk is full",
+        "make room on the server (inv status lists what is kept beside production)",
+        states=("53100",),
+    ),
+    Failure(
+        "locks",
+        r"out of shared memory",
+        "the server has too few places for locks (max_locks_per_transaction)",
+        "ALTER SYSTEM SET max_locks_per_transaction = 1024, and restart the server",
+        states=("53200",),
+    ),
+    Failure(
+        "connections",
+        r"(?:sorry, )?too many (?:clients already|connections for .*)|remaining connection slots are reserved.*",
+        "the server takes no more connections",
+        "end connections that nobody needs, or raise max_connections; `dump: {{jobs: 1}}` in the inventory takes fewer",
+        states=("53300",),
+    ),
+    Failure(
+        "ended",
+        r"terminating connection due to administrator command",
+        "somebody ended its session, or the server was stopped",
+        "",
+        states=("57P01",),
+    ),
+    Failure(
+        "timeout",
+        r"canceling statement due to (statement timeout|user request)|terminating connection due to (?!admin)(.*)",
+        "the server ended it: {0}",
+        "ALTER ROLE {role} SET statement_timeout = 0   (and idle_in_transaction_session_timeout)",
+        states=("57014", "25P03", "25P04", "57P05"),
+    ),
+    Failure(
+        "truncated",
+        r"lock timeout: (?:(\S+) was truncated|its tables could not be locked together with pg_dump \((\S+)\)).*",
+        "{0} is truncated, rewritten or locked over and over, so that a dump would hold it empty",
+        "end that for as long as a backup takes, or, where it is a cache whose rows need no backup, "
+        "`dump: {{exclude: [{0}]}}` in the inventory",
+        BACKUP,
+    ),
+    Failure(
+        "lock",
+        r"canceling statement due to lock timeout|deadlock detected",
+        "another session holds what it needs",
+        "SELECT pid, usename, state, query_start FROM pg_stat_activity ORDER BY query_start   shows who",
+        states=("55P03", "40P01"),
+    ),
+    Failure(
+        "version",
+        r"unsupported version \((.*)\) in file header|aborting because of server version mismatch"
+        r'|unrecognized configuration parameter "(transaction_timeout)"',
+        "the client tools are of another version than the server, or than what made the dump",
+        "install the client tools of the server's major version (inv doctor says which are there)",
+    ),
+    Failure(
+        "bytes",
+        r"(?:invalid byte sequence for encoding|character with byte sequence .* has no equivalent in encoding).*",
+        "there is text that is not in the database's encoding",
+        "find and correct it on production",
+        BACKUP,
+        ("22021", "22P05"),
+    ),
+    Failure(
+        "template in use",
+        r'source database "(.+)" is being accessed by other users',
+        "somebody is connected to {0}, of which the new database is made",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{0}'",
+        states=("55006",),
+    ),
+    Failure(
+        "name taken",
+        rf"(?:not swapped: )?database {_N} already exists",
+        "the server has another database {0}",
+        'inv status   says what is kept beside production; where it is none of that: ALTER DATABASE "{0}" RENAME TO …',
+    ),
+    Failure(
+        "there",
+        r"(.+) already exists",
+        "every new database of this server has it already",
+        "remove {0} from template1",
+        states=("42710", "42P07", "42P06", "42723"),
+        tool=RESTORE,
+    ),
+    Failure(
+        "memory",
+        r"out of memory|a worker process died unexpectedly|.*killed by signal 9.*",
+        "there is not enough memory",
+        "`dump: {{jobs: 1}}` in the inventory takes less; or more memory, or less work_mem and maintenance_work_mem",
+        states=("53200",),
+    ),
+    Failure(
+        "password",
+        rf"(?:password|SCRAM|peer|ident|GSSAPI|certificate) authentication failed for user {_N}",
+        "the server does not take the password of {0}",
+        "correct the address in the inventory's `database`",
+        states=("28P01",),
+    ),
+    Failure(
+        "pg_hba",
+        r"no pg_hba\.conf entry for (.*)",
+        "the server lets nobody in from here: {0}",
+        "a line in pg_hba.conf for it, and SELECT pg_reload_conf()",
+        states=("28000",),
+    ),
+    Failure(
+        "no database",
+        rf"database {_N} (?:does not exist|is not currently accepting connections)",
+        "the database {0} is not there, or closed",
+        "inv status says what is kept beside production; inv recover where production is gone",
+        states=("3D000", "55000"),
+    ),
+    Failure(
+        "starting",
+        r"the database system is (starting up|shutting down|in recovery mode|not yet accepting connections).*",
+        "the server is {0}",
+        "",
+        states=("57P03",),
+    ),
+    Failure(
+        "crashed",
+        r"terminating connection because of crash of another server process|server closed the connection unexpectedly"
+        r"|connection to server was lost|SSL connection has been closed unexpectedly"
+        r"|could not receive data from server.*",
+        "the connection was cut: the server crashed or was restarted, or the network was gone",
+        "look at the server's log",
+        states=("57P02", "08006", "08003"),
+    ),
+    Failure(
+        "network",
+        r".*(?:could not translate host name|Connection refused|timeout expired|No route to host"
+        r"|Network is unreachable).*",
+        "the server can't be reached",
+        "look whether it runs, and at its address in the inventory's `database`",
+        states=("08001", "08004"),
+    ),
+    Failure(
+        "certificate",
+        r".*(?:certificate verify failed|server does not support SSL|SSL error|root certificate file).*",
+        "no encrypted connection to the server comes about",
+        "correct sslmode and sslrootcert in the inventory's `database`",
+    ),
+    Failure(
+        "standby",
+        r"cannot execute .* during recovery|canceling statement due to conflict with recovery",
+        "that server is a standby, which only follows another one",
+        "the primary's address in the inventory's `database`; to back a standby up: max_standby_streaming_delay",
+    ),
+    Failure(
+        "read only",
+        r"cannot execute (.+) in a read-only transaction",
+        "{role}'s sessions are read-only, by a freeze or a setting",
+        "inv status says whether production is frozen; else: ALTER ROLE {role} RESET default_transaction_read_only",
+        states=("25006",),
+    ),
+    Failure(
+        "serialization",
+        r"could not serialize access.*",
+        "others wrote the same rows at the same time",
+        "",
+        states=("40001",),
+    ),
+    Failure(
+        "in use",
+        rf"(?:source )?database {_N} is being accessed by other users|.*is used by an active .*|.*being used by .*",
+        "sessions that could not be ended use {0}",
+        "SELECT pid, usename, application_name FROM pg_stat_activity WHERE datname = '{0}'   shows them",
+        states=("55006",),
+    ),
+    Failure(
+        "library",
+        rf"could not (?:access|load) (?:file|library) {_N}.*|incompatible library {_N}.*",
+        "the server does not have the library {0} of an extension or function",
+        "install its package on the server",
+        states=("58P01", "XX000"),
+    ),
+    Failure(
+        "language",
+        rf"language {_N} does not exist",
+        "the server does not have the language {0}",
+        "CREATE EXTENSION {0}   as an administrator, after its package was installed",
+        states=("42704",),
+    ),
+    Failure(
+        "collation",
+        rf"collation {_N} for encoding {_N} does not exist|invalid (?:LC_\w+ )?locale name:? {_N}"
+        rf"|encoding {_N} does not match locale {_N}|could not open collator for locale {_N}.*",
+        "the server does not have the locale or collation {0}",
+        "locale-gen {0} on the server's machine, and restart PostgreSQL",
+        states=("42704", "22023", "42809"),
+    ),
+    Failure(
+        "corrupt",
+        r"invalid page in block.*|missing chunk number.*|could not read blocks?.*|.*unexpected chunk number.*"
+        r"|compressed \S+ data is corrupt|could not access status of transaction.*"
+        r"|index .* contains unexpected zero page.*",
+        "the server's files are damaged",
+        "let no new backup push out the good ones; look at the server's log, at pg_amcheck and at its disk",
+        BACKUP,
+        ("XX001", "XX002"),
+    ),
+    Failure(
+        "wraparound",
+        r"database is not accepting commands that (?:assign|generate) new .*|.*to avoid wraparound data loss.*",
+        "the server has used up its transaction numbers",
+        "VACUUM (FREEZE) as an administrator; first end old prepared transactions, slots and long transactions",
+    ),
+    Failure(
+        "index row",
+        rf"index row size \d+ exceeds .* maximum \d+ for index {_N}",
+        "a value is too long for the index {0}",
+        "drop that index or index md5(…)   on production",
+        states=("54000",),
+    ),
+    Failure(
+        "depth",
+        r"stack depth limit exceeded",
+        "an expression, view or trigger is nested too deeply",
+        "ALTER SYSTEM SET max_stack_depth = '6MB'; SELECT pg_reload_conf()",
+        states=("54001",),
+    ),
+    Failure(
+        "setting",
+        r'unrecognized configuration parameter "?([\w.]+)"?|invalid value for parameter "?([\w.]+)"?.*',
+        "the server does not know the setting {0}, or not that value",
+        "remove it from production's role, database or function, or load the extension that it belongs to",
+        states=("42704", "22023"),
+    ),
+    Failure(
+        "damaged",
+        r"input file does not appear to be a valid archive.*|did not find magic string.*"
+        r"|could not read from input file.*|.*unexpected end of file.*|corrupt tar header.*|could not uncompress data.*"
+        r"|.*input directory .* does not appear.*",
+        "the dump's files are not whole",
+        "another backup: inv backups",
+    ),
+    Failure(
+        "compression",
+        r'.*this build does not support compression with "?(\w+)"?.*'
+        r"|could not .*compress.*: (?:not built with )?(\w+) .*",
+        "the client tools can't read {0}",
+        "client tools with {0}, or for new backups `dump: {{compress: 6}}`",
+    ),
+    Failure(
+        "syntax",
+        r"syntax error at or near .*",
+        "the server does not know a statement of the dump: it is older than the server of the dump",
+        "a server of that version or a newer one   (inv backups --needs=ID)",
+        states=("42601",),
+        tool=RESTORE,
+    ),
+)

@@ -1,0 +1,33 @@
+"""Choose the PostgreSQL programs that a session's commands run."""
+
+from __future__ import annotations
+
+from ops.core.errors import UsageError
+from ops.engine.inputs import RunInputs
+from ops.infra.postgres.client import Tools, installed
+from ops.infra.session.session import Session
+
+
+def use_tools(session: Session, inputs: RunInputs) -> None:
+    """Take the tools of the version with which a run was planned.
+
+    Raises:
+        UsageError: they are not there any more.
+    """
+    for tools in installed(session.environ.get("PATH", "")):
+        if str(tools.major) == inputs.tools:
+            session.commands.tools = tools
+            return
+    raise UsageError(
+        f"{inputs.target}: run {inputs.run} was planned with PostgreSQL tools {inputs.tools}, which are not here",
+        f"apt-get install postgresql-client-{inputs.tools}",
+    )
+
+
+def some_tools(session: Session) -> list[Tools]:
+    """All tools; any psql will do for a look, so the newest is taken for now."""
+    sets = installed(session.environ.get("PATH", ""))
+    if not sets:
+        raise UsageError("no psql, pg_dump and pg_restore are installed here", "apt-get install postgresql-client")
+    session.commands.tools = sets[-1]
+    return sets

@@ -1,0 +1,133 @@
+"""Run commands on their targets' hosts, and open connections of our own. Every text that leaves passes ``redact``."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ops.core.errors import Unreachable
+from ops.core.sql_files import SQL_FOLDER
+from ops.engine.command import Completed, Host, OnLine, Query, Secret, Shell, fill, given_there, line_there
+from ops.infra.postgres.client import PROGRAMS, Tools, parts_of, secrets_of, without_values
+from ops.infra.postgres.failure_text import refusal
+from ops.infra.postgres.session_settings import application, steers, way_to
+from ops.infra.session.addresses import Addresses
+from ops.infra.transport.local import Local
+
+if TYPE_CHECKING:
+    import psycopg
+
+# What these write is our own, and private; what the application and its deploy command write is not ours to close.
+PRIVATE = (*PROGRAMS, "install")
+
+
+class Commands:
+    """Runs the commands of one inventory.
+
+    ``tools`` are the PostgreSQL programs that come first on the path; ``backends`` the server's processes of our own
+    connections.
+
+    Args:
+        addresses: where the targets' databases and hosts are.
+        environ: the environment of the caller.
+    """
+
+    def __init__(self, addresses: Addresses, environ: Mapping[str, str]) -> None:
+        self.addresses, self.environ, self.local = addresses, environ, Local()
+        self.tools: Tools | None = None
+        self.backends: set[int] = set()
+
+    def redact(self, text: str) -> str:
+        """Take every known connection URL and password, and values that a server tells of rows, out of a text."""
+        for secret in secrets_of(self.addresses.known):
+            text = text.replace(secret, "•••")
+        return re.sub(r"(postgres(?:ql)?://[^:@/\s]*:)[^@\s]+@", r"\1•••@", without_values(text))
+
+    def environment(self, shell: Shell, run: str = "") -> dict[str, str]:
+        """The environment of a command: the caller's without its ``PG*``, our services and tools, and its secrets."""
+        env = {name: value for name, value in self.environ.items() if not steers(name) and name != "GENERALPROBE"}
+        if self.tools:
+            env["PATH"] = os.pathsep.join([str(self.tools.folder), env.get("PATH", os.defpath)])
+        if not {*map(str, shell.words)}.isdisjoint(PROGRAMS):
+            # What they say by themselves is looked up in English, too (ops/infra/postgres/failure_text.py).
+            env |= {"LC_CTYPE": env.pop("LC_ALL", "") or env.get("LC_CTYPE", ""), "LC_MESSAGES": "C", "LANGUAGE": ""}
+        if services := self.addresses.services:
+            env["PGSERVICEFILE"] = str(services)
+        env |= {"PGAPPNAME": application(run), "PGCONNECT_TIMEOUT": "10", "OPS_SQL": str(SQL_FOLDER)}
+        env["OPS_PYTHON"] = sys.executable
+        env["PYTHONUNBUFFERED"] = "1"  # What a program prints is known at once.
+        for name, value in shell.env.items():
+            env[name] = self.addresses.address_from(value.target, None) if isinstance(value, Secret) else str(value)
+        return env
+
+    def run(
+        self,
+        command: Shell | Query,
+        *,
+        run: str = "",
+        known: Mapping[str, str] | None = None,
+        on_line: OnLine | None = None,
+    ) -> Completed:
+        """Run a command on its target's host. What it printed comes back redacted."""
+        shell = command.shell() if isinstance(command, Query) else command
+        if shell.target:
+            self.addresses.url(shell.target)
+        shell = fill(shell, {"OPS_SQL": str(SQL_FOLDER), **(known or {})})
+        output = self.addresses.inventory.path(shell.output) if shell.output else None
+        heard: OnLine | None = (lambda line: on_line(self.redact(line))) if on_line else None
+        if shell.host:
+            given = self._given(shell, shell.host, run)
+            done = self.addresses.wire(shell.host).run(line_there(shell), given, output=output, on_line=heard)
+        else:
+            done = self.local.run(
+                [str(word) for word in shell.words],
+                folder=self.addresses.inventory.path(shell.folder or "."),
+                env=self.environment(shell, run),
+                output=output,
+                on_line=heard,
+                umask=0o077 if shell.words[0] in PRIVATE else -1,
+            )
+        if done.exit and self.addresses.unpinned(shell.target, done.err):
+            return self.run(command, run=run, known=known, on_line=on_line)
+        lost = self.addresses.refused(shell.target) if done.exit and shell.target and not shell.host else ""
+        err = f"error: {lost}\n{done.err}" if lost else done.err
+        return Completed(done.exit, self.redact(done.out), self.redact(err))
+
+    def _given(self, shell: Shell, host: Host, run: str) -> str:
+        """What a command behind SSH reads first: the values of its variables, a line each."""
+        values = {"PGAPPNAME": application(run)}
+        for value in shell.env.values():
+            if isinstance(value, Secret):
+                values[value.variable] = self.addresses.address_from(value.target, host)
+        return "".join(f"{values[name]}\n" for name in given_there(shell))
+
+    def connect(
+        self, target: str, database: str = "", *, own: Sequence[str] = (), **options: Any
+    ) -> psycopg.Connection[Any]:
+        """A connection of our own, in autocommit; of the settings in ``own`` it has what role and database say.
+
+        Raises:
+            Unreachable: the server can't be reached; the message holds no password.
+        """
+        import psycopg
+
+        address = self.addresses.address(target)
+        given: dict[str, Any] = {"application_name": "generalprobe", "connect_timeout": 10}
+        pins = self.addresses.settings(target, own)
+        given |= {**options, "options": f"{pins} {options.get('options', '')}".strip()}
+        if database:
+            given["dbname"] = database
+        try:
+            self.backends.add((made := psycopg.connect(address, autocommit=True, **given)).info.backend_pid)
+            return made
+        except psycopg.Error as error:
+            if self.addresses.unpinned(target, str(error)):
+                return self.connect(target, database, own=own, **options)
+            # What stands on a line of its own below is libpq's advice.
+            lines = [line for line in self.redact(str(error)).splitlines() if line.strip() and line[0] != "\t"]
+            why = self.addresses.refused(target) or "".join(lines[-1:]).strip()
+            code, hint = refusal(why), way_to(refusal(why), own=database in ("", parts_of(address)["dbname"]))
+            raise Unreachable(f"{target}: no connection: {why}", hint, code=code) from None

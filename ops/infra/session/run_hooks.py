@@ -1,0 +1,104 @@
+"""What the engine asks of PostgreSQL: who holds a lock, what a cut-off command leaves, and why a program failed."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+
+from ops.core.errors import LOCK_STATES, Code, OpsError, StepFailed, Unreachable
+from ops.engine.command import Query, reveal
+from ops.engine.hooks import HOOKS, Failed
+from ops.engine.inputs import RunInputs
+from ops.infra.postgres.clean_up import clean_up
+from ops.infra.postgres.client import PROGRAMS, said_error
+from ops.infra.postgres.failure_kind import MENDED
+from ops.infra.postgres.failure_text import Trouble, beside, lock_wait, refusal, troubles
+from ops.infra.postgres.grants import grant
+from ops.infra.session.session import Session
+from ops.infra.session.waits import Watchdog
+
+# libpq's and the server's words, as every program repeats them that has a connection to it.
+_GONE = re.compile(
+    r"connection to server (?:at|on) .*failed|server closed the connection|the database system is "
+    r"|terminating connection (?:due to administrator command|because of)"
+)
+
+
+class Guard(Watchdog):
+    """Reports for whom a command waits, and says what the server said when a connection of our own failed."""
+
+    def explain(self, error: Exception) -> OpsError | None:
+        """Return the error that ended the command, with the holder of the lock named; None where it is no such one."""
+        if isinstance(error, psycopg.Error):
+            error = database_error(error, self.inputs.target)
+        return self.name_holder(error) if isinstance(error, OpsError) else None
+
+
+def database_error(error: psycopg.Error, target: str) -> OpsError:
+    """Say what the server, or the missing link to it, says; one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if isinstance(error, psycopg.OperationalError) and not error.sqlstate:
+        return Unreachable(f"{target}: the connection to the server was lost: {lines[0]}")
+    waited = LOCK_STATES.get(error.sqlstate or "", "")
+    code = Code.LOCK if waited else Code.NONE
+    return StepFailed(f"{target}: the server says: {waited and f'{waited}: '}{lines[0]}", code=code)
+
+
+def unexpected(fault: Exception, procedure: str, target: str) -> OpsError:
+    """Make an error of what nothing nearer has explained: a server that went away, or else a mistake of ours."""
+    if isinstance(fault, psycopg.OperationalError):
+        told = database_error(fault, target or procedure)
+        told.hint = "check the database's address and that it runs, then the same again"
+        return told
+    said = (str(fault).splitlines() or [""])[0]
+    return OpsError(f"{type(fault).__name__}: {said}: a fault of this tool", f"OPS_DEBUG=1 inv {procedure} …")
+
+
+def said_of(failed: Failed) -> str:
+    """What a program said last."""
+    done = failed.done
+    return said_error(done.err) or said_error(done.out) or f"exit code {done.exit}"
+
+
+def head_of(failed: Failed) -> str:
+    """The target and the beginning of the command that failed."""
+    command = failed.command
+    words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))
+    return f"{failed.inputs.target}: {reveal(words)}: "
+
+
+def kind_of(failed: Failed, said: str) -> type[StepFailed]:
+    """Which error a failed command is: psql ends with 2 where it has no connection, or lost it; other programs have
+    only words for that. A database that is not there is an answer, too."""
+    gone = failed.done.exit == 2 if isinstance(failed.command, Query) else bool(_GONE.search(said))
+    return Unreachable if gone and refusal(said) not in (Code.NO_DATABASE, Code.NO_ROLE) else StepFailed
+
+
+def code_of(failed: Failed) -> Code:
+    """What a failed command is to be decided by: whether it lacked a lock only."""
+    return Code.LOCK if lock_wait(failed.done.err) else Code.NONE
+
+
+def explain(session: Session, failed: Failed) -> OpsError:
+    """Say why psql, pg_dump or pg_restore failed, by the catalogue of failures; of other programs the last words."""
+    command, stderr, said = failed.command, failed.done.err, said_of(failed)
+    kind = kind_of(failed, said)
+    if not isinstance(command, Query) and {*command.words}.isdisjoint(PROGRAMS):
+        return kind(f"{head_of(failed)}{said}", code=code_of(failed))
+    role = session.role(command.target) if command.target else ""
+    known = next((one for one in troubles(stderr, role) if one.known), None)
+    text = f"{known.sentence} ({said})" if known else f"{said}{beside(stderr)}"
+    hint = grant(role, stderr) or (_then(known, failed.inputs) if known else "")
+    return kind(f"{head_of(failed)}{text}", hint, code=code_of(failed))
+
+
+def _then(known: Trouble, c: RunInputs) -> str:
+    """What to type: `inv resume` only where it can help; empty where nothing is to be done before."""
+    if not known.then:
+        return ""
+    anew = f"inv undo --run={c.run}   and   inv backup --target={c.target}"
+    return f"{known.then}, then   {f'inv resume --run={c.run}' if known.where == MENDED else anew}"
+
+
+HOOKS.guard, HOOKS.clean_up, HOOKS.failures["program"] = Guard, clean_up, explain

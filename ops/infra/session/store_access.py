@@ -1,0 +1,65 @@
+"""Reach the stores of one inventory: remote ones through a folder that follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.infra.stores.base import AnyStore
+from ops.infra.stores.open import store_at
+from ops.infra.stores.remote_backup import StoredBackup
+from ops.infra.stores.working_copy import WorkingCopy
+from ops.inventory.targets import Inventory
+
+if TYPE_CHECKING:
+    from ops.infra.session.session import Session
+
+
+class StoreAccess:
+    """The stores of one inventory.
+
+    Args:
+        inventory: the targets.
+        environ: where a store's credentials are looked up.
+    """
+
+    def __init__(self, inventory: Inventory, environ: Mapping[str, str]) -> None:
+        self.inventory, self.environ = inventory, environ
+        self._copies: dict[str, WorkingCopy] = {}
+        self._stores: dict[str, AnyStore] = {}
+
+    def working_copy(self, target: str) -> WorkingCopy | None:
+        """The folder that follows a target's part of a remote store; None where the store is a folder itself."""
+        entry = self.inventory.target(target)
+        if entry.remote and target not in self._copies:
+            folder = self.inventory.path(entry.folder) / target
+            self._copies[target] = WorkingCopy(self._store(entry.remote), target, folder)
+        return self._copies.get(target)
+
+    def _store(self, url: str) -> AnyStore:
+        """One store; targets with the same one share its connection."""
+        if url not in self._stores:
+            self._stores[url] = store_at(url, self.environ)
+        return self._stores[url]
+
+    def folder(self, target: str) -> Path:
+        """A target's folder in the store; a remote store's working copy, as new as the store is."""
+        if copy := self.working_copy(target):
+            copy.follow()
+        return self.inventory.path(self.inventory.target(target).folder) / target
+
+    def sender(self, target: str, run: str) -> Callable[[], None]:
+        """What sends a run's files into a target's remote store; does nothing where the store is a folder."""
+        copy = self.working_copy(target)
+        return (lambda: copy.push(run)) if copy else (lambda: None)
+
+    def stored(self, target: str, backup: str) -> StoredBackup | None:
+        """One backup in a target's remote store; None where the store is a folder."""
+        copy = self.working_copy(target)
+        return StoredBackup(copy.store, target, copy.folder, backup) if copy else None
+
+
+def target_folder(session: Session, target: str) -> Path:
+    """Return a target's folder in the store; a remote store's working copy, as new as the store is."""
+    return session.stores.folder(target)

@@ -1,0 +1,200 @@
+"""An object store that keeps backups and runs: S3 and what speaks like it, Google's, Azure's, or a mounted folder.
+
+One library, obstore, reaches all of them. Who we are there comes from the environment, as its own variables say
+(``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION``, ``AWS_ENDPOINT_URL``, …), never from the inventory.
+Keys are ``TARGET/backups/ID/…``, ``TARGET/runs/ID/…`` and so on, as in a folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops.core.errors import Unreachable
+from ops.core.files import arriving
+from ops.infra.stores.base import AT_ONCE, Changed, Kept
+from ops.infra.stores.error_text import hint, meaning, missing
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+# Bytes of a piece; ``AT_ONCE`` of them are in memory at a time.
+PIECE = 8 << 20
+# S3 takes 10,000 parts of an object.
+PARTS = 9_000
+# Seconds for one request, and for its repetition: of a piece, and of a small file that somebody waits for.
+PATIENT, QUICK = (300, 60), (10, 5)
+ENDPOINTS = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT",
+    "GOOGLE_BASE_URL",
+    "AZURE_STORAGE_ENDPOINT",
+    "AZURE_ENDPOINT",
+)
+
+
+class Store:
+    """One store's address, as ``store:`` of the inventory has it.
+
+    Args:
+        url: ``s3://bucket/prefix``, ``gs://…``, ``az://…`` or ``file:///folder``.
+        environ: where an endpoint is looked up; the library reads the rest from the process's own.
+    """
+
+    def __init__(self, url: str, environ: Mapping[str, str] = os.environ) -> None:
+        self.url = url
+        self._plain = any(environ.get(name, "").startswith("http://") for name in ENDPOINTS)
+        self._made: dict[tuple[int, int], ObjectStore] = {}
+
+    def listed(self, prefix: str) -> dict[str, Kept]:
+        """Every object below a prefix, by its key; nothing is downloaded.
+
+        Raises:
+            Unreachable: the store does not answer, or does not let us.
+        """
+        with self._said(prefix):
+            batches = self._obs.list(self._store(QUICK), prefix or None)
+            return {
+                str(one["path"]): Kept(one["size"], _quoted(one["e_tag"] or ""), one["last_modified"])
+                for batch in batches
+                for one in batch
+            }
+
+    def put(self, key: str, path: Path) -> str:
+        """Send a file whole: in pieces, several at once; no part of it is seen before the last one is there.
+
+        Returns:
+            its tag.
+        """
+        piece = max(PIECE, -(-path.stat().st_size // PARTS))
+        with self._said(key):
+            done = self._obs.put(self._store(PATIENT), key, path, chunk_size=piece, max_concurrency=AT_ONCE)
+        return done["e_tag"] or ""
+
+    def swap(self, key: str, content: bytes, tag: str) -> str:
+        """Write a small object only where it is still the one that is known.
+
+        Args:
+            tag: its tag when it was read or written last; empty where there was none.
+
+        Returns:
+            its new tag.
+
+        Raises:
+            Changed: it is another one by now.
+        """
+        errors = self._obs.exceptions
+        with self._said(key):
+            try:
+                mode: Any = self._version(key, tag) if tag else "create"
+                done = self._obs.put(self._store(QUICK), key, content, mode=mode)
+            except (errors.AlreadyExistsError, errors.PreconditionError):
+                # The library asks again where an answer was lost, and then meets what it wrote itself.
+                there, its_tag = self.read(key)
+                if there == content:
+                    return its_tag
+                raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile") from None
+            except (errors.NotSupportedError, NotImplementedError):
+                if self.tag(key) != tag:
+                    raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile") from None
+                done = self._obs.put(self._store(QUICK), key, content)
+        return done["e_tag"] or self.tag(key)
+
+    def tag(self, key: str) -> str:
+        """An object's tag; empty where there is none."""
+        with self._said(key):
+            try:
+                return self._obs.head(self._store(QUICK), key)["e_tag"] or ""
+            except FileNotFoundError:
+                return ""
+
+    def _version(self, key: str, tag: str) -> dict[str, str]:
+        """By what the one is told that is written over: by its tag; Google takes the number of its generation only."""
+        if not self.url.startswith("gs:"):
+            return {"e_tag": tag}
+        found = self._obs.head(self._store(QUICK), key)
+        if found["e_tag"] != tag:
+            raise self._obs.exceptions.PreconditionError("another generation")
+        return {"e_tag": tag, "version": found["version"] or ""}
+
+    def read(self, key: str) -> tuple[bytes, str]:
+        """A small object and its tag.
+
+        Raises:
+            Unreachable: it is not there, or the store does not answer.
+        """
+        with self._said(key):
+            found = self._obs.get(self._store(QUICK), key)
+            return bytes(found.bytes()), found.meta["e_tag"] or ""
+
+    def get(self, key: str, path: Path, size: int) -> None:
+        """Fetch an object into a file that appears whole: under a temporary name, in pieces, several at once."""
+        with self._said(key), arriving(path) as file, ThreadPoolExecutor(AT_ONCE) as pool:
+            handle, starts = file.fileno(), range(0, size, PIECE)
+            list(pool.map(lambda start: os.pwrite(handle, self._piece(key, start, size), start), starts))
+
+    def sha256(self, key: str, size: int) -> str:
+        """An object's sha256 in hex, read in pieces."""
+        digest = hashlib.sha256()
+        with self._said(key), ThreadPoolExecutor(AT_ONCE) as pool:
+            for content in pool.map(lambda start: self._piece(key, start, size), range(0, size, PIECE)):
+                digest.update(content)
+        return digest.hexdigest()
+
+    def _piece(self, key: str, start: int, size: int) -> bytes:
+        return bytes(self._obs.get_range(self._store(PATIENT), key, start=start, end=min(start + PIECE, size)))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects, one after the other; one that is gone already is no error."""
+        for key in keys:
+            with self._said(key), contextlib.suppress(FileNotFoundError):
+                self._obs.delete(self._store(QUICK), key)
+
+    def free(self) -> int | None:
+        """Object stores do not tell."""
+        return None
+
+    @property
+    def _obs(self) -> Any:
+        import obstore
+
+        return obstore
+
+    def _store(self, patience: tuple[int, int]) -> ObjectStore:
+        if patience not in self._made:
+            from obstore.store import from_url
+
+            seconds, again = patience
+            client: ClientConfig = {"timeout": f"{seconds}s", "connect_timeout": "5s", "allow_http": self._plain}
+            retry: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=again)}
+            options: dict[str, Any] = {"client_options": client, "retry_config": retry}
+            if self.url.startswith("s3:"):
+                # The server compares what arrives with what was sent.
+                options["config"] = {"checksum_algorithm": "sha256"}
+            self._made[patience] = from_url(self.url, **({"mkdir": True} if self.url[:5] == "file:" else options))
+        return self._made[patience]
+
+    @contextlib.contextmanager
+    def _said(self, key: str) -> Iterator[None]:
+        """The library's errors, whose texts run over many lines, as one."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            if meant := missing(str(error)):
+                raise Unreachable(f"{self.url}: {meant}", hint(self.url, meant)) from None
+            raise Unreachable(f"{self.url}/{key}: is not in the store", "inv backups") from None
+        except self._obs.exceptions.BaseError as error:
+            meant = meaning(self.url, str(error))
+            raise Unreachable(f"{self.url}: {meant}", hint(self.url, meant)) from None
+
+
+def _quoted(tag: str) -> str:
+    """A tag as everything but Azure's list has it."""
+    return f'"{tag}"' if tag.startswith("0x") else tag

@@ -1,0 +1,396 @@
+"""A folder on a host behind SSH that keeps backups and runs, as an object store does.
+
+A file is written under a hidden name in its own folder, synced, and renamed: nothing half-written is ever listed.
+
+**Versions.** A file that is written over only where nobody else has (``swap``) has its versions beside it, as
+``.journal.jsonl.v/12``; the highest number counts. The next one is created only where there is none, by a hard link, so
+it is whole from the start. The highest is never removed, so whoever finds a higher one than he made came too late: of
+two who know the same version, one wins. ``journal.jsonl`` itself is a copy for whoever reads the folder by other means,
+and the only version in a store that was made before there were any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import hashlib
+import io
+import re
+import shlex
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Concatenate, ParamSpec, TypeVar
+
+from asyncssh import FILEXFER_TYPE_DIRECTORY as DIRECTORY
+from asyncssh import FILEXFER_TYPE_REGULAR as REGULAR
+from asyncssh import SFTPAttrs, SFTPClient, SFTPClientFile, SFTPError, SFTPFailure, SFTPNoSuchFile, SFTPOpUnsupported
+from asyncssh import SFTPPermissionDenied as Denied
+
+from ops.core.errors import Unreachable
+from ops.core.files import arriving
+from ops.infra.stores.base import Changed, Kept
+from ops.infra.stores.sftp import (
+    FOLDER,
+    Link,
+    about_of,
+    create,
+    entries,
+    fill,
+    is_lost,
+    pieces,
+    remove,
+    replace,
+    within,
+)
+from ops.infra.transport.ssh import host_of, typed
+from ops.inventory.targets import Connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+ADDRESS = re.compile(r"ssh://(?:([^@/]+)@)?(\[[^\]]+\]|[^@:/]+)(?::(\d+))?/(.+)")
+# What is being written, or was left where that was cut off, begins so; a folder of versions.
+OURS, VERSIONS = ".generalprobe-", re.compile(r"\.(.+)\.v")
+# Seconds: after which a hidden file of ours is nobody's who is still at it; for an answer that takes the host no time.
+FORGOTTEN, QUICK = 24 * 3600, 10
+# Bytes: what a full disk may have left; from what size on it is asked before a file is sent. Folders listed at once.
+FULL, LARGE, FOLDERS = 1 << 20, 8 << 20, 64
+# What tells a file's sum there, and the sum of nothing, by which that is known to work.
+SUMS, OF_NOTHING = ("sha256sum", "shasum -a 256"), hashlib.sha256().hexdigest()
+
+
+def _served(
+    work: Callable[Concatenate[SshStore, SFTPClient, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[SshStore, P], T]:
+    """Run a coroutine over the store's session; what the host or the link says becomes one line with the key."""
+
+    @functools.wraps(work)
+    def call(self: SshStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._said(str(args[0] if args else "")):
+            return self._link.run(lambda sftp: work(self, sftp, *args, **kwargs))
+
+    return call
+
+
+class SshStore:
+    """One folder on one host.
+
+    Args:
+        url: ``ssh://[user@]host[:port]/absolute/folder``, or ``…/~/folder`` in that user's home; the folder is made
+            where it is missing.
+        environ: taken as every kind takes it; who we are there stands in ``~/.ssh``.
+    """
+
+    def __init__(self, url: str, environ: Mapping[str, str] | None = None) -> None:
+        found = ADDRESS.fullmatch(url)
+        assert found, url
+        user, name, port, folder = found.groups()
+        given = {"ansible_host": name.strip("[]"), "ansible_user": user, "ansible_port": int(port) if port else None}
+        connection = Connection.model_validate({key: value for key, value in given.items() if value})
+        host = host_of(url, connection)
+        assert host
+        self.url, self.host = url, host
+        self.root = folder[2:].strip("/") if folder.startswith("~/") else f"/{folder.strip('/')}"
+        self._link = Link(host, connection)
+        self._lock = threading.Lock()
+        self._old: set[str] = set()
+        self._sums: str | None = None
+
+    @_served
+    async def listed(self, sftp: SFTPClient, prefix: str) -> dict[str, Kept]:
+        """Every file below a folder, by its key; nothing is downloaded, and other hidden files are passed over.
+
+        Raises:
+            Unreachable: the host does not answer, or does not let us.
+        """
+        found, hidden, level = dict[str, Kept](), dict[str, int](), [self._path(prefix)]
+        while level:
+            some, level = level[:FOLDERS], level[FOLDERS:]
+            for folder, inside in zip(some, await asyncio.gather(*(entries(sftp, one) for one in some)), strict=True):
+                level += _sort(folder, inside, found, hidden)
+        before = min(max((one.at.timestamp() for one in found.values()), default=0), time.time()) - FORGOTTEN
+        with self._lock:
+            # The host's clock may be wrong, so it must be old by what else is there, too.
+            self._old |= {path for path, at in hidden.items() if f"/{OURS}" in path and at < before}
+        return {path.removeprefix(f"{self.root}/"): kept for path, kept in found.items()}
+
+    @_served
+    async def put(self, sftp: SFTPClient, key: str, path: Path) -> str:
+        """Send a file whole; no part of it is seen before the last one is there. Gives its tag."""
+        file = self._path(key)
+
+        async def name(sent: str, about: SFTPAttrs) -> str:
+            old, numbers = await asyncio.gather(about_of(sftp, file), _numbers(sftp, file))
+            if old and (about.mtime or 0) <= (old.mtime or 0):
+                # Times there are whole seconds; time and size together name a file's content.
+                about.mtime = (old.mtime or 0) + 1
+                await sftp.utime(sent, (about.mtime, about.mtime))
+            await replace(sftp, sent, file)
+            await remove(sftp, (_version(file, number) for number in sorted(numbers)))
+            return _tag(about)
+
+        with path.open("rb") as content:
+            return await self._send(sftp, key, content, path.stat().st_size, name)
+
+    @_served
+    async def swap(self, sftp: SFTPClient, key: str, content: bytes, tag: str) -> str:
+        """Write a small file only where it is still the one that is known.
+
+        Args:
+            tag: its tag when it was read or written last; empty where there was none.
+
+        Returns:
+            its new tag.
+
+        Raises:
+            Changed: it is another one by now.
+        """
+        file, number = self._path(key), int(tag.partition("v")[2] or 0) + 1
+
+        async def name(sent: str, about: SFTPAttrs) -> str:
+            old, there = await self._read(sftp, file)
+            if there == content and old != tag and old:
+                return old  # An answer was lost, and this was written already.
+            numbers = await _claim(sftp, sent, file, number) if old == tag else []
+            if max(numbers, default=0) != number:
+                raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile")
+            with contextlib.suppress(SFTPNoSuchFile):  # Where the claim took it.
+                await replace(sftp, sent, file)
+            await remove(sftp, (_version(file, one) for one in numbers if one < number))
+            return _tag(about, number)
+
+        return await self._send(sftp, key, io.BytesIO(content), len(content), name)
+
+    @_served
+    async def tag(self, sftp: SFTPClient, key: str) -> str:
+        """A file's tag; empty where there is none."""
+        return (await self._read(sftp, self._path(key)))[0]
+
+    @_served
+    async def read(self, sftp: SFTPClient, key: str) -> tuple[bytes, str]:
+        """A small file and its tag.
+
+        Raises:
+            Unreachable: it is not there, or the host does not answer.
+        """
+        tag, content = await self._read(sftp, self._path(key))
+        if not tag:
+            raise SFTPNoSuchFile(key)
+        return content, tag
+
+    @_served
+    async def get(self, sftp: SFTPClient, key: str, path: Path, size: int) -> None:
+        """Fetch a file into one that appears whole: under a temporary name, in pieces."""
+        async with _opened(sftp, self._path(key)) as (file, about, _):
+            if about.size != size:
+                raise Unreachable(f"{self.url}/{key}: has {about.size:,} bytes, not {size:,}", "the same again")
+            with arriving(path) as local:
+                async for piece in pieces(file, size):
+                    local.write(piece)
+
+    @_served
+    async def sha256(self, sftp: SFTPClient, key: str, size: int) -> str:
+        """A file's sha256 in hex, by a program there where there is one, else by reading it."""
+        path, digest = self._path(key), hashlib.sha256()
+        if self._sums is None:
+            works = [sums for sums in SUMS if (await self._link.ask(f"{sums} < /dev/null", QUICK))[:64] == OF_NOTHING]
+            self._sums = works[0] if works else ""
+        newest = shlex.quote(_shell(_version(path, max(await _numbers(sftp, path), default=0))))
+        said = (await self._link.ask(f"{self._sums} < {newest}", None))[:64] if self._sums else ""
+        if re.fullmatch("[0-9a-f]{64}", said):
+            return said
+        async with _opened(sftp, path) as (file, about, _):
+            async for piece in pieces(file, about.size or 0):
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove files, one after the other, and the folders that are empty then; one that is gone is no error."""
+        folders = set()
+        for key in keys:
+            self._delete(key)
+            folders.add(self._path(key).rpartition("/")[0])
+        self._tidy("", folders)
+
+    @_served
+    async def _delete(self, sftp: SFTPClient, key: str) -> None:
+        file = self._path(key)
+        numbers = await _numbers(sftp, file)
+        await remove(sftp, [file, *(_version(file, number) for number in sorted(numbers))])
+        if numbers:
+            await within(sftp.rmdir(_version(file, 1).rpartition("/")[0]))
+
+    @_served
+    async def _tidy(self, sftp: SFTPClient, _: str, folders: set[str]) -> None:
+        for folder in folders:
+            with contextlib.suppress(SFTPError):
+                while folder.count("/") > self.root.count("/") + 1:
+                    await within(sftp.rmdir(folder))
+                    folder = folder.rpartition("/")[0]
+        await self._sweep(sftp)
+
+    @_served
+    async def free(self, sftp: SFTPClient) -> int | None:
+        """Bytes that its disk has left; None where the host does not tell."""
+        folder, top = self.root, "/" if self.root.startswith("/") else "."
+        while await about_of(sftp, folder) is None and folder != top:
+            folder = folder.rpartition("/")[0] or top
+        return (await self._room(sftp, folder))[0]
+
+    async def _send(
+        self,
+        sftp: SFTPClient,
+        key: str,
+        content: BinaryIO,
+        size: int,
+        name: Callable[[str, SFTPAttrs], Awaitable[str]],
+    ) -> str:
+        """Write a file under a hidden name, sync it, and have it named; gives its tag. Nothing else of it stays."""
+        folder = self._path(key).rpartition("/")[0]
+        sent, gone = f"{folder}/{OURS}{uuid.uuid4().hex}", False
+        try:
+            async with await create(sftp, sent) as file:
+                free = (await self._room(sftp, folder))[0] if size > LARGE else None
+                if free is not None and free < size:
+                    raise self._full(key, f"it has no room: {free:,} bytes free, {size:,} needed")
+                await fill(file, content)
+                with contextlib.suppress(SFTPOpUnsupported):
+                    await within(file.fsync())
+                about = await within(file.stat())
+                if about.size != content.tell():
+                    raise SFTPFailure("it did not write all that it was sent")
+            return await within(name(sent, about))
+        except SFTPError as error:
+            gone = is_lost(error)
+            if gone or isinstance(error, SFTPNoSuchFile | Denied):
+                raise
+            free, files = await self._room(sftp, folder)
+            if not files:
+                raise self._full(key, "its disk takes no more files (no inodes are left)") from None
+            if free is not None and free < FULL:
+                raise self._full(key, f"its disk is full: {free:,} bytes free") from None
+            raise
+        finally:
+            if not gone:
+                await remove(sftp, [sent])
+                await self._sweep(sftp)
+
+    async def _read(self, sftp: SFTPClient, path: str) -> tuple[str, bytes]:
+        """The tag and the content of a small file's newest version; both empty where there is none."""
+        with contextlib.suppress(SFTPNoSuchFile):
+            async with _opened(sftp, path) as (file, about, number):
+                return _tag(about, number), await within(file.read())
+        return "", b""
+
+    async def _room(self, sftp: SFTPClient, folder: str) -> tuple[int | None, bool]:
+        """The bytes that a folder's disk has left, None where the host does not tell; and if it takes another file."""
+        with contextlib.suppress(SFTPError):
+            found = await within(sftp.statvfs(folder))
+            return found.bavail * found.frsize, not found.files or found.favail > 0
+        words = (await self._link.ask(f"df -Pk {shlex.quote(_shell(folder))}", QUICK)).split("\n")[-2:-1]
+        told = re.search(r"\s\d+\s+-?\d+\s+(-?\d+)\s+\d+%", words[0]) if words else None
+        return int(told[1]) * 1024 if told else None, True
+
+    async def _sweep(self, sftp: SFTPClient) -> None:
+        """Remove what uploads that were cut off have left."""
+        with self._lock:
+            old, self._old = self._old, set()
+        await remove(sftp, old)
+
+    def _path(self, key: str) -> str:
+        return f"{self.root}/{key}".rstrip("/")
+
+    @contextlib.contextmanager
+    def _said(self, key: str) -> Iterator[None]:
+        where, look = f"{self.url}/{key}".rstrip("/"), f"{typed(self.host)} ls -ld {shlex.quote(_shell(self.root))}"
+        try:
+            yield
+        except SFTPNoSuchFile:
+            raise Unreachable(f"{where}: is not in the store", "inv backups") from None
+        except Denied:
+            raise Unreachable(f"{where}: permission denied", look) from None
+        except Exception as error:
+            if is_lost(error):
+                raise Unreachable(f"{self.url}: the link was lost", f"{typed(self.host)} true") from None
+            if isinstance(error, SFTPError):
+                raise Unreachable(f"{where}: the host says: {error.reason}", look) from None
+            raise
+
+    def _full(self, key: str, said: str) -> Unreachable:
+        where = f"{typed(self.host)} df -h {shlex.quote(_shell(self.root))}"
+        return Unreachable(f"{self.url}/{key}: {said}", f"make room there: {where}")
+
+
+def _sort(folder: str, entries: dict[str, SFTPAttrs], found: dict[str, Kept], hidden: dict[str, int]) -> list[str]:
+    """Note a folder's files by their path, and the hidden ones; give the folders in it."""
+    if versions := VERSIONS.fullmatch(folder.rpartition("/")[2]):
+        if last := max(filter(str.isdigit, entries), key=int, default=""):
+            found[f"{folder.rpartition('/')[0]}/{versions[1]}"] = _kept(entries[last], int(last))
+        return []
+    plain = {name: about for name, about in entries.items() if name[0] != "."}
+    found |= {f"{folder}/{name}": _kept(about) for name, about in plain.items() if about.type == REGULAR}
+    hidden |= {f"{folder}/{name}": about.mtime or 0 for name, about in entries.items() if name not in plain}
+    return [
+        f"{folder}/{name}"
+        for name, about in entries.items()
+        if about.type == DIRECTORY and (name in plain or VERSIONS.fullmatch(name))
+    ]
+
+
+def _kept(about: SFTPAttrs, number: int = 0) -> Kept:
+    return Kept(about.size or 0, _tag(about, number), datetime.fromtimestamp(about.mtime or 0, UTC))
+
+
+def _tag(about: SFTPAttrs, number: int = 0) -> str:
+    return f"{about.mtime or 0:x}-{about.size or 0:x}" + (f"-v{number}" if number else "")
+
+
+def _shell(path: str) -> str:
+    """A path that the host's shell takes for no option."""
+    return path if path.startswith("/") else f"./{path}"
+
+
+def _version(path: str, number: int) -> str:
+    """The path of a file's version; 0 is the file itself."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.v/{number}" if number else path
+
+
+async def _numbers(sftp: SFTPClient, path: str) -> list[int]:
+    return [int(name) for name in await entries(sftp, _version(path, 1).rpartition("/")[0]) if name.isdigit()]
+
+
+@contextlib.asynccontextmanager
+async def _opened(sftp: SFTPClient, path: str) -> AsyncIterator[tuple[SFTPClientFile, SFTPAttrs, int]]:
+    """Open the newest version of a file; gives its number, too."""
+    number, before = max(await _numbers(sftp, path), default=0), -1
+    while True:
+        try:
+            file = await within(sftp.open(_version(path, number), "rb"))
+            break
+        except SFTPNoSuchFile:
+            # Another one may have taken its place, or the first one come, meanwhile.
+            number, before = max(await _numbers(sftp, path), default=0), number
+            if number == before:
+                raise
+    async with file:
+        yield file, await within(file.stat()), number
+
+
+async def _claim(sftp: SFTPClient, sent: str, path: str, number: int) -> list[int]:
+    """Create a file's version where there is none of that number; gives the numbers that are there then."""
+    version = _version(path, number)
+    await sftp.makedirs(version.rpartition("/")[0], FOLDER, exist_ok=True)
+    try:
+        await sftp.link(sent, version)
+    except SFTPError as error:
+        if is_lost(error):
+            raise
+        if await about_of(sftp, version):
+            return []
+        await sftp.rename(sent, version)  # Never over another one; the file system has no links.
+    return await _numbers(sftp, path)

@@ -1,0 +1,75 @@
+"""The inventory's key ``dump``: how a backup's dump is made, and whose rows it leaves out."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from ops.inventory.fields import Frozen, bad
+
+UNITS = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+EXAMPLE = '{jobs: 4, compress: zstd:3, exclude: [audit_log, "stats.*"], max_rate: 20MB}'
+
+
+def bytes_a_second(text: str) -> int:
+    """A rate as it is written: ``500kB``, ``20MB``, ``1.5GB``; decimal units, a second.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = re.fullmatch(r"(\d{1,4}(?:\.\d{1,3})?)(kB|MB|GB)", text)
+    rate = round(float(found[1]) * UNITS[found[2]]) if found else 0
+    if rate <= 0:
+        raise ValueError("should be bytes a second: 500kB, 20MB or 1GB")
+    return rate
+
+
+def _rate(value: str) -> str:
+    try:
+        bytes_a_second(value)
+    except ValueError as error:
+        raise bad(str(error), "dump: {max_rate: 20MB}") from None
+    return value
+
+
+def _compress(value: Any) -> Any:
+    """YAML reads a bare level as a number."""
+    return str(value) if type(value) is int else value
+
+
+def _pattern(value: str) -> str:
+    if not re.fullmatch(r"[\w$*?-]+(\.[\w$*?-]+)?", value):
+        words = "should be TABLE or SCHEMA.TABLE, in which * stands for any text and ? for any one character"
+        raise bad(words, 'dump: {exclude: [audit_log, "stats.*"]}')
+    if not re.search(r"\w", value):
+        raise bad("would leave out every table", "dump: {exclude: [audit_log]}")
+    return value
+
+
+def _compression(value: str) -> str:
+    if not re.fullmatch(r"\d|none|(gzip|lz4|zstd)(:[a-z0-9=,]+)?", value):
+        raise bad("should be what pg_dump's --compress takes: 0 to 9, none, gzip:6, lz4 or zstd:3", "compress: zstd:3")
+    return value
+
+
+class Dump(Frozen):
+    """How the dump of a backup is made.
+
+    ``jobs`` tables are dumped, and restored, at once; ``compress`` is pg_dump's; where either is left out, the tools
+    choose. ``exclude`` are patterns of tables whose rows stay out; ``max_rate`` is how much a second is written.
+    """
+
+    jobs: Annotated[int, Field(strict=True, ge=1, le=64)] | None = None
+    compress: Annotated[str, BeforeValidator(_compress), AfterValidator(_compression)] | None = None
+    exclude: tuple[Annotated[str, AfterValidator(_pattern)], ...] = ()
+    max_rate: Annotated[str, AfterValidator(_rate)] | None = None
+
+    @property
+    def rate(self) -> int:
+        """Bytes a second; 0 where nothing is held back."""
+        return bytes_a_second(self.max_rate) if self.max_rate else 0
+
+
+DumpKey = Annotated[Dump, Field(examples=[EXAMPLE])]

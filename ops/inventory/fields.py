@@ -1,0 +1,169 @@
+"""The inventory's words: what its values may be, and how a wrong one is said without quoting it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, WrapValidator, model_validator
+from pydantic.functional_validators import ModelWrapValidatorHandler
+from pydantic_core import PydanticCustomError
+
+from ops.core.yaml_lines import nearest
+
+ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+
+
+def bad(message: str, hint: str = "") -> PydanticCustomError:
+    """A refusal inside a validator; ``translated`` turns it into an InventoryError with its line."""
+    return PydanticCustomError("inventory", "{text}", {"text": message, "hint": hint})
+
+
+def _text(value: str) -> str:
+    if not value.isprintable():
+        raise bad("holds a control or invisible character")
+    if re.search(r"://[^/\s]*:[^/\s]+@", value):
+        raise bad("holds a password; a password does not belong in the inventory", "keep it in the environment")
+    return value
+
+
+def _word(value: str) -> str:
+    if not value.strip():
+        raise bad("holds an empty word")
+    return _text(value)
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        guess = nearest(value, available_timezones())
+        raise bad("is not a time zone that is known here", f"zone: {guess or 'Europe/Berlin'}") from None
+    return value
+
+
+Word = Annotated[str, AfterValidator(_word)]
+Text = Annotated[str, AfterValidator(_text)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Words = Annotated[tuple[Word, ...], Field(min_length=1)]
+EnvName = Annotated[str, Field(pattern=f"^{ENV_NAME}$")]
+Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:\[][A-Za-z0-9_.:%@\[\]-]*$")]
+Count = Annotated[int, Field(strict=True, ge=0, le=10_000)]
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+Amount = Annotated[float, Field(strict=True, gt=0, le=1_000_000)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS = get_args(Day)
+
+
+class Frozen(BaseModel):
+    """Base of the models: frozen, no unknown keys, and no input in pydantic's own texts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True)
+
+
+# The public key of nobody.
+ENCRYPT = "{recipients: [age176yzrxwhg876ysclvfrn7lh02axfnqknuxq3p8dh6r4zerz0v40qm4y7ph]}"
+
+
+class Encrypt(Frozen):
+    """To whom new backups are encrypted, by age, and where the secret key is that opens them, for a restore."""
+
+    recipients: Annotated[tuple[Annotated[str, Field(pattern="^age1[a-z0-9]{58}$")], ...], Field(min_length=1)]
+    identity: Annotated[str, Field(pattern=rf"^(env:{ENV_NAME}|file:\S(.*\S)?)$")] | None = None
+
+
+def _span(value: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}(min|h|d)", value):
+        raise bad("should be a number of minutes, hours or days: 90min, 26h or 8d", "fresh: {backup: 26h, proved: 8d}")
+    return value
+
+
+def span(text: str) -> timedelta:
+    """A duration as it is written in the inventory: ``90min``, ``26h``, ``8d``."""
+    number, unit = re.fullmatch(r"(\d+)(min|h|d)", text).groups()  # type: ignore[union-attr]
+    return timedelta(minutes=int(number) * {"min": 1, "h": 60, "d": 1440}[unit])
+
+
+def spoken(text: str) -> str:
+    """The same as a person reads it: ``26 h``."""
+    return re.sub(r"(\d+)", r"\1 ", text)
+
+
+def _secret(value: str) -> str:
+    if not re.fullmatch(rf"env:{ENV_NAME}|file:(?!.*://)\S(?:.*\S)?", value):
+        raise bad("should say where the address is, since it is a secret: env:NAME or file:PATH", "ping: env:PING_URL")
+    return value
+
+
+Span = Annotated[str, AfterValidator(_span)]
+SecretAt = Annotated[str, AfterValidator(_secret)]
+
+
+class Fresh(Frozen):
+    """How old the newest backup, and the newest proved restore, may be, and who is told.
+
+    ``ping`` is an address that is asked while all is well; ``notify`` are apprise addresses. All of them are named by
+    where they are.
+    """
+
+    backup: Span = "26h"
+    proved: Span | None = None
+    ping: SecretAt | None = None
+    notify: tuple[SecretAt, ...] = ()
+
+
+class Keep(Frozen):
+    """Which backups stay: the newest of each of the last so many days, weeks, months and years that have one, the last
+    so many whatever their age, and never fewer than ``least``."""
+
+    daily: Count = 7
+    weekly: Count = 4
+    monthly: Count = 6
+    yearly: Count = 0
+    last: Count = 0
+    least: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 3
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """The keys of a mapping as they are written in the inventory."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _address(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+\S*", value):
+        raise bad("should be a web address", "health: {url: https://shop.example.com/health}")
+    return _text(value)
+
+
+class HealthCheck(Frozen):
+    """How to see that the application is well: a web address or a command, asked again until it is or time is up.
+
+    ``timeout`` and ``every`` are seconds; with a timeout of 0 it is asked once.
+    """
+
+    url: Annotated[str, AfterValidator(_address)] | None = None
+    command: Words | None = None
+    status: Annotated[int, Field(strict=True, ge=100, le=599)] = 200
+    timeout: Annotated[float, Field(strict=True, ge=0, le=86_400)] = 60.0
+    every: Annotated[float, Field(strict=True, gt=0, le=3_600)] = 2.0
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> HealthCheck:
+        if (self.url is None) == (self.command is None):
+            raise bad("should have either `url` or `command`", "health: {url: https://shop.example.com/health}")
+        if self.command and self.status != 200:
+            raise bad("has a `status`, which only an answer to a `url` has", "remove `status:`")
+        return self
+
+
+def _health(given: Any, handler: ModelWrapValidatorHandler[HealthCheck]) -> HealthCheck:
+    """A bare list of words is a command that is tried once."""
+    if isinstance(given, (Mapping, HealthCheck)):
+        return handler(given)
+    return HealthCheck(command=TypeAdapter(Words).validate_python(given), timeout=0)
+
+
+Health = Annotated[HealthCheck, WrapValidator(_health)]

@@ -1,0 +1,46 @@
+"""Where something stands in the inventory, as messages begin: ``inventory.yaml:12: shop``."""
+
+from __future__ import annotations
+
+import contextlib
+
+from ops.core.errors import OpsError
+from ops.core.sql_names import parse
+from ops.core.yaml_lines import Node, Tree, read
+from ops.inventory.targets import Inventory, Target
+
+
+def where(inventory: Inventory, entry: Target, *path: str | int) -> str:
+    """Name file, line and target of an entry, or of a part of it.
+
+    Args:
+        path: the part: a key, a key in that, and an entry of it: its place in the list, or its name.
+    """
+    return f"{inventory.file.name}:{line_of(inventory, entry, *path)}: {entry.name}"
+
+
+def line_of(inventory: Inventory, entry: Target, *path: str | int) -> int:
+    """Find the line of an entry, or of a part of it; of the nearest part that is there."""
+    node = None
+    with contextlib.suppress(OpsError):
+        for _, variables in Tree(read(inventory.file)).layers(entry.name) if path else ():
+            node = variables.get(str(path[0]), node)
+    for part in path[1:]:
+        node = _part(node, part) if node and part != "" else node
+    return node.line if node else entry.line
+
+
+def _part(node: Node, part: str | int) -> Node:
+    """A key, or an entry of a list by its place or name; the node itself where there is none."""
+    if isinstance(part, int):
+        return node.at([part])
+    if isinstance(node.value, tuple):
+        return next((one for one in node.value if _same(one.value, part)), node)
+    names = node.value if isinstance(node.value, dict) else {}
+    return next((one for name, one in names.items() if _same(name, part)), node)
+
+
+def _same(one: object, two: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return isinstance(one, str) and (one == two or parse(one) == parse(two))
+    return False

@@ -1,0 +1,50 @@
+"""The inventory's key ``pgbackrest``: which stanza, and where its backups are restored aside."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from ops.inventory.fields import Account, Frozen, bad
+
+PGBACKREST = "{stanza: main, aside: /var/lib/postgresql/aside}"
+# They lead into the words of a server that a shell starts.
+PLAIN = r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+"
+# Where a socket's path ends, PostgreSQL does not start (sun_path, less what stands behind the folder).
+LONGEST = 50
+
+
+def _path(value: str) -> str:
+    if not re.fullmatch(PLAIN, value) or "/../" in f"{value}/":
+        raise bad("should be a whole path of letters, digits and . _ -", f"pgbackrest: {PGBACKREST}")
+    return value
+
+
+def _aside(value: str) -> str:
+    if len(value) > LONGEST or value.count("/") < 2:
+        raise bad(
+            f"should be a folder of its own, by its whole path, of at most {LONGEST} characters",
+            f"pgbackrest: {PGBACKREST}",
+        )
+    return value
+
+
+Place = Annotated[str, AfterValidator(_path)]
+
+
+class PgBackRest(Frozen):
+    """A stanza of pgBackRest on this machine.
+
+    ``aside`` is where its backups are restored to be proved, in a folder per target; ``kind`` is what pgBackRest makes,
+    a full one where it has none yet; ``user`` is the database's user of the operating system; ``bin`` holds the
+    server's programs where they are not in a usual place.
+    """
+
+    stanza: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+    aside: Annotated[Place, AfterValidator(_aside)]
+    config: Place | None = None
+    kind: Annotated[Literal["full", "diff", "incr"], Field(alias="type")] = "incr"
+    user: Account = "postgres"
+    bin: Place | None = None

@@ -1,0 +1,73 @@
+"""The inventory's ``schedule``: which of our tasks run by themselves, when, and through what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from ops.core.cron import EXAMPLE, mistake
+from ops.inventory.fields import Frozen, Word, Zone, bad
+
+# The tasks that may run by themselves, with what is typed beside --target. A release, a promotion or a rollback is
+# never one of them: those are a person's.
+TASKS: Mapping[str, tuple[str, ...]] = {
+    "backup": ("--reason=scheduled",),
+    "clone-prod-to-test": ("--reason=scheduled",),
+    "drill": (),
+    "prune-backups": ("--confirm={target}",),
+    "check-backups": (),
+}
+NEVER = ("release", "promote", "rollback")
+
+
+def _cron(value: str) -> str:
+    if said := mistake(value):
+        raise bad(said, f'"{EXAMPLE}"   (every day at 02:30)')
+    return value
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
+
+
+class Schedule(Frozen):
+    """Which tasks run by themselves: for each one cron's five fields, in the time of ``zone``.
+
+    Args:
+        with_: what calls them: cron or systemd.
+        zone: the time zone in which the fields are meant.
+        jitter: up to so many seconds later, by chance, so that many targets do not begin at once.
+        environment: a 0600 file of NAME=VALUE lines, for variables that cron and systemd do not have.
+    """
+
+    model_config = ConfigDict(validate_by_name=False, validate_by_alias=True)
+
+    backup: Cron | None = None
+    clone_prod_to_test: Annotated[Cron | None, Field(alias="clone-prod-to-test")] = None
+    drill: Cron | None = None
+    prune_backups: Annotated[Cron | None, Field(alias="prune-backups")] = None
+    check_backups: Annotated[Cron | None, Field(alias="check-backups")] = None
+    with_: Annotated[Literal["cron", "systemd"], Field(alias="with")] = "cron"
+    zone: Zone = "UTC"
+    jitter: Annotated[int, Field(strict=True, ge=0, le=3600)] = 0
+    environment: Word | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_hand(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and (asked := [name for name in NEVER if name in given]):
+            raise bad(f"names {asked[0]}, which only a person runs", f"remove `{asked[0]}:`")
+        return given
+
+    @model_validator(mode="after")
+    def _some(self) -> Schedule:
+        if not self.tasks:
+            raise bad("names no task", f'backup: "{EXAMPLE}"')
+        return self
+
+    @property
+    def tasks(self) -> dict[str, str]:
+        """The tasks by their names, each with its five fields."""
+        found = ((name, getattr(self, name.replace("-", "_"))) for name in TASKS)
+        return {name: at for name, at in found if at}

@@ -1,0 +1,350 @@
+"""The inventory: Ansible's YAML format as typed, frozen targets.
+
+A host of the inventory is a target; the groups ``production`` and ``test`` give it its kind. Variables follow Ansible:
+the nearer one wins, whole. Every refusal names file and line and says what to write instead, and never quotes a value
+that could be a secret. The commented ``inventory.yaml`` beside ``tasks.py`` shows every key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from ops.core.errors import InventoryError
+from ops.core.yaml_lines import Kind, nearest, shown, wording
+from ops.inventory.defang import Defang, DefangKey
+from ops.inventory.dump import Dump, DumpKey
+from ops.inventory.fields import (
+    DAYS,
+    ENCRYPT,
+    ENV_NAME,
+    Account,
+    Amount,
+    Count,
+    Day,
+    Encrypt,
+    EnvName,
+    Fresh,
+    Frozen,
+    Health,
+    HealthCheck,
+    Keep,
+    Port,
+    Text,
+    Word,
+    Words,
+    Zone,
+    bad,
+)
+from ops.inventory.pgbackrest import PGBACKREST, PgBackRest
+from ops.inventory.schedule import Schedule
+from ops.inventory.store_kinds import store_folder, store_name
+
+CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+
+
+class Reference(Frozen):
+    """Where a connection string is found; never the string itself. ``str`` gives back ``kind:value``."""
+
+    kind: Literal["env", "file", "railway", "embedded"]
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Takes ``env:NAME``, ``file:PATH``, ``railway:SERVICE/VARIABLE`` or ``embedded:NAME``.
+
+        Raises InventoryError for anything else, without quoting it.
+        """
+        try:
+            return cls.model_validate(text)
+        except ValidationError as error:
+            raise InventoryError(*wording(error.errors(include_input=False)[0])) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.keys() == {"kind", "value"}:
+            given = f"{given['kind']}:{given['value']}"
+        return _reference(str(given) if isinstance(given, Reference) else given)
+
+    def __str__(self) -> str:
+        """Gives what ``parse`` takes."""
+        return f"{self.kind}:{self.value}"
+
+
+REFERENCES: Mapping[str, tuple[str, str]] = {
+    "env": (ENV_NAME, "env:DATABASE_URL"),
+    "file": (r"(?!.*://)\S(?:.*\S)?", "file:secrets/database-url"),
+    "railway": (rf"[A-Za-z0-9][A-Za-z0-9 ._-]*/{ENV_NAME}", "railway:Postgres/DATABASE_PUBLIC_URL"),
+    "embedded": (r"[a-z][a-z0-9_]{0,39}", "embedded:lessons"),
+}
+
+
+def _reference(given: object) -> dict[str, str]:
+    kind, _, value = given.partition(":") if isinstance(given, str) else ("", "", "")
+    if kind in REFERENCES:
+        pattern, example = REFERENCES[kind]
+        if re.fullmatch(pattern, value) and value.isprintable():
+            return {"kind": kind, "value": value}
+        raise bad(f"is not a well-formed {kind}: reference", f"database: {example}")
+    if isinstance(given, str) and re.search(r"://|=|@", given):
+        raise bad("a password does not belong in the inventory", "database: env:DATABASE_URL")
+    raise bad("should be env:NAME, file:PATH, railway:SERVICE/VARIABLE or embedded:NAME", "database: env:DATABASE_URL")
+
+
+class App(Frozen):
+    """The Django application: its folder, and how its commands and its database are named there."""
+
+    dir: Word
+    manage: Words = ("python", "manage.py")
+    database_env: EnvName = "DATABASE_URL"
+    env: Mapping[EnvName, Text] = {}
+    rehearsal_env: Mapping[EnvName, Text] = {}
+
+
+class Window(Frozen):
+    """When production may be changed. A window over midnight belongs to the day on which it opens."""
+
+    days: Annotated[tuple[Day, ...], Field(min_length=1)]
+    hours: str
+    zone: Zone = "UTC"
+
+    @field_validator("hours")
+    @classmethod
+    def _two_times(cls, value: str) -> str:
+        if not re.fullmatch(f"{CLOCK}-{CLOCK}", value) or value[:5] == value[6:]:
+            raise bad("should be two different times, HH:MM-HH:MM")
+        return value
+
+    def contains(self, moment: datetime) -> bool:
+        """Says whether ``moment`` lies in the window; its end does not. Raises ValueError for a naive moment."""
+        if moment.tzinfo is None:
+            raise ValueError("a window needs a moment with a time zone")
+        local = moment.astimezone(ZoneInfo(self.zone))
+        opens, closes = time.fromisoformat(self.hours[:5]), time.fromisoformat(self.hours[6:])
+        after_midnight = opens > closes and local.time() < closes
+        day = DAYS[(local - timedelta(days=1) if after_midnight else local).weekday()]
+        inside = after_midnight or (opens <= local.time() and (opens > closes or local.time() < closes))
+        return inside and day in self.days
+
+
+class Connection(Frozen):
+    """How the target's host is reached, in Ansible's variables. A host without a connection is reached by ssh."""
+
+    host: Annotated[Account | None, Field(validation_alias="ansible_host", examples=["shop.example.com"])] = None
+    user: Annotated[Account | None, Field(validation_alias="ansible_user", examples=["deploy"])] = None
+    port: Annotated[Port | None, Field(validation_alias="ansible_port", examples=["22"])] = None
+    private_key_file: Annotated[
+        Word | None, Field(validation_alias="ansible_ssh_private_key_file", examples=["~/.ssh/id_ed25519"])
+    ] = None
+    kind: Literal["local", "ssh"] = Field(
+        default_factory=lambda data: "ssh" if data.get("host") else "local",
+        validation_alias="ansible_connection",
+        examples=["ssh"],
+    )
+
+
+class Railway(Frozen):
+    """Where on Railway a target is: names or IDs. ``service`` is the application's, ``deploy`` how it is deployed.
+
+    ``backups``: each of our backups is followed by one of Railway's own, of the whole volume; ``schedule``: Railway
+    makes them by itself; None leaves that as it is there.
+    """
+
+    project: Word
+    environment: Word
+    service: Word | None = None
+    deploy: Literal["up", "redeploy"] | None = None
+    backups: Annotated[bool, Field(strict=True)] = False
+    schedule: tuple[Literal["daily", "weekly", "monthly"], ...] | None = None
+
+    @model_validator(mode="after")
+    def _deploys_a_service(self) -> Railway:
+        if self.deploy and not self.service:
+            raise bad("deploy needs the service that is deployed", "service: web")
+        return self
+
+
+class Target(Frozen):
+    """One deployment: an application, its database, the host that reaches it. ``line`` is its line in the file."""
+
+    name: str
+    kind: Kind
+    line: int = 0
+    connection: Connection = Connection()
+    store: Annotated[Word, AfterValidator(store_name), Field(examples=["s3://bucket/prefix"])] = "backups"
+    database: Annotated[Reference, Field(examples=["env:DATABASE_URL"])]
+    railway: Annotated[
+        Railway | None, Field(examples=["{project: ID, environment: production}"], validate_default=True)
+    ] = None
+    pg_dump: Annotated[Literal["here", "container", "host"], Field(examples=["here"])] = "here"
+    app: Annotated[App | None, Field(examples=["{dir: ../shop, manage: [python, manage.py]}"])] = None
+    checks: Annotated[tuple[Words, ...], Field(examples=["[[check_lessons_data]]"])] = ()
+    test: Annotated[str | None, Field(examples=["lessons-test"])] = None
+    freeze: Annotated[Literal["always", "never", "auto"], Field(examples=["auto"])] = "auto"
+    window: Annotated[Window | None, Field(examples=['{days: [tue, wed], hours: "02:00-05:00", zone: UTC}'])] = None
+    encrypt: Annotated[Encrypt | None, Field(examples=[ENCRYPT])] = None
+    engine: Annotated[Literal["dump", "pgbackrest"], Field(examples=["dump"])] = "dump"
+    pgbackrest: Annotated[PgBackRest | None, Field(examples=[PGBACKREST], validate_default=True)] = None
+    dump: DumpKey = Dump()
+    schedule: Annotated[Schedule | None, Field(examples=['{backup: "30 2 * * *"}'])] = None
+    fresh: Annotated[Fresh, Field(examples=["{backup: 26h, proved: 8d, ping: env:PING_URL}"])] = Fresh()
+    keep: Annotated[Keep, Field(examples=["{daily: 7, weekly: 4, monthly: 6}"])] = Keep()
+    deploy: Annotated[Words | None, Field(examples=["[./deploy.sh, --now]"])] = None
+    health: Annotated[Health | None, Field(examples=["[curl, -fsS, https://shop.example.com/health]"])] = None
+    keep_replaced: Annotated[float, Field(strict=True, ge=0, le=10_000, examples=["7"])] = 7.0
+    seed: Annotated[Words | None, Field(examples=["[python, demo/seed.py]"])] = None
+    lock_timeout: Annotated[Amount, Field(examples=["5"])] = 5.0
+    lock_wait: Annotated[Amount, Field(examples=["300"])] = 300.0
+    lock_yield: Annotated[Amount, Field(examples=["15"])] = 15.0
+    end_blockers: Annotated[tuple[Word, ...], Field(examples=["[reporting]"])] = ()
+    retries: Annotated[Count, Field(examples=["5"])] = 5
+    certificate_hours: Annotated[Amount, Field(examples=["24"])] = 24.0
+    defang: DefangKey = None
+
+    @property
+    def folder(self) -> str:
+        """The folder of the store, or of a remote store's working copy."""
+        return store_folder(self.store)
+
+    @property
+    def remote(self) -> str:
+        """The remote store's address; empty where the store is a folder."""
+        return self.store if "://" in self.store else ""
+
+    @field_validator("railway")
+    @classmethod
+    def _is_told(cls, value: object, info: ValidationInfo) -> object:
+        database = info.data.get("database")
+        if value is None and database is not None and database.kind == "railway":
+            raise bad("says where the service of `database` is", "railway: {project: ID, environment: production}")
+        return value
+
+    @field_validator("pgbackrest")
+    @classmethod
+    def _goes_together(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and info.data.get("engine") == "pgbackrest":
+            raise bad("says where its stanza is, for `engine: pgbackrest`", f"pgbackrest: {PGBACKREST}")
+        return value
+
+    @field_validator("pg_dump")
+    @classmethod
+    def _is_somewhere(cls, value: str, info: ValidationInfo) -> str:
+        connection = info.data.get("connection")
+        behind = connection is not None and connection.kind == "ssh"
+        if value == "host" and not behind:
+            raise bad("pg_dump on the host needs a host behind SSH", "ansible_host: shop.example.com")
+        if value == "container" and info.data.get("railway") is None:
+            raise bad("a container is reached on Railway only", "railway: {project: ID, environment: production}")
+        if value == "container" and behind:
+            raise bad("a container is reached by the CLI on this machine, not behind SSH", "ansible_connection: local")
+        return value
+
+    @field_validator("seed")
+    @classmethod
+    def _fills_embedded(cls, value: object, info: ValidationInfo) -> object:
+        database = info.data.get("database")
+        if value is not None and database is not None and database.kind != "embedded":
+            raise bad("fills an embedded database only", "remove `seed:`, or write database: embedded:NAME")
+        return value
+
+
+DERIVED = ("name", "kind", "line", "connection")
+KEYS = tuple(key for key in Target.model_fields if key not in DERIVED)
+ANSIBLE = {str(field.validation_alias): name for name, field in Connection.model_fields.items()}
+EXAMPLES = {key: (Target.model_fields[key].examples or [""])[0] for key in KEYS}
+EXAMPLES |= {key: (Connection.model_fields[name].examples or [""])[0] for key, name in ANSIBLE.items()}
+NESTED: Mapping[str, type[BaseModel]] = {
+    "app": App,
+    "railway": Railway,
+    "window": Window,
+    "schedule": Schedule,
+    "keep": Keep,
+    "fresh": Fresh,
+    "health": HealthCheck,
+    "encrypt": Encrypt,
+    "pgbackrest": PgBackRest,
+    "dump": Dump,
+    "defang": Defang,
+}
+OLD_ALIASES = {f"ansible_ssh_{name}": f"ansible_{name}" for name in ("host", "user", "port")}
+PRODUCTION_ONLY = (
+    "pg_dump",
+    "checks",
+    "test",
+    "freeze",
+    "window",
+    "schedule",
+    "fresh",
+    "keep",
+    "keep_replaced",
+    "deploy",
+    "dump",
+    "defang",
+    "engine",
+    "pgbackrest",
+)
+
+
+class Inventory(Frozen):
+    """All targets of a file. ``folder`` is the file's own, absolute: folders and files in it are relative to that."""
+
+    file: Path
+    folder: Path
+    default: str | None
+    targets: Mapping[str, Target]
+
+    @property
+    def production(self) -> tuple[str, ...]:
+        """The names of the production targets, in the file's order."""
+        return tuple(name for name, target in self.targets.items() if target.kind == "production")
+
+    def target(self, name: str | None) -> Target:
+        """Gives the target of that name; for None the default one, or the only one in production.
+
+        Raises InventoryError where there is no such target, or more than one could be meant.
+        """
+        if name is not None:
+            return self._named(name)
+        meant = (self.default,) if self.default else self.production
+        if len(meant) == 1:
+            return self.targets[meant[0]]
+        if not meant:
+            raise InventoryError("no target in group `production`", f"write one into {self.file}", file=str(self.file))
+        raise InventoryError(f"several production targets: {', '.join(meant)}", "--target=NAME", file=str(self.file))
+
+    def live(self, name: str | None) -> Target:
+        """Gives the production target of that name, for None like ``target``. Raises InventoryError for a test one."""
+        found = self.target(name)
+        if found.kind == "production":
+            return found
+        owners = [one for one in self.production if self.targets[one].test == found.name] or self.production
+        hint = f"--target={next(iter(owners), 'NAME')}"
+        raise InventoryError(f"{found.name} is a test target", hint, file=str(self.file), line=found.line)
+
+    def test_of(self, target: Target) -> Target:
+        """Gives the test target on which releases of ``target`` are rehearsed. Raises InventoryError without one."""
+        if target.test is None:
+            is_test = target.kind == "test"
+            message = f"{target.name}: is itself a test target" if is_test else f"{target.name}: names no test target"
+            hint = "--target=NAME of a production target" if is_test else "test: NAME of a target in group `test`"
+            raise InventoryError(message, hint, file=str(self.file), line=target.line)
+        return self._named(target.test)
+
+    def path(self, text: str) -> Path:
+        """Gives a folder or file of the inventory as an absolute path; ``~`` is the user's home."""
+        return Path(os.path.abspath(self.folder / os.path.expanduser(text)))
+
+    def _named(self, name: str) -> Target:
+        if name in self.targets:
+            return self.targets[name]
+        guess = nearest(name, self.targets)
+        known = f"there are {', '.join(self.targets)}" if self.targets else "there are none"
+        raise InventoryError(f"{shown(name)}: no such target; {known}", f"--target={guess or 'NAME'}")

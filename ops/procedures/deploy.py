@@ -1,0 +1,50 @@
+"""Deploying the application, and how to see that it is well afterwards."""
+
+from __future__ import annotations
+
+from ops.engine.command import Command, Query, Shell, Tool, show
+from ops.engine.inputs import RunInputs
+from ops.engine.step import check
+
+
+def folder_of(c: RunInputs) -> str:
+    """Where the application's commands run."""
+    return c.app.folder if c.app else ""
+
+
+def deploy_words(c: RunInputs, back: bool = False) -> Command:
+    """The inventory's deploy command, told which commit to deploy; or Railway's, whose status is waited for.
+
+    Args:
+        back: to an earlier release.
+    """
+    if c.deploy.railway:
+        return Tool(
+            "railway-deploy", {"target": c.target, "release": c.deploy.commit, **({"back": "yes"} if back else {})}
+        )
+    return Shell(
+        c.deploy.command, c.target, folder=folder_of(c), env={"RELEASE": c.deploy.commit}, host=c.host, failure="manage"
+    )
+
+
+@check("The application is healthy", "look at the application's log, then inv resume")
+def is_healthy(c: RunInputs) -> list[Command]:
+    """A deploy command can end with 0 and leave an application that does not start."""
+    on = [Tool("check-deployed", {"target": c.target, "release": c.deploy.commit})] if c.deploy.railway else []
+    return [*on, *_healthy(c)]
+
+
+def _healthy(c: RunInputs) -> list[Command]:
+    health = c.health
+    if health and health.command and not health.timeout:
+        return [Shell(health.command, c.target, folder=folder_of(c), host=c.host, failure="manage")]
+    if health:
+        what = {"url": health.url, "status": str(health.status)} if health.url else {"command": _words(health.command)}
+        where = {"folder": folder_of(c)} if health.command else {}
+        times = {"timeout": f"{health.timeout:g}", "every": f"{health.every:g}"}
+        return [Tool("check-health", {"target": c.target, **what, **where, **times})]
+    return [Query("check_frozen.sql", c.target, parameters={"wanted": "on" if c.read_only else "off"})]
+
+
+def _words(words: tuple[str, ...]) -> str:
+    return show(Shell(words, ""))

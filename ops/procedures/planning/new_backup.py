@@ -1,0 +1,59 @@
+"""How the run's own backup is made: with which tools, and of which rows, how fast."""
+
+from __future__ import annotations
+
+from ops.application.operations import Application
+from ops.application.probe import probe
+from ops.backups.exclusions import look as look_at_excluded
+from ops.core.errors import UsageError
+from ops.engine.needs import Need
+from ops.inventory.dump import bytes_a_second
+from ops.procedures.planning.dump_options import compression, fitting, fitting_jobs
+from ops.procedures.planning.from_inventory import Given
+from ops.procedures.planning.look import Look
+from ops.release.touched_tables import must_not_touch, works_on
+
+
+def new_backup(look: Look, given: Given) -> Given:
+    """Whose rows stay out of a new backup, and how fast it is written. Where a release does not freeze production, its
+    only backup is its way back: that holds every table. What stays out is looked at now, as the gates will when the
+    time has come: a large backup is not taken for nothing.
+
+    Raises:
+        OpsError: the store does not answer, or the pending migrations touch what stays out.
+    """
+    session, entry = look.session, look.entry
+    if copy := session.stores.working_copy(entry.name):
+        copy.must_answer()
+    max_rate, migrates = look.wanted.max_rate, look.needs(Need.MIGRATIONS)
+    try:
+        rate = bytes_a_second(max_rate) if max_rate else entry.dump.rate
+    except ValueError as error:
+        raise UsageError(f"{entry.name}: --max-rate={max_rate}: {error}", "--max-rate=20MB") from None
+    exclude = () if migrates and not given["freezes"] else entry.dump.exclude
+    found = look_at_excluded(session, entry.name, exclude) if exclude else None
+    if found and migrates:
+        application = Application.read(probe(session, entry.name, entry.name))
+        if said := works_on(application, found.tables):
+            must_not_touch(session, entry.name, said)
+    return {"dump": {"exclude": exclude, "rate": rate}}
+
+
+def choose_tools(look: Look, given: Given) -> Given:
+    """The tools that fit the servers, how they compress, and how many jobs the servers have connections for; what is
+    encrypted must be opened where it is restored."""
+    session, entry = look.session, look.entry
+    restores = look.procedure.restores
+    identity = {}
+    if restores and given["encryption"].get("sealed"):
+        look.can_open()
+    elif entry.encrypt and not session.secrets.opener(entry.name):
+        identity = {"identity": ""}
+    majors = (look.dumped, look.restored)
+    session.commands.tools = fitting(session, entry, look.sets, majors, restores or look.wanted.auto_rollback)
+    return {
+        "encryption": identity,
+        "dump": {"compress": compression(session, entry, session.commands.tools, look.dumped)},
+        "tools": str(session.commands.tools.major),
+        "jobs": fitting_jobs(entry, *look.connections),
+    }

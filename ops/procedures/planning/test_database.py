@@ -1,0 +1,104 @@
+"""The database on the test server: the one that people reach, or the one on which a release is rehearsed."""
+
+from __future__ import annotations
+
+from ops.core.errors import Refused, UsageError
+from ops.defang.request import read_request
+from ops.defang.script import DEFANGED
+from ops.engine.database_names import beside, named
+from ops.infra.session.derived_targets import is_rehearsal, rehearsal_of
+from ops.infra.session.server import no_production, server_of
+from ops.infra.session.store_access import target_folder
+from ops.infra.stores import manifest as backup
+from ops.inventory.locate import where
+from ops.procedures.planning.from_inventory import Given
+from ops.procedures.planning.look import Look
+
+
+def test_database(look: Look, _: Given) -> Given:
+    """The test database, and what becomes of a copy there."""
+    found = _test(look, rehearses=False)
+    request = read_request(look.session, look.entry.name)
+    return found | ({"defang": {"digest": request.digest, "files": request.files}} if request else {})
+
+
+def rehearsal_database(look: Look, _: Given) -> Given:
+    """A release needs the true rows: where the test database is only for defanged clones, a database beside it."""
+    return _test(look, rehearses=look.entry.defang is not None)
+
+
+def _test(look: Look, *, rehearses: bool) -> Given:
+    session, entry, here = look.session, look.entry, look.here
+    test = session.inventory.test_of(entry)
+    meant = rehearsal_of(test.name) if rehearses else test.name
+    session.url(meant)
+    name = session.database(meant)
+    there = server_of(session, meant)
+    databases: dict[str, str] = there["databases"]
+    if (there["system"], name) == (here["system"], here["database"]):
+        raise UsageError(
+            f"{where(session.inventory, test)} is the very database of {entry.name}: "
+            f"{name} on the same server",
+            f"give {test.name} a database of its own",
+        )
+    no_production(session, test, name, there["system"])
+    look.connections.append(int(str(there["connections"])))
+    look.restored, look.mark = int(str(there["number"])) // 10000, databases.get(name, "")
+    ours = (f"generalprobe clone of {entry.name}, run ", "generalprobe clone round trip, run ")
+    former = [db for db in databases if beside(db, name, "replaced", "roundtrip", "migrated")]
+    tidy = [db for db in former if databases[db].startswith(ours)]
+    if entry.defang is not None and not rehearses:
+        tidy += _true_copies(name, databases, entry.name)
+    return {
+        "test": meant,
+        "test_server": {
+            "database": name,
+            "system": there["system"],
+            # What an earlier rehearsal left is nobody's: nothing of it is to come back.
+            "exists": name in databases and not rehearses,
+            "like": here["database"] if there["system"] == here["system"] else "postgres",
+            "tidy": tuple(sorted(tidy)),
+        },
+    }
+
+
+def _true_copies(name: str, databases: dict[str, str], target: str) -> list[str]:
+    """What earlier rehearsals left beside a test database that is only for defanged clones: copies with true rows."""
+    ours = (
+        f"generalprobe clone of {target}, run ",
+        "generalprobe clone before, run ",
+        "generalprobe clone round trip, run ",
+    )
+    other = named(name, "rehearsal")
+    left = {named(name, "before"), other, named(other, "before")}
+    left |= {db for db in databases if beside(db, other, "replaced", "roundtrip", "migrated", "spare")}
+    return [db for db in left if databases.get(db, "").startswith(ours)]
+
+
+def clone(look: Look, given: Given) -> Given:
+    """The backup of which the rehearsal database is a clone, by its mark."""
+    name = _clone_run(look.mark, look.entry.name, given["test"], given["test_server"]["database"])
+    known = backup.backups(target_folder(look.session, look.entry.name))
+    return {"backup": name, "encryption": {"sealed": any(one.sealed for one in known if one.backup == name)}}
+
+
+def _clone_run(mark: str, target: str, test: str, database: str) -> str:
+    if is_rehearsal(test) and not mark:
+        raise Refused(
+            f"{test}: there is no {database}: it is made by a release, to be rehearsed on",
+            f"inv release --target={target}",
+        )
+    if not mark.startswith(f"generalprobe clone of {target}, run "):
+        raise Refused(
+            f"{test}: {database} is not a clone of {target}"
+            + (f" (its mark says: {mark})" if mark else " (it has no mark)"),
+            f"inv clone-prod-to-test --target={target}",
+        )
+    first, _, state = mark.partition("\n")
+    if state == DEFANGED:
+        raise Refused(
+            f"{test}: {database} is a defanged clone of {target}: comparing with it "
+            "would not prove that production's rows survive",
+            f"inv release --target={target}   (it rehearses on a true copy)",
+        )
+    return str(first.rsplit(" ", 1)[-1])

@@ -1,0 +1,1 @@
+"""Brings data back: ``rollback`` swaps a backup in, ``salvage`` brings single rows back. Neither knows the other."""

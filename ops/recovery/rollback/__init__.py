@@ -1,0 +1,1 @@
+"""What a rollback sets aside, keeps and accounts for. Begin with ``loss``."""

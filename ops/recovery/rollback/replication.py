@@ -1,0 +1,92 @@
+"""What replicates production's database, and so stays with the database that a rollback sets aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg
+
+from ops.core.errors import Unreachable
+from ops.core.sql_names import identifier, literal
+from ops.infra.session.session import Session
+
+# A job of pg_cron is bound to the name: it works on whatever has that.
+_CRON = "SELECT jobid, schedule::text FROM cron.job WHERE database = %s AND active ORDER BY jobid"
+_QUERY = """
+SELECT 'slot', slot_name::text, coalesce(plugin::text, ''), active FROM pg_catalog.pg_replication_slots
+WHERE database = current_database()
+UNION ALL SELECT 'slot aside', slot_name::text, database::text, active FROM pg_catalog.pg_replication_slots
+WHERE starts_with(database::text, current_database() || '_replaced_')
+UNION ALL SELECT 'publication', pubname::text, '', false FROM pg_catalog.pg_publication
+UNION ALL SELECT 'subscription', subname::text, '', subenabled FROM pg_catalog.pg_subscription
+WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+ORDER BY 1, 2
+"""
+
+
+@dataclass(frozen=True)
+class Follower:
+    """A slot, publication, subscription or job: what becomes of it in a rollback, and what to type then; ``aside`` is
+    one that an earlier rollback left behind."""
+
+    kind: str
+    name: str
+    said: str
+    then: str
+    aside: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """Both, in one line."""
+        return f"{self.kind} {self.name}: {self.said}: {self.then}"
+
+
+def followers(session: Session, target: str) -> list[Follower]:
+    """Find what follows a database by its identity and not by its name.
+
+    Raises:
+        OpsError: the server does not answer.
+    """
+    with session.connect(target) as connection:
+        rows = connection.execute(_QUERY.encode()).fetchall()
+    found = [_follower(*map(str, row[:3]), active=bool(row[3])) for row in rows]
+    # Where pg_cron keeps its jobs only a superuser may ask; as a rule it is one of these.
+    places = dict.fromkeys((session.database(target), "postgres"))
+    return found + [one for place in places for one in _jobs(session, target, place)]
+
+
+def _jobs(session: Session, target: str, place: str) -> list[Follower]:
+    """What pg_cron does in the database of this name, as far as this role may see that.
+
+    Args:
+        place: a database in which pg_cron may keep its jobs.
+    """
+    try:
+        with session.connect(target, place) as connection:
+            rows = connection.execute(_CRON.encode(), [session.database(target)]).fetchall()
+    except (Unreachable, psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable):
+        return []
+    said = "it goes on in whatever has the database's name, so after a rollback in the restored one, with its old rows"
+    then = "SELECT cron.alter_job({0}, active := false)   in " + place + " before, and true when all is well again"
+    return [Follower("job of pg_cron", f"{number} ({when})", said, then.format(number)) for number, when in rows]
+
+
+def _follower(kind: str, name: str, plugin: str, *, active: bool) -> Follower:
+    text, quoted = literal(name), identifier(name)
+    drop = f"SELECT pg_drop_replication_slot({text})"
+    if kind == "slot aside":
+        said = f"it belongs to {plugin}, which a rollback has set aside, and keeps WAL until the disk is full"
+        return Follower("slot", name, said, drop, aside=True)
+    if kind == "slot":
+        said = "it stays with the database that is set aside, and keeps WAL until the disk is full"
+        made = f"SELECT pg_create_logical_replication_slot({text}, '{plugin}')   on the live one"
+        then = f"{drop}   once its reader has stopped; it begins anew with {made}"
+        return Follower(kind, name, said + (" (in use)" if active else ""), then)
+    if kind == "publication":
+        said = "it is restored as it was; a subscriber needs a slot of the live database, and copies anew"
+        off = "ALTER SUBSCRIPTION s DISABLE; ALTER SUBSCRIPTION s SET (slot_name = NONE); DROP SUBSCRIPTION s"
+        then = f"{off}; TRUNCATE its tables; CREATE SUBSCRIPTION s … PUBLICATION {quoted}   at each subscriber"
+        return Follower(kind, name, said, then)
+    said = "it stays with the database that is set aside"
+    then = f"ALTER SUBSCRIPTION {quoted} DISABLE before, and CREATE SUBSCRIPTION on the live one afterwards"
+    return Follower(kind, name, said, then)

@@ -1,0 +1,248 @@
+"""Tools of the salvage: count, insert, check, take back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from ops.backups import restored_objects
+from ops.core.errors import Refused, StepFailed
+from ops.core.files import write_whole
+from ops.core.text import listed
+from ops.engine.registry import tool
+from ops.infra.postgres.session_settings import PATH, application
+from ops.infra.session.session import Session
+from ops.infra.session.store_access import target_folder
+from ops.recovery.salvage import column_mapping, insert, staging, take_back
+from ops.recovery.salvage import report as tell
+from ops.recovery.salvage.live_catalog import read_catalog
+from ops.recovery.salvage.names import read_pairs
+from ops.recovery.salvage.related_tables import LINKED, MAIN, RELATED, Closure, closure
+from ops.recovery.salvage.report import LEFT, REPORT, Report
+from ops.recovery.salvage.resolve import verdicts
+from ops.recovery.salvage.staging import Connection
+from ops.verdict import fingerprint
+from ops.verdict.databases import settings
+
+
+@tool
+def same_tables(session: Session, *, before: str, after: str, tables: str) -> str:
+    """Compare some tables of two fingerprints; all of them where none is named."""
+    one, two = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
+    names = [name for name, _ in read_pairs(tables)] if tables else list(one.tables)
+    for name in names:
+        if name not in one.tables or not fingerprint.equal(one.tables[name], two.tables.get(name)):
+            raise StepFailed(f"{after}: {name} is not what was dumped", "inv resume")
+    if wrong := restored_objects.missing(one.objects, two.objects, (one.server, two.server), restored_objects.STAGE):
+        raise StepFailed(f"{after}: not restored: {listed(wrong)}", "inv resume")
+    return f"{len(names)} tables are equal"
+
+
+@tool
+def salvage_count(
+    session: Session,
+    *,
+    target: str,
+    backup_id: str,
+    run: str,
+    aside: str,
+    tables: str,
+    related: str,
+    linked: str,
+    new_keys: str,
+    values: str,
+    report: str,
+) -> str:
+    """Lay the backup's rows beside the live ones and count what would come back; the server lets it change nothing."""
+    with _connections(session, target, run, aside) as (live, backup):
+        found = _closure(session, live, target, backup_id, tables, related, linked, values)
+        with live.transaction():
+            staging.prepare(live, found)
+            live.execute("SET TRANSACTION READ ONLY")
+            _decide(live, backup, found, new_keys)
+            counted = tell.count(live, found, backup_id)
+    write_whole(session.inventory.path(report) / REPORT, counted.model_dump_json(indent=1))
+    rows, links = counted.totals
+    return "\n".join([f"{rows:,} rows and {links:,} links come back", *tell.lines(counted)])
+
+
+@tool
+def salvage_insert(
+    session: Session,
+    *,
+    target: str,
+    backup_id: str,
+    run: str,
+    aside: str,
+    tables: str,
+    related: str,
+    linked: str,
+    new_keys: str,
+    values: str,
+    report: str,
+    lock_timeout: str,
+) -> str:
+    """Bring back what was counted, in one transaction that holds writers of these tables off; never more than that."""
+    folder = session.inventory.path(report)
+    counted = Report.model_validate_json((folder / REPORT).read_bytes())
+    with _connections(session, target, run, aside) as (live, backup):
+        noted = take_back.read_note(folder)
+        if noted and take_back.ended(live, noted):
+            write_whole(folder / REPORT, noted.report.model_dump_json(indent=1))
+            return f"{noted.rows:,} rows and {noted.linked:,} links came back before the interruption"
+        found = _closure(session, live, target, backup_id, tables, related, linked, values)
+        with live.transaction():
+            staging.prepare(live, found)
+            staging.fill(live, backup, found)
+            live.execute(f"SET LOCAL lock_timeout = {float(lock_timeout) * 1000:.0f}".encode())
+            insert.lock(live, insert.written(found))
+            staging.decide(live, found, new_keys == "yes")
+            done = tell.count(live, found, backup_id)
+            _no_more(target, counted, done)
+            brought, links = insert.bring(live, found)
+            for table in done.tables:
+                table.keys = brought[table.into].keys
+            done.done = True
+            take_back.write_left(folder / LEFT, tell.left_rows(live, found))
+            take_back.note(live, found, folder, links, done)
+    write_whole(folder / REPORT, done.model_dump_json(indent=1))
+    return "\n".join(["{:,} rows and {:,} links came back".format(*done.totals), *tell.lines(done)])
+
+
+@tool
+def salvage_check(
+    session: Session,
+    *,
+    target: str,
+    backup_id: str,
+    run: str,
+    aside: str,
+    tables: str,
+    related: str,
+    linked: str,
+    new_keys: str,
+    values: str,
+    report: str,
+) -> str:
+    """Prove, from what is live: every row that was noted is there, and every row of the backup is there or listed."""
+    folder = session.inventory.path(report)
+    noted = take_back.read_note(folder)
+    if noted is None:
+        raise StepFailed(f"{target}: nothing was inserted yet", "inv resume")
+    told = Report.model_validate_json((folder / REPORT).read_bytes())
+    listed = _listed(folder / LEFT)
+    with _connections(session, target, run, aside) as (live, backup):
+        if not take_back.ended(live, noted):
+            unended = "the rows were not inserted: the transaction did not come to its end"
+            raise StepFailed(f"{target}: {unended}", "inv resume")
+        found = _closure(session, live, target, backup_id, tables, related, linked, values)
+        with live.transaction():
+            take_back.load(live, noted, folder)
+            staging.prepare(live, found)
+            live.execute("SET TRANSACTION READ ONLY")
+            _decide(live, backup, found, "no")
+            away, changed = take_back.gone(live, noted)
+            missing = [row for row in tell.missing_rows(live, found) if row not in listed]
+    if away or missing:
+        what = f"{away:,} of the inserted rows are not there" if away else f"{missing[0][0]} {missing[0][1]} is missing"
+        raise StepFailed(f"{target}: {what}", "inv undo")
+    if told.done and told.totals[0] != noted.rows:
+        raise StepFailed(f"{target}: {noted.rows:,} rows were inserted, {told.totals[0]:,} were told", "inv undo")
+    since = f"; {changed:,} were changed since" if changed else ""
+    return f"{noted.rows:,} rows and {noted.linked:,} links are there, {len(listed):,} rows are listed{since}"
+
+
+@tool
+def salvage_remove(session: Session, *, target: str, run: str, report: str, lock_timeout: str) -> str:
+    """Delete exactly the rows that a salvage inserted, where nobody has changed them or led to them since."""
+    folder = session.inventory.path(report)
+    noted = take_back.read_note(folder)
+    if noted is None:
+        return "nothing was inserted"
+    with _connection(session, target, run) as live:
+        if not take_back.ended(live, noted):
+            take_back.forget(folder)
+            return "nothing was inserted: the transaction did not come to its end"
+        if take_back.taken_back(live, noted, folder):
+            take_back.forget(folder)
+            return "it was taken back before"
+        with live.transaction():
+            live.execute(f"SET LOCAL lock_timeout = {float(lock_timeout) * 1000:.0f}".encode())
+            rows, links = take_back.take_back(live, noted, folder, target)
+    take_back.forget(folder)
+    return f"{rows:,} rows were deleted and {links:,} links are empty again"
+
+
+def _listed(file: Path) -> set[tuple[str, str]]:
+    with file.open() as lines:
+        rows = [json.loads(line) for line in lines]
+    return {(row["table"], row["key"]) for row in rows}
+
+
+def _decide(live: Connection, backup: Connection, found: Closure, new_keys: str) -> None:
+    staging.fill(live, backup, found)
+    staging.decide(live, found, new_keys == "yes")
+
+
+def _no_more(target: str, counted: Report, now: Report) -> None:
+    """What comes back must not be more than the operator has seen.
+
+    Raises:
+        Refused: it would be.
+    """
+    shown = {table.into: table.back + table.new_keys for table in counted.tables}
+    for table in now.tables:
+        many = table.back + table.new_keys
+        if many > shown.get(table.into, 0):
+            raise Refused(
+                f"{target}: {table.into}: {many:,} rows would come back by now, {shown.get(table.into, 0):,} were "
+                "shown; somebody deleted rows meanwhile, so nothing was changed",
+                "inv undo   and then the salvage again",
+            )
+
+
+def _closure(
+    session: Session, live: Connection, target: str, backup_id: str, tables: str, related: str, linked: str, values: str
+) -> Closure:
+    folder = target_folder(session, target)
+    old = fingerprint.read(folder / "backups" / backup_id / "fingerprint.jsonl")
+    catalog = read_catalog(live)
+    roles = [(MAIN, tables), (RELATED, related), (LINKED, linked)]
+    pairs = [(source, into, role) for role, text in roles if text for source, into in read_pairs(text)]
+    for source, into, _ in pairs:
+        if source not in old.tables or into not in catalog:
+            raise Refused(f"{target}: {source} → {into}: one of them is not there any more", "inv salvage … --plan")
+    found = column_mapping.homes(old, catalog, {source: into for source, into, _ in pairs}, verdicts(folder))
+    pairings = [(found.pair(old, catalog, source, into), role) for source, into, role in pairs]
+    given = dict(value.partition("=")[::2] for value in json.loads(values or "[]"))
+    return closure(catalog, pairings, given)
+
+
+@contextmanager
+def _connections(session: Session, target: str, run: str, aside: str) -> Iterator[tuple[Connection, Connection]]:
+    with _connection(session, target, run) as live, _connection(session, target, run, aside) as backup:
+        backup.execute("SET default_transaction_read_only = on")
+        backup.execute("SET search_path = pg_catalog")
+        yield live, backup
+
+
+@contextmanager
+def _connection(session: Session, target: str, run: str, database: str = "") -> Iterator[Connection]:
+    """A session in which every value has one text, and that may write where production is frozen for others."""
+    with session.connect(target, database, own=PATH, application_name=application(run)) as connection:
+        try:
+            connection.execute(settings())
+            connection.execute("SET search_path TO DEFAULT")
+            # The session's tables change while they are worked on, and a plan made for one row would take hours.
+            connection.execute("SET enable_nestloop = off")
+            connection.execute("SET default_transaction_read_only = off")
+            yield connection
+        except psycopg.Error as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            where = [line for line in lines[1:] if line.startswith(("DETAIL", "CONTEXT"))][:1]
+            said = session.redact(" ".join([lines[0], *where]))
+            raise StepFailed(f"{target}: {said}; all of it is one transaction, and nothing of it was kept") from None

@@ -1,0 +1,83 @@
+"""The live database's tables, as a salvage has to know them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pydantic import BaseModel, ConfigDict
+
+from ops.core.sql_files import SQL_FOLDER
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class LiveColumn(_Frozen):
+    """A column; ``filled``: a row that does not name it gets a value all the same; ``generated``: it is computed."""
+
+    name: str
+    type: str
+    not_null: bool
+    filled: bool
+    generated: bool
+
+
+class Unique(_Frozen):
+    """A unique index: its parts as SQL over the table's columns, and the condition under which it counts."""
+
+    name: str
+    parts: tuple[str, ...]
+    condition: str
+    nulls_equal: bool
+
+
+class LiveLink(_Frozen):
+    """A foreign key."""
+
+    columns: tuple[str, ...]
+    to: str
+    to_columns: tuple[str, ...]
+
+
+class LiveTable(_Frozen):
+    """A table. ``sequences`` are pairs of column and sequence, ``triggers`` of name and ``pg_trigger.tgenabled``,
+    ``rules`` of name and ``pg_rewrite.ev_enabled``."""
+
+    name: str
+    partitioned: bool
+    partitions: tuple[str, ...]
+    columns: tuple[LiveColumn, ...]
+    key: tuple[str, ...]
+    uniques: tuple[Unique, ...]
+    links: tuple[LiveLink, ...]
+    sequences: tuple[tuple[str, str], ...]
+    triggers: tuple[tuple[str, str], ...]
+    rules: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def rows(self) -> str:
+        """What its own rows are read from."""
+        return self.name if self.partitioned else f"ONLY {self.name}"
+
+    def column(self, name: str) -> LiveColumn:
+        """A column by its name."""
+        return next(column for column in self.columns if column.name == name)
+
+    def sequence(self, column: str) -> str:
+        """The sequence that fills a column; empty where there is none."""
+        return dict(self.sequences).get(column, "")
+
+
+Catalog = dict[str, LiveTable]
+
+
+def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
+    """Every table of the database that this connection talks to. Leaves its ``search_path`` as it was."""
+    query = Path(SQL_FOLDER / "salvage_catalog.sql").read_text()
+    with connection.transaction():
+        connection.execute("SET LOCAL search_path = pg_catalog")
+        tables = [LiveTable.model_validate_json(text) for (text,) in connection.execute(query.encode())]
+    return {table.name: table for table in tables}

@@ -1,0 +1,88 @@
+"""The verdict held against the application's declarations, and what is said where they do not cover it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ops.application.probe import declarations, pending, probe
+from ops.core.errors import UsageError
+from ops.infra.session.session import Session
+from ops.verdict.expect import expectations_draft
+from ops.verdict.expect.expectations import Expectations, find, names, places
+from ops.verdict.expect.expectations_match import Declared, declare
+from ops.verdict.explain import explain
+from ops.verdict.model import Verdict
+
+SHOWN = 12
+
+
+def declare_for(session: Session, target: str, judged: Verdict) -> tuple[Declared, Expectations]:
+    """Hold a verdict against what the application's repository declares; marks what is covered.
+
+    Raises:
+        InventoryError: the file of declarations is wrong.
+    """
+    expectations = declarations(session, target)
+    if not expectations.entries:
+        return declare(judged, expectations, (), ()), expectations
+    names = _pending(session, target)
+    known = [*probe(session, target, target)["applied"], *names]
+    return declare(judged, expectations, names, known), expectations
+
+
+def _pending(session: Session, target: str) -> list[str]:
+    return [name for name, _ in pending(probe(session, target, target))]
+
+
+def refusal(
+    session: Session,
+    target: str,
+    declared: Declared,
+    expectations: Expectations,
+    *,
+    right: str = "",
+    write: bool = False,
+) -> tuple[str, str]:
+    """Message and hint for what is not declared, or declared otherwise, with the draft of a declaration.
+
+    Args:
+        right: how to write this very migration right, where that is known.
+        write: add the draft to the application's file. It is refused until a person has filled it in.
+    """
+    message, hint = f"{target}: refused, production is untouched", ""
+    against = declared.left.refused or declared.left.against
+    if against:
+        message, hint = explain(target, declared.left, right)
+        hint += f", then   inv release --target={target}"
+    meant = "fill in every `why` in {0}, commit it, and   inv release --target={1}"
+    if declared.objections:
+        correct = f"correct {expectations.file}, then   inv release --target={target}"
+        hint = f"{hint}. Or, if it is meant: {correct}" if hint else correct
+        message += f"{chr(10) if against else ': '}not as declared: {'; '.join(declared.objections[:6])}"
+    drafted = expectations_draft.draft(declared.left, expectations, _pending(session, target))
+    if not drafted:
+        return message, hint
+    file, shown = _file(session, target)
+    if write and file:
+        expectations_draft.write(file, drafted)
+        return message, f"{hint}. Or, if it is meant: {meant.format(shown, target)}"
+    more = f"\n# … and {len(drafted) - SHOWN} more" if len(drafted) > SHOWN else ""
+    draft = expectations_draft.text(drafted[:SHOWN]).rstrip() + more
+    draft = f"{message}\nOnly if this is meant, declare it in {shown}:\n{draft}"
+    if not file:
+        return draft, f"{hint}. Or, if it is meant: copy the lines above to {shown} and {meant.format(shown, target)}"
+    write_it = f"inv verify --target={target} --write-expectations"
+    return draft, f"{hint}. Or, if it is meant:   {write_it}   then {meant.format(shown, target)}"
+
+
+def _file(session: Session, target: str) -> tuple[Path | None, str]:
+    """The application's file, and how it is shown; no path where it is on a host behind SSH."""
+    app, host = session.inventory.target(target).app, session.host(target)
+    if app is None:
+        raise UsageError(f"{target} has no app", "app: {dir: ../shop, manage: [python, manage.py]}")
+    if host:
+        return None, f"{host.words[-1]}:{app.dir}/{names(app.manage)[-1]}"
+    folder = session.inventory.path(app.dir)
+    file = find(folder, app.manage) or places(folder, app.manage)[0]
+    return file, os.path.relpath(file, session.inventory.folder)

@@ -1,0 +1,1 @@
+"""What a rehearsal's migrations cost: locks, rows, time. Begin with ``migration_metrics``."""

@@ -1,0 +1,91 @@
+"""Tools that decide from what the rehearsal measured; and what does the measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from ops.application.probe import identity
+from ops.core.errors import Refused
+from ops.engine import journal
+from ops.engine.registry import WATCHES, tool
+from ops.infra.session.session import Session
+from ops.infra.session.store_access import target_folder
+from ops.infra.stores import manifest as backup
+from ops.release import certificate
+from ops.release.measuring.maintenance_window import needed, objection, said
+from ops.release.measuring.migration_metrics import asks_freeze
+from ops.release.measuring.migration_sampler import Watching
+from ops.verdict.fingerprint import not_backed_up
+
+WATCHES["migrations"] = Watching
+
+
+@tool
+def check_freeze(session: Session, *, target: str, name: str, frozen: str) -> str:
+    """Refuse to promote without a freeze what asked for one in the rehearsal."""
+    if frozen == "yes":
+        return "production is frozen meanwhile"
+    mode = session.inventory.target(target).freeze
+    found = certificate.read(target_folder(session, target), name)
+    if found.excluded:
+        raise Refused(
+            f"{target}: production has to be frozen meanwhile, and this plan has no freeze: else the way back would be "
+            f"backup {found.bound.backup}, and {not_backed_up(found.excluded)}",
+            f"freeze: always   in the inventory, and then   inv promote --target={target}",
+        )
+    why = asks_freeze(found.measured) if mode == "auto" else ""
+    if why:
+        raise Refused(
+            f"{target}: the rehearsal asks for a freeze, and this plan, made before it, has none: {why}",
+            f"inv promote --target={target}",
+        )
+    return "no freeze is asked for" if found.measured else f"nothing was measured, so `freeze: {mode}` decided alone"
+
+
+@tool
+def check_window(session: Session, *, target: str, name: str, frozen: str, begun: str) -> str:
+    """Say whether the maintenance window is open, and long enough for what the rehearsal measured."""
+    entry = session.inventory.target(target)
+    window = entry.window
+    if window is None:
+        return "no maintenance window is asked for"
+    found = certificate.read(target_folder(session, target), name)
+    larger = _larger(session, target, found)
+    took = {step: seconds * larger for step, seconds in _took(session, target).items()}
+    migrate = found.measured.seconds if found.measured else took.get("migrate-test.migrate", 0)
+    need = needed(
+        took,
+        migrate,
+        frozen=frozen == "yes",
+        waits=entry.lock_timeout * entry.retries if found.measured and found.measured.blocked else 0,
+        begun=begun == "yes",
+        back=_back(found, took, larger),
+    )
+    now = datetime.now(UTC)
+    if why := objection(window, now, need):
+        raise Refused(f"{target}: {why}", "wait for the window, or change `window` in the inventory")
+    return said(window, now, need)
+
+
+def _larger(session: Session, target: str, found: certificate.Certificate) -> float:
+    """How many times as large as the rehearsed copy production is; 1 where the copy had all of it."""
+    if not found.excluded:
+        return 1
+    manifest = backup.read_manifest(backup.folder_of(target_folder(session, target), found.bound.backup))
+    return max(int(identity(session, target)["size"]) / max(manifest.database_bytes, 1), 1)
+
+
+def _back(found: certificate.Certificate, took: Mapping[str, float], larger: float) -> float:
+    """What the way back takes, as measured, and before it the backup of what is live; 0 where it was not measured."""
+    if found.recovery is None:
+        return 0
+    return found.recovery.seconds * larger + took.get("backup.dump", 0) + took.get("backup.seal", 0)
+
+
+def _took(session: Session, target: str) -> dict[str, float]:
+    """How long each step of this target took when it was last done, whichever run did it."""
+    seconds: dict[str, float] = {}
+    for state in journal.runs(target_folder(session, target)):
+        seconds |= {step: took for step, took in state.seconds.items() if state.status.get(step) == "done"}
+    return seconds

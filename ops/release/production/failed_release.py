@@ -1,0 +1,50 @@
+"""Tools about a release that failed: what production has of it, and whether it is as before."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+from ops.core.errors import DataDiffers, OpsError, Refused
+from ops.engine import journal
+from ops.engine.answer import Answer
+from ops.engine.inputs import FREEZE_NOTE
+from ops.engine.registry import tool
+from ops.infra.session.session import Session
+from ops.infra.session.store_access import target_folder
+from ops.release.production import production_state
+from ops.release.production.production_state import in_parts
+from ops.verdict import fingerprint
+
+
+@tool
+def check_atomic(session: Session, *, target: str, database_of: str) -> str:
+    """Say whether the first migration that is left on a database is one transaction."""
+    if name := in_parts(session, target, database_of):
+        raise Refused(f"{name} is not atomic, so a part of it may be applied", f"inv status --target={target}")
+    return "what failed was one transaction"
+
+
+@tool
+def explain_promotion(session: Session, *, target: str, name: str, run: str, backup_id: str, frozen: str) -> str:
+    """Say what production is after a promotion that did not end well, and what to type."""
+    folder = target_folder(session, target) / "runs" / run
+    asked = production_state.Run(run, target, backup_id, frozen == "yes")
+    with contextlib.suppress(OpsError):
+        asked = replace(asked, ending=production_state.UNFREEZE in journal.read(folder).touched)
+    found = production_state.look(session, asked, name, folder / FREEZE_NOTE)
+    stands, ways = production_state.told(found), production_state.offers(found, asked)
+    text = "\n".join([stands, *(f"Try: {words}   # {does}" for words, does in ways)])
+    return Answer(text, stands=stands, ways=tuple(ways))
+
+
+@tool
+def check_as_before(session: Session, *, before: str, after: str) -> str:
+    """Prove that production is what it was right before a release: every table row for row, every sequence."""
+    one, two = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
+    wrong = fingerprint.differences(one, two)
+    if not wrong and one.schema != two.schema:
+        wrong = ["its schema is another one"]
+    if wrong:
+        raise DataDiffers(f"production is not what it was before the release: {'; '.join(wrong[:3])}", "inv status")
+    return f"production is what it was before the release: {one.rows:,} rows in {len(one.tables)} tables are equal"

@@ -1,0 +1,50 @@
+"""Since when production is frozen, and by whom: what a person needs who was not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ops.application.probe import identity
+from ops.core.errors import Refused
+from ops.engine.effects import Effect
+from ops.engine.journal import State
+from ops.infra.session.session import Session
+
+# The names of the steps that freeze production: the journal's keys, whichever version wrote it.
+FREEZES = ("promote.freeze", "rollback.freeze", "railway-restore.freeze", "freeze.refuse_writes")
+
+
+def since(known: Iterable[State]) -> str:
+    """The run that froze production last, and when, as words; empty where no run of this store did.
+
+    Args:
+        known: the target's runs, oldest first.
+    """
+    for state in reversed(list(known)):
+        for step in state.touched.intersection(FREEZES):
+            return f"since {state.times.get(step, '')[:16].replace('T', ' ')} UTC by {state.procedure}, run {state.run}"
+    return ""
+
+
+def find_open(known: Iterable[State]) -> State | None:
+    """Return the run that froze production and has not ended nor been taken back, if no later one changed its data."""
+    more = [state for state in known if state.effects - {Effect.MINOR}]
+    froze = bool(more) and bool(more[-1].touched.intersection(FREEZES))
+    return more[-1] if froze and not more[-1].finished and not more[-1].undone else None
+
+
+def refuse_open(session: Session, target: str, known: Iterable[State]) -> None:
+    """Refuse to call a target done while a run that has not ended keeps its production frozen.
+
+    Raises:
+        Refused: which run, and what to type.
+    """
+    state = find_open(known)
+    if state and identity(session, target)["read_only"] == "on":
+        said = f"{state.procedure} {state.run} has not ended, and production is FROZEN (read-only)"
+        raise Refused(f"{target}: no migration is pending, but {said}", ways_on(state))
+
+
+def ways_on(state: State) -> str:
+    """What to type for a run that has not ended."""
+    return f"inv resume --run={state.run}   or   inv undo --run={state.run}"

@@ -1,0 +1,1 @@
+"""Decides which backups stay, and why. It removes nothing. Begin with ``policy``."""

@@ -1,0 +1,60 @@
+"""Install what is wanted to run by itself, and take it out again."""
+
+from __future__ import annotations
+
+from ops.core.files import write_whole
+from ops.schedule import crontab, systemd
+from ops.schedule.drift import Status
+from ops.schedule.task_state import Installed
+
+
+def render(wanted: Installed, file: str, place: systemd.Place) -> dict[str, str]:
+    """Return what is to be written: a file's whole path, or ``crontab`` for our lines of that, with the text.
+
+    Raises:
+        UsageError: cron or systemd can't call that.
+    """
+    if wanted.by == "cron":
+        return {"crontab": crontab.block(wanted, file).decode()}
+    return {str(place.folder / name): text for name, text in systemd.units(wanted, file).items()}
+
+
+def install(found: Status, wanted: Installed, place: systemd.Place) -> None:
+    """Install what is wanted; what was installed in another way is taken out then.
+
+    Raises:
+        OpsError: cron or systemd refuses; what was installed before is as it was.
+    """
+    file, cron = found.file, wanted.by == "cron"
+    former = file.read_bytes() if file.exists() else None
+    # Before anything calls it.
+    wanted.write(file)
+    try:
+        if cron:
+            ours, mark = crontab.block(wanted, str(file)), crontab.mark(wanted.target, wanted.inventory)
+            crontab.change(lambda text: crontab.with_block(text, mark, ours))
+        else:
+            place.install(wanted, systemd.units(wanted, str(file)))
+    except BaseException:
+        if former is None:
+            file.unlink(missing_ok=True)
+        else:
+            write_whole(file, former)
+        raise
+    _take_out(found.target, found.inventory, place, block=not cron and found.block is not None, units=cron)
+    # Another inventory, or this one under another name, installed it for the same target and store.
+    if (before := found.installed) and before.inventory != wanted.inventory:
+        _take_out(before.target, before.inventory, place, block=crontab.there(), units=True)
+
+
+def remove(found: Status, place: systemd.Place) -> None:
+    """Take everything of ours out; logs and outcomes stay."""
+    _take_out(found.target, found.inventory, place, block=found.block is not None, units=True)
+    found.file.unlink(missing_ok=True)
+
+
+def _take_out(target: str, inventory: str, place: systemd.Place, *, block: bool, units: bool) -> None:
+    if block:
+        crontab.change(lambda text: crontab.without(text, crontab.mark(target, inventory)))
+    if units:
+        place.remove(target, inventory)

@@ -1,0 +1,12 @@
+-- Cuts a copy off from other servers: foreign tables have no user any more to log in as there, and dblink opens no
+-- connection. Run it on the copy. What is not ours to change stays, and check_isolated.sql names it.
+\set ON_ERROR_STOP off
+SELECT format('DROP USER MAPPING FOR %s SERVER %I', CASE umuser WHEN 0 THEN 'PUBLIC' ELSE quote_ident(usename) END, srvname)
+FROM pg_user_mappings \gexec
+SELECT format('CREATE OR REPLACE FUNCTION %s(%s) RETURNS %s LANGUAGE plpgsql AS %L', p.oid::regproc,
+              pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
+              'BEGIN RAISE EXCEPTION ''a copy of production reaches no other server''; END')
+FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'dblink'
+WHERE p.prolang = (SELECT oid FROM pg_language WHERE lanname = 'c')
+  AND p.proname IN ('dblink_connect', 'dblink_connect_u', 'dblink', 'dblink_exec', 'dblink_open', 'dblink_send_query') \gexec

@@ -1,0 +1,5 @@
+"""Fingerprints, and what became of every row: two databases are compared and each table, column and link is accounted
+for.
+
+It knows databases by what they answer, and no procedure. Begin with ``judge``.
+"""

@@ -1,0 +1,255 @@
+"""Where the values of one column went: another column of the row, another table along a link, or nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ops.core.sql_names import bare
+from ops.verdict.accounting.arrival import PART, arrived
+from ops.verdict.comparison import Sides
+from ops.verdict.fingerprint import Column, Table
+from ops.verdict.match import Home, column_of
+from ops.verdict.row_hash import Link, Pair, Source
+from ops.verdict.type_casts import Both, comparable
+
+# How many places are looked through for a part of the values; whether all of them are there is asked of every place.
+THOROUGH = 8
+# Less than a ``PART`` of the values is chance and no copy.
+WHOLE = 60
+
+
+@dataclass(frozen=True)
+class Place:
+    """A column's values, each with the row that it belongs to: on the old side, and where they may be now.
+
+    ``fresh``: the new column, or the link to it, was not there before; ``changed``: it is new, or a table on the way to
+    it is not what it was; ``same_name``: the column has the old one's name, or had it within the plan; ``own``: it is
+    the only one of its table that can have taken the values.
+    """
+
+    to: str
+    before: Source
+    after: Source
+    fresh: bool
+    changed: bool
+    same_name: bool
+    own: bool = False
+
+    @property
+    def table(self) -> str:
+        """The table that holds the new column."""
+        return self.to.rpartition(".")[0]
+
+    @property
+    def column(self) -> str:
+        """The new column."""
+        return self.to.rpartition(".")[2]
+
+    def telling(self, sides: Sides) -> bool:
+        """Whether it holds more than one value: a default that some rows had before is no copy."""
+        found = sides.look.profile("after", self.after.table, self.after.pairs[-1:])
+        return found is not None and not found[0].constant
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where most of a column's values are, how many are missing there, and which column holds those ``instead``."""
+
+    place: Place
+    missing: int
+    instead: str = ""
+
+
+def find(sides: Sides, old: Table, home: Home, name: str, filled: int) -> Found | None:
+    """The place that holds all values of a column, else the one with the most of them.
+
+    Args:
+        filled: how many values there are.
+    """
+    column = column_of(old, name)
+    possible = [place for place in _places(sides, old, home, column) if _possible(sides, old, name, place)]
+    places = _of_its_name(old, possible)[:WHOLE]
+    constant = _constant(sides, old, name)
+    places = [place for place in places if not constant or place.same_name or _named(sides, name, place)]
+    if name in home.mapping:
+        # It is still there under its name, with other values: only a new column can have taken them.
+        taken = {f"{home.new.name}.{to}" for to in home.mapping.values()}
+        places = [place for place in places if place.fresh and place.to not in taken]
+    for place in places:
+        one, two = sides.look.checksum("before", [place.before]), sides.look.checksum("after", [place.after])
+        if one is not None and one == two and arrived(sides, place.before, place.after, filled, 0):
+            return Found(place, 0)
+    best: Found | None = None
+    likely = sorted((place for place in places if place.changed), key=lambda place: (not place.own, not place.fresh))
+    for place in [place for place in likely if place.same_name or place.telling(sides)][:THOROUGH]:
+        found = sides.compare([place.before], [place.after])
+        least = best.missing if best else filled + 1 if place.own else filled * (1 - PART) + 1
+        if found is None or found.missing >= least:
+            continue
+        if arrived(sides, place.before, place.after, filled, found.missing):
+            best = Found(place, found.missing)
+    if best and best.place.own and best.missing:
+        left_out = [place for place in possible if place.table == best.place.table and not place.same_name]
+        return replace(best, instead=_crossed(sides, left_out[:THOROUGH], filled))
+    return best
+
+
+def _crossed(sides: Sides, places: Sequence[Place], filled: int) -> str:
+    """The column of another name that holds most of the values."""
+    for place in places:
+        found = sides.compare([place.before], [place.after])
+        if found is not None and found.missing < filled / 2:
+            return place.to
+    return ""
+
+
+def _of_its_name(old: Table, places: Sequence[Place]) -> list[Place]:
+    """Leave out the other columns of a table that has one of the column's name: a value belongs to its column, and the
+    first name that is found as the last one is no move. Those of its name come first.
+
+    In a table that was there before, that name may mean something else: there only columns are left out that the old
+    table has, too.
+    """
+    named = {place.table for place in places if place.same_name}
+    new = {place.table for place in places if place.own}
+    both = {place.table for place in places if not place.same_name and place.column in old.names} & named
+    kept = [p for p in places if p.same_name or p.table not in new and not (p.table in both and p.column in old.names)]
+    kept = [replace(place, own=place.own or place.same_name and place.table in both) for place in kept]
+    return sorted(kept, key=lambda place: not place.own)
+
+
+def _possible(sides: Sides, old: Table, name: str, place: Place) -> bool:
+    """Nothing can have been copied to a new column where no operation copies."""
+    return not place.fresh or sides.plan is None or sides.plan.may_have_copied(bare(old.name), name)
+
+
+def _named(sides: Sides, name: str, place: Place) -> bool:
+    """Whether the migrations' code names both columns: then equal values are no coincidence."""
+    return sides.plan is not None and sides.plan.mentions(name, place.to.split(".")[-1].strip('"'))
+
+
+def _constant(sides: Sides, old: Table, name: str) -> bool:
+    found = sides.look.profile("before", old.name, [Pair(name, column_of(old, name).read_as)])
+    return found is None or found[0].constant
+
+
+def _places(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[Place]:
+    new = home.new
+    taken = set(home.mapping.values())
+    key = {home.mapping[name] for name in home.identity} if home.keyed else set()
+    others = [other for other in new.columns if other.name not in {home.mapping.get(column.name), *key}]
+    for other in sorted(others, key=lambda other: other.name in taken):
+        yield from _place(sides, old, home, column, new, other, sides.read(old, home, home.identity))
+    yield from _forward(sides, old, home, column)
+    yield from _backward(sides, old, home, column)
+
+
+def _place(
+    sides: Sides, old: Table, home: Home, column: Column, new: Table, other: Column, identity: list[Both]
+) -> Iterator[Place]:
+    """One column of one table as a place, where it could hold such values."""
+    if sides.leads_elsewhere(old, column.name, new, other.name):
+        return
+    links = column.name in sides.links("before", old) and other.name in sides.links("after", new)
+    renamed = new.name == home.new.name and not sides.origin(new.name, other.name)
+    if not (links or renamed or comparable(column, other)):
+        return
+    one, two = sides.pair(old, column.name, new, other.name)
+    made = _made(sides, old, column, new, other, identity, (one, two))
+    # Numbers that were there before and lead nowhere are no links.
+    if column.name not in sides.links("before", old) or other.name in sides.links("after", new) or made.fresh:
+        yield made
+
+
+def _made(
+    sides: Sides,
+    old: Table,
+    column: Column,
+    new: Table,
+    other: Column,
+    key: list[Both],
+    value: Both,
+    via: str = "",
+    link: str = "",
+) -> Place:
+    before = Source(old.name, (*(a for a, _ in key), value[0]), True)
+    after = Source(via or new.name, (*(b for _, b in key), value[1]), True)
+    made = not sides.origin(new.name, other.name)
+    # It is reached along a link: that the link is new says enough.
+    fresh = made or bool(via) and not sides.origin(via, link)
+    changed = fresh or any(_differs(sides, name) for name in {new.name, via or new.name})
+    same = other.name == column.name or _renamed(sides, old, column, new, other)
+    return Place(f"{new.name}.{other.name}", before, after, fresh, changed, same, same and made)
+
+
+def _differs(sides: Sides, new: str) -> bool:
+    was, now = sides.before.tables.get(sides.origin(new)), sides.after.tables[new]
+    return was is None or (was.rows, was.checksum) != (now.rows, now.checksum)
+
+
+def _renamed(sides: Sides, old: Table, column: Column, new: Table, other: Column) -> bool:
+    """Whether the plan's renames give both columns one name."""
+    return sides.plan is not None and sides.plan.akin(bare(old.name), column.name, bare(new.name), other.name)
+
+
+def _forward(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[Place]:
+    """In a row that the row leads to."""
+    identity = sides.read(old, home, home.identity)
+    for link, (to, key) in sides.links("after", home.new).items():
+        there = sides.after.tables.get(to)
+        if there is None or there.name == home.new.name:
+            continue
+        for other in there.columns:
+            if not comparable(column, other) or other.name in there.key or column.name in sides.links("before", old):
+                continue
+            one, two = sides.pair(old, column.name, there, other.name)
+            path = Pair(link, column_of(home.new, link).read_as, Link(to, key, (two,), scalar=True))
+            yield _made(sides, old, column, there, other, identity, (one, path), home.new.name, link)
+
+
+def _backward(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[Place]:
+    """In rows that lead to the row, or that have its key; or one link further (a many-to-many table)."""
+    for there in sides.after.tables.values():
+        if there.name == home.new.name:
+            continue
+        for link, identity in _ways_back(sides, old, home, there):
+            for other in there.columns:
+                if other.name != link:
+                    yield from _place(sides, old, home, column, there, other, identity)
+            yield from _two_steps(sides, old, column, there, link, identity)
+
+
+def _ways_back(sides: Sides, old: Table, home: Home, there: Table) -> Iterator[tuple[str, list[Both]]]:
+    """Columns of a table that say to which of the rows it belongs, with the identity read through them."""
+    content, inward = sides.content(old, home), (old.name, home.new.name) in sides.inward
+    for link, (to, key) in sides.links("after", there).items():
+        if to != home.new.name:
+            continue
+        kept = next((name for name, new in home.mapping.items() if new == key and not inward), None)
+        if kept and (home.keyed or kept in home.identity):
+            yield link, [(Pair(kept, column_of(old, kept).read_as), Pair(link, column_of(old, kept).read_as))]
+        elif content and old.key:
+            one, two = zip(*content, strict=True)
+            start = Pair(old.key[0], column_of(old, old.key[0]).read_as, Link(old.name, old.key[0], one))
+            yield link, [(start, Pair(link, column_of(there, link).read_as, Link(to, key, two)))]
+    shared = len(old.key) == 1 and len(there.key) == 1 and not sides.origin(there.name)
+    leads = home.new.name in {to for to, _ in sides.links("after", there).values()}
+    if home.keyed and shared and not inward and not leads:
+        mine = column_of(old, old.key[0])
+        if comparable(mine, column_of(there, there.key[0])):
+            yield there.key[0], [(Pair(mine.name, mine.read_as), Pair(there.key[0], mine.read_as))]
+
+
+def _two_steps(
+    sides: Sides, old: Table, column: Column, there: Table, link: str, identity: list[Both]
+) -> Iterator[Place]:
+    for second, (to, key) in sides.links("after", there).items():
+        far = sides.after.tables.get(to)
+        if second == link or far is None or column.name in sides.links("before", old):
+            continue
+        for other in far.columns:
+            if comparable(column, other) and other.name not in far.key:
+                one, two = sides.pair(old, column.name, far, other.name)
+                path = Pair(second, column_of(there, second).read_as, Link(to, key, (two,), scalar=True))
+                yield _made(sides, old, column, far, other, identity, (one, path), there.name, second)

@@ -1,0 +1,126 @@
+"""Columns whose values are written another way in the new release: the rule that holds in every row, or none."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import NamedTuple
+
+from ops.core.sql_names import identifier
+from ops.verdict.accounting.spread_values import spread
+from ops.verdict.comparison import Sides, sources
+from ops.verdict.fingerprint import Column, Table
+from ops.verdict.match import Home, column_of
+from ops.verdict.model import SAMPLES
+from ops.verdict.representations import Rule, Samples, nothing_said, possible, rules
+from ops.verdict.row_hash import ROW, Pair, Proof
+
+_WORD = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")+"|\w+|\s+|.""", re.DOTALL)
+
+
+# A rule that so many of a column's values miss is none.
+MOST_MISSING = 0.25
+
+
+class Rewritten(NamedTuple):
+    """What became of a column: the new column, empty where it went; the rule; its proof, None where it went; how many
+    rows it does not give back; what it must never hold (see ``Rule``); and whether it held one empty value only."""
+
+    to: str
+    said: str
+    proof: Proof | None
+    missing: int = 0
+    never: str = ""
+    blank: bool = False
+
+
+def rewritten(sides: Sides, old: Table, home: Home, name: str) -> Rewritten | None:
+    """Find the rule by which the old values can be read from the new ones, in every row.
+
+    Args:
+        home: where the rows are; only where a row is told apart by its key can its values be told.
+        name: a column that is gone, or holds other values.
+    """
+    if not home.keyed or name in home.identity:
+        return None
+    column = column_of(old, name)
+    for to in _candidates(sides, old, home, column):
+        samples = _samples(sides, old, home, name, to.name)
+        for rule in rules(column, to, samples, fresh=name not in home.mapping):
+            if proof := _proof(sides, old, home, rule):
+                return Rewritten(to.name, rule.said, proof, never=rule.never)
+    if name in home.mapping:
+        return None
+    if (made := _generated(sides, old, home, column)) and (proof := _proof(sides, old, home, made)):
+        return Rewritten("", made.said, proof)
+    if _says_nothing(sides, old, name):
+        return Rewritten("", "it held one empty value and no other", None, blank=True)
+    return _spread(sides, old, home, column)
+
+
+def _spread(sides: Sides, old: Table, home: Home, column: Column) -> Rewritten | None:
+    """Find the rule by which the values are spread over several columns or rows; of rules that miss some, the best."""
+    best: Rewritten | None = None
+    for to, rule in spread(sides, old, home, column, constant=_constant(sides, old, column.name)):
+        one, two = sources(old, home.new, [*sides.read(old, home, home.identity), rule.pairs])
+        found = sides.compare([one], [two])
+        least = best.missing if best else old.rows * MOST_MISSING
+        if found is not None and (not found.missing or found.missing < least):
+            best = Rewritten(to, rule.said, Proof((one,), (two,), old.rows == home.new.rows), found.missing)
+            if not found.missing:
+                break
+    return best
+
+
+def _generated(sides: Sides, old: Table, home: Home, column: Column) -> Rule | None:
+    """A column that the server made of others, which are still there."""
+    text = sides.look.generated("before", old.name).get(column.name, "")
+    words = [(word, word.strip('"').replace('""', '"')) for word in _WORD.findall(text)]
+    used = [name for name in old.names if name in {bare for _, bare in words}]
+    if not text or not set(used) <= home.mapping.keys():
+        return None
+    sql = "".join(f"{ROW}.{identifier(home.mapping[bare])}" if bare in used else word for word, bare in words)
+    after = Pair(home.mapping[old.key[0]], "text", sql=f"({sql})::text")
+    return Rule(f"the server made it of {', '.join(used)}", (Pair(column.name, "text"), after))
+
+
+def _candidates(sides: Sides, old: Table, home: Home, column: Column) -> list[Column]:
+    if column.name in home.mapping:
+        to = column_of(home.new, home.mapping[column.name])
+        return [to] if possible(column, to) else []
+    taken = {*home.mapping.values(), *old.names}
+    # Texts that are equal but for empty ones are looked for as they are: they moved.
+    fresh = [new for new in home.new.columns if new.name not in taken and possible(column, new, fresh=True)]
+    # Where all values are one, a column that is filled alike may be filled by chance.
+    return [] if not fresh or _constant(sides, old, column.name) else fresh
+
+
+def _constant(sides: Sides, old: Table, name: str) -> bool:
+    found = sides.look.profile("before", old.name, [Pair(name, "text")])
+    return found is None or found[0].constant
+
+
+def _says_nothing(sides: Sides, old: Table, name: str) -> bool:
+    every, telling = Pair(name, "text"), Pair(name, "text", sql=nothing_said(name))
+    found = sides.look.profile("before", old.name, [every, telling])
+    if not found or not old.rows:
+        return False
+    return found[0].filled == old.rows and found[0].constant and not found[1].filled
+
+
+def _samples(sides: Sides, old: Table, home: Home, name: str, to: str) -> Samples:
+    """Old and new values of some rows; they stay here, and choose what is tried."""
+    one, two = sources(old, home.new, sides.read(old, home, home.identity))
+    hashes = list(islice(sides.look.hashes("before", [one]), SAMPLES))
+    if not hashes:
+        return []
+    was, now = sides.look.texts("before", one, name, hashes), sides.look.texts("after", two, to, hashes)
+    return [(was[row], now[row]) for row in hashes if row in was and row in now]
+
+
+def _proof(sides: Sides, old: Table, home: Home, rule: Rule) -> Proof | None:
+    one, two = sources(old, home.new, [*sides.read(old, home, home.identity), rule.pairs])
+    found = sides.compare([one], [two])
+    if found is None or found.missing:
+        return None
+    return Proof((one,), (two,), old.rows == home.new.rows)

@@ -1,0 +1,266 @@
+"""Rules that read one old value from several new columns, or from new rows that lead to the row: as SQL.
+
+A moment that became a day and a time, JSON whose keys became columns, a text that was split, two bounds that became a
+range, a list that became rows, a generic link that became plain ones. A rule only proposes; every row proves it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import combinations, islice
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from ops.core.sql_names import bare, identifier, literal
+from ops.verdict.comparison import Sides, sources
+from ops.verdict.fingerprint import Column, Table
+from ops.verdict.generic_keys import TYPES, columns, model_of, type_of
+from ops.verdict.match import Home
+from ops.verdict.representations import AWARE, NAIVE, SEPARATORS, TEXTS, Rule, moment, zones
+from ops.verdict.row_hash import ROW, Pair
+from ops.verdict.type_casts import INTEGERS
+
+# So many rows choose which rules are tried, and so many rules of a column are proved.
+LOOKED_AT, MOST = 50, 24
+PARTS, LIKELY = 4, 0.75
+JSON = ("json", "jsonb")
+RANGES = {
+    "date": "daterange", "integer": "int4range", "bigint": "int8range", "numeric": "numrange",
+    NAIVE: "tsrange", AWARE: "tstzrange",
+}  # fmt: skip
+Values = Sequence[str | None]
+
+
+class Spread(NamedTuple):
+    """A rule, and the new columns that it reads the old value from, as a text lists them."""
+
+    to: str
+    rule: Rule
+
+
+class _Asked(NamedTuple):
+    """A column that is gone, with the new columns of its rows in the table's order."""
+
+    sides: Sides
+    old: Table
+    home: Home
+    column: Column
+    fresh: list[Column]
+
+    def of(self, *kinds: str) -> list[Column]:
+        return [new for new in self.fresh if new.read_as in kinds]
+
+    def values(self, news: Sequence[Column]) -> list[tuple[str, Values]]:
+        """The old value of some rows, with those of new columns; they stay here, and choose what is tried."""
+        one, two = sources(self.old, self.home.new, self.sides.read(self.old, self.home, self.home.identity))
+        look = self.sides.look
+        hashes = list(islice(look.hashes("before", [one]), LOOKED_AT))
+        was = look.texts("before", one, self.column.name, hashes) if hashes else {}
+        now = [look.texts("after", two, new.name, hashes) for new in news] if hashes else []
+        found = [(was.get(row), [texts.get(row) for texts in now]) for row in hashes]
+        return [(old, new) for old, new in found if old is not None]
+
+
+def spread(sides: Sides, old: Table, home: Home, column: Column, *, constant: bool) -> Iterator[Spread]:
+    """Give the rules that may hold for a column that is gone, the likeliest first.
+
+    Args:
+        constant: the column holds one value only, so that equal values may be chance.
+    """
+    if sides.plan is not None and not sides.plan.may_have_copied(bare(old.name), column.name):
+        return
+    taken = {*home.mapping.values(), *old.names}
+    fresh = [new for new in home.new.columns if new.name not in taken]
+    places = sides.look.numbers("after").get(home.new.name, (0, {}))[1]
+    asked = _Asked(sides, old, home, column, sorted(fresh, key=lambda new: places.get(new.name, 0)))
+    rules = _links(asked) if constant else _every(asked)
+    yield from islice(rules, MOST)
+
+
+def _every(asked: _Asked) -> Iterator[Spread]:
+    kind, array = asked.column.read_as, asked.column.type.endswith("[]")
+    yield from _links(asked)
+    if kind in (NAIVE, AWARE):
+        yield from _moments(asked)
+    if kind in RANGES:
+        yield from _bounds(asked)
+    if kind in JSON:
+        yield from _keys(asked)
+    if kind in TEXTS and not array:
+        yield from _joined(asked)
+    if kind in (*TEXTS, *JSON) or array:
+        yield from _rows(asked)
+
+
+def _here(column: Column) -> str:
+    return f"{ROW}.{identifier(column.name)}"
+
+
+def _text(asked: _Asked, to: str, before: str, after: str) -> tuple[Pair, Pair]:
+    """Both sides as text; what is no value on one side must be none on the other."""
+    return Pair(asked.column.name, "text", sql=before), Pair(to, "text", sql=after)
+
+
+def _moments(asked: _Asked) -> Iterator[Spread]:
+    aware = asked.column.read_as == AWARE
+    for day in asked.of("date"):
+        for clock in asked.of("time without time zone"):
+            sql = f"({_here(day)} + {_here(clock)})"
+            for zone in zones(partial(_same, asked.values([day, clock]))) if aware else ["UTC"]:
+                there = f"({sql} AT TIME ZONE {literal(zone)})" if aware else sql
+                said = "its day and its time" + (f" in the time zone {zone}" if aware else "")
+                before = Pair(asked.column.name, asked.column.read_as)
+                yield Spread(
+                    f"{day.name}, {clock.name}", Rule(said, (before, Pair(day.name, asked.column.read_as, sql=there)))
+                )
+
+
+def _same(rows: Sequence[tuple[str, Values]], zone: str) -> bool:
+    there = ZoneInfo(zone)
+    moments = [(moment(was), moment(f"{day} {clock}")) for was, (day, clock) in rows]
+    return _most(was is not None and was.astimezone(there).replace(tzinfo=None) == now for was, now in moments)
+
+
+def _most(held: Iterable[bool]) -> bool:
+    """Return True if a rule holds in most rows: the others are then counted, whatever they hold."""
+    found = list(held)
+    return sum(found) > len(found) * LIKELY
+
+
+def _bounds(asked: _Asked) -> Iterator[Spread]:
+    kind = asked.column.read_as
+    for new in asked.of(RANGES[kind]):
+        lower, upper = (f"{bound}({_here(new)})" for bound in ("lower", "upper"))
+        ways = {"the lower bound": lower, "the upper bound": upper}
+        if kind in ("date", "integer", "bigint"):
+            # A range that ends before the old last day would be shorter by that day; where it was no part, declare it.
+            ways = {"the lower bound": lower, "the last one in the range": f"{upper} - 1"}
+        for said, sql in ways.items():
+            yield Spread(new.name, Rule(said, (Pair(asked.column.name, kind), Pair(new.name, kind, sql=sql))))
+
+
+def _keys(asked: _Asked) -> Iterator[Spread]:
+    """A key goes to the column of its name. Where no old value is an empty text, an empty column stands for no key."""
+    known = {_plain(new.name): new for new in asked.fresh}
+    found: dict[str, Column] = {}
+    for was, _ in asked.values([]):
+        with suppress(ValueError):
+            value = json.loads(was)
+            names = value if isinstance(value, dict) else {}
+            found |= {name: known[_plain(name)] for name in names if _plain(name) in known}
+    if not found:
+        return
+    named = ", ".join(part for name, new in found.items() for part in (literal(name), f"to_jsonb({_here(new)})"))
+    one, two = f"{_here(asked.column)}::jsonb", f"jsonb_build_object({named})"
+    said, to = "its keys as columns", ", ".join(new.name for new in found.values())
+    for also, empty in (("", ""), (", an empty text for a key that is not there", ", '\"\"'")):
+        before, after = _object(one, ""), _object(two, empty)
+        yield Spread(to, Rule(said + also, _text(asked, next(iter(found.values())).name, before, after)))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _object(sql: str, empty: str) -> str:
+    kept = f"jsonb_each({sql}) e(key, value) WHERE e.value NOT IN ('null'{empty})"
+    made = f"(SELECT coalesce(jsonb_object_agg(e.key, e.value), '{{}}') FROM {kept})"
+    return f"CASE WHEN {sql} IS NOT NULL THEN {made} END::text"
+
+
+def _joined(asked: _Asked) -> Iterator[Spread]:
+    """A text is the words of several columns, in their order: in another one first and last name may be crossed. A part
+    that is empty has no separator."""
+    news = asked.of(*TEXTS)
+    rows = asked.values(news)
+    for count in range(2, min(len(news), PARTS) + 1):
+        for order in combinations(range(len(news)), count):
+            for between in SEPARATORS:
+                if not _most(was == between.join(p for n in order if (p := now[n])) for was, now in rows):
+                    continue
+                parts = [news[n] for n in order]
+                listed = ", ".join(f"nullif({_here(part)}::text, '')" for part in parts)
+                after = f"CASE WHEN {_here(parts[0])} IS NOT NULL THEN concat_ws({literal(between)}, {listed}) END"
+                said = f"joined by {_word(between)}"
+                yield Spread(
+                    ", ".join(part.name for part in parts),
+                    Rule(said, _text(asked, parts[0].name, f"{_here(asked.column)}::text", after)),
+                )
+
+
+def _word(between: str) -> str:
+    return {"\n": "a line break", " ": "a blank"}.get(between, f"`{between.strip()}`")
+
+
+def _rows(asked: _Asked) -> Iterator[Spread]:
+    """A list is the rows of a new table that lead to the row, ordered by a number of their own or by their keys."""
+    for there, link, key in _leading(asked):
+        start = f"ONLY {there.name} v", f"v.{identifier(link)} = {ROW}.{identifier(key)}"
+        numbers = [c for c in there.columns if c.read_as in INTEGERS and c.name not in (link, *there.key)]
+        order = [*(f"v.{identifier(c.name)}" for c in numbers), *(f"v.{identifier(name)}" for name in there.key)]
+        for value in there.columns:
+            if value.name not in (link, *there.key):
+                yield from _list(asked, f"{there.name}.{value.name}", f"v.{identifier(value.name)}", start, order)
+        for second, (to, far_key) in asked.sides.links("after", there).items():
+            far = asked.sides.after.tables.get(to)
+            for value in far.columns if far and second != link and not asked.sides.origin(to) else ():
+                if far and value.name not in far.key:
+                    joined = f"{start[0]} JOIN ONLY {to} w ON w.{identifier(far_key)} = v.{identifier(second)}"
+                    to_ = f"{to}.{value.name}"
+                    yield from _list(asked, to_, f"w.{identifier(value.name)}", (joined, start[1]), order)
+
+
+def _leading(asked: _Asked) -> Iterator[tuple[Table, str, str]]:
+    """New tables that lead to the row, with their link and what it leads to."""
+    for there in asked.sides.after.tables.values():
+        for link, (to, key) in asked.sides.links("after", there).items():
+            if to == asked.home.new.name and not asked.sides.origin(there.name):
+                yield there, link, key
+
+
+def _list(asked: _Asked, to: str, value: str, start: tuple[str, str], order: Sequence[str]) -> Iterator[Spread]:
+    here, kind = _here(asked.column), asked.column.read_as
+    listed = {}
+    if asked.column.type.endswith("[]"):
+        listed = {"a list": f"{here}::text[]"}
+    elif kind in JSON:
+        each = f"jsonb_array_elements_text({here}::jsonb) WITH ORDINALITY AS e(item, place)"
+        array = f"ARRAY(SELECT e.item FROM {each} ORDER BY e.place)"
+        listed = {"a list": f"CASE jsonb_typeof({here}::jsonb) WHEN 'array' THEN {array} END"}
+    elif kind in TEXTS:
+        used = [sep for sep in SEPARATORS if any(sep in was for was, _ in asked.values([]))]
+        listed = {f"a list, split at {_word(sep)}": f"string_to_array({here}, {literal(sep)})" for sep in used}
+    for said, before in listed.items():
+        for by in order:
+            after = f"ARRAY(SELECT {value}::text FROM {start[0]} WHERE {start[1]} ORDER BY {by})::text"
+            key = asked.home.mapping[asked.old.key[0]]
+            yield Spread(to, Rule(f"{said} as rows", _text(asked, key, f"({before})::text", after)))
+
+
+def _links(asked: _Asked) -> Iterator[Spread]:
+    """A content type and a number: of plain links the one that is not NULL says both."""
+    sides, old = asked.sides, asked.old
+    kinds: Mapping[str, tuple[str, str]] = {name: pair for pair in columns(sides, old) for name in pair}
+    if asked.column.name not in kinds or TYPES not in sides.before.tables:
+        return
+    kind, number = kinds[asked.column.name]
+    whens, names = [], []
+    for new in asked.fresh:
+        to, key = sides.links("after", asked.home.new).get(new.name, ("", ""))
+        kept = (name for name, homes in sides.homes.items() if any(h.new.name == to and h.keyed for h in homes))
+        was = next(kept, "")
+        if was and (key,) == sides.after.tables[to].key:
+            label = literal(f"{model_of(sides, was, 'before')} ")
+            whens.append(f"WHEN {_here(new)} IS NOT NULL THEN {label} || {_here(new)}")
+            names.append(new.name)
+    if whens:
+        # A half of a link, which leads nowhere, is a value, too.
+        model = f"coalesce({type_of(kind)}, {ROW}.{identifier(kind)}::text)"
+        there = f"concat({model}, ' ', {ROW}.{identifier(number)})"
+        before = f"CASE WHEN {_here(asked.column)} IS NOT NULL THEN {there} END"
+        rule = Rule("a generic link as plain ones", _text(asked, names[0], before, f"CASE {' '.join(whens)} END"))
+        yield Spread(", ".join(names), rule)

@@ -1,0 +1,263 @@
+"""The two databases that a verdict asks: the clone before the migrations, and after."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from ops.core.sql_files import SQL_FOLDER
+from ops.core.sql_names import identifier
+from ops.verdict.model import SAMPLES, Aligned, Numbers, Profile
+from ops.verdict.moment import Moment
+from ops.verdict.row_hash import Pair, Source, row_hash, select, told_key, value
+
+# The lowest bits of a hash: in so many parts, less one, rows are compared before they are streamed.
+PARTS = 0xFFFF
+# A statement has room for 1,664 columns; a profile takes four a column.
+WIDE = 200
+BATCH = 20_000
+
+
+class Written(NamedTuple):
+    """A row: the hash of its values, its key as text, the newest moment that it holds (UTC, to the minute), and whether
+    it was written since a given moment."""
+
+    row: int
+    key: str
+    newest: str | None
+    recent: bool
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table that are to be compared.
+
+    Args:
+        table: its quoted name.
+        key: what tells a row apart.
+        values: what is compared.
+        label: the columns whose text names a row.
+        moments: columns that hold a moment.
+        where: only these rows; SQL over ``x``.
+        recent: the age of the transactions from which on a row counts as written recently; SQL.
+    """
+
+    table: str
+    key: tuple[Pair, ...]
+    values: tuple[Pair, ...]
+    label: tuple[str, ...] = ()
+    moments: tuple[str, ...] = ()
+    where: str = ""
+    recent: str = ""
+
+
+def settings() -> bytes:
+    """The settings of a fingerprint, for a whole session of our own rather than for a transaction of psql's."""
+    text = Path(SQL_FOLDER / "settings.sql").read_text()
+    return f"{text.replace('SET LOCAL', 'SET')} SET client_encoding = 'UTF8';".replace("\\;", ";").encode()
+
+
+class Databases:
+    """Implements ``verdict.Look`` over psycopg connections.
+
+    Args:
+        sides: ``before`` and ``after`` (or only one of them) as autocommit connections.
+    """
+
+    def __init__(self, sides: dict[str, psycopg.Connection[Any]]) -> None:
+        self.sides = sides
+        for connection in sides.values():
+            connection.execute(settings())
+            connection.execute("SET default_transaction_read_only = on")
+
+    @contextmanager
+    def still(self, side: str) -> Iterator[None]:
+        """Ask one snapshot: of a database in use, two counts of one table would else be of two moments."""
+        connection = self.sides[side]
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        with connection.transaction():
+            yield
+        connection.isolation_level = None
+
+    def _row(self, side: str, text: str) -> tuple[Any, ...] | None:
+        """One row; None where a value can't be read as asked."""
+        connection = self.sides[side]
+        try:
+            with connection.transaction():
+                return connection.execute(text.encode()).fetchone()
+        except (psycopg.errors.DataError, psycopg.ProgrammingError):
+            return None
+
+    def _stream(self, side: str, text: str) -> Generator[tuple[Any, ...], None, None]:
+        connection = self.sides[side]
+        with connection.transaction(), connection.cursor(f"stream_{side}") as cursor:
+            cursor.itersize = BATCH
+            cursor.execute(text.encode())
+            yield from cursor
+
+    def checksum(self, side: str, sources: Sequence[Source]) -> tuple[int, int] | None:
+        """See ``verdict.Look``."""
+        union = " UNION ALL ".join(select(source) for source in sources)
+        row = self._row(side, f"SELECT count(*), coalesce(sum(hash), 0) FROM ({union}) every_row")
+        return (int(row[0]), int(row[1])) if row else None
+
+    def parts(self, side: str, sources: Sequence[Source], key: Sequence[Pair] = ()) -> dict[int, tuple[int, int]]:
+        """See ``verdict.Look``."""
+        part = f"{row_hash(key)} & {PARTS}" if key else "NULL::bigint"
+        union = " UNION ALL ".join(select(s, f"{row_hash(s.pairs)} AS hash, {part} AS part") for s in sources)
+        grouped = f"SELECT coalesce(part, hash & {PARTS}), count(*), sum(hash) FROM ({union}) every_row GROUP BY 1"
+        return {int(number): (int(rows), int(total)) for number, rows, total in self._stream(side, grouped)}
+
+    def hashes(
+        self, side: str, sources: Sequence[Source], parts: Sequence[int] | None = None
+    ) -> Generator[int, None, None]:
+        """See ``verdict.Look``; streamed by a server-side cursor."""
+        union = " UNION ALL ".join(select(source) for source in sources)
+        for (found,) in self._stream(side, f"SELECT hash FROM ({union}) every_row{_within('hash', parts)} ORDER BY 1"):
+            yield int(found)
+
+    def absent(self, side: str, one: Source, two: Source) -> int | None:
+        """See ``verdict.Look``."""
+        row = self._row(side, f"SELECT count(*) FROM ({select(one)} EXCEPT ALL {select(two)}) every_row")
+        return int(row[0]) if row else None
+
+    def profile(self, side: str, table: str, pairs: Sequence[Pair], key: Sequence[Pair] = ()) -> list[Profile] | None:
+        """See ``verdict.Look``."""
+        found: list[Profile] = []
+        for start in range(0, len(pairs), WIDE):
+            part = pairs[start : start + WIDE]
+            inner = ", ".join(f"{_one(pair, key)} AS h{n}" for n, pair in enumerate(part))
+            outer = ", ".join(
+                f"count(h{n}), coalesce(sum(h{n}), 0), coalesce(min(h{n}), 0), coalesce(max(h{n}), 0)"
+                for n in range(len(part))
+            )
+            row = self._row(side, f"SELECT {outer} FROM (SELECT {inner} FROM ONLY {table} x) every_row")
+            if row is None:
+                return None
+            found += [Profile(*map(int, row[4 * n : 4 * n + 4])) for n in range(len(part))]
+        return found
+
+    def aligned(
+        self, side: str, sources: Sequence[Source], keys: int, parts: Sequence[int] | None = None
+    ) -> Generator[Aligned, None, None]:
+        """See ``verdict.Look``."""
+        found = []
+        for source in sources:
+            hashed = row_hash(source.pairs[:keys])
+            columns = ", ".join([f"{hashed} AS hash", *map(_one, source.pairs[keys:])])
+            found.append(select(source, columns) + _within(hashed, parts))
+        for row in self._stream(side, " UNION ALL ".join(found) + " ORDER BY 1"):
+            yield int(row[0]), row[1:]
+
+    def written(
+        self, side: str, rows: Rows, parts: Sequence[int] | None = None
+    ) -> Generator[tuple[int, Written], None, None]:
+        """Per row the hash of its key, and what a preview of a loss tells of it, by ascending hash.
+
+        Args:
+            parts: only these (see ``parts``); all rows where None.
+        """
+        hashed, recent = row_hash(rows.key), f"age(x.xmin) <= {rows.recent}" if rows.recent else "true"
+        label = " || ',' || ".join(told_key(f"x.{identifier(name)}") for name in rows.label) or "''"
+        past = [f"CASE WHEN x.{identifier(name)} <= now() THEN x.{identifier(name)} END" for name in rows.moments]
+        # A moment that is still to come (a lesson of next week) does not tell when its row was written.
+        newest = f"to_char(greatest({', '.join(past)}), 'YYYY-MM-DD HH24:MI')" if past else "NULL"
+        where = _within(hashed, parts) + (" WHERE " if parts is None else " AND ") + (rows.where or "true")
+        columns = f"{hashed}, {row_hash(rows.values)}, {label}, {newest}, {recent}"
+        for hash_, *found in self._stream(side, f"SELECT {columns} FROM ONLY {rows.table} x{where} ORDER BY 1, 5, 2"):
+            yield int(hash_), Written(*found)
+
+    def texts(self, side: str, source: Source, column: str, hashes: Sequence[int]) -> dict[int, str | None]:
+        """See ``verdict.Look``."""
+        listed = ", ".join(str(int(one)) for one in hashes)
+        hashed = row_hash(source.pairs)
+        query = (
+            f"SELECT {hashed}, x.{identifier(column)}::text FROM ONLY {source.table} x "
+            f"WHERE {hashed} = ANY (ARRAY[{listed}]::bigint[])"
+        )
+        return {int(number): text for number, text in self.sides[side].execute(query.encode()).fetchall()}
+
+    def numbers(self, side: str) -> dict[str, Numbers]:
+        """See ``verdict.Look``."""
+        query = (
+            "SELECT format('%I.%I', n.nspname, c.relname), c.oid::bigint, json_object_agg(a.attname, a.attnum) "
+            "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+            "WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' GROUP BY 1, 2"
+        )
+        return {str(name): (int(number), dict(columns)) for name, number, columns in self.sides[side].execute(query)}
+
+    def generated(self, side: str, table: str) -> dict[str, str]:
+        """See ``verdict.Look``."""
+        query = (
+            "SELECT a.attname, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_attribute a "
+            "ON (a.attrelid, a.attnum) = (d.adrelid, d.adnum) WHERE a.attgenerated <> '' AND d.adrelid = %s::regclass"
+        )
+        return {str(name): str(text) for name, text in self.sides[side].execute(query, [table])}
+
+    def keys(self, side: str, table: str, pairs: Sequence[Pair], hashes: Sequence[int]) -> list[str]:
+        """See ``verdict.Look``; without hashes, the first keys of the table."""
+        connection = self.sides[side]
+        found = connection.execute(
+            "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid "
+            "AND a.attnum = ANY (i.indkey) WHERE i.indisprimary AND i.indrelid = %s::regclass ORDER BY a.attnum",
+            [table],
+        ).fetchall()
+        if not found:
+            return []
+        key = sql.SQL(" || ',' || ".join(told_key(f"x.{identifier(name)}") for (name,) in found))
+        order = sql.SQL(", ").join(sql.SQL("x.{}").format(sql.Identifier(name)) for (name,) in found)
+        listed = ", ".join(str(int(one)) for one in hashes)
+        where = sql.SQL(f"WHERE {row_hash(pairs)} = ANY (ARRAY[{listed}]::bigint[])" if hashes else "")
+        query = sql.SQL("SELECT {} FROM ONLY {} x {} ORDER BY {} LIMIT {}").format(
+            key, sql.SQL(table), where, order, sql.Literal(SAMPLES)
+        )
+        return [str(one) for (one,) in connection.execute(query)]
+
+    def moment(self, side: str) -> Moment:
+        """The moment that it is now (``moment.sql``)."""
+        row = self.sides[side].execute((SQL_FOLDER / "moment.sql").read_bytes()).fetchone()
+        assert row is not None
+        return Moment.model_validate(row[0]["moment"])
+
+    def writers(self, side: str, table: str, names: Sequence[str]) -> list[str]:
+        """The numbers of the transactions that recorded these migrations (``app.name``).
+
+        Args:
+            table: Django's record of migrations.
+        """
+        query = sql.SQL("SELECT DISTINCT xmin::text FROM {} WHERE app || '.' || name = ANY (%s)").format(sql.SQL(table))
+        return [str(number) for (number,) in self.sides[side].execute(query, [list(names)])]
+
+    def tally(self, side: str, table: str, where: str = "true", recent: str = "false") -> tuple[int, int]:
+        """Count the rows of a table, and those written since a moment; none where table or column are not there.
+
+        Args:
+            where: only these rows; SQL over ``x``.
+            recent: which were written since; SQL over ``x``.
+        """
+        query = f"SELECT count(*), count(*) FILTER (WHERE {recent}) FROM ONLY {table} x WHERE {where}"
+        connection = self.sides[side]
+        try:
+            with connection.transaction():
+                row = connection.execute(query.encode()).fetchone()
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+            row = None
+        return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def _one(pair: Pair, key: Sequence[Pair] = ()) -> str:
+    # A value that can't be read as asked is a value, too: gone it is lost.
+    there = f"x.{identifier(pair.name)}" if pair.marked else value(pair, "x")
+    return f"CASE WHEN {there} IS NOT NULL THEN {row_hash([*key, pair])} END"
+
+
+def _within(hashed: str, parts: Sequence[int] | None) -> str:
+    listed = ", ".join(str(int(part)) for part in parts or ())
+    return "" if parts is None else f" WHERE {hashed} & {PARTS} = ANY (ARRAY[{listed}]::bigint[])"

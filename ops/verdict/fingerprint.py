@@ -1,0 +1,222 @@
+"""Fingerprints: what ``fingerprint.sql`` found, as data.
+
+A row's hash is ``hash_array_extended(ARRAY[record_send(ROW(…))], 0)``; a table's checksum is the sum over its rows,
+so it depends on no order, and two equal rows count twice. The choice of this hash, and what weaker ones miss, was
+measured; ``ops/sql/tables.sql`` says which types are read as they are and which as text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ops.core.errors import OpsError
+from ops.core.text import counted, listed
+from ops.verdict.moment import Moment
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its type, and the type as which it is read for the hash."""
+
+    name: str
+    type: str
+    read_as: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: rows, checksum, columns (by name), primary key, and foreign keys of one column with where they lead."""
+
+    name: str
+    rows: int
+    checksum: int
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    links: dict[str, tuple[str, str]] = field(default_factory=dict, hash=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names."""
+        return tuple(column.name for column in self.columns)
+
+
+@dataclass
+class Fingerprint:
+    """A whole database in one snapshot.
+
+    ``sequences`` maps a name to its last value and its step, and ``cycling`` names those that begin anew at their end.
+    ``large_objects`` are how many, and their checksum; None in a file from before they were looked at.
+    ``materialized`` says of each materialized view whether it is filled. ``left_out`` maps what is no part of the
+    fingerprint to the reason. ``excluded`` are tables whose rows stayed out of the backup, with about how many those
+    were: a restore makes them empty, and so they stand in ``tables``; ``excluded_bytes`` is what they took.
+    ``objects`` maps the kind and name of what a restore makes to its state (``ops.backups.restored_objects``); empty
+    in a file from before they were looked at. ``moment`` is that of a backup;
+    None in an older one, and in a fingerprint alone.
+    """
+
+    tables: dict[str, Table] = field(default_factory=dict)
+    sequences: dict[str, tuple[int, int]] = field(default_factory=dict)
+    cycling: set[str] = field(default_factory=set)
+    large_objects: tuple[int, int] | None = None
+    objects: dict[tuple[str, str], str] = field(default_factory=dict)
+    materialized: dict[str, bool] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    excluded: dict[str, int] = field(default_factory=dict)
+    excluded_bytes: int = 0
+    migrations: list[str] = field(default_factory=list)
+    schema: str = ""
+    server: int = 0
+    moment: Moment | None = None
+    complete: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(table.rows for table in self.tables.values())
+
+    def said_left_out(self) -> list[str]:
+        """What is no part of it, a sentence for each reason; empty where nothing is left out."""
+        names: dict[str, list[str]] = {}
+        for name, why in sorted(self.left_out.items()):
+            names.setdefault(why, []).append(name)
+        return [f"{why}: {listed(found)}" for why, found in sorted(names.items())]
+
+
+def equal(one: Table | None, two: Table | None) -> bool:
+    """Whether two tables hold the same: rows, content, columns and as what those are read; no table equals none."""
+    if one is None or two is None:
+        return one is two
+    return (one.rows, one.checksum, one.columns) == (two.rows, two.checksum, two.columns)
+
+
+def not_backed_up(excluded: Mapping[str, int], *, ahead: bool = False) -> str:
+    """Which tables' rows stayed out of a backup, as a person says it; empty where none did.
+
+    Args:
+        excluded: tables, with about how many rows they had.
+        ahead: the backup is still to be made.
+    """
+    if not excluded:
+        return ""
+    named = [f"{name} (about {counted(rows, 'row')})" for name, rows in sorted(excluded.items())]
+    word = "will not be" if ahead else "was not" if len(named) == 1 else "were not"
+    return f"{counted(len(named), 'table')} {word} backed up: {listed(named)}"
+
+
+def about_in(path: Path) -> dict[str, Any]:
+    """Read what a fingerprint says of the database itself (``about.sql``); empty where it was not noted yet."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if '"about"' in line and isinstance(found := json.loads(line).get("about"), dict):
+            return found
+    return {}
+
+
+def read(path: Path) -> Fingerprint:
+    """Read a file that ``fingerprint.sql`` or ``dump.sql`` wrote.
+
+    Raises:
+        OpsError: it is missing, damaged, or was cut off before its last line.
+    """
+    found = Fingerprint()
+    try:
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            if line.strip():
+                _add(found, json.loads(line))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise OpsError(f"{path}: not a fingerprint ({type(error).__name__})", "inv backup") from None
+    if not found.complete:
+        raise OpsError(f"{path}: the fingerprint was cut off", "inv backup")
+    return found
+
+
+def _add(found: Fingerprint, line: dict[str, object]) -> None:
+    if "table" in line:
+        columns = tuple(Column(*map(str, column)) for column in line["columns"])  # type: ignore[attr-defined]
+        name = str(line["table"])
+        key: Any = line.get("key", [])
+        links: Any = line.get("links", {})
+        found.tables[name] = Table(
+            name,
+            int(str(line["rows"])),
+            int(str(line["checksum"])),
+            columns,
+            tuple(key),
+            {column: (table, to) for column, (table, to) in links.items()},
+        )
+    elif "sequence" in line:
+        found.sequences[str(line["sequence"])] = (int(str(line["last"])), int(str(line["step"])))
+        if line.get("cycle"):
+            found.cycling.add(str(line["sequence"]))
+    elif "large_objects" in line:
+        found.large_objects = (int(str(line["large_objects"])), int(str(line["checksum"])))
+    elif "object" in line:
+        found.objects[str(line["object"]), str(line["name"])] = str(line["is"])
+    elif "materialized" in line:
+        found.materialized[str(line["materialized"])] = bool(line["filled"])
+    elif "left_out" in line:
+        found.left_out[str(line["left_out"])] = str(line["why"])
+    elif "excluded" in line:
+        found.excluded[str(line["excluded"])] = int(str(line["rows"]))
+        found.excluded_bytes += int(str(line["bytes"]))
+    elif "migration" in line:
+        found.migrations.append(str(line["migration"]))
+    elif "schema" in line:
+        found.schema = str(line["schema"])
+    elif "moment" in line:
+        found.moment = Moment.model_validate(line["moment"])
+    elif "complete" in line:
+        found.complete, found.server = True, int(str(line["server"]))
+
+
+def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
+    """In what a restored database is not the one that was dumped, a sentence each; empty where it is.
+
+    Tables and large objects must be equal; a sequence must stand where it stood or further on, since sequences know no
+    snapshot, and one that cycles may stand anywhere.
+    """
+    said = [f"{name} is missing" for name in sorted(before.tables.keys() - after.tables.keys())]
+    said += [f"{name} was not there before" for name in sorted(after.tables.keys() - before.tables.keys())]
+    for name in sorted(before.tables.keys() & after.tables.keys()):
+        old, new = before.tables[name], after.tables[name]
+        if old.rows != new.rows:
+            said.append(f"{name} has {new.rows:,} rows instead of {old.rows:,}")
+        elif old.checksum != new.checksum or old.columns != new.columns:
+            said.append(f"{name} has other content")
+    return said + _large_objects(before, after) + _materialized(before, after) + _sequences(before, after)
+
+
+def _large_objects(before: Fingerprint, after: Fingerprint) -> list[str]:
+    old, new = before.large_objects, after.large_objects or (0, 0)
+    if old is None or old == new:
+        return []
+    if old[0] != new[0]:
+        return [f"there are {new[0]:,} large objects instead of {old[0]:,}"]
+    return ["the large objects have other content"]
+
+
+def _materialized(before: Fingerprint, after: Fingerprint) -> list[str]:
+    said = {None: "missing", True: "filled and was not before", False: "empty and was filled before"}
+    now = after.materialized
+    # One that needs search_path is filled at the end of a restore, and named where that fails
+    # (ops/backups/deferred_checks.py).
+    later = {name for kind, name in before.objects if kind == "loose"}
+    return [
+        f"materialized view {name} is {said[now.get(name)]}"
+        for name, filled in sorted(before.materialized.items())
+        if now.get(name) is not filled and (name not in now or f"materialized view {name}" not in later)
+    ]
+
+
+def _sequences(before: Fingerprint, after: Fingerprint) -> list[str]:
+    said = []
+    for name, (last, step) in sorted(before.sequences.items()):
+        there = after.sequences.get(name)
+        if there is None:
+            said.append(f"sequence {name} is missing")
+        elif name not in before.cycling and (there[0] - last) * (1 if step > 0 else -1) < 0:
+            said.append(f"sequence {name} is at {there[0]} behind {last}")
+    return said

@@ -1,0 +1,170 @@
+"""Values that are written another way, and none of them lost: cents, a time zone, a list. Rules, as SQL; pure.
+
+A rule reads the old value from the new one. Where that gives the old value back in every row, nothing is lost. What is
+only likely (a factor that no unit has, lower case) is no rule: a person declares it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
+
+from ops.core.sql_names import identifier, literal
+from ops.verdict.fingerprint import Column
+from ops.verdict.row_hash import ROW, Pair
+from ops.verdict.type_casts import CANONICAL, INTEGERS, Both
+
+Samples = Sequence[tuple[str | None, str | None]]
+
+# Hundredths, thousandths and millionths; minutes, hours and days; dozens of percent are no unit.
+FACTORS = (100, 1000, 1_000_000, 10_000, 10, 60, 3600, 86_400, 1440, 24, 1024)
+SEPARATORS = (", ", ",", "; ", ";", "|", "\n", " ")
+# Texts that say nothing: a column that holds one of them, and nothing else, may go.
+EMPTY = ("", "{}", "[]")
+# Of zones that fit alike, one that people know.
+KNOWN = ("UTC", "Europe/London", "Europe/Berlin", "Europe/Paris", "America/New_York", "Asia/Tokyo")
+TEXTS = ("text", "character varying", "character")
+NAIVE, AWARE = "timestamp without time zone", "timestamp with time zone"
+MOST_ZONES = 6
+
+
+class Rule(NamedTuple):
+    """One way to read the old values from the new ones: its name for people, and a pair for each side. ``never`` is
+    what the old column ``x`` must not hold, as SQL: with both NULL and empty texts, one could not be told from the
+    other."""
+
+    said: str
+    pairs: Both
+    never: str = ""
+
+
+def rules(old: Column, new: Column, samples: Samples, *, fresh: bool = False) -> Iterator[Rule]:
+    """Give the rules that may hold between two columns, the likeliest first; each is to be proved on every row.
+
+    Args:
+        samples: old and new values of some rows as text, None for NULL. They choose which rules are tried.
+        fresh: the new column has another name, and nothing says that it is the same one.
+    """
+    one, two = f"{ROW}.{identifier(old.name)}", f"{ROW}.{identifier(new.name)}"
+    found = [(was, now) for was, now in samples if was is not None and now is not None]
+    if not possible(old, new, fresh=fresh):
+        return
+    if old.read_as in INTEGERS:
+        yield from _units(old, new, one, two, found)
+    yield from _zones(old, new, two, found)
+    if _array_and_json(old, new):
+        # to_jsonb writes each item of an array as JSON has it; of what is JSON it makes no text.
+        before, after = (
+            Pair(name, "text", sql=f"to_jsonb({it})::text") for name, it in ((old.name, one), (new.name, two))
+        )
+        yield Rule("the same list", (before, after))
+    if old.read_as in TEXTS:
+        yield from _lists(old, new, two, found)
+        yield from () if fresh else _empty(old, new, one, two)
+
+
+def possible(old: Column, new: Column, *, fresh: bool = False) -> bool:
+    """Return True if a rule could hold between two columns, by their types."""
+    numbers = old.read_as in INTEGERS and new.read_as in INTEGERS and (old.type != new.type or old.name != new.name)
+    # Under another name a text that stayed one moved; here an empty one may have become NULL, in whatever type.
+    texts = old.read_as in TEXTS and (not fresh or new.type.endswith("[]") or new.read_as in ("jsonb", "json"))
+    return numbers or texts or _array_and_json(old, new) or (old.read_as, new.read_as) == (NAIVE, AWARE)
+
+
+def _array_and_json(old: Column, new: Column) -> bool:
+    both = (old, new), (new, old)
+    return any(one.type.endswith("[]") and two.read_as in ("jsonb", "json") for one, two in both)
+
+
+def _text(old: Column, new: Column, sql: str, *, marked: bool = False) -> Both:
+    return Pair(old.name, "text", marked=marked), Pair(new.name, "text", marked=marked, sql=sql)
+
+
+def _units(old: Column, new: Column, one: str, two: str, found: Samples) -> Iterator[Rule]:
+    numbers = [(_number(was), _number(now)) for was, now in found]
+    if not any(numbers):
+        return
+    # 5.3 and 5.30 are one number: without a scale of their own they are compared as such.
+    before = Pair(old.name, "numeric", marked=True, sql=f"trim_scale({one}::numeric)")
+    for factor in FACTORS:
+        if all(a is not None and b is not None and a * factor == b for a, b in numbers):
+            sql = f"trim_scale({two}::numeric / {factor})"
+            yield Rule(f"× {factor:,}", (before, Pair(new.name, "numeric", marked=True, sql=sql)))
+        if all(a is not None and b is not None and a == b * factor for a, b in numbers):
+            sql = f"trim_scale({two}::numeric * {factor})"
+            yield Rule(f"÷ {factor:,}", (before, Pair(new.name, "numeric", marked=True, sql=sql)))
+
+
+def _number(text: str | None) -> Decimal | None:
+    try:
+        return Decimal(text) if text is not None else None
+    except InvalidOperation:
+        return None
+
+
+def _zones(old: Column, new: Column, two: str, found: Samples) -> Iterator[Rule]:
+    # Without its zone a moment is another one for whoever reads it in theirs.
+    if (old.read_as, new.read_as) != (NAIVE, AWARE):
+        return
+    moments = [(moment(was), moment(now)) for was, now in found]
+    for zone in zones(lambda zone: all(_same(was, now, zone) for was, now in moments)) if moments else []:
+        before = Pair(old.name, old.read_as, marked=True)
+        after = Pair(new.name, old.read_as, marked=True, sql=f"{two} AT TIME ZONE {literal(zone)}")
+        yield Rule(f"in the time zone {zone}", (before, after))
+
+
+def zones(fits: Callable[[str], bool]) -> list[str]:
+    """Some time zones of which something holds, those that people know first."""
+    every = available_timezones()
+    names = [zone for zone in KNOWN if zone in every] + sorted(zone for zone in every - set(KNOWN) if "/" in zone)
+    return [zone for zone in names if fits(zone)][:MOST_ZONES]
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a moment as the server writes it; None where the text is none."""
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+def _same(was: datetime | None, now: datetime | None, zone: str) -> bool:
+    if was is None or now is None or was.tzinfo or not now.tzinfo:
+        return False
+    return now.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == was
+
+
+def _lists(old: Column, new: Column, two: str, found: Samples) -> Iterator[Rule]:
+    array, json = new.type.endswith("[]"), new.read_as in ("jsonb", "json")
+    if not array and not json:
+        return
+    used = [sep for sep in SEPARATORS if any(sep in (was or "") for was, _ in found)] or [","]
+    for sep in used:
+        words = {"\n": "line breaks", " ": "blanks"}.get(sep, f"`{sep.strip()}`")
+        sql = f"array_to_string({two}, {literal(sep)})"
+        if json:
+            each = f"jsonb_array_elements_text({two}::jsonb) WITH ORDINALITY AS e(item, place)"
+            joined = f"(SELECT string_agg(e.item, {literal(sep)} ORDER BY e.place) FROM {each})"
+            sql = f"CASE WHEN {two} IS NOT NULL THEN coalesce({joined}, '') END"
+        yield Rule(f"a list, split at {words}", _text(old, new, sql, marked=True))
+
+
+def _empty(old: Column, new: Column, one: str, two: str) -> Iterator[Rule]:
+    """An empty text became NULL, or the other way round: nothing is lost where the old column had only one of them."""
+    before, after = _text(old, new, f"coalesce({two}::text, '')")
+    if new.read_as in CANONICAL:
+        kind = new.read_as
+        before = Pair(old.name, "text", sql=f"CASE WHEN {one}::text = '' THEN '' ELSE ({one}::text::{kind})::text END")
+    name, said = f"x.{identifier(old.name)}", "NULL for an empty text"
+    yield Rule(f"JSON, and {said}" if new.read_as == "jsonb" else said, (before, after), f"{name} IS NULL")
+    if new.read_as in TEXTS:
+        yield Rule("an empty text for NULL", _text(old, new, f"nullif({two}::text, '')"), f"{name} = ''")
+
+
+def nothing_said(name: str) -> str:
+    """SQL over ``ROW``: a value that is not an empty one; NULL where it is."""
+    column = f"{ROW}.{identifier(name)}"
+    return f"CASE WHEN {column}::text NOT IN ({', '.join(map(literal, EMPTY))}) THEN {column}::text END"

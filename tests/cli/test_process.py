@@ -1,0 +1,62 @@
+"""A command's process: what its exit code is when signals come, also while it says how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+WAITS = """
+import signal, sys
+from ops.cli.options import Options
+from ops.cli.process import ended
+def work():
+    sys.stderr.write("ready\\n")
+    sys.stderr.flush()
+    signal.pause()
+ended(work, Options(target="shop"), "backup")
+"""
+
+
+def _full_pipe() -> tuple[int, int]:
+    """A pipe that takes nothing more until it is read: what prints into it waits."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x")
+    os.set_blocking(writing, True)
+    return reading, writing
+
+
+def _prints(process: subprocess.Popen[str]) -> None:
+    """Wait until it sleeps in a call about its standard output."""
+    for _ in range(1000):
+        if Path(f"/proc/{process.pid}/syscall").read_text().split()[1:2] == ["0x1"]:
+            return
+        time.sleep(0.01)
+    pytest.fail("it never printed")
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_while_it_says_how_it_ended_changes_nothing(first: signal.Signals) -> None:
+    reading, writing = _full_pipe()
+    words = [sys.executable, "-c", WAITS]
+    with (
+        os.fdopen(reading) as stream,
+        subprocess.Popen(words, stdout=writing, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        os.close(writing)
+        assert process.stderr is not None and process.stderr.readline() == "ready\n"
+        process.send_signal(first)
+        _prints(process)
+        process.send_signal(signal.SIGINT)
+        said = stream.read().lstrip("x")
+        assert process.wait(30) == 130 and process.stderr.read() == ""
+    assert "INTERRUPTED  interrupted before anything was begun; nothing was changed" in said

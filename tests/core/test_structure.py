@@ -1,0 +1,90 @@
+"""How the code is cut: names, lengths of files and functions, sizes of folders."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+OPS = Path(__file__).resolve().parents[2] / "ops"
+MODULES = sorted(file for file in OPS.rglob("*.py"))
+
+LONGEST_FILE, LONGEST_FUNCTION, LARGEST_FOLDER = 400, 40, 20
+# Every feature may have its own.
+SHARED_NAMES = {"__init__", "actions", "catalog", "request"}
+
+# Of verbs whose past participle has no ending of its own.
+IRREGULAR = {
+    "bound",
+    "built",
+    "chosen",
+    "done",
+    "fit",
+    "found",
+    "gone",
+    "held",
+    "kept",
+    "left",
+    "made",
+    "meant",
+    "put",
+    "said",
+    "seen",
+    "sent",
+    "set",
+    "told",
+}
+
+
+def named(file: Path) -> str:
+    return file.relative_to(OPS).as_posix()
+
+
+def over(found: dict[str, int], limit: int) -> dict[str, int]:
+    return {name: size for name, size in found.items() if size > limit}
+
+
+def test_files_are_short() -> None:
+    sizes = {named(file): len(file.read_text("utf-8").splitlines()) for file in MODULES}
+    assert over(sizes, LONGEST_FILE) == {}
+
+
+def test_functions_are_short() -> None:
+    sizes = {
+        f"{named(file)} {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for file in MODULES
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert over(sizes, LONGEST_FUNCTION) == {}
+
+
+def test_folders_are_small() -> None:
+    sizes = Counter(file.parent.relative_to(OPS).as_posix() for file in MODULES)
+    assert over(dict(sizes), LARGEST_FOLDER) == {}
+
+
+def test_no_two_modules_have_the_same_name() -> None:
+    times = Counter(file.stem for file in MODULES if file.stem not in SHARED_NAMES)
+    assert {name for name, count in times.items() if count > 1} == set()
+
+
+def test_no_module_is_named_by_a_past_participle() -> None:
+    names = {file.stem for file in MODULES}
+    assert {name for name in names if name.endswith("ed") or name in IRREGULAR} == set()
+
+
+def test_files_are_written_in_one_way() -> None:
+    """What is written by itself is as readable as the umask lets it be, and half of it where it is cut off."""
+    own = re.compile(r"\.write_(text|bytes)\(")
+    assert [named(file) for file in MODULES if own.search(file.read_text("utf-8"))] == []
+
+
+def test_every_package_says_what_it_contains() -> None:
+    texts = {
+        named(file): ast.get_docstring(ast.parse(file.read_text("utf-8")))
+        for file in MODULES
+        if file.stem == "__init__"
+    }
+    assert [name for name, text in texts.items() if len(text or "") < 40] == []

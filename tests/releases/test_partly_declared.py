@@ -1,0 +1,82 @@
+"""Most values of a column are somewhere else, and the rest is declared lost: only the rest counts, then and later."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops.verdict.expect.expectations import Expectation, Expectations
+from ops.verdict.expect.expectations_match import Declared, declare
+from ops.verdict.model import Verdict
+from tests.releases.case import fine, op
+from tests.releases.counts import EVENTS, parts
+from tests.releases.harness import Releases
+
+SCHEMA = """
+CREATE TABLE article (id int PRIMARY KEY, title text NOT NULL, text text);
+INSERT INTO article SELECT n, 'Title ' || n, 'Text ' || n FROM generate_series(1, 100) n;
+"""
+BACK = """
+CREATE TABLE note (id int PRIMARY KEY, article_id int NOT NULL REFERENCES article, text text NOT NULL);
+INSERT INTO note SELECT id + 500, {0}, text FROM article WHERE id > {1};
+ALTER TABLE article DROP text;
+"""
+FORWARD = """
+CREATE TABLE note (id int PRIMARY KEY, text text NOT NULL); ALTER TABLE article ADD note_id int REFERENCES note;
+INSERT INTO note SELECT id + 500, text FROM article WHERE id > {1};
+UPDATE article SET note_id = {0} + 500 WHERE id > {1};
+ALTER TABLE article DROP text;
+"""
+INTO_ROW = """ALTER TABLE article ADD body text; UPDATE article SET body = text WHERE id > {1};
+ALTER TABLE article DROP text;"""
+PLAN = [op("CreateModel", "note"), op("RunPython", code="article note text body"), op("RemoveField", "article", "text")]
+MIGRATION = "shop.0002_notes"
+
+
+def judged(releases: Releases, migration: str) -> Verdict:
+    return releases.verdict(fine("partly", migration, "declared", schema=SCHEMA, plan=PLAN))
+
+
+def declared(verdict: Verdict, lost: int) -> Declared:
+    entry = Expectation(MIGRATION, ("public", "article"), "text", {"lost": lost}, "agreed", "migrations.expect.yaml:2")
+    return declare(verdict, Expectations((entry,)), [MIGRATION], [])
+
+
+@pytest.mark.parametrize("shape", [BACK, FORWARD, INTO_ROW], ids=["back", "forward", "row"])
+def test_only_what_is_unaccounted_for_counts(shape: str, releases: Releases) -> None:
+    verdict = judged(releases, shape.format("id", 3))
+    (article,) = verdict.refused
+    assert [(c.column, c.lost, c.changed) for c in article.columns if c.lost or c.changed] == [("text", 3, 0)]
+    held = declared(verdict, 3)
+    assert (held.objections, held.left.refused) == ([], [])
+    assert releases.on_production(verdict, held.allowed) == []
+
+
+@pytest.mark.parametrize("shape", [BACK, FORWARD], ids=["back", "forward"])
+def test_what_production_loses_beyond_that_is_refused(shape: str, releases: Releases) -> None:
+    """Production lost four where the rehearsal lost three."""
+    verdict = judged(releases, shape.format("id", 3))
+    allowed = declared(verdict, 3).allowed
+    judged(releases, shape.format("id", 4))
+    (said,) = releases.on_production(verdict, allowed)
+    assert "4 rows of public.article are missing" in said and "declared are at most 3" in said
+
+
+@pytest.mark.parametrize(
+    ("values", "lost"), [(("id", 4), 4), (("id % 100 + 1", 3), 100)], ids=["one more", "to the next one's"]
+)
+def test_more_than_declared_is_refused(values: tuple[str, int], lost: int, releases: Releases) -> None:
+    verdict = judged(releases, BACK.format(*values))
+    held = declared(verdict, 3)
+    assert f"{lost:,} values lost, at most 3 are declared" in held.objections[0]
+
+
+def test_rows_that_were_divided_are_held_but_for_those_declared_lost(releases: Releases) -> None:
+    """Production changed ten notes where the rehearsal lost three rows."""
+    verdict = releases.verdict(fine("divided", parts(rows="WHERE id > 3"), "declared", schema=EVENTS))
+    entry = Expectation(MIGRATION, ("public", "event"), "", {"lost": 3}, "agreed", "migrations.expect.yaml:2")
+    held = declare(verdict, Expectations((entry,)), [MIGRATION], [])
+    assert (held.objections, held.left.refused, releases.on_production(verdict, held.allowed)) == ([], [], [])
+    changed = parts("CASE WHEN id BETWEEN 11 AND 20 THEN 'x' ELSE note END", "WHERE id > 3")
+    releases.verdict(fine("divided", changed, "not as rehearsed", schema=EVENTS))
+    (said,) = releases.on_production(verdict, held.allowed)
+    assert "13 rows of public.event are missing" in said and "declared are at most 3" in said

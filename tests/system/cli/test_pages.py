@@ -1,0 +1,129 @@
+"""The page and the program are the same: a page's blocks, pasted into bash, do what the engine does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Project
+
+# Rows that hold the moment at which a migration ran.
+DATED = {"public.django_migrations"}
+SEQUENCES = "SELECT schemaname || '.' || sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL"
+
+
+def blocks(page: str) -> str:
+    """The page's own blocks in their order, without those that undo."""
+    return "\n".join(re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+
+
+def paste(shop: Project, name: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the blocks of a page as one would paste them, stopping at the first error."""
+    script = "set -e\n" + blocks((shop.folder / "runbooks" / f"{name}.md").read_text())
+    return subprocess.run(["bash"], input=script, cwd=shop.folder, env=shop.env | env, capture_output=True, text=True)
+
+
+def content(shop: Project) -> dict[str, tuple[int, str]]:
+    return {name: found for name, found in shop.fingerprint().items() if name not in DATED}
+
+
+def number_again(shop: Project, numbers: list[tuple[str, int]]) -> None:
+    """A rollback gives out no number twice. By hand the release is to begin with the same ones as before."""
+    for name, last in numbers:
+        shop.query(f"SELECT setval('{name}', {last})")
+
+
+def test_the_pages_of_this_checkout_are_what_the_definitions_say() -> None:
+    words = [sys.executable, "-m", "invoke", "runbooks", "--check"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_page_that_was_edited_by_hand_is_noticed(project: Callable[..., Project]) -> None:
+    shop = project("b")
+    assert shop.inv("runbooks").code == 0
+    page = shop.folder / "runbooks/release.md"
+    page.write_text(page.read_text().replace("ON_ERROR_STOP=1", "ON_ERROR_STOP=0", 1))
+    done = shop.inv("runbooks", "--check")
+    assert done.code == 5
+    assert "release.md" in done.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["c"])
+def test_release_and_rollback_by_hand_equal_the_engine(project: Callable[..., Project], variant: str) -> None:
+    shop = project(variant)
+    before, numbers = shop.fingerprint(), shop.query(SEQUENCES)
+    assert shop.inv("release", "--confirm=shop").code == 0
+    by_engine = content(shop)
+    assert shop.inv("rollback", "--backup=latest", "--confirm=shop").code == 0
+    assert shop.fingerprint() == before
+    number_again(shop, numbers)
+
+    assert shop.inv("runbooks").code == 0
+    done = paste(shop, "release")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert content(shop) == by_engine
+    assert shop.query("SHOW default_transaction_read_only") == [("off",)]
+    backup = sorted(path.name for path in (shop.folder / "backups/shop/backups").glob("*_hand_last"))[-1]
+
+    done = paste(shop, "rollback", BACKUP=backup)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert shop.fingerprint() == before
+    assert any(name.endswith("_hand_safety") for name in shop.inv("backups").out.split())
+
+
+def test_the_incident_by_hand_stops_before_production(project: Callable[..., Project]) -> None:
+    shop = project("a")
+    before = shop.fingerprint()
+    assert shop.inv("runbooks").code == 0
+    done = paste(shop, "release")
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "1,000 rows and 1,000 values or links would be lost" in done.stdout + done.stderr
+    assert shop.fingerprint() == before
+
+
+def test_a_page_stops_at_once_where_its_variables_are_not_to_be_had(project: Callable[..., Project]) -> None:
+    shop = project("b")
+    assert shop.inv("runbooks").code == 0
+    done = paste(shop, "backup", DATABASE_URL="postgresql://shop:secretsecret@127.0.0.1:1/shop")
+    assert done.returncode == 1 and "the database does not answer" in done.stdout, done.stdout + done.stderr
+    assert "secretsecret" not in done.stdout + done.stderr and not list(shop.folder.glob("backups/shop/runs/*"))
+
+
+def test_what_comes_next_is_told_and_never_pasted_with_the_page() -> None:
+    page = (ROOT / "runbooks/release.md").read_text()
+    assert '`inv rollback --target=lessons "--backup=${RUN}_last"` takes it back' in page
+    assert "inv rollback" not in blocks(page)
+
+
+@pytest.mark.slow
+def test_undo_blocks_take_a_rollback_back(scene: Callable[..., Project]) -> None:
+    shop = scene("released")
+    migrated = shop.fingerprint()
+    assert shop.inv("runbooks").code == 0
+    page = (shop.folder / "runbooks/rollback.md").read_text()
+    undo = re.findall(r"^```bash undo\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[-1]
+    done = subprocess.run(
+        ["bash"],
+        input="set -e\n" + blocks(page).rsplit("rm -rf", 1)[0] + undo,
+        cwd=shop.folder,
+        env=shop.env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert shop.fingerprint() == migrated
+
+
+def test_pages_hold_no_blank_promises() -> None:
+    for path in Path(ROOT / "runbooks").glob("*.md"):
+        text = path.read_text()
+        assert "Done when" in text and "When it fails" in text, path
+        assert "To undo" in text or "No way back" in text or path.name in {"verify.md"}, path
+        assert not re.search(r"\{\{|\}\}|[\ue000\ue001]|None\b", text), path

@@ -1,0 +1,77 @@
+"""The way back's rehearsal, stopped in its middle: the migrated clone always gets its name back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+
+from ops.release import certificate
+from tests.conftest import Project, psql_env
+from tests.support.project import begin, ended
+from tests.system.cli.test_faults import SQL
+from tests.system.recovery.test_since import steps
+
+pytestmark = pytest.mark.slow
+
+
+def names(shop: Project) -> dict[str, str]:
+    stem = shop.test.rsplit("/", 1)[1]
+    found = shop.query(
+        f"SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database WHERE starts_with(datname, '{stem}')",
+        "postgres",
+    )
+    return {str(name).removeprefix(stem): str(mark) for name, mark in found}
+
+
+def stop_in_the_middle(shop: Project) -> str:
+    """Kill a verify while the restored database has the clone's name; gives the run."""
+    process = begin(shop, "way-back.swap", "verify")
+    process.kill()
+    ended(process)
+    journal = max(shop.folder.glob("backups/shop/runs/*/journal.jsonl"))
+    inputs = json.loads(journal.read_text().splitlines()[0])["inputs"]
+    stem, run = inputs["test_server"]["database"], inputs["run"]
+    words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", f"live={stem}", "-v", f"incoming={stem}_roundtrip_{run}"]
+    words += ["-v", f"aside={stem}_migrated_{run}", "-f", str(SQL / "swap.sql"), "dbname=postgres"]
+    # What the run had begun goes on without it, maybe to the second swap.
+    at_work = f"SELECT 1 FROM pg_stat_activity WHERE application_name = 'generalprobe {run}'"
+    while shop.query(at_work, "postgres"):
+        time.sleep(0.05)
+    if not names(shop)[""].startswith("generalprobe clone round trip"):
+        done = subprocess.run(words, env=shop.env | psql_env(shop.test), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert names(shop)[""].startswith("generalprobe clone round trip"), "the restored one has the clone's name"
+    return str(run)
+
+
+def migrated(shop: Project) -> bool:
+    clone = Project(shop.folder, shop.test, shop.test, shop.env)
+    return clone.query("SELECT count(*) FROM lessons_session") == [(1000,)]
+
+
+@pytest.mark.parametrize("word", ["resume", "undo"])
+def test_a_stop_between_the_two_swaps_can_be_ended_both_ways(scene: Callable[..., Project], word: str) -> None:
+    shop = scene("rehearsed")
+    stop_in_the_middle(shop)
+    done = shop.inv(word, "--json")
+    assert done.code == 0, done.out + done.err
+    assert names(shop).keys() == {"", "_before"}
+    assert migrated(shop)
+    if word == "resume":
+        folder = shop.folder / "backups/shop"
+        recovery = certificate.read(folder, certificate.newest(folder)).recovery
+        assert recovery and recovery.swapped > 0
+    else:
+        steps(shop, "verify")
+
+
+def test_what_a_run_left_that_nobody_ended_goes_with_the_next_clone(scene: Callable[..., Project]) -> None:
+    shop = scene("rehearsed")
+    run = stop_in_the_middle(shop)
+    steps(shop, "clone-prod-to-test", "migrate-test", "verify")
+    assert migrated(shop)
+    assert f"_migrated_{run}" not in names(shop)

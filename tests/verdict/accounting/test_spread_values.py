@@ -1,0 +1,122 @@
+"""Values that are spread over several columns or rows: proved in every row, counted where some are lost, held against
+production."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ops.verdict.explain import sentences
+from tests.release.production.test_production_check import Course
+from tests.support.client import Client
+from tests.support.tiers import quick
+
+BEFORE = """
+CREATE TABLE django_content_type (id int PRIMARY KEY, app_label text, model text);
+INSERT INTO django_content_type VALUES (1, 'school', 'room'), (2, 'school', 'desk');
+CREATE TABLE school_room (id int PRIMARY KEY, label text);
+CREATE TABLE school_desk (id int PRIMARY KEY, label text);
+INSERT INTO school_room SELECT n, 'r' || n FROM generate_series(1, 60) n;
+INSERT INTO school_desk SELECT n, 'd' || n FROM generate_series(1, 60) n;
+CREATE TABLE course (id int PRIMARY KEY, held timestamptz, local timestamp, data jsonb, name text, first_day date,
+    last_day date, tags varchar(20)[], words text, content_type_id int REFERENCES django_content_type, object_id int);
+INSERT INTO course SELECT n, CASE WHEN n % 7 > 0 THEN timestamptz '2026-03-01 08:00+00' + n * interval '7 h' END,
+    timestamp '2026-01-05 08:00:00.5' + n * interval '61 min',
+    jsonb_build_object('zipCode', 10000 + n, 'city', 'C' || n % 5) || CASE WHEN n % 4 > 0
+        THEN jsonb_build_object('street', 'S' || n) ELSE '{}' END,
+    'Anna' || n || CASE WHEN n % 6 > 0 THEN ' Blum' || n % 9 ELSE '' END, date '2026-01-01' + n,
+    CASE WHEN n % 5 > 0 THEN date '2026-01-02' + n + n % 3 END,
+    CASE n % 3 WHEN 0 THEN '{}' WHEN 1 THEN ARRAY['b' || n, 'a'] ELSE ARRAY['a'] END, 'w' || n || ';x;y' || n % 3,
+    CASE WHEN n % 8 > 0 THEN 1 + n % 2 END, CASE WHEN n % 8 > 0 THEN 1 + n % 60 END FROM generate_series(1, 200) n;
+"""
+SPREAD = """
+ALTER TABLE course ADD day date, ADD clock time, ADD held_on date, ADD held_at time, ADD zip_code int,
+    ADD city varchar(20) DEFAULT '', ADD street varchar(50) NOT NULL DEFAULT '', ADD first text, ADD last text,
+    ADD days daterange, ADD room_id int REFERENCES school_room, ADD desk_id int REFERENCES school_desk;
+UPDATE course SET day = local::date, clock = local::time, held_on = (held AT TIME ZONE 'Asia/Tokyo')::date,
+    held_at = (held AT TIME ZONE 'Asia/Tokyo')::time, zip_code = (data ->> 'zipCode')::int, city = data ->> 'city',
+    street = coalesce(data ->> 'street', ''), first = split_part(name, ' ', 1), last = split_part(name, ' ', 2),
+    days = daterange(first_day, last_day, '[]'), room_id = CASE content_type_id WHEN 1 THEN object_id END,
+    desk_id = CASE content_type_id WHEN 2 THEN object_id END;
+CREATE TABLE tag (id serial PRIMARY KEY, course_id int NOT NULL REFERENCES course, name text, position int);
+INSERT INTO tag (course_id, name, position) SELECT c.id, t.name, t.n FROM course c,
+    unnest(c.tags) WITH ORDINALITY AS t(name, n) ORDER BY t.name;
+CREATE TABLE word (id serial PRIMARY KEY, text text);
+INSERT INTO word (text) SELECT DISTINCT unnest(string_to_array(words, ';')) FROM course;
+CREATE TABLE course_words (id serial PRIMARY KEY, course_id int REFERENCES course, word_id int REFERENCES word);
+INSERT INTO course_words (course_id, word_id) SELECT c.id, word.id FROM course c, unnest(string_to_array(c.words, ';'))
+    WITH ORDINALITY AS t(text, n) JOIN word USING (text) ORDER BY c.id, t.n;
+"""
+DROP = """ALTER TABLE course DROP held, DROP local, DROP data, DROP name, DROP first_day, DROP last_day, DROP tags,
+    DROP words, DROP content_type_id, DROP object_id;"""
+RULES = {
+    "held": ("held_on, held_at", "its day and its time in the time zone Asia/Tokyo"),
+    "local": ("day, clock", "its day and its time"),
+    "data": ("city, street, zip_code", "its keys as columns, an empty text for a key that is not there"),
+    "name": ("first, last", "joined by a blank"),
+    "first_day": ("days", "the lower bound"),
+    "last_day": ("days", "the last one in the range"),
+    "tags": ("public.tag.name", "a list as rows"),
+    "words": ("public.word.text", "a list, split at `;` as rows"),
+    "content_type_id": ("room_id, desk_id", "a generic link as plain ones"),
+    "object_id": ("room_id, desk_id", "a generic link as plain ones"),
+}
+# What one row lacks, and how many values of which column that are.
+DAMAGES = {
+    "an hour": ("UPDATE course SET clock = clock + interval '1 h' WHERE id = 8", {"local": 1}),
+    "a day": ("UPDATE course SET held_on = held_on + 1 WHERE id IN (8, 9)", {"held": 2}),
+    "a street": ("UPDATE course SET street = '' WHERE id IN (9, 10, 11)", {"data": 3}),
+    "a last name": ("UPDATE course SET last = 'B' WHERE id = 8", {"name": 1}),
+    "a bound": ("UPDATE course SET days = daterange(first_day, last_day, '[)') WHERE id = 9", {"last_day": 1}),
+    "a tag": ("DELETE FROM tag WHERE id = 9", {"tags": 1}),
+    "the order": ("UPDATE tag SET position = 3 - position WHERE course_id = 7", {"tags": 1}),
+    "a word": ("DELETE FROM course_words WHERE id = 9", {"words": 1}),
+    "a link": ("UPDATE course SET room_id = desk_id, desk_id = NULL WHERE id = 9",
+               {"content_type_id": 1, "object_id": 1}),
+}  # fmt: skip
+CROSSED = "UPDATE course SET first = last, last = first"
+
+
+@pytest.fixture(scope="module")
+def course(client: Client, shared: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Course:
+    return Course(client, shared("whole"), shared("spread"), tmp_path_factory.mktemp("hashes"), BEFORE)
+
+
+def test_a_value_that_is_spread_is_read_back_in_every_row(course: Course) -> None:
+    columns = course.migrated(SPREAD + DROP)
+    said = {name: (c.to, c.note) for name, c in columns.items() if c.verdict == "re-expressed"}
+    assert {name: (", ".join(sorted(to.split(", "))), note) if name == "data" else (to, note)
+            for name, (to, note) in said.items()} == RULES  # fmt: skip
+    assert course.verdict.refused == []
+    assert course.on_production() == []
+
+
+@pytest.mark.parametrize("damage", quick(DAMAGES, "a street", "a tag", "a link"))
+def test_values_that_a_rule_does_not_give_back_are_counted(course: Course, damage: str) -> None:
+    statement, lost = DAMAGES[damage]
+    columns = course.migrated(f"{SPREAD} {statement}; {DROP}")
+    assert {name: c.lost for name, c in columns.items() if c.lost} == lost
+    (table,) = course.verdict.refused
+    assert all("did not arrive in" in said for said in sentences(table))
+
+
+def test_a_number_without_its_content_type_is_counted(
+    client: Client, shared: Callable[..., str], tmp_path: Path
+) -> None:
+    half = "UPDATE course SET object_id = 900 + id WHERE content_type_id IS NULL"
+    course = Course(client, shared("half"), shared("halved"), tmp_path, f"{BEFORE}{half}")
+    columns = course.migrated(SPREAD + DROP)
+    assert (columns["content_type_id"].verdict, columns["object_id"].lost) == ("re-expressed", 25)
+
+
+def test_names_that_are_crossed_are_lost(course: Course) -> None:
+    assert course.migrated(f"{SPREAD} {CROSSED}; {DROP}")["name"].lost == 200
+
+
+def test_one_row_beside_a_rule_is_found_on_production(course: Course) -> None:
+    course.migrated(SPREAD + DROP)
+    assert course.on_production("DELETE FROM tag WHERE id = 9") == [
+        "public.course does not hold the content of public.course"
+    ]
