@@ -36,7 +36,6 @@ from ops.procedures.planning.same_places import check_places
 from ops.recovery.rollback import loss
 from ops.recovery.rollback.connections import fingerprint_of
 from ops.release.production import freeze_history
-from ops.release.production.freeze_history import ways_on
 from ops.verdict import fingerprint
 
 
@@ -212,7 +211,7 @@ def _chosen(session: Session, target: str, run: str, undo: bool) -> journal.Stat
     said = f"nothing to {word}: the last run ({last.target}: {last.procedure} {last.run}) {how}"
     older = freeze_history.find_open(state for state in known if state.target == last.target)
     if older and older is not last and last.finished:
-        raise UsageError(f"{said}; {older.procedure} {older.run}, which froze production, has not", ways_on(older))
+        raise UsageError(f"{said}; {older.procedure} {older.run}, which froze production, has not", way_on(older.run))
     if last.undone if undo else last.finished:
         raise UsageError(said, f"inv runs   and, if you mean an older one,   inv {word} --run=ID")
     return last

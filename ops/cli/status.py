@@ -13,7 +13,7 @@ from ops.core.errors import DONE, Code, OpsError
 from ops.engine import journal
 from ops.engine.command import Query
 from ops.engine.effects import Effect
-from ops.engine.executor import asked
+from ops.engine.executor import asked, way_on
 from ops.engine.journal import State
 from ops.engine.outcome_text import explain
 from ops.engine.summary import stands
@@ -157,5 +157,5 @@ def status_lines(session: Session, state: journal.State) -> list[str]:
         if not hint and said.code == Code.BROKEN_PROMISE:
             hint = f"inv undo --run={state.run}   and then the whole procedure again"
         hint = hint or str(state.outcome["hint"] if state.outcome and not stopped else "")
-        lines.append(f"  Try: {hint or f'inv resume --run={state.run}   or   inv undo --run={state.run}'}")
+        lines.append(f"  Try: {hint or way_on(state.run)}")
     return lines

@@ -12,7 +12,8 @@ import psycopg
 from ops.core.errors import FAILED, INTERRUPTED, REFUSED
 from ops.engine.journal import State, runs
 from tests.conftest import Done
-from tests.faults.stage import Applied, Facts, Stage, Tables, applied, tables, wait_for
+from tests.faults.stage import Applied, Facts, Stage, Tables, applied, tables
+from tests.support.project import wait_for
 
 # The exit codes that a blow may lead to, beside 0: it can come too late, or hit nothing.
 SIGNALLED = {"int", "term", "hup"}

@@ -9,7 +9,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -383,13 +382,3 @@ def applied(project: Project) -> Applied:
 def tables(project: Project) -> Tables:
     """Rows and checksum of the application's tables."""
     return {name: found for name, found in project.fingerprint().items() if name.startswith("public.lessons_")}
-
-
-def wait_for(condition: Any, seconds: float = 20) -> bool:
-    """Whether something comes to hold."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True

@@ -23,7 +23,8 @@ from tests.conftest import Done, Project
 from tests.faults.kinds import MORE
 from tests.faults.oracle import Oracle
 from tests.faults.places import ELSEWHERE
-from tests.faults.stage import Stage, applied, tables, wait_for
+from tests.faults.stage import Stage, applied, tables
+from tests.support.project import wait_for
 
 pytestmark = pytest.mark.faults
 

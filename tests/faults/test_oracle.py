@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from tests.faults.oracle import Oracle
-from tests.faults.stage import Stage, wait_for
+from tests.faults.stage import Stage
+from tests.support.project import wait_for
 
 pytestmark = pytest.mark.faults
 

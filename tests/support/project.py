@@ -163,3 +163,13 @@ def ended(process: subprocess.Popen[str]) -> Done:
     """How a started ``inv`` ended."""
     out, err = process.communicate(timeout=60)
     return Done(process.returncode, out, err)
+
+
+def wait_for(condition: Any, seconds: float = 20) -> bool:
+    """Return True as soon as a condition holds, False if it does not within the seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

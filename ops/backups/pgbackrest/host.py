@@ -23,6 +23,8 @@ SCRIPT = Path(__file__).with_name("scratch.sh")
 HERE = "this machine"
 # Seconds: between two signs of life to a machine that holds a lock for us, and how long it waits for one.
 ALIVE, SILENCE = 15, 120
+# Seconds for a program there to end once its input has.
+GRACE = 5
 # The locks of this process, by machine and folder: programs that hold them until their input ends.
 _locks: dict[tuple[str, str], subprocess.Popen[str] | paramiko.Channel] = {}
 
@@ -126,6 +128,10 @@ def _ended(lock: subprocess.Popen[str] | paramiko.Channel) -> bool:
 
 def _close(lock: subprocess.Popen[str] | paramiko.Channel) -> None:
     if not isinstance(lock, subprocess.Popen):
+        # Closing alone does not wait until the program there has let go.
+        with contextlib.suppress(OSError):
+            lock.shutdown_write()
+        lock.status_event.wait(GRACE)
         lock.close()
         return
     for pipe in filter(None, (lock.stdin, lock.stdout)):

@@ -18,6 +18,7 @@ from ops.core.text import age, megabytes
 from ops.engine import journal
 from ops.engine.command import Query, quote
 from ops.engine.database_names import named
+from ops.engine.executor import way_on
 from ops.engine.journal import State, moment
 from ops.infra.postgres.client import json_lines, unreached
 from ops.infra.session.session import Session
@@ -221,7 +222,7 @@ def to_discard(target: str, known: Sequence[Kept], wanted: str, live: str, days:
     if one.unfinished:
         raise Refused(
             f"{target}: run {one.run} has not ended and may need {one.name}; nothing was changed",
-            f"inv resume --run={one.run}   or   inv undo --run={one.run}",
+            way_on(one.run),
         )
     if one.open or one.sessions:
         why = "somebody is connected to it" if one.sessions else "it is open to connections, so somebody uses it"

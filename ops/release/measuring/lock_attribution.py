@@ -104,7 +104,7 @@ def measured(
     first = looks[0].relations
     own, shared = _shares(looks, len(spans))
     made = []
-    for number, span in enumerate(spans, 1):
+    for number, (span, wal) in enumerate(zip(spans, _wal(samples, spans), strict=True), 1):
         effects = _added(own.get(number, []))
         during = [sample for sample in samples if span.begun <= sample.at < span.ended]
         locks = _proved(own.get(number, []), _locks(span, during, first), first)
@@ -115,7 +115,7 @@ def measured(
                 seconds=round(span.ended - span.begun, 3),
                 error=span.error,
                 locks=tuple(sorted(locks, key=lambda lock: (-lock.writes_blocked, -lock.seconds, lock.relation))),
-                wal=_wal(samples, span),
+                wal=wal,
                 effects=effects,
             )
         )
@@ -309,14 +309,12 @@ def _differs(was: Relation, now: Relation | None) -> bool:
     return now is None or (was.name, was.file, was.columns) != (now.name, now.file, now.columns)
 
 
-def _wal(samples: Sequence[Sample], span: Span) -> int:
-    """Count what the server wrote between the first sample of a migration and the first one after it.
+def _wal(samples: Sequence[Sample], spans: Sequence[Span]) -> list[int]:
+    """Share out what the server wrote: to each migration from the end of the one before to the first sample after it.
 
-    Where no sample fell into the migration, count from the last one before it.
+    The first migration has all since the first sample: its first line may be read late, when it has already written.
     """
     if not samples:
-        return 0
-    before = [s.wal for s in samples if s.at < span.begun] or [samples[0].wal]
-    begun = next((s.wal for s in samples if span.begun <= s.at < span.ended), before[-1])
-    ended = next((s.wal for s in samples if s.at >= span.ended), samples[-1].wal)
-    return max(ended - begun, 0)
+        return [0] * len(spans)
+    ends = [next((s.wal for s in samples if s.at >= span.ended), samples[-1].wal) for span in spans]
+    return [max(end - begun, 0) for begun, end in pairwise([samples[0].wal, *ends])]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ops.application.probe import identity
 from ops.core.errors import Refused
 from ops.engine.effects import Effect
+from ops.engine.executor import way_on
 from ops.engine.journal import State
 from ops.infra.session.session import Session
 
@@ -42,9 +43,4 @@ def refuse_open(session: Session, target: str, known: Iterable[State]) -> None:
     state = find_open(known)
     if state and identity(session, target)["read_only"] == "on":
         said = f"{state.procedure} {state.run} has not ended, and production is FROZEN (read-only)"
-        raise Refused(f"{target}: no migration is pending, but {said}", ways_on(state))
-
-
-def ways_on(state: State) -> str:
-    """What to type for a run that has not ended."""
-    return f"inv resume --run={state.run}   or   inv undo --run={state.run}"
+        raise Refused(f"{target}: no migration is pending, but {said}", way_on(state.run))

@@ -149,6 +149,13 @@ def test_a_migration_between_two_samples_has_what_was_written_between_them() -> 
     assert [m.wal for m in found] == [700]
 
 
+def test_the_first_migration_has_what_it_wrote_before_its_line_was_read() -> None:
+    looks = [look(0, table(1, "t"), **NONE), look(3, table(1, "t"), counted=2, whole=2, reach=2)]
+    late = [Sample(at, wal, ()) for at, wal in ((0.0, 0), (0.6, 690), (1.1, 700), (2.1, 750))]
+    found, _, _ = measured([Span("a.0001_x", 0.5, 1), Span("a.0002_y", 1, 2)], late, looks)
+    assert [m.wal for m in found] == [700, 50]
+
+
 @pytest.mark.parametrize(
     ("snapshot", "last", "expected"),
     [
