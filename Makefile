@@ -6,7 +6,8 @@
 #                    OPS_FAULTS=1/12: at a twelfth of the places, another one with each commit
 # make test-all   every test there is, every blow at every place: hours
 # make railway-contract   the flags that are used, held against an installed railway CLI
-# make lint    ruff, mypy, and which package imports which
+# make lint    ruff, mypy, which package imports which, and every link of the documentation
+# make docs    serve the documentation at http://127.0.0.1:8000, renewed as it is edited
 # make loc     lines per package: code, docstrings and comments, blank
 # make bench   measured ratios, side by side
 # make lock    renew constraints.txt
@@ -18,8 +19,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 # Invoke writes no compiled modules, so they are made here: every start of inv takes half the time.
 unexport PYTHONDONTWRITEBYTECODE
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 
-.PHONY: demo test test-slow test-faults test-all railway-contract lint loc bench lock clean setup
+.PHONY: demo test test-slow test-faults test-all railway-contract lint docs loc bench lock clean setup
 
 setup: .venv/ready
 	@$(BIN)/python -m compileall -q ops
@@ -57,6 +59,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(MKDOCS) build --strict
+
+docs: setup
+	$(MKDOCS) serve
 
 loc:
 	@$(PYTHON) bench/loc.py
@@ -68,7 +74,7 @@ bench: setup
 lock:
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet pip-tools
-	.venv-lock/bin/pip-compile --quiet --extra=demo --extra=test --allow-unsafe --all-build-deps --generate-hashes --strip-extras --no-header \
+	.venv-lock/bin/pip-compile --quiet --extra=demo --extra=test --extra=docs --allow-unsafe --all-build-deps --generate-hashes --strip-extras --no-header \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --output-file=constraints.txt pyproject.toml
 	rm -rf .venv-lock
 

@@ -30,7 +30,7 @@ def check_isolated(target: str, found: Found) -> None:
                 f"{target}: in a rehearsal its database alias {alias!r} leads to {said}: migrations could change it "
                 "there, and nobody would know",
                 f'{condition}: DATABASES["{alias}"] = {{}}   in its settings (or the address of a clone); where they '
-                "read a variable: app: {rehearsal_env: {VARIABLE: …}} in the inventory   (docs/rehearsal.md)",
+                "read a variable: app: {rehearsal_env: {VARIABLE: …}} in the inventory (docs/explanation/rehearsal.md)",
             )
 
 

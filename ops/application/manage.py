@@ -94,7 +94,7 @@ def cut_off(said: str) -> str:
     name, value = REHEARSAL
     return (
         f'if os.environ.get("{name}") != "{value}": …   around it in the migration: the rehearsal reaches no other '
-        "server   (docs/rehearsal.md)"
+        "server   (docs/explanation/rehearsal.md)"
     )
 
 

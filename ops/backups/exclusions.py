@@ -114,5 +114,5 @@ def must_be_whole(target: str, manifest: Manifest, known: Iterable[Manifest]) ->
         f"{target}: backup {manifest.backup} is not whole: {not_backed_up(manifest.excluded)}; they would be live and "
         "empty, their rows only in the replaced database; nothing was changed",
         f"{whole}inv salvage --target={target} --backup={manifest.backup} --table=TABLE   brings rows of other tables "
-        "back; where production is lost, the same again with --incomplete (docs/large.md)",
+        "back; where production is lost, the same again with --incomplete (docs/how-to/large-databases.md)",
     )

@@ -23,8 +23,8 @@ from ops.infra.stores.manifest import Manifest
 from ops.inventory.fields import Fresh, span, spoken
 from ops.verdict.fingerprint import not_backed_up
 
-STORE = "look at the store and its access (docs/stores.md)"
-PGBACKREST = "pgbackrest info   and docs/pgbackrest.md"
+STORE = "look at the store and its access (docs/how-to/stores.md)"
+PGBACKREST = "pgbackrest info   and docs/how-to/pgbackrest.md"
 MENDS = ("backup", "drill")
 
 

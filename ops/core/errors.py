@@ -119,7 +119,7 @@ class FailsAgain(StepFailed):
 
 
 class DataDiffers(OpsError):
-    """Data differs or would be lost. ``verdict`` is the JSON form of the comparison (see docs/json.md); ``examples``
+    """Data differs or would be lost. ``verdict`` is the comparison as JSON (docs/reference/json.md); ``examples``
     hold values of rows: they are for the terminal, and go into no text, file or journal."""
 
     exit_code = DIFFERS

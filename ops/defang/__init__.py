@@ -1,1 +1,1 @@
-"""Copies of production that can't reach real users: rules, masks, the gate for personal data. See docs/defang.md."""
+"""Clones that can't reach real users: rules, masks, the gate for personal data (docs/how-to/mask-clones.md)."""

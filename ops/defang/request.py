@@ -61,7 +61,7 @@ def read_planned(session: Session, target: str, digest: str) -> Request:
     """
     found = read_request(session, target)
     if found is None:
-        raise Refused(f"{target}: the inventory has no `defang`", "defang: {}   for all rules (docs/defang.md)")
+        raise Refused(f"{target}: the inventory has no `defang`", "defang: {}   (docs/how-to/mask-clones.md)")
     if digest and found.digest != digest:
         names = ", ".join(["its `defang` in the inventory", *(name for name, _ in found.files)])
         raise Refused(

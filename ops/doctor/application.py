@@ -36,7 +36,7 @@ def isolated(subject: Subject) -> Finding:
     if rest := others(subject.probe):
         return warn(
             f"its databases {', '.join(rest)} are not rehearsed, backed up or frozen with it",
-            "a target of its own in the inventory for each   (docs/rehearsal.md)",
+            "a target of its own in the inventory for each   (docs/explanation/rehearsal.md)",
         )
     return ok("no other database")
 

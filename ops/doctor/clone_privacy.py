@@ -25,7 +25,8 @@ def copies(subject: Subject) -> Finding:
         if not names:
             return ok("nothing in it looks like personal data")
         said = f"people stay readable in copies: {listed(names)}"
-        return warn(said, "defang: {}   in the inventory (docs/defang.md); the next clone says what else it should say")
+        hint = "defang: {}   in the inventory (docs/how-to/mask-clones.md); the next clone says what else it should say"
+        return warn(said, hint)
     try:
         request = read_request(session, target)
     except OpsError as error:

@@ -1,4 +1,4 @@
-"""Checks of rights (docs/rights.md), and of the test server: may it be overwritten, can it take what production has."""
+"""Checks of rights (docs/how-to/rights.md), and of the test server: may it be overwritten, can it hold a clone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ops.procedures.planning.same_places import HOW_ELSE, MAINTENANCE, NAMED_SO
 from ops.recovery.rollback.replication import followers
 from ops.release.production.writers import told, writers
 
-DOCS = "   (docs/rights.md)"
+DOCS = "   (docs/how-to/rights.md)"
 
 
 @check("reading", "server", "tools")
@@ -175,7 +175,7 @@ def likeness(subject: Subject) -> Finding:
     write_whole(path, done.out)
     fits = done if done.exit else session.run(Query("check_fits.sql", subject.target, "postgres", {"from": str(path)}))
     if fits.exit:
-        return fail(said_error(fits.err), "a test server that is like production's   (docs/rehearsal.md)")
+        return fail(said_error(fits.err), "a test server that is like production's   (docs/explanation/rehearsal.md)")
     here, there = (int(one.identity["number"]) // 10000 for one in (subject, production))
     if here != there:
         words = f"PostgreSQL {here} here, and {there} in production: a schema may not be the same, and is then refused"

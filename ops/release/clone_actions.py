@@ -48,5 +48,5 @@ def _refuse_schema(target: str, test: str, lines: list[str]) -> None:
         f"{test}: the restored copy of {target} does not have the schema of the backup ({first}): what is rehearsed on "
         "it would be another change than on production",
         "a test server of production's version; or, where production's object can't be restored as it is, create it "
-        "anew there   (docs/rehearsal.md)",
+        "anew there   (docs/explanation/rehearsal.md)",
     )

@@ -149,7 +149,7 @@ class TableVerdict:
         return bool(self.changed or self.changed_values or self.duplicated) and not self.tolerated
 
     def data(self) -> dict[str, object]:
-        """Its JSON form (docs/json.md)."""
+        """Its JSON form (docs/reference/json.md)."""
         return {
             "table": self.table,
             "verdict": self.verdict,
@@ -216,7 +216,7 @@ class ObjectVerdict:
         return said + (f": {self.note}" if self.note else "") + (f"; {self.fix}" if self.fix else "")
 
     def data(self) -> dict[str, object]:
-        """Its JSON form (docs/json.md)."""
+        """Its JSON form (docs/reference/json.md)."""
         return {
             "object": self.what,
             "verdict": self.verdict,
@@ -270,7 +270,7 @@ class Verdict:
         return [one for one in self.objects if one.against]
 
     def data(self) -> dict[str, object]:
-        """Its JSON form (docs/json.md)."""
+        """Its JSON form (docs/reference/json.md)."""
         return {
             "lost_rows": self.lost_rows,
             "lost_values": self.lost_values,

@@ -11,7 +11,7 @@ import pytest
 from ops.infra.transport.ssh import host_of
 from ops.inventory.load import load
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "docs/inventories").glob("*.yaml"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "docs/reference/inventories").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -30,7 +30,7 @@ def lines(client: Client, database: str, **given: Any) -> list[dict[str, Any]]:
 
 
 def grant(client: Client, role: str, database: str) -> None:
-    """What a role needs that may only read, as docs/fingerprint.md says it."""
+    """What a role needs that may only read, as docs/explanation/fingerprint.md says it."""
     for schema in ("public", "other"):
         for words in ("USAGE ON SCHEMA", "SELECT ON ALL TABLES IN SCHEMA", "SELECT ON ALL SEQUENCES IN SCHEMA"):
             client.ask(f"GRANT {words} {schema} TO {quoted(role)}", database)

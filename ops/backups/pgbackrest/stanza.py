@@ -58,7 +58,7 @@ def wanted(session: Session, target: str) -> PgBackRest:
     entry = session.inventory.target(target)
     at = where(session.inventory, entry)
     if entry.pgbackrest is None:
-        raise UsageError(f"{at} has no pgbackrest", f"pgbackrest: {PGBACKREST}   (docs/pgbackrest.md)")
+        raise UsageError(f"{at} has no pgbackrest", f"pgbackrest: {PGBACKREST}   (docs/how-to/pgbackrest.md)")
     return entry.pgbackrest
 
 
@@ -159,7 +159,7 @@ class OnStanza:
         done = self.run((*self.given.as_user, pgbackrest_cli.PROGRAM, "version"))
         found = pgbackrest_cli.version(done.out)
         if done.exit or not found:
-            hint = "apt-get install pgbackrest   (docs/pgbackrest.md)"
+            hint = "apt-get install pgbackrest   (docs/how-to/pgbackrest.md)"
             raise UsageError(f"{self.where}: pgbackrest does not run on {self.called}: {self.said(done)[1]}", hint)
         if found < SINCE:
             said = ".".join(map(str, found))
@@ -176,7 +176,7 @@ class OnStanza:
         found = self.info()
         if found.code not in WELL:
             said = f"{self.where}: pgBackRest says of stanza {found.name}: {found.message}"
-            hint = f"{self.hint('stanza-create')}   or   pgbackrest: {{stanza: NAME}} (docs/pgbackrest.md)"
+            hint = f"{self.hint('stanza-create')}   or   pgbackrest: {{stanza: NAME}} (docs/how-to/pgbackrest.md)"
             raise Refused(said, hint)
         if found.system != system:
             said = f"stanza {found.name} is of another server ({found.system}) than {self.target}'s ({system})"

@@ -69,7 +69,7 @@ def _show(screen: Console, session: Session, all_found: list[Status]) -> int:
         said = f"{name}: the crontab has lines of it, and {session.inventory.file.name} has no such target"
         wrong.append((said, f"crontab -e   and remove what stands between # BEGIN and # END Generalprobe {name}"))
     if not rows and not wrong:
-        screen.text('Try: schedule: {backup: "30 2 * * *"} in the inventory   (docs/schedule.md)')
+        screen.text('Try: schedule: {backup: "30 2 * * *"} in the inventory   (docs/how-to/schedules.md)')
     screen.table("schedule", ["target", "task", "wanted", "installed", "zone", "with", "next", "last"], rows, data)
     failed = [
         (f"{found.target}: {said}", f"inv status --target={found.target}")

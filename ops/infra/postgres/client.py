@@ -95,7 +95,7 @@ def choose(
 
     pg_dump reads no server newer than itself, and what pg_restore 17 writes for a server no older one understands, so
     the oldest tools that are at least as new as the source are taken; from 17 on they may not be newer than the
-    destination (docs/versions.md).
+    destination (docs/reference/versions.md).
 
     Args:
         found: what is installed.

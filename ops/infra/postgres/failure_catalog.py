@@ -102,7 +102,7 @@ FAILURES = (
         "right",
         r"(?:permission denied for|must be owner of) (.+)",
         "{role} has no right to {0}",
-        "let {role} own {0}, or be a member of the role that does   (docs/rights.md)",
+        "let {role} own {0}, or be a member of the role that does   (docs/how-to/rights.md)",
         states=("42501",),
     ),
     Failure(

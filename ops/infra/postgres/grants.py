@@ -1,4 +1,4 @@
-"""The right that is missing, where a server refuses: what an administrator types to grant it (docs/rights.md)."""
+"""The right that is missing where a server refuses, and what grants it (docs/how-to/rights.md)."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def grant(role: str, said: str) -> str:
     for pattern, words in MISSING:
         if found := re.search(pattern, said):
             names = [name if name.isdigit() else identifier(name) for name in found.groups()]
-            return words.format(*names, role=identifier(role or "the role")) + "   (docs/rights.md)"
+            return words.format(*names, role=identifier(role or "the role")) + "   (docs/how-to/rights.md)"
     return ""

@@ -76,7 +76,7 @@ def hint(url: str, meant: str) -> str:
         where = url.removeprefix("file://")
         return f"ls -ld {where}" if "access" in meant else f"df -h {where}   and let it be written"
     if any(meant == said for _, said in _MISSING):
-        return "make it there, or mend `store:` in the inventory (docs/stores.md)"
+        return "make it there, or mend `store:` in the inventory (docs/how-to/stores.md)"
     if any(word in meant for word in ("access", "key", "account")):
         return _KEYS[kind]
-    return "look at the store's address and the network (docs/stores.md)"
+    return "look at the store's address and the network (docs/how-to/stores.md)"

@@ -32,7 +32,7 @@ SALVAGED = [
     'export LINKED="${LINKED:-}"            # tables whose links to them were emptied: public.b=public.b,…',
 ]
 NO_STANZA = [
-    ': "${STANZA:?the inventory has no pgbackrest: add it (docs/pgbackrest.md), and then: inv runbooks}"',
+    ': "${STANZA:?the inventory has no pgbackrest: add it (docs/how-to/pgbackrest.md), and then: inv runbooks}"',
     ': "${ASIDE:?the folder for what is restored aside}"',
 ]
 NO_APP = [

@@ -151,7 +151,7 @@ class Loss(BaseModel):
         return f"{name} (at {now}, {there} at {was})"
 
     def data(self) -> dict[str, object]:
-        """The totals and the tables, for the outcome (docs/json.md)."""
+        """The totals and the tables, for the outcome (docs/reference/json.md)."""
         return {
             "backup": self.backup,
             "nothing": self.nothing,

@@ -87,7 +87,7 @@ def _tokens(code: str) -> set[str]:
     why="The rehearsal runs it, too, on true rows, so real people could be written to and real files changed: once in "
     "the rehearsal, and once more in production; and no way back undoes that.",
     how="Take it out of the migration (a management command after the release), or let the settings disable it where\n"
-    '    os.environ.get("GENERALPROBE") == "rehearsal"   (docs/rehearsal.md)',
+    '    os.environ.get("GENERALPROBE") == "rehearsal"   (docs/explanation/rehearsal.md)',
 )
 def reaches_beyond(place: Place) -> Iterator[Found]:
     """Calls of mail, HTTP, storage, cache, tasks and other databases."""

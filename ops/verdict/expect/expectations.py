@@ -1,6 +1,6 @@
 """Declarations: ``migrations.expect.yaml`` says in advance what migrations may take away or change, and why.
 
-It stands beside ``manage.py`` and is reviewed like code (docs/expectations.md). ``declare`` holds it against a verdict:
+It lies beside ``manage.py`` (docs/how-to/allow-a-loss.md). ``declare`` holds it against a verdict:
 what happened and is declared, with at most the declared amount, is no loss; a declaration that nothing came of, or that
 was exceeded, is refused just as an undeclared loss is. Pure: files are read, no server is asked.
 """

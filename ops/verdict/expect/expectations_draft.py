@@ -20,7 +20,7 @@ from ops.verdict.expect.expectations_match import amount
 from ops.verdict.expect.limits import ALL, Amount, drafted
 from ops.verdict.model import ColumnVerdict, ObjectVerdict, TableVerdict, Verdict
 
-HEAD = "# What these migrations may take away or change, and why. Reviewed like code (docs/expectations.md)."
+HEAD = "# What these migrations may take away or change, and why. Reviewed like code (docs/how-to/allow-a-loss.md)."
 UNSURE = "which of the pending migrations did it? This is only the last that could have"
 
 

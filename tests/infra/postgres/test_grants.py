@@ -18,4 +18,4 @@ from ops.infra.postgres.grants import grant
     ],
 )
 def test_the_statement_names_what_the_server_named_and_no_more(said: str, typed: str) -> None:
-    assert grant("ops", f"ERROR:  {said}") == (f"{typed}   (docs/rights.md)" if typed else "")
+    assert grant("ops", f"ERROR:  {said}") == (f"{typed}   (docs/how-to/rights.md)" if typed else "")

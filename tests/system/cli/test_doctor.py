@@ -307,7 +307,7 @@ def test_what_is_wrong_with_a_server(good: Project, server: Server, make_databas
 
 @pytest.fixture
 def weak(good: Project, server: Server) -> Iterator[tuple[Project, Callable[[str], None]]]:
-    """Reached by a role that has all rights that docs/rights.md names, and no more; and what grants or revokes."""
+    """Reached by a role that has the rights that docs/how-to/rights.md names; and what grants or revokes."""
     shop = good
     database = shop.production.rsplit("/", 1)[1]
     role = f"weak_{database}"
@@ -449,7 +449,7 @@ def test_a_pooler_in_between(good: Project, mode: str, tmp_path: Path) -> None:
 
 
 def test_every_check_stands_in_the_documentation() -> None:
-    text = (ROOT / "docs/doctor.md").read_text()
+    text = (ROOT / "docs/reference/checks.md").read_text()
     for one in (*PRODUCTION, *TEST):
         assert f"| `{one.name}` |" in text, one.name
         assert one.why.endswith(".") and len(one.why) > 30, one

@@ -1,6 +1,6 @@
 """Every major version of PostgreSQL that is here: backup, clone, drill, release, rollback, undo, salvage.
 
-A combination is client, server of production, server of the test target; docs/versions.md lists what was tried.
+A combination is client, server of production, server of the test target; docs/reference/versions.md lists all.
 """
 
 from __future__ import annotations
