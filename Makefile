@@ -8,6 +8,7 @@
 # make railway-contract   the flags that are used, held against an installed railway CLI
 # make lint    ruff, mypy, which package imports which, and every link of the documentation
 # make docs    serve the documentation at http://127.0.0.1:8000, renewed as it is edited
+# make reference   write the generated parts of docs/reference/
 # make loc     lines per package: code, docstrings and comments, blank
 # make bench   measured ratios, side by side
 # make lock    renew constraints.txt
@@ -21,7 +22,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport PYTHONDONTWRITEBYTECODE
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 
-.PHONY: demo test test-slow test-faults test-all railway-contract lint docs loc bench lock clean setup
+.PHONY: demo test test-slow test-faults test-all railway-contract lint docs reference loc bench lock clean setup
 
 setup: .venv/ready
 	@$(BIN)/python -m compileall -q ops
@@ -63,6 +64,9 @@ lint: setup
 
 docs: setup
 	$(MKDOCS) serve
+
+reference: setup
+	$(BIN)/python docs/site/reference.py
 
 loc:
 	@$(PYTHON) bench/loc.py

@@ -21,7 +21,10 @@ NONE = "no app in the inventory: backup and rollback only"
 
 @check("app", "server", "pooler", "tools")
 def starts(subject: Subject) -> Finding:
-    """Whether ``manage.py`` starts and talks to this very database."""
+    """Check that `manage.py` starts, and that it talks to this very database.
+
+    The settings that its sessions are given at their start (`lock_timeout`, read-only) must arrive at the server.
+    """
     if subject.entry.app is None:
         return ok(NONE)
     return ok(check_app(subject.session, target=subject.target, database_of=subject.target))
@@ -29,7 +32,10 @@ def starts(subject: Subject) -> Finding:
 
 @check("rehearsal", "app")
 def isolated(subject: Subject) -> Finding:
-    """Whether a rehearsal reaches nothing but clones: where every other database of the application leads then."""
+    """Check that in a rehearsal each database of the application leads to a clone, or is disabled.
+
+    A warning where the application has other databases in production: they are not rehearsed, backed up or frozen.
+    """
     if subject.entry.app is None or subject.entry.test is None:
         return ok("nothing is rehearsed")
     check_isolated(subject.target, probe(subject.session, subject.target, subject.target, rehearses=True))
@@ -43,7 +49,7 @@ def isolated(subject: Subject) -> Finding:
 
 @check("migrations", "app")
 def migrations(subject: Subject) -> Finding:
-    """Whether the release can be migrated to at all, and what is pending."""
+    """Check that no migrations conflict, and that production has none that this release does not know."""
     if subject.entry.app is None:
         return ok(NONE)
     found = subject.probe
@@ -56,7 +62,7 @@ def migrations(subject: Subject) -> Finding:
 
 @check("commit", "address")
 def commit(subject: Subject) -> Finding:
-    """Whether what is released stands in git as it is."""
+    """Check that everything is committed: what is released stands in git as it is."""
     if subject.entry.app is None:
         return ok(NONE)
     found, folder = commit_of(subject.session, subject.target), quote(subject.entry.app.dir)
@@ -71,14 +77,14 @@ def commit(subject: Subject) -> Finding:
 
 @check("declarations", "host")
 def declared(subject: Subject) -> Finding:
-    """Whether ``migrations.expect.yaml`` can be read, where there is one."""
+    """Check that `migrations.expect.yaml` can be read, where there is one."""
     count = len(declarations(subject.session, subject.target).entries)
     return ok(f"{count} in migrations.expect.yaml" if count else "none")
 
 
 @check("window")
 def window(subject: Subject) -> Finding:
-    """When the maintenance window is open next."""
+    """Report when the maintenance window opens next."""
     given = subject.entry.window
     if given is None:
         return ok("none: any time")
@@ -91,7 +97,10 @@ def window(subject: Subject) -> Finding:
 
 @check("programs", "address")
 def programs(subject: Subject) -> Finding:
-    """Whether the programs of deploy, health and manage are there. They are not run."""
+    """Check that the programs of `manage`, `deploy` and `health` are there. They are not run.
+
+    A warning where there is a `health` and no `deploy`: health is asked after a deploy only.
+    """
     entry = subject.entry
     if entry.app is None:
         return ok(NONE)

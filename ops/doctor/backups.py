@@ -38,7 +38,7 @@ ROOM = 3
 
 @check("store")
 def store(subject: Subject) -> Finding:
-    """Whether backups and runs can be written, and nobody else reads them."""
+    """Check that the store can be written to, or made, and that nobody else can read it."""
     path = subject.session.inventory.path(subject.entry.folder)
     copy = subject.session.stores.working_copy(subject.target)
     if copy:
@@ -99,7 +99,11 @@ def _open_to(path: Path, folder: Path) -> Finding | None:
 
 @check("space", "server", "tools", "store", "dump")
 def space(subject: Subject) -> Finding:
-    """Whether the disks of the store, and of its working copy, have room for the night's backups."""
+    """Check that the disk of the store, and of its working copy, has space for the next backups.
+
+    A warning where there is space for fewer than three backups like the last one, a failure where there is none for
+    one.
+    """
     patterns = subject.entry.dump.exclude
     out = exclusions.look(subject.session, subject.target, patterns).bytes if patterns else 0
     found = disk_space.for_backup(subject.session, subject.target, out)
@@ -112,7 +116,7 @@ def space(subject: Subject) -> Finding:
 
 @check("dump", "server", "tools")
 def dump(subject: Subject) -> Finding:
-    """Whether a backup can be made as the inventory's `dump` says, and whose rows it leaves out."""
+    """Check that a backup can be made as the inventory's `dump` says, and name the tables that it leaves out."""
     wanted, major = subject.entry.dump, subject.server_session.major
     taken = choose(subject.tools, major, max(major, subject.tools[-1].major), subject.target)
     if wanted.compress and (said := taken.refuses(wanted.compress)):
@@ -124,7 +128,10 @@ def dump(subject: Subject) -> Finding:
 
 @check("backups", "store")
 def backups(subject: Subject) -> Finding:
-    """Whether there is a whole backup that is as fresh, and was proved as lately, as the inventory wants."""
+    """Check that the newest backup is as fresh, and was proved as lately, as `fresh` requires.
+
+    Its files must be there in their size. `inv rollback` compares every sha256.
+    """
     found = freshness(subject.session, subject.target)
     if found.newest is None:
         return warn("there is none", found.hint)
@@ -135,7 +142,10 @@ def backups(subject: Subject) -> Finding:
 
 @check("same-server", "server", "tools", "store")
 def same_server(subject: Subject) -> Finding:
-    """Whether the newest backup is of the server that is live: else the address was changed, by purpose or not."""
+    """Check that the newest backup is of the database and server to which the address leads.
+
+    Otherwise the address was changed, on purpose or not.
+    """
     newest = backup_kinds.newest(backup_kinds.real(manifest.backups(target_folder(subject.session, subject.target))))
     if newest is None:
         return ok("no backup yet to compare it with")
@@ -150,7 +160,7 @@ def same_server(subject: Subject) -> Finding:
 
 @check("leftovers", "server", "tools", of=BOTH)
 def leftovers(subject: Subject) -> Finding:
-    """What runs have left beside the database, how much that is, and what may go."""
+    """Check that no kept database is older than `keep_replaced`, and that none is left that was never live."""
     live = subject.session.database(subject.target)
     sizes: dict[str, int] = subject.rights["sizes"] or {}
     names = databases.aside(subject.identity["databases"], live)
@@ -175,7 +185,7 @@ def leftovers(subject: Subject) -> Finding:
 
 @check("run", "store")
 def run(subject: Subject) -> Finding:
-    """Whether the last run has ended: what it left begun would stand in tonight's way."""
+    """Check that the last run has ended, or changed nothing: an unfinished run refuses the next one."""
     known = journal.runs(target_folder(subject.session, subject.target))
     if not known:
         return ok("none yet")
@@ -196,7 +206,7 @@ def run(subject: Subject) -> Finding:
 
 @check("writes", "server", "tools")
 def writes(subject: Subject) -> Finding:
-    """Whether production takes writes."""
+    """Check that production is not frozen. A role that is read-only by a setting of its own is no freeze."""
     here = subject.identity
     if here["read_only"] != "on":
         return ok(f"{here['database']} takes writes")
@@ -207,7 +217,7 @@ def writes(subject: Subject) -> Finding:
 
 @check("schedule", "store")
 def schedule(subject: Subject) -> Finding:
-    """Whether what the inventory wants to run by itself is installed here, is begun in time, and ended well."""
+    """Check that the tasks of `schedule` are installed on this machine, were started in time, and ended well."""
     found = read_status(subject.session, subject.target)
     if found.differs:
         word = "--install" if found.wanted else "--remove"
@@ -221,8 +231,11 @@ def schedule(subject: Subject) -> Finding:
 
 @check("pgbackrest", "server", "tools")
 def pgbackrest(subject: Subject) -> Finding:
-    """Whether the stanza is well and of this server, and a backup can be restored aside: a backup that can't be is not
-    proved, and not the way back."""
+    """Check that the stanza is well and of this server, and that a backup can be restored aside.
+
+    pgBackRest must be there in a version with annotations, the server's programs must be there, and the disk must have
+    space for a restored backup. A backup that can't be restored is not proved.
+    """
     entry = subject.entry
     if entry.pgbackrest is None:
         return ok("not used")
@@ -237,7 +250,10 @@ def pgbackrest(subject: Subject) -> Finding:
 
 @check("encryption", "store")
 def encryption(subject: Subject) -> Finding:
-    """Whether the identity at hand opens the newest dump, and new ones: who can't open a backup has none."""
+    """Check that the identity at hand belongs to one of the recipients, and opens the newest backup.
+
+    Who can't open a backup has none.
+    """
     encrypt = subject.entry.encrypt
     if encrypt is None:
         return ok("backups are not encrypted")

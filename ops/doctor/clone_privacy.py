@@ -14,8 +14,10 @@ from ops.inventory.locate import where
 
 @check("copies", "server", "tools", "reading")
 def copies(subject: Subject) -> Finding:
-    """Whether copies of it are defanged: else whoever reaches the test database reads people's data, and may write to
-    them."""
+    """Check that clones are defanged, and that `defang` fits the tables that are there; else a warning.
+
+    Without `defang`, whoever reaches the test database reads people's data, and may write to them.
+    """
     session, target = subject.session, subject.target
     if subject.entry.test is None:
         return ok("no test target, so none are made")

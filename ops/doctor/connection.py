@@ -68,7 +68,7 @@ def _only_mine(about: os.stat_result) -> bool:
 
 @check("host", of=BOTH)
 def host(subject: Subject) -> Finding:
-    """Whether the machine behind SSH is the one that is known, lets us in, and runs what it is told."""
+    """Check that commands run here, or that the host behind SSH is the known one, accepts the login, and answers."""
     found = subject.session.host(subject.target)
     if found is None:
         return ok("this machine")
@@ -81,7 +81,10 @@ def host(subject: Subject) -> Finding:
 
 @check("railway", "host", of=BOTH)
 def railway(subject: Subject) -> Finding:
-    """Whether Railway's CLI is there with a token that reaches the place, and what Railway itself can do for us."""
+    """Check that Railway's CLI is new enough (5.28), and that its token reaches project, environment and service.
+
+    A warning where `backups: true` is set and the plan of the account has no backups.
+    """
     entry = subject.entry
     if entry.railway is None:
         return ok("not there")
@@ -103,7 +106,10 @@ def railway(subject: Subject) -> Finding:
 
 @check("address", "host", "railway", of=BOTH)
 def address(subject: Subject) -> Finding:
-    """Whether the reference leads to an address, and the file with it is nobody else's."""
+    """Check that the reference leads to an address, and that a file with it is 0600 and ours.
+
+    An embedded server is started.
+    """
     if subject.entry.database.kind == "embedded":
         _made(subject)
     parts = parts_of(subject.session.url(subject.target))
@@ -129,7 +135,7 @@ def _made(subject: Subject) -> None:
 
 @check("server", "address", of=BOTH)
 def server(subject: Subject) -> Finding:
-    """Whether the server answers this role, is no standby, and is not spoken to in clear text over a network."""
+    """Check that the server answers this role, is no standby, and is reached by TLS where it is on another machine."""
     try:
         found = subject.server_session
     except Unreachable as error:
@@ -177,8 +183,11 @@ def _unreachable(subject: Subject, error: Unreachable) -> tuple[str, str]:
 
 @check("pooler", "server", of=BOTH)
 def pooler(subject: Subject) -> Finding:
-    """Whether the server itself answers. Behind a pooler that lends a session for a transaction only, the run lock
-    guards nothing, a setting is forgotten or meets somebody else, and migrations run without their lock_timeout."""
+    """Check that the server itself answers, and no pooler.
+
+    Behind a pooler that lends a session for one transaction, the run lock guards nothing, a setting is forgotten or
+    meets another client, and migrations run without their `lock_timeout`.
+    """
     found = subject.server_session
     if not found.between:
         return ok("none in between: the server itself answers")
@@ -205,7 +214,10 @@ def way_around(subject: Subject) -> str:
 
 @check("clock", "server", of=BOTH)
 def clock(subject: Subject) -> Finding:
-    """Whether this machine and the server have the same time: ages, windows and expiries are reckoned with both."""
+    """Check that this machine and the server differ by 2 s at most (a warning), or 60 s (a failure).
+
+    Ages, windows and expiries are computed with both clocks.
+    """
     return compared(subject.server_session.ahead, subject.server_session.doubt)
 
 
@@ -225,13 +237,17 @@ def compared(ahead: float, doubt: float) -> Finding:
 
 @check("tools")
 def tools(subject: Subject) -> Finding:
-    """Whether there are psql, pg_dump and pg_restore at all, of any version."""
+    """Check that psql, pg_dump and pg_restore are there, of any version."""
     return ok(f"psql, pg_dump and pg_restore of {', '.join(str(found.major) for found in subject.tools)}")
 
 
 @check("tools-fit", "server", "tools")
 def fitting(subject: Subject) -> Finding:
-    """Whether some of them read this server and write to the test server, by their versions."""
+    """Check that the tools' versions read production's server and write to the test server.
+
+    With `pg_dump: container` or `host`, the connection to it is tried, and `pg_dump` there must be new enough. A
+    warning where pg_restore here is too old to read what it dumps.
+    """
     name, source = subject.entry.test, subject.server_session.major
     there = _major(subject.of(name)) if name else source
     missing = "" if there else f"; whether they fit {name} is not known: it does not answer"

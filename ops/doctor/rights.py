@@ -21,7 +21,10 @@ DOCS = "   (docs/how-to/rights.md)"
 
 @check("reading", "server", "tools")
 def reading(subject: Subject) -> Finding:
-    """Whether the role may read everything: what it may not read is an error of a backup, never left out."""
+    """Check that the role may read every table, sequence and large object, and that no policy hides rows.
+
+    What the role may not read is an error of a backup, and is never left out.
+    """
     found = subject.rights
     role = identifier(found["role"])
     if found["unreadable"]:
@@ -39,7 +42,12 @@ def reading(subject: Subject) -> Finding:
 
 @check("changing", "server", "tools")
 def changing(subject: Subject) -> Finding:
-    """Whether the role may do what freeze, promotion and the way back need."""
+    """Check that the role may do what a freeze, a promotion and a rollback need.
+
+    The role owns the database, may create databases, may connect to the database `postgres`, and is a member of the
+    roles that own the tables. The database `postgres` is there and is not production itself, pg_hba.conf admits the
+    role to the databases that a rollback makes, and no setting of the role's own makes it read-only.
+    """
     found, live = subject.rights, subject.session.database(subject.target)
     role, name = identifier(found["role"]), identifier(live)
     # The run lock, and every command that renames, is on the database postgres.
@@ -90,7 +98,10 @@ def _member(roles: dict[str, bool], role: str) -> str:
 
 @check("settings", "server", "tools", "changing")
 def settings(subject: Subject) -> Finding:
-    """Whether a rollback may write the database's settings again: the server refuses them one by one, in its middle."""
+    """Check that a rollback may write the settings of the database again: each is tried, and taken back.
+
+    A server refuses them one by one, in the middle of a rollback. Without them a release and a rollback are refused.
+    """
     given = {"live": subject.session.database(subject.target)}
     done = subject.session.run(Query("check_settings.sql", subject.target, "postgres", given))
     if done.exit == 0:
@@ -103,7 +114,10 @@ def settings(subject: Subject) -> Finding:
 
 @check("sessions", "server", "tools")
 def sessions(subject: Subject) -> Finding:
-    """Whether anything is connected, or prepared, that a freeze or a swap could not end."""
+    """Check that nothing is connected, prepared or replicated that could write to a frozen production.
+
+    The same session would also keep a swap from happening.
+    """
     found = subject.rights
     if there := writers(subject.session, subject.target):
         who, stop = told(there)
@@ -119,8 +133,10 @@ def sessions(subject: Subject) -> Finding:
 
 @check("replication", "server", "tools")
 def replication(subject: Subject) -> Finding:
-    """Whether anything replicates the database: it does not follow a rollback, and a slot that nobody reads keeps WAL
-    until the disk is full."""
+    """Check that no slot, publication or subscription belongs to the database, and no job of pg_cron to its name.
+
+    They do not follow a rollback, and a slot that nobody reads retains WAL until the disk is full. A warning for each.
+    """
     found = followers(subject.session, subject.target)
     if not found:
         return ok("no slot, publication, subscription or job of pg_cron that a rollback would leave behind")
@@ -132,7 +148,7 @@ def replication(subject: Subject) -> Finding:
 
 @check("other", "server", "tools", "production's server", of=("test",))
 def other(subject: Subject) -> Finding:
-    """Whether the test database is another one than production's, and if it is there, a clone or at least nobody's."""
+    """Check that the test database is no production database, and where it is there, a clone of its target."""
     session, name = subject.session, subject.session.database(subject.target)
     production = subject.of(subject.production)
     there = subject.identity
@@ -151,7 +167,7 @@ def other(subject: Subject) -> Finding:
 
 @check("cloning", "server", "tools", of=("test",))
 def making(subject: Subject) -> Finding:
-    """Whether the role may make clones on the test server, and give one the test database's name."""
+    """Check that the role may create databases on the test server, and owns the test database where there is one."""
     found, name = subject.rights, subject.session.database(subject.target)
     role = identifier(found["role"])
     if not found["creates"]:
@@ -167,8 +183,11 @@ def making(subject: Subject) -> Finding:
 
 @check("likeness", "server", "tools", "production's server", of=("test",))
 def likeness(subject: Subject) -> Finding:
-    """Whether the test server can hold a copy that is like production: encoding, locale, and the roles of policies.
-    Under another locale text is equal, ordered and folded in another way, so what succeeds there can fail here."""
+    """Check that the test server can hold a copy that is like production: encoding, locale, and roles of policies.
+
+    Under another locale text is equal, ordered and folded in another way, so what succeeds there can fail here. A
+    warning where the server is of another major version.
+    """
     session, production = subject.session, subject.of(subject.production)
     done = session.run(Query("about.sql", production.target))
     path = session.secrets.private / f"{production.target}.about.jsonl"
@@ -186,7 +205,7 @@ def likeness(subject: Subject) -> Finding:
 
 @check("extensions", "server", "tools", "production's server", of=("test",))
 def extensions(subject: Subject) -> Finding:
-    """Whether the test server has what production's tables are made of."""
+    """Check that the test server offers every extension that production uses, to this role."""
     wanted = subject.of(subject.production).rights["extensions"]
     offered = subject.rights["offered"]
     if missing := [name for name in wanted if name not in offered]:

@@ -19,8 +19,12 @@ from ops.procedures.planning.look import anew, can_open
 
 @check("restore", "server", "tools", "store", "changing", of=("trial",))
 def restore(subject: Subject) -> Finding:
-    """Whether a rollback could restore all that the newest backup has, on production's server and as this role, with
-    owners and grants: its schema is restored into an empty database beside production, which is dropped again."""
+    """Check, with `--restore` only, that a rollback could restore all that the newest backup has.
+
+    Its schema is restored, without rows and as this role, with owners and grants, into an empty database beside
+    production, which is dropped again. A warning where a function may not work in a restore, or another version of an
+    extension would be installed.
+    """
     session, target = subject.session, subject.target
     manifest = newest(target_folder(session, target))
     if manifest is None:

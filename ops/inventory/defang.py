@@ -53,14 +53,18 @@ RuleName = Annotated[str, AfterValidator(_one_of(RULES, "rule"))]
 
 
 class Defang(Frozen):
-    """What happens to a copy: SQL files of the operator's, named rules (all of them unless told otherwise), masks of
-    columns, tables to empty; and what may stay as it is, though it looks like personal data."""
+    """What happens to a clone before anybody reaches it."""
 
     sql: tuple[Word, ...] = ()
+    """Files with your own SQL, run first, in the same transaction."""
     rules: tuple[RuleName, ...] = RULES
+    """The rules that apply; `[]` for none."""
     mask: Mapping[ColumnName, MaskName] = {}
+    """Columns and their masks: `schema.table.column: MASK`."""
     clear: tuple[TableName, ...] = ()
+    """Tables that are emptied."""
     keep: tuple[AnyName, ...] = ()
+    """Columns, or whole tables, that look like personal data and are none."""
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Defang:

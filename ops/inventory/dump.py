@@ -55,16 +55,16 @@ def _compression(value: str) -> str:
 
 
 class Dump(Frozen):
-    """How the dump of a backup is made.
-
-    ``jobs`` tables are dumped, and restored, at once; ``compress`` is pg_dump's; where either is left out, the tools
-    choose. ``exclude`` are patterns of tables whose rows stay out; ``max_rate`` is how much a second is written.
-    """
+    """How the dump of a backup is made."""
 
     jobs: Annotated[int, Field(strict=True, ge=1, le=64)] | None = None
+    """Tables that are dumped, and restored, at once. Left out: the cores of this machine, at most 4."""
     compress: Annotated[str, BeforeValidator(_compress), AfterValidator(_compression)] | None = None
+    """What `pg_dump --compress` takes. Left out: the fastest method that it has."""
     exclude: tuple[Annotated[str, AfterValidator(_pattern)], ...] = ()
+    """Tables whose rows are not backed up: `TABLE` or `SCHEMA.TABLE`, with `*` and `?`."""
     max_rate: Annotated[str, AfterValidator(_rate)] | None = None
+    """Bytes that are written a second, at most: `500kB`, `20MB`, `1GB`."""
 
     @property
     def rate(self) -> int:

@@ -69,10 +69,12 @@ ENCRYPT = "{recipients: [age176yzrxwhg876ysclvfrn7lh02axfnqknuxq3p8dh6r4zerz0v40
 
 
 class Encrypt(Frozen):
-    """To whom new backups are encrypted, by age, and where the secret key is that opens them, for a restore."""
+    """Encryption of new backups, by age."""
 
     recipients: Annotated[tuple[Annotated[str, Field(pattern="^age1[a-z0-9]{58}$")], ...], Field(min_length=1)]
+    """Public keys of age (`age1…`). Each of their secret keys opens a backup."""
     identity: Annotated[str, Field(pattern=rf"^(env:{ENV_NAME}|file:\S(.*\S)?)$")] | None = None
+    """Where the secret key is: `env:NAME` or `file:PATH`. Only a restore needs it."""
 
 
 def _span(value: str) -> str:
@@ -103,28 +105,33 @@ SecretAt = Annotated[str, AfterValidator(_secret)]
 
 
 class Fresh(Frozen):
-    """How old the newest backup, and the newest proved restore, may be, and who is told.
-
-    ``ping`` is an address that is asked while all is well; ``notify`` are apprise addresses. All of them are named by
-    where they are.
-    """
+    """How old the newest backup, and the newest proved restore, may be, and who is notified."""
 
     backup: Span = "26h"
+    """The newest backup is at most so old: a number and `min`, `h` or `d`."""
     proved: Span | None = None
+    """A backup was restored and proved within this time; left out: not required."""
     ping: SecretAt | None = None
+    """The address that is asked while all is well: `env:NAME` or `file:PATH`."""
     notify: tuple[SecretAt, ...] = ()
+    """Addresses of apprise, each as `env:NAME` or `file:PATH`."""
 
 
 class Keep(Frozen):
-    """Which backups stay: the newest of each of the last so many days, weeks, months and years that have one, the last
-    so many whatever their age, and never fewer than ``least``."""
+    """Which backups stay: the newest one of each day, week, month and year that has one, for so many of them."""
 
     daily: Count = 7
+    """Days of which the newest backup stays."""
     weekly: Count = 4
+    """ISO weeks of which the newest backup stays."""
     monthly: Count = 6
+    """Months of which the newest backup stays."""
     yearly: Count = 0
+    """Years of which the newest backup stays."""
     last: Count = 0
+    """Newest backups that stay, whatever their age."""
     least: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 3
+    """Backups that are always left."""
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:
@@ -139,16 +146,18 @@ def _address(value: str) -> str:
 
 
 class HealthCheck(Frozen):
-    """How to see that the application is well: a web address or a command, asked again until it is or time is up.
-
-    ``timeout`` and ``every`` are seconds; with a timeout of 0 it is asked once.
-    """
+    """How to see that the application is well: an address or a command, tried until it succeeds or time is up."""
 
     url: Annotated[str, AfterValidator(_address)] | None = None
+    """The address that is asked. Either `url` or `command`."""
     command: Words | None = None
+    """The command that is run in `app.dir`; exit code 0 means healthy."""
     status: Annotated[int, Field(strict=True, ge=100, le=599)] = 200
+    """The HTTP status that means healthy."""
     timeout: Annotated[float, Field(strict=True, ge=0, le=86_400)] = 60.0
+    """Seconds after which it is given up; 0: asked once."""
     every: Annotated[float, Field(strict=True, gt=0, le=3_600)] = 2.0
+    """Seconds between two attempts."""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> HealthCheck:

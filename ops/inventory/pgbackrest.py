@@ -35,16 +35,17 @@ Place = Annotated[str, AfterValidator(_path)]
 
 
 class PgBackRest(Frozen):
-    """A stanza of pgBackRest on this machine.
-
-    ``aside`` is where its backups are restored to be proved, in a folder per target; ``kind`` is what pgBackRest makes,
-    a full one where it has none yet; ``user`` is the database's user of the operating system; ``bin`` holds the
-    server's programs where they are not in a usual place.
-    """
+    """A stanza of pgBackRest on the database's machine."""
 
     stanza: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+    """The name of the stanza."""
     aside: Annotated[Place, AfterValidator(_aside)]
+    """The folder in which backups are restored to be proved; it needs space for the whole server."""
     config: Place | None = None
+    """pgBackRest's configuration file. Left out: where pgBackRest itself looks."""
     kind: Annotated[Literal["full", "diff", "incr"], Field(alias="type")] = "incr"
+    """What pgBackRest makes. Where there is no full backup yet, it makes one."""
     user: Account = "postgres"
+    """The operating system's user that runs the server."""
     bin: Place | None = None
+    """The folder of the server's programs. Left out: found by the server's version."""

@@ -32,26 +32,28 @@ Cron = Annotated[str, AfterValidator(_cron)]
 
 
 class Schedule(Frozen):
-    """Which tasks run by themselves: for each one cron's five fields, in the time of ``zone``.
-
-    Args:
-        with_: what calls them: cron or systemd.
-        zone: the time zone in which the fields are meant.
-        jitter: up to so many seconds later, by chance, so that many targets do not begin at once.
-        environment: a 0600 file of NAME=VALUE lines, for variables that cron and systemd do not have.
-    """
+    """Which tasks run by themselves: for each one cron's five fields, in the time of ``zone``."""
 
     model_config = ConfigDict(validate_by_name=False, validate_by_alias=True)
 
     backup: Cron | None = None
+    """When `inv backup` runs: minute, hour, day, month, weekday."""
     clone_prod_to_test: Annotated[Cron | None, Field(alias="clone-prod-to-test")] = None
+    """When `inv clone-prod-to-test` runs."""
     drill: Cron | None = None
+    """When `inv drill` runs."""
     prune_backups: Annotated[Cron | None, Field(alias="prune-backups")] = None
+    """When `inv prune-backups` runs, with its confirmation."""
     check_backups: Annotated[Cron | None, Field(alias="check-backups")] = None
+    """When `inv check-backups` runs."""
     with_: Annotated[Literal["cron", "systemd"], Field(alias="with")] = "cron"
+    """What calls the tasks."""
     zone: Zone = "UTC"
+    """The time zone in which the fields are meant."""
     jitter: Annotated[int, Field(strict=True, ge=0, le=3600)] = 0
+    """Seconds by which a start is delayed at random, at most."""
     environment: Word | None = None
+    """A file (0600) of lines `NAME=VALUE`, for variables that cron and systemd do not have."""
 
     @model_validator(mode="before")
     @classmethod

@@ -10,10 +10,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -22,13 +20,11 @@ from ops.core.yaml_lines import Kind, nearest, shown, wording
 from ops.inventory.defang import Defang, DefangKey
 from ops.inventory.dump import Dump, DumpKey
 from ops.inventory.fields import (
-    DAYS,
     ENCRYPT,
     ENV_NAME,
     Account,
     Amount,
     Count,
-    Day,
     Encrypt,
     EnvName,
     Fresh,
@@ -40,14 +36,12 @@ from ops.inventory.fields import (
     Text,
     Word,
     Words,
-    Zone,
     bad,
 )
 from ops.inventory.pgbackrest import PGBACKREST, PgBackRest
 from ops.inventory.schedule import Schedule
 from ops.inventory.store_kinds import store_folder, store_name
-
-CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+from ops.inventory.window import Window
 
 
 class Reference(Frozen):
@@ -103,67 +97,53 @@ class App(Frozen):
     """The Django application: its folder, and how its commands and its database are named there."""
 
     dir: Word
+    """The folder of the application, relative to the inventory; on the host, where that is behind SSH."""
     manage: Words = ("python", "manage.py")
+    """The words that start its `manage.py`, in that folder."""
     database_env: EnvName = "DATABASE_URL"
+    """The environment variable from which its settings take the database."""
     env: Mapping[EnvName, Text] = {}
+    """Further variables for `manage`; no passwords."""
     rehearsal_env: Mapping[EnvName, Text] = {}
-
-
-class Window(Frozen):
-    """When production may be changed. A window over midnight belongs to the day on which it opens."""
-
-    days: Annotated[tuple[Day, ...], Field(min_length=1)]
-    hours: str
-    zone: Zone = "UTC"
-
-    @field_validator("hours")
-    @classmethod
-    def _two_times(cls, value: str) -> str:
-        if not re.fullmatch(f"{CLOCK}-{CLOCK}", value) or value[:5] == value[6:]:
-            raise bad("should be two different times, HH:MM-HH:MM")
-        return value
-
-    def contains(self, moment: datetime) -> bool:
-        """Says whether ``moment`` lies in the window; its end does not. Raises ValueError for a naive moment."""
-        if moment.tzinfo is None:
-            raise ValueError("a window needs a moment with a time zone")
-        local = moment.astimezone(ZoneInfo(self.zone))
-        opens, closes = time.fromisoformat(self.hours[:5]), time.fromisoformat(self.hours[6:])
-        after_midnight = opens > closes and local.time() < closes
-        day = DAYS[(local - timedelta(days=1) if after_midnight else local).weekday()]
-        inside = after_midnight or (opens <= local.time() and (opens > closes or local.time() < closes))
-        return inside and day in self.days
+    """Variables that have other values in a rehearsal; no passwords."""
 
 
 class Connection(Frozen):
     """How the target's host is reached, in Ansible's variables. A host without a connection is reached by ssh."""
 
     host: Annotated[Account | None, Field(validation_alias="ansible_host", examples=["shop.example.com"])] = None
+    """The host behind SSH, or a name of `~/.ssh/config`."""
     user: Annotated[Account | None, Field(validation_alias="ansible_user", examples=["deploy"])] = None
+    """Who logs in there."""
     port: Annotated[Port | None, Field(validation_alias="ansible_port", examples=["22"])] = None
+    """The port of its SSH server."""
     private_key_file: Annotated[
         Word | None, Field(validation_alias="ansible_ssh_private_key_file", examples=["~/.ssh/id_ed25519"])
     ] = None
+    """The key that logs in."""
     kind: Literal["local", "ssh"] = Field(
         default_factory=lambda data: "ssh" if data.get("host") else "local",
         validation_alias="ansible_connection",
         examples=["ssh"],
     )
+    """Where commands run: on this machine, or on the host. `ssh` where `ansible_host` is given, else `local`."""
 
 
 class Railway(Frozen):
-    """Where on Railway a target is: names or IDs. ``service`` is the application's, ``deploy`` how it is deployed.
-
-    ``backups``: each of our backups is followed by one of Railway's own, of the whole volume; ``schedule``: Railway
-    makes them by itself; None leaves that as it is there.
-    """
+    """Where on Railway a target is."""
 
     project: Word
+    """The project, by name or ID."""
     environment: Word
+    """The environment, by name or ID."""
     service: Word | None = None
+    """The application's service, by name or ID."""
     deploy: Literal["up", "redeploy"] | None = None
+    """How a release is deployed: upload `app.dir`, or deploy the newest source of the service again."""
     backups: Annotated[bool, Field(strict=True)] = False
+    """Let Railway make a backup of the volume after each backup of ours."""
     schedule: tuple[Literal["daily", "weekly", "monthly"], ...] | None = None
+    """Railway's automatic backups; left out, they stay as they are."""
 
     @model_validator(mode="after")
     def _deploys_a_service(self) -> Railway:
@@ -180,34 +160,62 @@ class Target(Frozen):
     line: int = 0
     connection: Connection = Connection()
     store: Annotated[Word, AfterValidator(store_name), Field(examples=["s3://bucket/prefix"])] = "backups"
+    """Where backups and runs lie: a folder beside the inventory, or a remote store."""
     database: Annotated[Reference, Field(examples=["env:DATABASE_URL"])]
+    """Where the database's address is found: `env:NAME`, `file:PATH`, `railway:SERVICE/VARIABLE` or `embedded:NAME`.
+    Never the address itself."""
     railway: Annotated[
         Railway | None, Field(examples=["{project: ID, environment: production}"], validate_default=True)
     ] = None
+    """Where on Railway the target is."""
     pg_dump: Annotated[Literal["here", "container", "host"], Field(examples=["here"])] = "here"
+    """Where `pg_dump` runs: on this machine, in the database's container on Railway, or on the host behind SSH."""
     app: Annotated[App | None, Field(examples=["{dir: ../shop, manage: [python, manage.py]}"])] = None
+    """The Django application."""
     checks: Annotated[tuple[Words, ...], Field(examples=["[[check_lessons_data]]"])] = ()
+    """Management commands that must exit with 0 after a migration. Each is a list of words."""
     test: Annotated[str | None, Field(examples=["lessons-test"])] = None
+    """The test target on which releases are rehearsed."""
     freeze: Annotated[Literal["always", "never", "auto"], Field(examples=["auto"])] = "auto"
+    """Whether a promotion freezes production; `auto`: where the rehearsal shows that it must."""
     window: Annotated[Window | None, Field(examples=['{days: [tue, wed], hours: "02:00-05:00", zone: UTC}'])] = None
+    """When production may be changed; left out: always."""
     encrypt: Annotated[Encrypt | None, Field(examples=[ENCRYPT])] = None
+    """Encrypt new backups."""
     engine: Annotated[Literal["dump", "pgbackrest"], Field(examples=["dump"])] = "dump"
+    """What makes a backup: a dump, or pgBackRest."""
     pgbackrest: Annotated[PgBackRest | None, Field(examples=[PGBACKREST], validate_default=True)] = None
+    """The stanza, where `engine` is `pgbackrest`."""
     dump: DumpKey = Dump()
+    """How a dump is made."""
     schedule: Annotated[Schedule | None, Field(examples=['{backup: "30 2 * * *"}'])] = None
+    """Which tasks run by themselves, once they are installed."""
     fresh: Annotated[Fresh, Field(examples=["{backup: 26h, proved: 8d, ping: env:PING_URL}"])] = Fresh()
+    """What `inv check-backups` requires."""
     keep: Annotated[Keep, Field(examples=["{daily: 7, weekly: 4, monthly: 6}"])] = Keep()
+    """Which backups `inv prune-backups` retains."""
     deploy: Annotated[Words | None, Field(examples=["[./deploy.sh, --now]"])] = None
+    """The command that deploys, in `app.dir`. The variable `RELEASE` holds the commit."""
     health: Annotated[Health | None, Field(examples=["[curl, -fsS, https://shop.example.com/health]"])] = None
+    """How to see that the application is well, after a deploy."""
     keep_replaced: Annotated[float, Field(strict=True, ge=0, le=10_000, examples=["7"])] = 7.0
+    """Days before `inv discard-replaced` may remove a kept database."""
     seed: Annotated[Words | None, Field(examples=["[python, demo/seed.py]"])] = None
+    """The command that fills an embedded database, once."""
     lock_timeout: Annotated[Amount, Field(examples=["5"])] = 5.0
+    """Seconds that a statement of a migration waits for a lock, before it is tried again."""
     lock_wait: Annotated[Amount, Field(examples=["300"])] = 300.0
+    """Seconds that any command of a run waits for a lock, before it is given up."""
     lock_yield: Annotated[Amount, Field(examples=["15"])] = 15.0
+    """Seconds that others may wait for the locks of a backup, before the backup gives way."""
     end_blockers: Annotated[tuple[Word, ...], Field(examples=["[reporting]"])] = ()
+    """Roles whose sessions are ended where the tool waits for a lock that they hold."""
     retries: Annotated[Count, Field(examples=["5"])] = 5
+    """How often a migration that got no lock is tried again."""
     certificate_hours: Annotated[Amount, Field(examples=["24"])] = 24.0
+    """Hours for which a rehearsal's certificate is valid."""
     defang: DefangKey = None
+    """What happens to a clone before anybody reaches it. `{}`: all rules."""
 
     @property
     def folder(self) -> str:

@@ -174,16 +174,15 @@ def test_words_of_names() -> None:
     assert words("homePhone-2") == "home_phone_2" and words("E_Mail") == "e_mail" and words("ÖdeName") == "öde_name"
 
 
-def test_every_pattern_rule_and_mask_is_whole_and_documented() -> None:
-    text = (ROOT / "docs/how-to/mask-clones.md").read_text()
+def test_every_pattern_rule_and_mask_is_whole() -> None:
     for pattern in PATTERNS:
         assert pattern.what and set(pattern.masks) <= set(MASKS)
         re.compile(pattern.column)
     assert (tuple(MASKS), tuple(RULES)) == (inventory.MASKS, inventory.RULES)
     for name, mask in MASKS.items():
-        assert mask.does and f"`{name}`" in text, name
+        assert mask.does, name
     for name, rule in RULES.items():
-        assert rule.what and rule.why and rule.parts and f"| `{name}` |" in text, name
+        assert rule.what and rule.why and rule.parts, name
         for part in rule.parts:
             assert bool(part.value) == bool(part.undone) and set(part.masks) <= set(MASKS)
             assert bool(part.column) == bool(part.value or part.masks), name

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 from ops.core.errors import USAGE, InventoryError
 from ops.inventory.dump import Dump, bytes_a_second
 from ops.inventory.load import find, load
-from ops.inventory.targets import EXAMPLES, Connection, Inventory, Keep, Reference, Target, Window
+from ops.inventory.targets import EXAMPLES, Connection, Inventory, Keep, Reference, Target
+from ops.inventory.window import Window
 from tests.support.examples import ALL, examples
 
 SHIPPED = Path(__file__).parents[2] / "inventory.yaml"

