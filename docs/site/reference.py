@@ -27,6 +27,7 @@ from ops.defang.rules import RULES  # noqa: E402
 from ops.doctor.catalog import checks  # noqa: E402
 from ops.doctor.check import Check  # noqa: E402
 from ops.procedures.catalog import PROCEDURES  # noqa: E402
+from ops.release.certificate import NAMES  # noqa: E402
 from ops.release.hazards.locks import LINTS  # noqa: E402
 from ops.release.hazards.rule import LEVELS  # noqa: E402
 from ops.release.hazards.scan import rules  # noqa: E402
@@ -100,6 +101,11 @@ def exit_codes() -> str:
     return table(("exit code", "means", "among them"), rows)
 
 
+def certificate() -> str:
+    """Return what a certificate is bound to."""
+    return "\n".join(f"- {prose(name)}" for name in NAMES.values())
+
+
 def runbooks() -> str:
     """Return the pages of the procedures."""
     rows = []
@@ -110,7 +116,7 @@ def runbooks() -> str:
 
 
 CHECKS, DEFANG = (production_checks, test_checks), (masks, defang_rules, patterns)
-GENERATED = (commands, tools, keys, *CHECKS, hazards, *DEFANG, exit_codes, runbooks)
+GENERATED = (commands, tools, keys, *CHECKS, hazards, *DEFANG, exit_codes, certificate, runbooks)
 PARTS: dict[str, Callable[[], str]] = {one.__name__.replace("_", "-"): one for one in GENERATED}
 
 

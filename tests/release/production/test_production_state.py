@@ -1,4 +1,4 @@
-"""What production is, and what is offered then: each cell of the table in ``docs/how-to/roll-back.md``."""
+"""What production is, and what is offered then: each cell of the table in ``docs/how-to/failed-promotion.md``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.cli import test_failed_promotion
 from tests.cli.test_failed_promotion import BOTH, FIRST, INPUTS, OPENED, RUN, SECOND, SERVER, Bench, append
 
 bench = test_failed_promotion.bench
-DOCS = Path(__file__).parents[3] / "docs/how-to/roll-back.md"
+DOCS = Path(__file__).parents[3] / "docs/how-to/failed-promotion.md"
 RUN_ = Run(RUN, "shop", f"{RUN}_last", freezes=True)
 OPEN = replace(RUN_, freezes=False, backup=INPUTS.backup)
 RESUME, UNDO = f"inv resume --run={RUN} --target=shop", f"inv undo --run={RUN} --target=shop"
