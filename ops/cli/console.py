@@ -1,17 +1,16 @@
 """What a person sees: progress, errors, prompts. With ``--json`` the same events, one object a line.
 
-rich is loaded only on a terminal; elsewhere plain lines are printed.
+rich is loaded only on a terminal; elsewhere a step prints one line when it ends, and one a minute while it runs.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import threading
-import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from ops.cli.progress import LiveLine, MinuteLines
 from ops.core.errors import OpsError, Refused
 from ops.core.text import duration
 from ops.engine.journal import Event, outcome_event
@@ -36,7 +35,7 @@ class Console:
         self.expected = dict(expected or {})
         self.out = out or sys.stdout
         self.live = not as_json and self.out.isatty()
-        self._line: _Line | None = None
+        self._line: LiveLine | MinuteLines | None = None
 
     def show(self, event: Event) -> None:
         """Show one event as it happens."""
@@ -51,7 +50,7 @@ class Console:
         elif kind == "measures":
             self._measures(event)
         elif kind in ("note", "wait"):
-            self._print(f"      {event['text']}")
+            self._note(str(event["text"]))
         elif kind == "line" and self._line:
             self._line.said(str(event["text"]))
         elif kind == "outcome":
@@ -66,15 +65,21 @@ class Console:
             known = self.expected.get(str(event["step"]))
             hint = f" (last time {duration(known)})" if known is not None else ""
             if self.live:
-                self._line = _Line(f"{place} {title}{hint}")
+                self._line = LiveLine(f"{place} {title}{hint}")
             else:
-                self._print(f"{place} {title} …{hint}")
+                self._line = MinuteLines(place, f"{title}{hint}", self._print)
             return
         took = f"  {duration(float(str(event['seconds'])))}" if "seconds" in event else ""
         said = str(event.get("detail", "")) if status in ("done", "undone") else ""
         detail = "".join(f"\n        {line}" for line in said.splitlines())
         word = "" if status in ("done", "skipped") else f"{status}: "
         self._print(f"{place} {MARKS[status]} {word}{title}{took}{detail}")
+
+    def _note(self, text: str) -> None:
+        if self._line:
+            self._line.show(text)
+        else:
+            self._print(f"      {text}")
 
     def _measures(self, event: Event) -> None:
         """Where all went well they are the step's detail; here is what was measured until a migration failed."""
@@ -131,38 +136,9 @@ class Console:
                 self._print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
     def _print(self, text: str) -> None:
-        print(text, file=self.out, flush=True)
-
-
-class _Line:
-    """The step that runs now, with its seconds, redrawn in place by rich."""
-
-    def __init__(self, title: str) -> None:
-        from rich.console import Console as Rich
-        from rich.markup import escape
-
-        self._escape, self.title, self.started, self._said = escape, title, time.monotonic(), ""
-        self._status = Rich().status(escape(title), spinner="dots")
-        self._status.start()
-        self._done = threading.Event()
-        self._ticker = threading.Thread(target=self._tick, daemon=True)
-        self._ticker.start()
-
-    def said(self, line: str) -> None:
-        """Remember the last line that the command printed."""
-        self._said = line.strip()[-60:]
-
-    def _tick(self) -> None:
-        while not self._done.wait(0.5):
-            said = f"  {self._said}" if self._said else ""
-            passed = duration(time.monotonic() - self.started)
-            self._status.update(self._escape(f"{self.title}  {passed}{said}"))
-
-    def stop(self) -> None:
-        """Remove the line."""
-        self._done.set()
-        self._ticker.join()
-        self._status.stop()
+        # One write: lines come from two threads while a step runs.
+        self.out.write(f"{text}\n")
+        self.out.flush()
 
 
 class Confirmation:

@@ -1,0 +1,73 @@
+"""What a running step prints: one line at its end and one a minute without a terminal; one line in place with one."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import Any
+
+import pytest
+
+from ops.cli import progress
+from ops.cli.console import Console
+
+STEP = {"event": "step", "step": "backup.dump", "number": 2, "of": 26, "title": "Dump on one snapshot"}
+
+
+def show(screen: Console, status: str, **more: Any) -> None:
+    screen.show({**STEP, "status": status, **more})
+
+
+@pytest.mark.parametrize("begun, ended, mark", [("begun", "done", "✓"), ("undoing", "undone", "↩ undone:")])
+def test_a_step_prints_one_line_when_it_ends(begun: str, ended: str, mark: str) -> None:
+    out = io.StringIO()
+    screen = Console(out=out)
+    show(screen, begun)
+    assert out.getvalue() == ""
+    show(screen, ended, seconds=1.5, detail="8,112 rows")
+    assert out.getvalue() == f"[ 2/26] {mark} Dump on one snapshot  1.5 s\n        8,112 rows\n"
+
+
+def test_a_step_that_goes_on_prints_a_line_each_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "MINUTE", 0.01)
+    out = io.StringIO()
+    screen = Console(expected={"backup.dump": 243}, out=out)
+    show(screen, "begun")
+    deadline = time.monotonic() + 30
+    while out.getvalue().count("\n") < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    show(screen, "done", seconds=120)
+    *running, last = out.getvalue().splitlines()
+    assert len(running) >= 2
+    for line in running:
+        assert line.startswith("[ 2/26] … Dump on one snapshot (last time 4 min 3 s), running for 0.")
+    assert last == "[ 2/26] ✓ Dump on one snapshot  2 min 0 s"
+
+
+def test_what_is_noted_while_a_step_runs_has_its_number() -> None:
+    out = io.StringIO()
+    screen = Console(out=out)
+    screen.show({"event": "wait", "step": "is_production", "text": "waits for a lock"})
+    show(screen, "begun")
+    screen.show({"event": "line", "step": "backup.dump", "text": "a value of a row"})
+    screen.show({"event": "wait", "step": "backup.dump", "text": "waits for a lock"})
+    show(screen, "done")
+    assert out.getvalue().splitlines() == [
+        "      waits for a lock",
+        "[ 2/26] … waits for a lock",
+        "[ 2/26] ✓ Dump on one snapshot",
+    ]
+
+
+def test_nobody_who_reads_is_no_fault_of_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "MINUTE", 0.01)
+    failed: list[Any] = []
+    monkeypatch.setattr("threading.excepthook", failed.append)
+    out = io.StringIO()
+    screen = Console(out=out)
+    out.close()
+    show(screen, "begun")
+    assert screen._line is not None
+    screen._line._ticker._thread.join(timeout=30)
+    screen._line.stop()
+    assert not failed
