@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from shutil import get_terminal_size
 from typing import Any, TextIO
 
 from ops.cli.progress import LiveLine, MinuteLines
 from ops.core.errors import OpsError, Refused
-from ops.core.text import duration
+from ops.core.text import duration, folded
 from ops.engine.journal import Event, outcome_event
 from ops.verdict.fingerprint import not_backed_up
 
+# How wide text is written at most.
+WIDTH = 110
 MARKS = {"done": "✓", "skipped": "·", "failed": "✗", "refused": "✗", "undone": "↩"}
 # Events that are for people at a terminal only: the journal's contract has no place for them.
 CHATTER = {"line", "note"}
@@ -35,6 +38,8 @@ class Console:
         self.expected = dict(expected or {})
         self.out = out or sys.stdout
         self.live = not as_json and self.out.isatty()
+        # Elsewhere lines stay whole, for whoever searches them.
+        self.width = min(get_terminal_size().columns, WIDTH) if self.live else WIDTH
         self._line: LiveLine | MinuteLines | None = None
 
     def show(self, event: Event) -> None:
@@ -44,7 +49,7 @@ class Console:
             if kind not in CHATTER:
                 self._print(json.dumps(event, ensure_ascii=False))
         elif kind in ("run", "resumed", "undoing"):
-            self._print(str(event["headline"]))
+            self._say(str(event["headline"]))
         elif kind == "step":
             self._step(event)
         elif kind == "measures":
@@ -59,7 +64,7 @@ class Console:
     def _step(self, event: Event) -> None:
         place = f"[{event['number']:>2}/{event['of']}]"
         title, status = str(event["title"]), str(event["status"])
-        self._stop()
+        self.stop()
         if status in ("begun", "undoing"):
             title = title if status == "begun" else f"Undo: {title}"
             known = self.expected.get(str(event["step"]))
@@ -73,41 +78,48 @@ class Console:
         said = str(event.get("detail", "")) if status in ("done", "undone") else ""
         detail = "".join(f"\n        {line}" for line in said.splitlines())
         word = "" if status in ("done", "skipped") else f"{status}: "
-        self._print(f"{place} {MARKS[status]} {word}{title}{took}{detail}")
+        self._say(f"{place} {MARKS[status]} {word}{title}{took}{detail}")
 
     def _note(self, text: str) -> None:
-        if self._line:
+        if isinstance(self._line, MinuteLines):
             self._line.show(text)
         else:
-            self._print(f"      {text}")
+            self._say(f"      {text}")
 
     def _measures(self, event: Event) -> None:
         """Where all went well they are the step's detail; here is what was measured until a migration failed."""
         if event["failed"]:
-            self._stop()
+            self.stop()
             for line in event["told"]:  # type: ignore[attr-defined]
-                self._print(f"        {line}")
+                self._say(f"        {line}")
 
     def _outcome(self, event: Event) -> None:
-        self._stop()
+        self.stop()
         outcome, target = str(event["outcome"]), event["target"]
         if outcome in ("done", "nothing-to-do"):
             ended = "was taken back" if event.get("undone") else "is done"
             words = {"done": f"{event['procedure']} {ended}", "nothing-to-do": "nothing to do"}
             reason = f": {event['reason']}" if event["reason"] else ""
-            self._print(f"{target}: {words[outcome]}{reason}" + (f" (run {event['run']})" if event.get("run") else ""))
+            self._say(f"{target}: {words[outcome]}{reason}" + (f" (run {event['run']})" if event.get("run") else ""))
             if rest := not_backed_up(event.get("excluded") or {}):  # type: ignore[arg-type]
-                self._print(f"Its backup is not whole: {rest}")
+                self._say(f"Its backup is not whole: {rest}")
             if event["hint"]:
                 self._print(f"Next: {event['hint']}")
             return
-        self._print(f"\n{outcome.upper()}  {event['reason']}")
+        self._say(f"\n{outcome.upper()}  {event['reason']}")
         if event.get("stands") and event.get("run"):
-            self._print(f"Stands: {event['stands']}")
+            self._say(f"Stands: {event['stands']}")
         if event["hint"]:
             self._print(f"Try: {event['hint']}")
 
-    def _stop(self) -> None:
+    def looking(self, what: str) -> None:
+        """Show on a terminal what is looked at now, until the outcome."""
+        if self.live:
+            self._line = self._line or LiveLine("Checking")
+            self._line.said(what)
+
+    def stop(self) -> None:
+        """Take away what is shown of the running step."""
         if self._line:
             self._line.stop()
             self._line = None
@@ -123,6 +135,11 @@ class Console:
         if not self.as_json:
             self._print(text)
 
+    def prose(self, text: str) -> None:
+        """Print lines for a person, folded to the width of a terminal; nothing with ``--json``."""
+        if not self.as_json:
+            self._say(text)
+
     def table(self, title: str, columns: list[str], rows: list[list[str]], data: list[dict[str, Any]]) -> None:
         """A table for a person, or its rows as JSON objects."""
         if self.as_json:
@@ -135,10 +152,16 @@ class Console:
             for line in [columns, *rows]:
                 self._print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
+    def _say(self, text: str) -> None:
+        self._print(folded(text, self.width) if self.live else text)
+
     def _print(self, text: str) -> None:
-        # One write: lines come from two threads while a step runs.
-        self.out.write(f"{text}\n")
-        self.out.flush()
+        if isinstance(self._line, LiveLine):
+            self._line.show(text)
+        else:
+            # One write: lines come from two threads while a step runs.
+            self.out.write(f"{text}\n")
+            self.out.flush()
 
 
 class Confirmation:

@@ -10,7 +10,7 @@ from ops.cli.options import Options, open_session, target_of
 from ops.core.errors import DONE, FAILED
 from ops.core.text import counted, listed
 from ops.doctor.catalog import SHARED, checks
-from ops.doctor.check import Check, Finding, Subject, examine
+from ops.doctor.check import Check, Finding, Status, Subject, examine
 from ops.doctor.connection import inventory
 from ops.engine.journal import outcome_event
 
@@ -18,10 +18,18 @@ WORDS = {"ok": "ok", "warn": "warn", "fail": "FAIL", "skip": "-"}
 
 
 class Report:
-    """What was found so far, shown as it is found."""
+    """What was found so far, shown as it is found.
 
-    def __init__(self, screen: Console, width: int) -> None:
-        self.screen, self.shown, self.width = screen, "", width
+    Args:
+        screen: where it is shown.
+        width: of the longest name of a check.
+        everything: also what is right, which is only counted else.
+    """
+
+    def __init__(self, screen: Console, width: int, everything: bool = False) -> None:
+        self.screen, self.width, self.everything = screen, width, everything
+        self.target = ""
+        self.headed: list[str] = []
         self.found: list[tuple[str, str, Finding]] = []
         self.skipped: dict[str, list[str]] = {}
 
@@ -36,21 +44,26 @@ class Report:
             event: dict[str, object] = {"event": "check", "target": target, "check": check}
             self.screen.show({**event, "status": found.status, "said": found.said, "hint": found.hint})
             return
-        if target != self.shown:
+        if target != self.target:
             self.close()
-            self.screen.text(f"\n{target}")
-            self.shown = target
+            self.target = target
         if found.status == "skip":
             self.skipped.setdefault(found.said, []).append(check)
-            return
-        self.screen.text(f"  {WORDS[found.status]:<4}  {check:<{self.width}}  {found.said}")
-        if found.hint:
-            self.screen.text(f"{'':<{self.width + 10}}Try: {found.hint}")
+        elif found.status != "ok" or self.everything:
+            self._line(found.status, f"{check:<{self.width}}  {found.said}")
+            if found.hint:
+                self.screen.text(f"        Try: {found.hint}")
+
+    def _line(self, status: Status, text: str) -> None:
+        if self.target and self.target not in self.headed:
+            self.screen.text(f"\n{self.target}" if self.headed else self.target)
+            self.headed.append(self.target)
+        self.screen.prose(f"  {WORDS[status]:<4}  {text}")
 
     def close(self) -> None:
         """Show, in a line a reason, what could not be looked at of a target."""
         for said, names in self.skipped.items():
-            self.screen.text(f"  {WORDS['skip']:<4}  {said}: {', '.join(names)}")
+            self._line("skip", f"{said}: {', '.join(names)}")
         self.skipped.clear()
 
     def named(self, status: str) -> list[str]:
@@ -65,11 +78,13 @@ class Report:
         said = [f"{counted(len(failed), 'check')} failed: {listed(failed, 8)}"] if failed else []
         said += [f"{len(warned)} to look at: {listed(warned, 8)}"] if warned else []
         said += [f"{counts['skip']} could not be looked at"] if counts["skip"] else []
-        said += [f"{counted(counts['ok'], 'check')} right"]
+        right = counted(counts["ok"], "check")
+        said = [*said, f"{right} right"] if self.screen.as_json else said or ["nothing is wrong"]
         first = next((found.hint for _, _, found in self.found if found.status == "fail"), "")
         code = FAILED if failed else DONE
         told = outcome_event("doctor", target, "failed" if failed else "done", code, "; ".join(said), first)
         self.screen.show({**told, "checks": {status: counts[status] for status in WORDS}})
+        self.screen.text(f"{right} passed" + ("" if self.everything else "; inv doctor --all lists them"))
         return code
 
 
@@ -87,14 +102,18 @@ def show(options: Options) -> int:
     if not names:
         session.inventory.target(None)  # It says what is missing.
     production, test = checks("trial" if options.trial else "production"), checks("test")
-    report = Report(Console(options.json), max(len(check.name) for check in (*production, *test)))
+    width = max(len(check.name) for check in (*production, *test))
+    report = Report(Console(options.json), width, options.everything)
     report.tell("", "inventory", inventory(session.inventory))
-    for name in names:
-        subject = Subject(session, name, name)
-        found = _examined(report, production, subject, {})
-        if subject.entry.test:
-            known = {name: found[check] for name, check in SHARED.items() if found[check].status != "skip"}
-            _examined(report, test, subject.of(subject.entry.test), known)
+    try:
+        for name in names:
+            subject = Subject(session, name, name)
+            found = _examined(report, production, subject, {})
+            if subject.entry.test:
+                known = {name: found[check] for name, check in SHARED.items() if found[check].status != "skip"}
+                _examined(report, test, subject.of(subject.entry.test), known)
+    finally:
+        report.screen.stop()
     return report.outcome(", ".join(names))
 
 
@@ -106,6 +125,7 @@ def _examined(report: Report, checks: list[Check], subject: Subject, known: dict
     """
     found = dict(known)
     for check in checks:
+        report.screen.looking(f"{subject.target} {check.name}")
         found[check.name] = examine(check, subject, found)
         report.tell(subject.target, check.name, found[check.name])
     return found

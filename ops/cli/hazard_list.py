@@ -13,8 +13,6 @@ from ops.infra.session.client_tools import some_tools
 from ops.release.hazards.rule import Hazard
 from ops.release.hazards.scan import Foresight, look_ahead
 
-WIDTH = 110
-
 
 def show(options: Options) -> int:
     """Print every hazard of a target's pending migrations.
@@ -31,21 +29,22 @@ def show(options: Options) -> int:
         if options.json:
             screen.show(hazard.data())
         else:
-            screen.text(block(hazard))
-    screen.text("\n".join(seen.unseen))
+            screen.prose(f"{_mark(hazard)} {hazard.title}")
+            screen.text(_advice(hazard, screen.width))
+    screen.prose("\n".join(seen.unseen))
     outcome, code, hint = _ending(seen, target)
     reason = _reason(seen) if code == DONE else f"{target}: {_reason(seen)}"
     screen.show({**outcome_event("hazards", target, outcome, code, reason, hint), "unseen": list(seen.unseen)})
     return code
 
 
-def block(hazard: Hazard) -> str:
-    """A hazard as a person reads it: what, why, and how to write it right."""
+def _advice(hazard: Hazard, width: int) -> str:
+    """Return why a hazard matters, and how to write it right; code stays as it is, so that it can be copied."""
     why = textwrap.fill(
-        hazard.why, WIDTH, initial_indent="  Why: ", subsequent_indent="       ", break_on_hyphens=False
+        hazard.why, width, initial_indent="  Why: ", subsequent_indent="       ", break_on_hyphens=False
     )
     how = textwrap.indent(hazard.how, "       ").lstrip()
-    return f"{_mark(hazard)} {hazard.title}\n{why}\n  How: {how}\n"
+    return f"{why}\n  How: {how}\n"
 
 
 def _mark(hazard: Hazard) -> str:

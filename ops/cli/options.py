@@ -24,6 +24,7 @@ class Options(Wanted):
     json: bool = False
     plan: bool = False
     trial: bool = False
+    everything: bool = False
     reason: str = ""
     inventory: str = ""
 

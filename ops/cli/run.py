@@ -181,7 +181,7 @@ def again(options: Options, run: str, undo: bool) -> int:
     session = open_session(options)
     state = _chosen(session, options.target and target_of(session, options), run, undo)
     if options.plan:
-        console.Console(options.json).text("\n".join(status_lines(session, state)))
+        console.Console(options.json).prose("\n".join(status_lines(session, state)))
         return DONE
     plan = replan(state)
     screen = console.Console(options.json)

@@ -55,7 +55,7 @@ def status(options: Options) -> int:
         told = _telling(known)
         lines = [line for state in told for line in status_lines(session, state)] or [f"{name}: no run yet"]
         goes_on = any(not state.finished for state in told)
-        screen.text("\n".join([*lines, *_present_lines(session, name, now, goes_on)]))
+        screen.prose("\n".join([*lines, *_present_lines(session, name, now, goes_on)]))
     return DONE
 
 

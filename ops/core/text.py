@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
+
+# What a person types or pastes.
+COMMAND = re.compile(r"\binv [a-z]|^ *(Try|Next): ")
+# How wide what stands before a line's text may be.
+LABELS = 30
 
 
 def counted(number: int, noun: str, ending: str = "s") -> str:
@@ -20,6 +27,25 @@ def listed(names: Sequence[str], most: int = 3, joint: str = ", ") -> str:
 def duration(seconds: float) -> str:
     """Return a duration: ``4.2 s``, ``2 min 5 s``."""
     return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def folded(text: str, width: int) -> str:
+    """Fold the lines of a text that are longer than a terminal is wide.
+
+    The rest of a line stands below its text, behind its number or label. A line with a command stays whole, so that
+    it can be copied.
+    """
+    return "\n".join(_folded(line, width) for line in text.split("\n"))
+
+
+def _folded(line: str, width: int) -> str:
+    if len(line) <= width or COMMAND.search(line):
+        return line
+    # An indent, a step's number, or labels with a column's gap behind them stand before the text.
+    number = re.match(r"\[ *\d+/\d+\] \S ", line)
+    gaps = [gap.end() for gap in re.finditer(r" {2,}(?=\S)", line) if gap.end() <= LABELS]
+    hang = " " * (number.end() if number else max(gaps, default=2))
+    return textwrap.fill(line, width, subsequent_indent=hang, break_on_hyphens=False, break_long_words=False)
 
 
 def age(moment: datetime) -> str:

@@ -14,6 +14,11 @@ from ops.cli.console import Console
 STEP = {"event": "step", "step": "backup.dump", "number": 2, "of": 26, "title": "Dump on one snapshot"}
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def show(screen: Console, status: str, **more: Any) -> None:
     screen.show({**STEP, "status": status, **more})
 
@@ -71,3 +76,17 @@ def test_nobody_who_reads_is_no_fault_of_the_lines(monkeypatch: pytest.MonkeyPat
     screen._line._ticker._thread.join(timeout=30)
     screen._line.stop()
     assert not failed
+
+
+def test_lines_fit_the_terminal_and_stay_whole_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = "moved: " + ", ".join(f"public.lessons_lesson_{n} → public.lessons_session_{n}" for n in range(3))
+    for out in (Terminal(), io.StringIO()):
+        screen = Console(out=out)
+        show(screen, "done", detail=said)
+        screen.show({"event": "wait", "step": "backup.dump", "text": said})
+        reason = {"reason": f"shop: {said}", "hint": "", "stands": said, "run": "r"}
+        screen.show({"event": "outcome", "outcome": "refused", "target": "shop", **reason})
+        longest = max(map(len, out.getvalue().splitlines()))
+        assert (longest <= 80) == out.isatty()
+        assert out.getvalue().count("public.lessons_session_2") == 4

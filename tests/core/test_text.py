@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.core.text import amount, counted, duration, listed, megabytes
+from ops.core.text import amount, counted, duration, folded, listed, megabytes
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,35 @@ from ops.core.text import amount, counted, duration, listed, megabytes
 )
 def test_it_is_said_as_everywhere(said: str, expected: str) -> None:
     assert said == expected
+
+
+LONG = "every row of 13 tables is accounted for; moved: lessons_lesson → lessons_session"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("short", "short"),
+        (f"REFUSED  {LONG}", ["REFUSED  every row of 13 tables is accounted for;", "         moved: "]),
+        (f"  stands:  {LONG}", ["  stands:  every row of 13 tables is accounted for;", "           moved: "]),
+        (f"[ 1/26] ✓ {LONG}", ["[ 1/26] ✓ every row of 13 tables is accounted for;", "          moved: "]),
+        (f"Stands: {LONG}", ["Stands: every row of 13 tables is accounted for;", "  moved: "]),
+        (f"        {LONG}", ["        every row of 13 tables is accounted for;", "        moved: "]),
+        # A command is copied as a whole.
+        (f"        inv release --target=lessons   {LONG}", None),
+        (f"  Try: {LONG}", None),
+    ],
+)
+def test_a_long_line_goes_on_below_its_text(line: str, expected: str | list[str] | None) -> None:
+    made = folded(line, 52)
+    if isinstance(expected, list):
+        first, second, *_ = made.splitlines()
+        assert first == expected[0] and second.startswith(expected[1]), made
+        assert all(len(one) <= 52 for one in made.splitlines())
+        assert " ".join(made.split()) == " ".join(line.split())
+    else:
+        assert made == (expected or line)
+
+
+def test_each_line_of_a_text_is_folded_by_itself() -> None:
+    assert folded("a\n\n  b  " + "word " * 12, 50).splitlines()[:3] == ["a", "", "  b  " + "word " * 8 + "word"]

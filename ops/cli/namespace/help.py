@@ -42,6 +42,7 @@ HELP = {
     "file": "what was installed: schedules/installed.json in the target's folder of the store",
     "needs": "a backup: say what another machine needs to restore it",
     "beside": "also restore its schema beside production, as the role of a rollback, and drop it again",
+    "all": "print the checks that passed, too",
     "restore": "also restore the newest backup's schema beside production, without rows, and drop it again",
 }
 

@@ -4,9 +4,10 @@ from ops.cli.namespace.operation import operation
 
 
 @operation
-def doctor(options, target="", json=False, restore=False, inventory=""):
+def doctor(options, target="", json=False, all=False, restore=False, inventory=""):
     """Check everything that must be right before the night; changes nothing, and exits 4 where a check failed.
 
+    It prints what is wrong, and with --all what is right, too.
     With --restore it also restores the newest backup's schema beside production, without rows, and drops it again.
 
     Example: inv doctor
@@ -16,7 +17,7 @@ def doctor(options, target="", json=False, restore=False, inventory=""):
 
     from ops.cli.doctor import show
 
-    return show(replace(options, trial=restore))
+    return show(replace(options, trial=restore, everything=all))
 
 
 @operation

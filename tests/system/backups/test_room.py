@@ -60,7 +60,7 @@ def test_a_backup_that_does_not_fit_is_refused_with_both_numbers(project: Make) 
         assert done.code == 0, done.out
         small_one = manifests(shop)[-1]
         # And the next one like it goes by that, not by the larger one.
-        assert f"as {small_one['backup']} did" in shop.inv("doctor").out
+        assert f"as {small_one['backup']} did" in shop.inv("doctor", "--all").out
         settings(shop, dump={})
         refused(shop.inv("backup"), "a backup takes about 6", f"as {known[0]} did")
 

@@ -135,9 +135,18 @@ def test_without_a_store_none_is_made(project: Make) -> None:
     shop = project("b", defang=CLASSIFIED)
     text = shop.inv("doctor", "--target=shop")
     assert text.code == 0 and not (shop.folder / "backups").exists()
-    assert "\nshop\n  ok    host " in text.out and "\nshop-test\n" in text.out
-    assert "  warn  backups       there is none\n                      Try: inv backup --target=shop\n" in text.out
-    assert "1 to look at: shop backups" in text.out.splitlines()[-1]
+    right = 1 + len(PRODUCTION) - 1 + len(TEST)
+    assert text.out.splitlines() == [
+        "shop",
+        "  warn  backups       there is none",
+        "        Try: inv backup --target=shop",
+        "shop: doctor is done: 1 to look at: shop backups",
+        f"{right} checks passed; inv doctor --all lists them",
+    ]
+    text = shop.inv("doctor", "--all")
+    assert text.code == 0 and "\nshop\n  ok    host " in text.out and "\nshop-test\n  ok    host " in text.out
+    assert text.out.count("\n  ok    ") == right - 1 and text.out.startswith("  ok    inventory "), text.out
+    assert text.out.splitlines()[-1] == f"{right} checks passed"
     inventory(shop, database="embedded:shop", seed=["false"])
     address = ("fail", "the embedded server does not run", "inv status --target=shop")
     found(shop, {"shop address": address, "shop backups": ("warn", "there is none", "inv backup")})

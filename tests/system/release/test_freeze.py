@@ -60,7 +60,7 @@ def test_a_role_that_only_reads_is_not_called_a_freeze(scene: Scene) -> None:
     user, database = shop.query("SELECT current_user, quote_ident(current_database())")[0]
     shop.query(f"ALTER ROLE {user} IN DATABASE {database} SET default_transaction_read_only = on")
     assert "takes writes" in shop.inv("status").out
-    assert "FROZEN" not in shop.inv("doctor").out
+    assert "FROZEN" not in shop.inv("doctor", "--all").out
     assert shop.inv("freeze", "--confirm=shop").code == 0
     assert "is FROZEN" in shop.inv("status").out
     assert shop.inv("unfreeze", "--confirm=shop").code == 0

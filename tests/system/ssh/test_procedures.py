@@ -213,7 +213,7 @@ def test_the_test_database_on_another_host_is_refused(there: Callable[..., Proje
 
 def test_doctor(there: Callable[..., Project]) -> None:
     shop = there("c")
-    done = shop.inv("doctor")
+    done = shop.inv("doctor", "--all")
     assert done.code == 0, done.out + done.err
     assert re.search(r"ok +host +ssh -p", done.out), done.out
 
@@ -257,7 +257,7 @@ def test_a_host_that_is_away_does_not_stand_in_the_way_of_others(there: Callable
     found["all"]["children"]["production"]["hosts"] = {"away": hosts["away"], "shop": hosts["shop"]}
     file.write_text(yaml.safe_dump(found, sort_keys=False))
     shop.env["AWAY_URL"] = "postgresql://nobody:nothing@localhost/away"
-    done = shop.inv("doctor")
+    done = shop.inv("doctor", "--all")
     assert done.code == 4 and re.search(r"FAIL +host +deploy@|FAIL +host +\S+@away.invalid", done.out), done.out
     assert re.search(r"ok +server +PostgreSQL .* through SSH by", done.out), done.out
     done = shop.inv("status")

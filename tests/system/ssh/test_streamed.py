@@ -53,7 +53,7 @@ def test_pg_dump_runs_on_the_host_and_the_clone_is_equal(dumped_there: Project, 
     assert "-o BatchMode=yes" in typed and "--snapshot" in typed
     for text in (typed, done.out, done.err, (made / "streamed.json").read_text()):
         assert password not in text
-    assert shop.inv("doctor").out.count("runs on the host") == 1
+    assert shop.inv("doctor", "--all").out.count("runs on the host") == 1
     assert shop.inv("runbooks").code == 0
     by_hand = paste(shop, "backup")
     assert by_hand.returncode == 0, by_hand.stdout + by_hand.stderr
