@@ -11,7 +11,8 @@ import jinja2
 from ops.engine.command import Command, joined, quote, reveal, show
 from ops.engine.inputs import RunInputs
 from ops.engine.plan import Plan, PlannedCheck, PlannedStep
-from ops.engine.step import prose
+from ops.engine.step import Step, prose
+from ops.engine.summary import lower
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -38,7 +39,7 @@ def page(plan: Plan, variables: list[str]) -> str:
             "target": c.target,
             "variables": variables,
             "run_folder": quote(c.run_folder),
-            "steps": [_step(planned) for planned in plan.steps],
+            "steps": [_step(number, planned) for number, planned in enumerate(plan.steps, 1)],
             "next": _next(plan),
         }
     )
@@ -73,10 +74,14 @@ def _next(plan: Plan) -> dict[str, str]:
     return {"command": " ".join(map(quote, command.split())), "why": f" {why.strip()}" if why else ""}
 
 
-def _step(planned: PlannedStep) -> dict[str, Any]:
+def _step(number: int, planned: PlannedStep) -> dict[str, Any]:
     step = planned.step
     return {
         "title": step.title,
+        "anchor": _anchor(f"{number}. {step.title}"),
+        "changes": "nothing" if step.reads else step.changes,
+        "takes": step.takes,
+        "back": _back(step),
         "why": reveal(step.why),
         "only": step.only,
         "final": step.final,
@@ -87,6 +92,20 @@ def _step(planned: PlannedStep) -> dict[str, Any]:
         "undo": _shown(planned.undo),
         "undo_words": prose(step.undo) if step.undo else "",
     }
+
+
+def _anchor(heading: str) -> str:
+    """Return the name by which a heading is linked to, as GitHub and mkdocs make it."""
+    return re.sub(r"[^\w\s-]", "", heading).lower().replace(" ", "-")
+
+
+def _back(step: Step) -> str:
+    """Return how a step is undone, for a table's cell."""
+    if step.final:
+        return f"it cannot be undone: {lower(step.final)}"
+    if step.undo:
+        return f"`inv undo`: {lower(re.split(r'(?<=[.;]) ', prose(step.undo))[0].rstrip('.;'))}"
+    return step.stays if "inv " in step.stays else "nothing to undo"
 
 
 def _check(planned: PlannedCheck) -> dict[str, Any]:

@@ -9,11 +9,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from ops.engine.command import Command, Query, Shell, Tool
 from ops.engine.effects import Effect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
+
+
+class Time(StrEnum):
+    """How long a step typically takes, as a page says it before anything was measured."""
+
+    SECONDS = "seconds"
+    DATABASE = "grows with the database"
+    MIGRATIONS = "as long as the migrations"
+    APPLICATION = "as long as the application's command"
+    RAILWAY = "as long as Railway takes"
+
 
 Act = Callable[[RunInputs], Command | Sequence[Command]]
 
@@ -69,6 +81,8 @@ class Step:
         title: what it does, as a person says it.
         why: the function's docstring; the page's prose.
         act: what runs.
+        changes: where it changes what, in a few words, for the page's table. Every step but one that reads has it.
+        takes: how long that typically takes, its gates and its proof included.
         gates: what must hold before.
         proof: what holds when it is done. Every step that changes something has one.
         undo: the commands that take it back; or
@@ -97,6 +111,8 @@ class Step:
     title: str
     why: str
     act: Act
+    changes: str = ""
+    takes: Time = Time.SECONDS
     gates: tuple[Check, ...] = ()
     proof: Check | None = None
     undo: Act | None = None

@@ -6,7 +6,7 @@ from ops.engine.command import Command, Query, Shell, Tool, joined
 from ops.engine.effects import Effect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
-from ops.engine.step import Procedure, check
+from ops.engine.step import Procedure, Time, check
 from ops.infra.stores.encryption import DUMP
 from ops.procedures.checks import backup_is_whole, is_production
 
@@ -109,6 +109,8 @@ def from_dump(c: RunInputs, *words: str, folder: str = "") -> tuple[str, ...]:
 
 @backup.step(
     "Dump on one snapshot, with its fingerprint",
+    changes="the store: a new folder, without a manifest yet",
+    takes=Time.DATABASE,
     gates=(is_production, can_be_made),
     proof=dump_reads,
     stays="A half-written dump ends in `.partial`; nothing takes it for a backup, and production was only read.",
@@ -129,6 +131,8 @@ def dump(c: RunInputs) -> list[Command]:
 
 @backup.step(
     "Seal it with its manifest",
+    changes="the store: the backup gets its manifest",
+    takes=Time.DATABASE,
     reports=("excluded",),
     proof=backup_is_whole,
     stays="A finished backup harms nobody and stays; old ones are removed by retention only.",
@@ -151,6 +155,8 @@ in_store = Procedure("backup", "Put a backup into the store", "Part of every bac
 
 @in_store.step(
     "Put it into the store",
+    changes="the remote store: the backup's files",
+    takes=Time.DATABASE,
     proof=is_stored,
     stays="A finished backup harms nobody and stays; old ones are removed by retention only.",
     again=True,
@@ -174,6 +180,8 @@ def railway_lists_it(c: RunInputs) -> Command:
 
 @backup.step(
     "Ask Railway for a backup of its own, too",
+    changes="Railway: one more backup of the volume",
+    takes=Time.RAILWAY,
     proof=railway_lists_it,
     stays="One more of Railway's own backups; Railway removes it in its own time.",
     again=True,

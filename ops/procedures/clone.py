@@ -5,7 +5,7 @@ from __future__ import annotations
 from ops.engine.command import Command, Query, Tool
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
-from ops.engine.step import Procedure, check
+from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup
 from ops.procedures.checks import backup_is_whole, server_room
 from ops.procedures.restore_proof import equals_backup, restoring
@@ -87,6 +87,8 @@ def swap_back(c: RunInputs) -> list[Command]:
 
 @clone.step(
     "Restore the backup into a spare database",
+    changes="the test server: a spare database",
+    takes=Time.DATABASE,
     reports=("excluded",),
     gates=(not_production, backup_is_whole, room_for_copy, copy_fits),
     proof=same_fingerprint,
@@ -131,6 +133,8 @@ def is_defanged(c: RunInputs) -> Command:
 
 @clone.step(
     "Take out of the clone what could reach real people",
+    changes="the spare database: people's data",
+    takes=Time.DATABASE,
     gates=(not_production, is_classified),
     proof=is_defanged,
     undo=drop_spare,
@@ -147,7 +151,12 @@ def defang(c: RunInputs) -> Command:
 
 
 @clone.step(
-    "Give the clone the test database's name", gates=(not_production,), proof=clone_is_live, undo=swap_back, again=True
+    "Give the clone the test database's name",
+    changes="the test database: the spare one gets its name",
+    gates=(not_production,),
+    proof=clone_is_live,
+    undo=swap_back,
+    again=True,
 )
 def swap(c: RunInputs) -> Command:
     """Two renames in one transaction: there is no moment without a test database. The former one is kept aside."""
@@ -157,6 +166,7 @@ def swap(c: RunInputs) -> Command:
 
 @clone.step(
     "Drop the test databases of earlier clones",
+    changes="the test server: earlier clones are dropped",
     gates=(not_production,),
     proof=clone_is_live,
     stays="Only clones of earlier runs go, and only those that carry our mark; the last one is kept aside.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ops.engine.command import Command, Query
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
-from ops.engine.step import Procedure, check
+from ops.engine.step import Procedure, Time, check
 from ops.procedures.checks import backup_is_whole
 from ops.procedures.clone import copy_fits, created, room_for_copy
 from ops.procedures.restore_proof import equals_backup, restoring
@@ -59,6 +59,8 @@ def drop_drilled(c: RunInputs) -> Command:
 
 @drill.step(
     "Restore the backup into a throw-away database",
+    changes="the test server: a throw-away database",
+    takes=Time.DATABASE,
     reports=("excluded",),
     gates=(not_production, backup_is_whole, room_for_copy, copy_fits),
     proof=equals_dumped,
@@ -79,6 +81,7 @@ def restore(c: RunInputs) -> list[Command]:
 
 @drill.step(
     "Drop the throw-away database",
+    changes="the test server: that database is dropped",
     gates=(not_production,),
     proof=is_gone,
     stays="It was a copy of the backup, and the backup stays.",

@@ -41,8 +41,15 @@ def unfreeze_now(c: RunInputs) -> Command:
     return Query("unfreeze.sql", c.target, "postgres", parameters={"live": c.database})
 
 
-FREEZES = {"proof": is_frozen, "undo": unfreeze_now, "again": True, "confirm": True}
+FREEZES = {
+    "changes": "production: it refuses writes",
+    "proof": is_frozen,
+    "undo": unfreeze_now,
+    "again": True,
+    "confirm": True,
+}
 UNFREEZES = {
+    "changes": "production: it takes writes",
     "gates": (is_production,),
     "proof": takes_writes,
     "stays": "`inv freeze` makes it read-only again.",

@@ -8,7 +8,7 @@ from ops.engine.command import Command, Query, Shell, Tool
 from ops.engine.effects import Effect
 from ops.engine.inputs import PHYSICAL, PgBackRestInputs, RunInputs
 from ops.engine.needs import Need
-from ops.engine.step import Procedure, check, commands
+from ops.engine.step import Procedure, Time, check, commands
 from ops.procedures.backup import dump_reads, encrypted, in_store
 from ops.procedures.checks import backup_is_whole, is_production
 
@@ -152,6 +152,8 @@ def restore_aside(c: RunInputs) -> Command:
 
 @backup_pgbackrest.step(
     "Let pgBackRest make a backup",
+    changes="pgBackRest: one more backup",
+    takes=Time.DATABASE,
     gates=(is_production, stanza_is_well, aside_is_free),
     proof=is_listed,
     stays="pgBackRest keeps it, and expires it by its own rules; production was only read.",
@@ -169,6 +171,8 @@ def make(c: RunInputs) -> list[Command]:
 
 @backup_pgbackrest.step(
     "Restore it aside and read every table",
+    changes="the database's machine: a folder with a server of its own",
+    takes=Time.DATABASE,
     gates=(is_production, aside_is_free),
     proof=reads_whole,
     undo=clear_aside,
@@ -182,6 +186,7 @@ def restore(c: RunInputs) -> Command:
 
 @backup_pgbackrest.step(
     "Seal what was found with a manifest",
+    changes="the store: the backup gets its manifest",
     reports=("excluded",),
     proof=backup_is_whole,
     stays="A finished backup harms nobody and stays; retention removes it when pgBackRest has expired its own.",
@@ -193,7 +198,12 @@ def seal(c: RunInputs) -> Command:
     return Tool("seal-physical", {**at(c), "run": c.run, "backup_id": c.backup, "found": restored(c)})
 
 
-CLEARED = {"proof": aside_is_gone, "stays": "It was a copy of the backup, and the backup stays.", "again": True}
+CLEARED = {
+    "changes": "the database's machine: that folder is removed",
+    "proof": aside_is_gone,
+    "stays": "It was a copy of the backup, and the backup stays.",
+    "again": True,
+}
 
 
 @backup_pgbackrest.step("Remove what was restored aside", **CLEARED)
@@ -207,6 +217,8 @@ backup_pgbackrest.include(in_store)
 
 @drill_pgbackrest.step(
     "Restore it aside and prove it",
+    changes="the database's machine: a folder with a server of its own",
+    takes=Time.DATABASE,
     reports=("excluded",),
     gates=(backup_is_whole, aside_is_free),
     proof=equals_backup,
@@ -245,6 +257,8 @@ def dump_is_whole(c: RunInputs) -> list[Command]:
 
 @unpack.step(
     "Restore it aside and prove it",
+    changes="the database's machine: a folder with a server of its own",
+    takes=Time.DATABASE,
     reports=("excluded",),
     gates=(backup_is_whole, aside_is_free),
     proof=equals_backup,
@@ -258,6 +272,8 @@ def open_aside(c: RunInputs) -> Command:
 
 @unpack.step(
     "Dump it there on one snapshot, with its fingerprint",
+    changes="the store: a new folder, without a manifest yet",
+    takes=Time.DATABASE,
     gates=(is_aside,),
     proof=unpacked_reads,
     stays="A half-written dump ends in `.partial`; nothing takes it for a backup.",
@@ -279,6 +295,8 @@ def dump(c: RunInputs) -> list[Command]:
 
 @unpack.step(
     "Seal it with its manifest",
+    changes="the store: the dump gets its manifest",
+    takes=Time.DATABASE,
     proof=dump_is_whole,
     stays="A finished backup harms nobody and stays; old ones are removed by retention only.",
     again=True,

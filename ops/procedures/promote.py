@@ -7,7 +7,7 @@ from ops.engine.command import Command, Query, Tool
 from ops.engine.effects import Effect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
-from ops.engine.step import Procedure, check, commands
+from ops.engine.step import Procedure, Time, check, commands
 from ops.infra.postgres.session_settings import UNLIMITED
 from ops.procedures.backup import backup, in_store
 from ops.procedures.checks import backup_is_whole, is_production
@@ -177,6 +177,7 @@ GATES = (*BASE, losses_are_declared, window_is_open)
 
 @promote.step(
     "Freeze production",
+    takes=Time.DATABASE,
     gates=(*GATES, no_writers),
     meanwhile=FROZEN,
     when=lambda c: c.freezes,
@@ -199,13 +200,19 @@ def note_freeze(c: RunInputs) -> Command:
 promote.include(backup, inputs=last, when=lambda c: c.freezes, prefix="last-", label="Last backup: ", only=IF_FROZEN)
 
 
-@promote.step("Take the fingerprint of production before", gates=(freeze_as_measured,), reads=True, again=True)
+@promote.step(
+    "Take the fingerprint of production before",
+    takes=Time.DATABASE,
+    gates=(freeze_as_measured,),
+    reads=True,
+    again=True,
+)
 def fingerprint_before(c: RunInputs) -> Command:
     """What every table holds right before the migrations."""
     return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/production-before.jsonl")
 
 
-@promote.step("Note what production holds", reads=True, again=True)
+@promote.step("Note what production holds", takes=Time.DATABASE, reads=True, again=True)
 def hold(c: RunInputs) -> Command:
     """What was written since the rehearsal must survive, too, so every table is noted as it is; where production is not
     frozen, every row of the tables that the operations touch, and a snapshot is held until they are accounted for: only
@@ -224,6 +231,8 @@ def hold(c: RunInputs) -> Command:
 
 @promote.step(
     "Run the migrations on production",
+    changes="production: its tables and rows",
+    takes=Time.MIGRATIONS,
     gates=(*BASE, window_still_open, freeze_as_measured, rest_is_rehearsed, losses_are_declared, nothing_written),
     proof=is_migrated,
     final="Migrations are not run backwards: that would bring tables back empty. The way back is the backup: "
@@ -254,7 +263,12 @@ def migrate(c: RunInputs) -> list[Command]:
 
 
 @promote.step(
-    "Account for every row of production", reads=True, again=True, on_failure=rollback_hint, reports=("excluded",)
+    "Account for every row of production",
+    takes=Time.DATABASE,
+    reads=True,
+    again=True,
+    on_failure=rollback_hint,
+    reports=("excluded",),
 )
 def account(c: RunInputs) -> list[Command]:
     """The rehearsal proved where each table and column goes; production must hold the same there. Where production is
@@ -274,6 +288,7 @@ def account(c: RunInputs) -> list[Command]:
 
 @promote.step(
     "Run the application's own checks on production",
+    takes=Time.APPLICATION,
     reads=True,
     again=True,
     on_failure=rollback_hint,
@@ -287,6 +302,8 @@ def checks(c: RunInputs) -> list[Command]:
 
 @promote.step(
     "Deploy the application",
+    changes="the application: the new release runs",
+    takes=Time.APPLICATION,
     proof=is_healthy,
     stays="The former release is deployed again by `inv rollback`, together with its data.",
     again=True,

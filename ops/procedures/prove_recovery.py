@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.engine.command import Command, Query, Shell, Tool
 from ops.engine.inputs import RunInputs
-from ops.engine.step import Procedure, check
+from ops.engine.step import Procedure, Time, check
 from ops.procedures.checks import backup_is_whole
 from ops.procedures.clone import created, not_production, room_for_copy
 from ops.procedures.restore_proof import equals_backup, restoring
@@ -71,6 +71,8 @@ def drop_roundtrip(c: RunInputs) -> list[Command]:
 
 @way_back.step(
     "Restore the backup beside the migrated clone",
+    changes="the test server: a database beside the clone",
+    takes=Time.DATABASE,
     gates=(not_production, backup_is_whole, room_for_copy),
     proof=restored_equals_backup,
     undo=drop_roundtrip,
@@ -90,6 +92,7 @@ def restore(c: RunInputs) -> list[Command]:
 
 @way_back.step(
     "Swap it in for the migrated clone, and back",
+    changes="the test server: two names, and back",
     gates=(not_production,),
     proof=clone_is_back,
     stays="The migrated clone has its own name again afterwards.",
@@ -105,6 +108,7 @@ def swap(c: RunInputs) -> list[Command]:
 
 @way_back.step(
     "Drop what was restored beside the clone",
+    changes="the test server: the database beside the clone is dropped",
     gates=(not_production,),
     proof=is_gone,
     stays="It was a copy of the backup, and the backup stays.",

@@ -6,7 +6,7 @@ from ops.engine.command import Command, Query, Tool
 from ops.engine.effects import Effect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
-from ops.engine.step import Procedure, check, commands
+from ops.engine.step import Procedure, Time, check, commands
 from ops.procedures.backup import backup, in_store, kept_safety, safety
 from ops.procedures.checks import is_production, same_place
 from ops.procedures.freeze import FREEZES, FROZEN, UNFREEZES, freeze_now, no_writers, unfreeze_now
@@ -152,6 +152,8 @@ def note(c: RunInputs) -> Command:
 
 @railway_restore.step(
     "Let Railway put its backup in the place of the volume",
+    changes="production: its whole volume",
+    takes=Time.RAILWAY,
     gates=(is_alone, has_backup, nothing_staged),
     proof=is_restored,
     final='The volume was replaced. The way back is the last dump: `inv rollback "--backup=${RUN}_safety"`, RUN being '
@@ -171,7 +173,7 @@ def restore(c: RunInputs) -> Command:
     return Tool("volume-restore", meant(c) | _noted(c))
 
 
-@railway_restore.step("Account for what is live now", reads=True, again=True)
+@railway_restore.step("Account for what is live now", takes=Time.DATABASE, reads=True, again=True)
 def account(c: RunInputs) -> list[Command]:
     """Rows per table against our nearest dump, and against the last one: now it can be said what went."""
     after = f"{c.run_folder}/live.jsonl"

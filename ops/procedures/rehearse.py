@@ -6,7 +6,7 @@ from ops.application.manage import READ_ONLY, manage
 from ops.engine.command import Command, Query, Tool
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
-from ops.engine.step import Procedure, Watch, check
+from ops.engine.step import Procedure, Time, Watch, check
 from ops.infra.postgres.session_settings import UNLIMITED
 from ops.procedures.clone import not_production, room_for_copy
 from ops.procedures.prove_recovery import drop_roundtrip, is_gone, swap_back, swap_in, way_back
@@ -101,6 +101,8 @@ def measure(c: RunInputs) -> Watch:
 
 @migrate_test.step(
     "Keep a copy of the clone as it is",
+    changes="the test server: a copy of the clone",
+    takes=Time.DATABASE,
     gates=(not_production, is_clone, leaves_alone, room_for_copy),
     proof=copy_is_there,
     undo=drop_before,
@@ -119,6 +121,8 @@ def keep_before(c: RunInputs) -> Command:
 
 @migrate_test.step(
     "Run the migrations on the clone",
+    changes="the clone: its tables and rows",
+    takes=Time.MIGRATIONS,
     reports=("excluded",),
     gates=(not_production, is_clone, leaves_alone, app_talks_to_clone),
     proof=clone_is_migrated,
@@ -135,19 +139,19 @@ def migrate(c: RunInputs) -> list[Command]:
     return [Tool("note-rehearsal", noted), manage(c, c.test, "migrate", "--noinput", options=UNLIMITED)]
 
 
-@verify.step("Take the fingerprint of the clone before", reads=True, again=True)
+@verify.step("Take the fingerprint of the clone before", takes=Time.DATABASE, reads=True, again=True)
 def before(c: RunInputs) -> Command:
     """Every table as it was, from the copy that was kept."""
     return Query("fingerprint.sql", c.test, c.names.before, output=f"{c.run_folder}/before.jsonl")
 
 
-@verify.step("Take the fingerprint of the migrated clone", reads=True, again=True)
+@verify.step("Take the fingerprint of the migrated clone", takes=Time.DATABASE, reads=True, again=True)
 def after(c: RunInputs) -> Command:
     """Every table as it is now."""
     return Query("fingerprint.sql", c.test, output=f"{c.run_folder}/after.jsonl")
 
 
-@verify.step("Account for every row", reads=True, again=True, reports=("verdict", "excluded"))
+@verify.step("Account for every row", takes=Time.DATABASE, reads=True, again=True, reports=("verdict", "excluded"))
 def account(c: RunInputs) -> Command:
     """Tables and columns that are gone are looked for by content. Every old row must be found as one new row; what is
     not found is counted, with keys. What `migrations.expect.yaml` declares may go, at most so much; and a declaration
@@ -169,6 +173,7 @@ def account(c: RunInputs) -> Command:
 
 @verify.step(
     "Run the application's own checks on the clone",
+    takes=Time.APPLICATION,
     reads=True,
     again=True,
     when=lambda c: bool(c.release.checks),
@@ -214,6 +219,8 @@ def is_copy(c: RunInputs) -> list[Command]:
 
 @verify.step(
     "Give a second copy of the clone as it was the clone's name",
+    changes="the test server: a second copy, which gets the clone's name",
+    takes=Time.DATABASE,
     gates=(not_production, room_for_copy),
     proof=copy_is_live,
     undo=drop_roundtrip,
@@ -234,6 +241,8 @@ def copy_again(c: RunInputs) -> list[Command]:
 
 @verify.step(
     "Run the migrations once more, on the copy",
+    changes="the second copy: its tables and rows",
+    takes=Time.MIGRATIONS,
     gates=(not_production, is_copy, app_talks_to_clone),
     proof=clone_is_migrated,
     stays="The copy goes when its place is taken back.",
@@ -247,6 +256,7 @@ def migrate_again(c: RunInputs) -> Command:
 
 @verify.step(
     "Give the migrated clone its name again",
+    changes="the test server: the clone has its name again",
     gates=(not_production,),
     proof=clone_is_live_again,
     stays="It is the clone's own name.",
@@ -259,6 +269,8 @@ def clone_again(c: RunInputs) -> list[Command]:
 
 @verify.step(
     "Compare what both runs of the migrations wrote",
+    changes="the test server: the second copy is dropped",
+    takes=Time.DATABASE,
     gates=(not_production,),
     proof=is_gone,
     stays="It was a copy of the clone, and the clone stays.",
@@ -280,6 +292,7 @@ verify.include(beside)
 
 @verify.step(
     "Write the certificate",
+    changes="the store: a certificate",
     proof=certificate_holds,
     stays="A certificate changes nothing; it expires by itself.",
     again=True,

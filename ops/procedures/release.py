@@ -6,11 +6,10 @@ from ops.engine.command import Command, Query, Tool
 from ops.engine.effects import Effect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
-from ops.engine.step import Procedure, check
+from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup
-from ops.procedures.checks import is_production
 from ops.procedures.clone import clone, not_production
-from ops.procedures.freeze import takes_writes, unfreeze_now
+from ops.procedures.freeze import UNFREEZES, unfreeze_now
 from ops.procedures.promote import promote, way_back
 from ops.procedures.rehearse import migrate_test, verify
 from ops.procedures.rollback import rollback
@@ -25,7 +24,7 @@ hazards = Procedure(
 )
 
 
-@hazards.step("Look at what the pending migrations would do", reads=True, again=True)
+@hazards.step("Look at what the pending migrations would do", takes=Time.DATABASE, reads=True, again=True)
 def look(c: RunInputs) -> Command:
     """What can't succeed is refused here, before anything has run. What would lose data is told with its rows; whether
     it really does is proved by the rehearsal."""
@@ -67,6 +66,7 @@ def _copies(c: RunInputs) -> tuple[str, ...]:
 
 @release.step(
     "Drop the copy on which it was rehearsed",
+    changes="the test server: the copies of the rehearsal are dropped",
     gates=(not_production,),
     proof=rehearsal_is_gone,
     stays="It was a copy of the backup, and the backup stays.",
@@ -103,7 +103,7 @@ auto_rollback = Procedure(
 auto_rollback.include(rollback)
 
 
-@auto_rollback.step("Take the fingerprint of production once more", reads=True, again=True)
+@auto_rollback.step("Take the fingerprint of production once more", takes=Time.DATABASE, reads=True, again=True)
 def look_again(c: RunInputs) -> Command:
     """What every table holds now that it is back."""
     return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/production-again.jsonl")
@@ -117,13 +117,7 @@ def prove(c: RunInputs) -> Command:
     return Tool("check-as-before", {"before": before, "after": f"{c.run_folder}/production-again.jsonl"})
 
 
-@auto_rollback.step(
-    "Let production take writes again",
-    gates=(is_production,),
-    proof=takes_writes,
-    stays="`inv freeze` makes it read-only again.",
-    again=True,
-)
+@auto_rollback.step("Let production take writes again", **UNFREEZES)
 def unfreeze(c: RunInputs) -> Command:
     """It is as before; users can go on."""
     return unfreeze_now(c)

@@ -6,7 +6,7 @@ from ops.engine.command import Command, Query, Shell, Tool
 from ops.engine.effects import Effect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
-from ops.engine.step import Procedure, check
+from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup, in_store, kept_safety, safety
 from ops.procedures.checks import is_production, is_production_server
 from ops.procedures.deploy import deploy_words, is_healthy
@@ -119,7 +119,13 @@ def swap_kept_back(c: RunInputs) -> list[Command]:
     return replaced_back(c, aside=c.kept.name)
 
 
-@to_replaced.step("Look at what is there now", gates=(is_production, kept_is_ours), reads=True, again=True)
+@to_replaced.step(
+    "Look at what is there now",
+    takes=Time.DATABASE,
+    gates=(is_production, kept_is_ours),
+    reads=True,
+    again=True,
+)
 def look(c: RunInputs) -> Command:
     """Takes the fingerprint of the live database."""
     return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/live.jsonl")
@@ -127,6 +133,8 @@ def look(c: RunInputs) -> Command:
 
 @to_replaced.step(
     "Look at the kept database",
+    changes="the kept database: open for the time of the step",
+    takes=Time.DATABASE,
     gates=(is_production_server, kept_is_there, kept_is_ours),
     proof=kept_was_seen,
     undo=forget_kept,
@@ -154,6 +162,7 @@ to_replaced.include(backup, inputs=safety, prefix="safety-", label="Safety backu
 
 @to_replaced.step(
     "Carry over owner, grants and settings",
+    changes="the kept database: its owner, grants and settings",
     gates=(is_production_server, kept_is_there, kept_is_ours),
     proof=kept_has_settings,
     stays="They are settings of a database that is kept aside.",
@@ -166,6 +175,7 @@ def carry_over(c: RunInputs) -> Command:
 
 @to_replaced.step(
     "Advance its sequences beyond the live ones",
+    changes="the kept database: its sequences",
     gates=(is_production_server, kept_is_there, kept_is_ours),
     proof=kept_gives_new_numbers,
     stays="They are sequences of a database that is kept aside.",
@@ -180,6 +190,7 @@ def advance(c: RunInputs) -> Command:
 
 @to_replaced.step(
     "Swap it in",
+    changes="production: the kept database is live, the former one is kept",
     gates=(is_production_server, kept_is_there, kept_is_ours),
     proof=kept_is_live,
     undo=swap_kept_back,
@@ -198,6 +209,8 @@ def swap(c: RunInputs) -> Command:
 
 @to_replaced.step(
     "Deploy the release that belongs to it",
+    changes="the application: the earlier release runs",
+    takes=Time.APPLICATION,
     proof=is_healthy,
     stays="Deploy the other release again by your own deploy command after `inv undo`.",
     again=True,
@@ -214,6 +227,7 @@ to_replaced.include(in_store, inputs=kept_safety, prefix="safety-", label="Safet
 
 @discard.step(
     "Remove the kept database",
+    changes="production's server: the kept database is dropped",
     gates=(is_production_server, kept_is_there, kept_is_closed, may_be_discarded),
     proof=kept_is_gone,
     final="A database that was dropped is gone. The safety backup of the run that replaced it holds what was live "

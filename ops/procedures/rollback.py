@@ -7,7 +7,7 @@ from ops.engine.command import Command, Query, Shell, Tool
 from ops.engine.effects import Effect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
-from ops.engine.step import Procedure, check
+from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup, in_store, kept_safety, safety
 from ops.procedures.checks import backup_is_whole, is_production, is_production_server, server_room
 from ops.procedures.deploy import deploy_words, is_healthy
@@ -113,7 +113,11 @@ def swap_back(c: RunInputs) -> list[Command]:
 
 
 @rollback.step(
-    "Look at what is there now", gates=(is_production, backup_is_whole, settings_are_ours), reads=True, again=True
+    "Look at what is there now",
+    takes=Time.DATABASE,
+    gates=(is_production, backup_is_whole, settings_are_ours),
+    reads=True,
+    again=True,
 )
 def look(c: RunInputs) -> list[Command]:
     """Takes the fingerprint of the live database, and says in which tables it differs from the backup: the first
@@ -127,6 +131,8 @@ def look(c: RunInputs) -> list[Command]:
 
 @rollback.step(
     "Restore the backup beside production",
+    changes="production's server: a database beside production",
+    takes=Time.DATABASE,
     reports=("excluded",),
     gates=(is_production, backup_is_whole, restorable, room_beside),
     proof=restored_equals_backup,
@@ -150,6 +156,8 @@ def is_analyzed(c: RunInputs) -> Command:
 
 @rollback.step(
     "Gather the restored database's statistics",
+    changes="the restored database: its statistics",
+    takes=Time.DATABASE,
     gates=(is_production_server,),
     proof=is_analyzed,
     stays="They are statistics of the database that was restored beside production.",
@@ -173,7 +181,7 @@ def counted(c: RunInputs, live: str, report: str) -> dict[str, str]:
     }
 
 
-@rollback.step("Show what would be set aside", reads=True, again=True, reports=("loss",))
+@rollback.step("Show what would be set aside", takes=Time.DATABASE, reads=True, again=True, reports=("loss",))
 def preview(c: RunInputs) -> list[Command]:
     """Compares the live database with the restored one, row by row where a table differs: what was inserted, updated
     and deleted since that backup, with keys; and all else as `pg_dump` tells it: owners, grants, default privileges,
@@ -208,7 +216,13 @@ rollback.include(backup, inputs=safety, prefix="safety-", label="Safety backup: 
 
 
 @rollback.step(
-    "Count again under the freeze", reads=True, again=True, fact="RECOUNT", when=lambda c: c.freezes, only=IF_FREEZES
+    "Count again under the freeze",
+    takes=Time.DATABASE,
+    reads=True,
+    again=True,
+    fact="RECOUNT",
+    when=lambda c: c.freezes,
+    only=IF_FREEZES,
 )
 def recount(c: RunInputs) -> Command:
     """What was written between the preview and the freeze was not shown. Where there is any, it is told now, and the
@@ -225,6 +239,7 @@ def gives_new_numbers(c: RunInputs) -> Command:
 
 @rollback.step(
     "Advance its sequences beyond the live ones",
+    changes="the restored database: its sequences",
     gates=(is_production_server,),
     proof=gives_new_numbers,
     stays="They are sequences of the database that was restored beside production.",
@@ -240,6 +255,7 @@ def advance(c: RunInputs) -> Command:
 
 @rollback.step(
     "Carry over grants and settings",
+    changes="the restored database: its grants and settings",
     gates=(is_production_server,),
     proof=is_carried,
     stays="They are settings of the database that was restored beside production.",
@@ -252,6 +268,7 @@ def carry_over(c: RunInputs) -> Command:
 
 @rollback.step(
     "Swap it in",
+    changes="production: the restored database is live, the former one is kept",
     gates=(is_production_server,),
     proof=restored_is_live,
     undo=swap_back,
@@ -269,7 +286,7 @@ def swap(c: RunInputs) -> Command:
     )
 
 
-@rollback.step("Account for what was written until the swap", reads=True, again=True)
+@rollback.step("Account for what was written until the swap", takes=Time.DATABASE, reads=True, again=True)
 def account(c: RunInputs) -> Command:
     """What was written after the preview was not shown, and is not live: it is in the replaced database. That is opened
     for as long as it is read; what is found is counted and named, and how to bring it back."""
@@ -291,6 +308,8 @@ def account(c: RunInputs) -> Command:
 
 @rollback.step(
     "Deploy the release that belongs to the backup",
+    changes="the application: the earlier release runs",
+    takes=Time.APPLICATION,
     proof=is_healthy,
     stays="Deploy the other release again by your own deploy command after `inv undo`.",
     again=True,
@@ -322,6 +341,8 @@ def is_fully_analyzed(c: RunInputs) -> Command:
 
 @rollback.step(
     "Gather its statistics in full detail",
+    changes="production: its statistics",
+    takes=Time.DATABASE,
     gates=(is_production,),
     proof=is_fully_analyzed,
     stays="They are statistics, and the live database goes on meanwhile.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.engine.command import Command, Query, Shell, Tool, conninfo
 from ops.engine.inputs import RunInputs
-from ops.engine.step import Check, Procedure, check, commands
+from ops.engine.step import Check, Procedure, Time, check, commands
 from ops.procedures.backup import dump_reads, dumped, from_dump, in_store, made
 from ops.procedures.checks import backup_is_whole, is_production_server
 from ops.procedures.restore_proof import created_beside
@@ -56,7 +56,13 @@ def drop_delta(c: RunInputs) -> Command:
 
 
 @delta.step(
-    "Copy the rows that differ", gates=(is_production_server,), proof=delta_is_filled, undo=drop_delta, again=True
+    "Copy the rows that differ",
+    changes="production's server: a database for the delta",
+    takes=Time.DATABASE,
+    gates=(is_production_server,),
+    proof=delta_is_filled,
+    undo=drop_delta,
+    again=True,
 )
 def fill(c: RunInputs) -> list[Command]:
     """Into a database with the tables of the safety backup, and without its rows, indexes and triggers."""
@@ -74,6 +80,8 @@ def fill(c: RunInputs) -> list[Command]:
 
 @delta.step(
     "Dump it, with its fingerprint",
+    changes="the store: a new folder, without a manifest yet",
+    takes=Time.DATABASE,
     gates=(is_production_server,),
     proof=_of_delta(dump_reads),
     stays="A half-written dump ends in `.partial`; nothing takes it for a backup.",
@@ -94,6 +102,8 @@ def dump(c: RunInputs) -> list[Command]:
 
 @delta.step(
     "Seal it with its manifest",
+    changes="the store: the delta gets its manifest",
+    takes=Time.DATABASE,
     proof=_of_delta(backup_is_whole),
     stays="It is a copy of rows that the safety backup holds, too, and harms nobody.",
     again=True,
@@ -106,6 +116,7 @@ def seal(c: RunInputs) -> Command:
 
 @delta.step(
     "Drop the database of the delta",
+    changes="production's server: the delta's database is dropped",
     gates=(is_production_server,),
     proof=delta_is_gone,
     stays="It was a copy of rows that the delta's backup holds.",

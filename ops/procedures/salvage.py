@@ -8,7 +8,7 @@ from ops.engine.command import Command, Query, Shell, Tool, conninfo
 from ops.engine.effects import Effect
 from ops.engine.inputs import RunInputs, SalvageInputs
 from ops.engine.needs import Need
-from ops.engine.step import Procedure, check
+from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup, from_dump, in_store, jobs, kept_safety, safety
 from ops.procedures.checks import backup_is_whole, is_production
 from ops.procedures.restore_proof import created_beside
@@ -96,6 +96,8 @@ salvage.include(backup, inputs=safety, prefix="safety-", label="Safety backup: "
 
 @salvage.step(
     "Restore the tables beside production",
+    changes="production's server: a database beside production",
+    takes=Time.DATABASE,
     reports=("excluded",),
     gates=(is_production, backup_is_whole),
     proof=tables_equal_backup,
@@ -121,7 +123,7 @@ def restore(c: RunInputs) -> list[Command]:
     ]
 
 
-@salvage.step("Count what would come back", gates=(is_production,), reads=True, again=True)
+@salvage.step("Count what would come back", takes=Time.DATABASE, gates=(is_production,), reads=True, again=True)
 def count(c: RunInputs) -> Command:
     """Lays the backup's rows beside the live ones: which are missing, whose key another row has, which links were
     emptied. The server lets this session change nothing. All of it stands in `salvage.json` in the run's folder."""
@@ -130,6 +132,8 @@ def count(c: RunInputs) -> Command:
 
 @salvage.step(
     "Bring them back",
+    changes="production: the missing rows",
+    takes=Time.DATABASE,
     gates=(is_production,),
     proof=rows_are_back,
     undo=remove,
@@ -147,6 +151,7 @@ def bring(c: RunInputs) -> Command:
 
 @salvage.step(
     "Drop what was restored beside production",
+    changes="production's server: the database beside production is dropped",
     gates=(is_production,),
     proof=aside_is_gone,
     stays="It was a copy of the backup, and the backup stays.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.engine.command import Command, Query, Shell, Tool, conninfo
 from ops.engine.inputs import RunInputs
-from ops.engine.step import Procedure, check
+from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import from_dump
 from ops.procedures.checks import backup_is_whole, is_production
 from ops.procedures.restore_proof import created_beside, listing
@@ -72,6 +72,8 @@ def judged(c: RunInputs) -> Tool:
 
 @beside.step(
     "Restore the backup's schema beside production, and drop it again",
+    changes="production's server: an empty database, for the time of the step",
+    takes=Time.DATABASE,
     gates=(is_production, backup_is_whole),
     proof=was_tried,
     undo=forget_trial,

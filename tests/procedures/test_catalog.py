@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from ops.cli import all_actions  # noqa: F401
 from ops.cli.runbooks import pages
-from ops.engine.command import Fact, Secret, Shell
+from ops.engine.command import Fact, Query, Secret, Shell, Tool
 from ops.engine.hooks import HOOKS
-from ops.engine.inputs import DefangInputs, HealthInputs, RunInputs
+from ops.engine.inputs import PHYSICAL, DefangInputs, HealthInputs, RunInputs
 from ops.engine.old_journals import EFFECTS
-from ops.engine.plan import Plan, faults, make_plan
-from ops.engine.step import Check, Procedure, Step, check, commands
+from ops.engine.plan import Plan, PlannedStep, faults, make_plan
+from ops.engine.step import Check, Procedure, Step, Time, check, commands
 from ops.infra.session.session import Session
 from ops.inventory.load import load
 from ops.procedures.catalog import PROCEDURES
@@ -75,6 +75,33 @@ def test_what_a_step_names_is_registered(name: str) -> None:
         assert set(step.reports) <= set(HOOKS.reports)
     asked = [command for planned in shipped(name, "lessons").steps for command in planned.commands]
     assert {command.failure for command in asked if isinstance(command, Shell)} <= set(HOOKS.failures)
+
+
+# What reads or writes all rows, or all files of a backup.
+ROWS = {"dump.sql", "fingerprint.sql", "copy_database.sql", "analyze.sql"}
+FILES = {"check-backup", "store-backup", "verdict", "same-tables"}
+PROGRAMS = {"pg_restore", "pg_dump", "vacuumdb"}
+
+
+def lasts(planned: PlannedStep) -> bool:
+    """Whether a step takes longer the larger the database is, by its commands, gates and proof."""
+    checks = [*planned.gates, *([planned.proof] if planned.proof else [])]
+    for command in [*planned.commands, *(command for one in checks for command in one.commands)]:
+        name = command.file if isinstance(command, Query) else command.name if isinstance(command, Tool) else ""
+        if isinstance(command, Tool) and command.options.get("backup_id", "").endswith(PHYSICAL):
+            continue  # Its rows stay with pgBackRest; the store has two small files of it.
+        words = command.words if isinstance(command, Shell) else ()
+        if name in ROWS | FILES or (PROGRAMS & set(map(str, words)) and "--list" not in words):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("name", PROCEDURES)
+def test_a_step_says_what_it_changes_and_how_long_it_takes(name: str, situation: str) -> None:
+    for planned in shipped(name, "lessons", situation).steps:
+        assert bool(planned.step.changes) != planned.step.reads, planned.name
+        assert not lasts(planned) or planned.step.takes != Time.SECONDS, planned.name
 
 
 def true(_: RunInputs) -> Shell:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ops.engine.command import Command, Fact, Query, Shell, Tool
 from ops.engine.inputs import RunInputs
 from ops.engine.plan import Plan, PlannedStep, make_plan
-from ops.engine.step import Act, Procedure, Watch, check
+from ops.engine.step import Act, Procedure, Time, Watch, check
 from tests.faults.places import Place
 from tests.faults.places import places as commands_of
 
@@ -145,7 +145,14 @@ toy.include(pack, inputs=lambda c: c.model_copy(update={"backup": f"{c.run}_last
 toy.include(pack, when=lambda c: c.railway.no_safety, prefix="more-", only="Only where more is asked for.")
 
 
-@toy.step("Fill in the rows", gates=(is_empty,), proof=is_filled, undo=drops("links", "rows"))
+@toy.step(
+    "Fill in the rows",
+    changes="the rows and the links",
+    takes=Time.DATABASE,
+    gates=(is_empty,),
+    proof=is_filled,
+    undo=drops("links", "rows"),
+)
 def fill(_: RunInputs) -> list[Command]:
     """Twice would be once too often."""
     return [make("rows", Fact("ROWS")), by_tool("make", "links")]

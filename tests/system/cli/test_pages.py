@@ -121,6 +121,19 @@ def test_undo_blocks_take_a_rollback_back(scene: Callable[..., Project]) -> None
     assert shop.fingerprint() == migrated
 
 
+@pytest.mark.parametrize("path", sorted(Path(ROOT / "runbooks").glob("*.md")), ids=lambda path: path.stem)
+def test_a_page_begins_with_a_table_of_its_steps(path: Path) -> None:
+    begin, rest = path.read_text().split("\n## ", 1)
+    assert "| number | title | what it changes | typical time | how to undo it |" in begin
+    rows = [line.strip("| ").split(" | ") for line in begin.splitlines() if line.startswith("| [")]
+    titles = re.findall(r"^(?:## )?([1-9]\d*)\. (.*)$", rest, re.MULTILINE)
+    shown = [(re.sub(r"\W", "", row[0].split("](")[0]), row[1].removesuffix(" *(not always)*")) for row in rows]
+    assert shown == titles and all(len(row) == 5 and all(row) for row in rows), rows
+    for row, (number, title) in zip(rows, titles, strict=True):
+        words = re.findall(r"[\w-]+", title.lower().replace("'", ""))
+        assert row[0] == f"[{number}](#{number}-{'-'.join(words)})"
+
+
 def test_pages_hold_no_blank_promises() -> None:
     for path in Path(ROOT / "runbooks").glob("*.md"):
         text = path.read_text()
