@@ -16,6 +16,7 @@ from ops.release import (
     health,
     index_actions,
     migration_gates,
+    migration_order,
     railway_deploy,
     rehearsal,
     second_rehearsal,

@@ -12,6 +12,7 @@ from ops.engine.journal import outcome_event
 from ops.infra.session.client_tools import some_tools
 from ops.release.hazards.rule import Hazard
 from ops.release.hazards.scan import Foresight, look_ahead
+from ops.release.migration_list import head, in_order
 
 
 def show(options: Options) -> int:
@@ -25,17 +26,24 @@ def show(options: Options) -> int:
     some_tools(session)
     screen = console.Console(options.json)
     seen = look_ahead(session, target)
+    if seen.pending:
+        screen.prose("\n".join([f"{target}: {head(seen.pending)}", *_indented(seen), ""]))
     for hazard in seen.hazards:
         if options.json:
             screen.show(hazard.data())
         else:
             screen.prose(f"{_mark(hazard)} {hazard.title}")
             screen.text(_advice(hazard, screen.width))
-    screen.prose("\n".join(seen.unseen))
+    for text in seen.unseen:
+        screen.prose(text)
     outcome, code, hint = _ending(seen, target)
     reason = _reason(seen) if code == DONE else f"{target}: {_reason(seen)}"
     screen.show({**outcome_event("hazards", target, outcome, code, reason, hint), "unseen": list(seen.unseen)})
     return code
+
+
+def _indented(seen: Foresight) -> list[str]:
+    return [f"  {line}" for line in in_order(seen.pending, seen.blocks())]
 
 
 def _advice(hazard: Hazard, width: int) -> str:

@@ -35,6 +35,7 @@ from ops.procedures.planning.look import NothingToDo
 from ops.procedures.planning.same_places import check_places
 from ops.recovery.rollback import loss
 from ops.recovery.rollback.connections import fingerprint_of
+from ops.release.migration_order import planned
 from ops.release.production import freeze_history
 from ops.verdict import fingerprint
 
@@ -57,7 +58,9 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
     plan = make_plan(procedure, inputs)
     screen.text(said) if (said := fewer_jobs(entry, inputs.jobs)) else None
     if options.plan:
-        return _show_plan(screen, plan, _glance(session, inputs) if procedure.compares else [])
+        differs = _glance(session, inputs) if procedure.compares else []
+        order = planned(session, inputs) if inputs.release.pending and not options.json else []
+        return _show_plan(screen, plan, differs, order)
     if plan.inputs.release.auto_rollback and not plan.inputs.freezes:
         screen.text(f"{target}: --auto-rollback will not act: production is not frozen in this plan (freeze: always)")
     confirmation = _confirmation(plan, options)
@@ -226,8 +229,13 @@ def call_tool(name: str, options: Options, arguments: Mapping[str, Any]) -> int:
     return DONE
 
 
-def _show_plan(screen: console.Console, plan: Plan, differs: list[str]) -> int:
-    """Show a plan; ``differs`` says in which tables the live database differs from the backup of a rollback."""
+def _show_plan(screen: console.Console, plan: Plan, differs: list[str], migrations: list[str]) -> int:
+    """Show a plan.
+
+    Args:
+        differs: in which tables the live database differs from the backup of a rollback.
+        migrations: the pending migrations, a line each.
+    """
     c = plan.inputs
     if screen.as_json:
         screen.show(
@@ -244,7 +252,7 @@ def _show_plan(screen: console.Console, plan: Plan, differs: list[str]) -> int:
         said = "only planned; nothing was changed"
         screen.show(journal.outcome_event(plan.procedure.name, c.target, "done", DONE, said))
     else:
-        screen.text(plan_text(plan))
+        screen.text(plan_text(plan, migrations))
         if plan.procedure.compares:
             said = "\n  ".join(["The live database differs from the backup in", *differs])
             screen.text(said if differs else "The live database equals the backup.")

@@ -84,6 +84,7 @@ class Shell:
         output: a file here (relative to the inventory's folder) that takes standard output whole.
         host: the machine that runs it; this one where None.
         failure: the name in ``ops.engine.hooks`` of what explains how it failed.
+        result: the name there of what says what it did; the last line of its output where empty.
     """
 
     words: tuple[Word, ...]
@@ -93,6 +94,7 @@ class Shell:
     output: str = ""
     host: Host | None = None
     failure: str = "program"
+    result: str = ""
 
 
 @dataclass(frozen=True)

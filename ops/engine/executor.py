@@ -85,7 +85,9 @@ class Executor:
             error = HOOKS.failures[hook](self.session, Failed(command, done, self.inputs))
             error.message += mended
             raise error
-        return done.out.strip().splitlines()[-1] if done.out.strip() else ""
+        result = HOOKS.results.get(command.result) if isinstance(command, Shell) else None
+        said = result(self.session, self.inputs, done.out) if result else ""
+        return said or (done.out.strip().splitlines() or [""])[-1].strip()
 
     def _log(self, key: str, command: Shell | Query, out: str, err: str) -> None:
         if self.folder is None:

@@ -52,12 +52,14 @@ class Hooks:
         clean_up: is called before a command runs, with the command and a function that runs a query. Returns what
             puts right what the command leaves when it is cut off; that returns words which go on a sentence.
         failures: by the ``failure`` of a ``Shell``, what makes an error of a ``Failed``.
+        results: by the ``result`` of a ``Shell``, what says in words what it did, of session, inputs and output.
         reports: by the ``reports`` of a ``Step``, what reads a report of session, inputs and the run's folder.
     """
 
     guard: Callable[[Any, RunInputs, Command, Callable[[str], None]], Guard] = _missing
     clean_up: Callable[[Command, Run], Callable[[], str]] = _missing
     failures: dict[str, Callable[[Any, Failed], OpsError]] = field(default_factory=dict)
+    results: dict[str, Callable[[Any, RunInputs, str], str]] = field(default_factory=dict)
     reports: dict[str, Callable[[Any, RunInputs, Path], object]] = field(default_factory=dict)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from ops.core.text import counted
 from ops.engine.command import Command, joined, quote, reveal, show
 from ops.engine.inputs import RunInputs
 from ops.engine.plan import Plan, PlannedCheck, PlannedStep
@@ -116,8 +118,12 @@ def _shown(commands: tuple[Command, ...]) -> list[str]:
     return [show(command) for command in commands]
 
 
-def plan_text(plan: Plan) -> str:
-    """What ``--plan`` prints: names, sizes and the exact commands; secrets as variables."""
+def plan_text(plan: Plan, migrations: Sequence[str] = ()) -> str:
+    """What ``--plan`` prints: names, sizes and the exact commands; secrets as variables.
+
+    Args:
+        migrations: the pending migrations in their order, a line each.
+    """
     c = plan.inputs
     lines = [f"{c.target}: {plan.procedure.title}", f"  production: {c.database} on PostgreSQL {c.server}"]
     if c.test:
@@ -125,7 +131,8 @@ def plan_text(plan: Plan) -> str:
     if c.chosen:
         lines.append(f"  from:       {c.chosen}")
     if c.release.pending:
-        lines.append(f"  pending:    {', '.join(c.release.pending)}")
+        lines.append(f"  pending:    {counted(len(c.release.pending), 'migration')}, in the order in which they run")
+        lines += [f"        {line}" for line in migrations]
     lines.append(f"  freeze:     {'yes' if c.read_only else 'no'}")
     if c.dump.exclude:
         lines.append(f"  without:    the rows of {', '.join(c.dump.exclude)}   (dump: exclude)")

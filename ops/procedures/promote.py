@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ops.application.manage import MIGRATE, READ_ONLY, manage
 from ops.engine.command import Command, Query, Tool
 from ops.engine.effects import Effect
@@ -254,8 +256,8 @@ def migrate(c: RunInputs) -> list[Command]:
     of its transactions' savepoints, so that what they wrote is told from what users did."""
     options = f"-c lock_timeout={round(c.locks.timeout * 1000)} -c default_transaction_read_only=off {UNLIMITED}"
     if not c.release.concurrent and (c.freezes or not c.release.opaque):
-        return [manage(c, c.target, "migrate", "--noinput", options=options)]
-    own = manage(c, c.target, "shell", "-c", MIGRATE, options=options)
+        return [replace(manage(c, c.target, "migrate", "--noinput", options=options), result="migrations")]
+    own = replace(manage(c, c.target, "shell", "-c", MIGRATE, options=options), result="migrations")
     if not c.release.concurrent:
         return [own]
     cleared = {"target": c.target, "report": f"{c.run_folder}/indexes-before.json"}

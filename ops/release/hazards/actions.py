@@ -7,6 +7,7 @@ from ops.core.text import listed
 from ops.engine.registry import tool
 from ops.infra.session.session import Session
 from ops.release.hazards.scan import look_ahead
+from ops.release.migration_list import MOST, head, in_order
 
 
 @tool
@@ -19,5 +20,6 @@ def hazards(session: Session, *, target: str) -> str:
         message = f"{target}: the migrations can't succeed, and nothing was changed: {first}"
         raise Refused(message, f"inv hazards --target={target}")
     more = [f"and {len(lines) - 6} more"] if lines[6:] else []
-    told = "\n  ".join([f"hazards: {seen.counted()}", *lines[:6], *more])
+    order = [head(seen.pending), *in_order(seen.pending, seen.blocks(), MOST)] if seen.pending else []
+    told = "\n".join([*order, "\n  ".join([f"hazards: {seen.counted()}", *lines[:6], *more])])
     return told + (f"\n  inv hazards --target={target}   says how to write it right" if lines else "")

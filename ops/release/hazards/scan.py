@@ -38,6 +38,13 @@ class Foresight:
         """The hazards of one level."""
         return tuple(hazard for hazard in self.hazards if hazard.level == level)
 
+    def blocks(self) -> dict[str, str]:
+        """Return what each pending migration would block for readers or writers, as far as it can be seen."""
+        found: dict[str, str] = {}
+        for hazard in self.of("lock"):
+            found[hazard.migration] = "; ".join(filter(None, (found.get(hazard.migration), hazard.what)))
+        return found
+
     def counted(self) -> str:
         """How many there are of each level, in words."""
         words = {"stop": "can't succeed", "loss": "lose data", "lock": "lock", "note": "to know"}

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ops.core.files import write_whole
 from ops.core.text import amount, counted, duration, listed
+from ops.release.migration_list import MARKED, PLAIN
 from ops.verdict.model import BOOKKEEPING
 
 FILE = "measures.json"
@@ -114,20 +115,31 @@ class Measures(Model):
         return self.model_dump(mode="json")
 
     def lines(self) -> list[str]:
-        """The measures as sentences, a migration a line, those that took longest first; a few lines at most."""
+        """The measures as sentences, a migration a line in the order in which they ran; a few lines at most.
+
+        Those that failed, blocked somebody or took longest are named first of all.
+        """
         if self.why_not:
             return [f"not measured: {self.why_not}"]
-        short = _short([m.migration for m in self.migrations])
-        slowest = sorted(self.migrations, key=lambda m: (m.state != "failed", -m.seconds))
-        lines = [_line(short[m.migration], m) for m in slowest]
-        for group in self.together:
-            said = _effects(group.effects)
-            if said:
-                first, last = short.get(group.migrations[0], ""), short.get(group.migrations[-1], "")
-                lines.append(f"{first} to {last} together: {', '.join(said)}")
-        if len(lines) > LINES:
-            lines = [*lines[: LINES - 1], f"and {len(lines) - LINES + 1} more: see {FILE} in the run's folder"]
-        return lines
+        short, blocks = _short([m.migration for m in self.migrations]), self.blocks()
+        groups = [(group, said) for group in self.together if (said := _effects(group.effects))][:LINES]
+        worst = sorted(self.migrations, key=lambda m: (m.state != "failed", m.migration not in blocks, -m.seconds))
+        few = len(worst) + len(groups) <= LINES
+        shown = worst if few else worst[: max(LINES - 1 - len(groups), 1)]
+        lines = [
+            (MARKED if m.migration in blocks else PLAIN) + _line(short[m.migration], m)
+            for m in self.migrations
+            if m in shown
+        ]
+        for group, said in groups:
+            first, last = short.get(group.migrations[0], ""), short.get(group.migrations[-1], "")
+            lines.append(f"{PLAIN}{first} to {last} together: {', '.join(said)}")
+        more = f"{PLAIN}and {len(worst) - len(shown)} more: see {FILE} in the run's folder"
+        return lines if few else [*lines, more]
+
+    def blocks(self) -> dict[str, str]:
+        """Return what each migration blocked for readers or writers; those that blocked nobody are not there."""
+        return {m.migration: ", ".join(said) for m in self.migrations if (said := _blocked(m))}
 
     def half_done(self) -> str:
         """What to add to the message of a migration that failed: how long it ran, and which ones the clone has now."""
@@ -263,7 +275,15 @@ def bare(name: str) -> str:
 
 def _line(name: str, migration: MigrationMeasure) -> str:
     failed = "failed after " if migration.state == "failed" else ""
-    said = [f"{failed}{span(migration.seconds)}"]
+    said = [f"{failed}{span(migration.seconds)}", *_blocked(migration), *_effects(migration.effects)]
+    if migration.wal >= 1000:
+        said.append(f"{amount(migration.wal)} WAL")
+    return f"{name}: " + ", ".join(said)
+
+
+def _blocked(migration: MigrationMeasure) -> list[str]:
+    """Say which relations a migration blocked, and for how long, those that were blocked longest first."""
+    said = []
     blocking = sorted((lock for lock in migration.locks if _blocks(lock)), key=lambda lock: -lock.writes_blocked)
     for lock in blocking[:2]:
         both = lock.mode == "AccessExclusiveLock" and lock.reads_blocked >= lock.writes_blocked * 0.9
@@ -272,11 +292,8 @@ def _line(name: str, migration: MigrationMeasure) -> str:
         if not both and lock.reads_blocked:
             said.append(f"reads of it for {span(lock.reads_blocked)}")
     if len(blocking) > 2:
-        said.append(f"{len(blocking) - 2} more relations blocked for less")
-    said += _effects(migration.effects)
-    if migration.wal >= 1000:
-        said.append(f"{amount(migration.wal)} WAL")
-    return f"{name}: " + ", ".join(said)
+        said.append(f"{counted(len(blocking) - 2, 'more relation')} blocked for less")
+    return said
 
 
 def _blocks(lock: LockMeasure) -> bool:

@@ -225,23 +225,34 @@ FOUND = Measures(run="r", backup="b", seconds=5.6, migrations=(migration("lesson
 
 
 def test_the_sentences() -> None:
-    assert FOUND.lines()[0] == (
-        "lessons.0002: 4.6 s, writes to session blocked for 4.2 s, 12,345 rows updated in session, "
-        "3 rows deleted in new, session rewritten, temp dropped, 1 index rebuilt, 3.2 MB WAL"
-    )
+    assert FOUND.lines() == [
+        "      lessons.0001: 1.0 s",
+        "LOCK  lessons.0002: 4.6 s, writes to session blocked for 4.2 s, 12,345 rows updated in session, "
+        "3 rows deleted in new, session rewritten, temp dropped, 1 index rebuilt, 3.2 MB WAL",
+    ]
     many = FOUND.model_copy(update={"migrations": tuple(migration(f"a.{n:04}_x", n) for n in range(1, 20))})
     assert len(many.lines()) == 6
-    assert many.lines()[0] == "a.0019: 19.0 s"
-    assert many.lines()[-1] == "and 14 more: see measures.json in the run's folder"
+    assert many.lines()[0] == "      a.0015: 15.0 s"
+    assert many.lines()[-1] == "      and 14 more: see measures.json in the run's folder"
+    worse = [migration(f"a.{n:04}_x", n, locks=(LOCK,) if n == 3 else ()) for n in range(1, 20)]
+    worse[7] = migration("a.0008_x", 0.5, state="failed", error="boom")
+    told = FOUND.model_copy(update={"migrations": tuple(worse)}).lines()
+    assert [line.split(":")[0] for line in told[:-1]] == [
+        "LOCK  a.0003",
+        "      a.0008",
+        "      a.0017",
+        "      a.0018",
+        "      a.0019",
+    ]
     twice = FOUND.model_copy(update={"migrations": (migration("a.0001_x"), migration("a.0001_y"))})
-    assert twice.lines() == ["a.0001_x: 1.0 s", "a.0001_y: 1.0 s"]
+    assert twice.lines() == ["      a.0001_x: 1.0 s", "      a.0001_y: 1.0 s"]
     assert Measures(run="r", backup="b", why_not="no way in").lines() == ["not measured: no way in"]
 
 
-def test_what_failed_comes_first_and_says_what_the_clone_has() -> None:
+def test_what_failed_says_what_the_clone_has() -> None:
     bad = migration("a.0002_bad", 0.5, state="failed", error="boom")
     found = FOUND.model_copy(update={"migrations": (migration("a.0001_x", 9), bad)})
-    assert found.lines()[0] == "a.0002: failed after 0.5 s"
+    assert found.lines() == ["      a.0001: 9.0 s", "      a.0002: failed after 0.5 s"]
     assert found.half_done() == " (after 0.5 s; applied before it: a.0001_x)"
     assert FOUND.half_done() == ""
 
