@@ -108,7 +108,7 @@ def test_undo_blocks_take_a_rollback_back(scene: Callable[..., Project]) -> None
     migrated = shop.fingerprint()
     assert shop.inv("runbooks").code == 0
     page = (shop.folder / "runbooks/rollback.md").read_text()
-    undo = re.findall(r"^```bash undo\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[-1]
+    undo = re.findall(r'^```bash title="undo"\n(.*?)^```$', page, re.MULTILINE | re.DOTALL)[-1]
     done = subprocess.run(
         ["bash"],
         input="set -e\n" + blocks(page).rsplit("rm -rf", 1)[0] + undo,
