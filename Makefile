@@ -11,6 +11,8 @@
 # make reference   write the generated parts of docs/reference/
 # make loc     lines per package: code, docstrings and comments, blank
 # make bench   measured ratios, side by side
+# make pictures   draw docs/pictures/*.svg anew from what the demo prints
+# make release   build wheel and sdist into dist/, check them, and run the demo from the installed wheel
 # make lock    renew constraints.txt
 # make clean   stop the embedded servers and remove what was made
 
@@ -35,11 +37,14 @@ setup: .venv/ready
 	@touch $@
 
 demo: setup
-	$(BIN)/python demo/reset.py
-	@echo; echo "1. The incident: it must be refused"; echo
-	$(BIN)/inv release --target=lessons-incident --confirm=lessons-incident; test $$? -eq 5
-	@echo; echo "2. The safe release: it is promoted"; echo
-	$(BIN)/inv release --confirm=lessons
+	@$(BIN)/python demo/play.py
+
+.PHONY: pictures release
+pictures: setup
+	@$(BIN)/python demo/pictures.py
+
+release: setup
+	@$(BIN)/python scripts/build_release.py
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)

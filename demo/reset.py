@@ -1,4 +1,4 @@
-"""Bring the demo back to its beginning: drop its databases; `--stop` stops the embedded server too."""
+"""Bring the demo back to its beginning; with `--stop`, stop and remove its embedded server instead."""
 
 import shutil
 import sys
@@ -21,12 +21,26 @@ def main() -> None:
         names = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, 'lessons')").fetchall()
         for (name,) in names:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    remove_backups()
+    print(f"the demo is at its beginning ({len(names)} databases dropped)")
+
+
+def stop() -> None:
+    """Stop the embedded server, and remove its data, backups and runs."""
+    server = Server(ROOT)
+    server.stop()
+    shutil.rmtree(server.home, ignore_errors=True)
+    if server.bin.parents[2].name == "programs":  # The copy of the programs that another user runs.
+        shutil.rmtree(server.bin.parents[3], ignore_errors=True)
+    remove_backups()
+    print("the demo's server is stopped and removed")
+
+
+def remove_backups() -> None:
+    """Remove the backups and runs of the demo's targets."""
     for target in ("lessons", "lessons-incident"):
         shutil.rmtree(ROOT / "backups" / target, ignore_errors=True)
-    print(f"the demo is at its beginning ({len(names)} databases dropped)")
-    if "--stop" in sys.argv[1:]:
-        server.stop()
 
 
 if __name__ == "__main__":
-    main()
+    stop() if "--stop" in sys.argv[1:] else main()

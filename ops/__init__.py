@@ -1,3 +1,3 @@
 """Generalprobe: releases of Django applications on PostgreSQL, rehearsed on a restored copy of production."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

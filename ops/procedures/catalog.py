@@ -64,7 +64,8 @@ def replan(state: State) -> Plan:
     except (ValueError, KeyError):
         pass
     tool, at = state.header.get("tool"), state.header.get("at")
-    earlier, fetch = f"version {tool}", f"python -m pip install generalprobe=={tool}"
+    earlier = f"version {tool}"
+    fetch = f"python -m pip install generalprobe=={tool}   (or check out the commit that was in use at {at})"
     if tool == __version__:
         # Of a checkout the version tells no two commits apart.
         earlier, fetch = f"another commit of version {tool}", f"check out the commit that was in use at {at}"

@@ -1,0 +1,53 @@
+"""Play the demo: the incident must be refused, then the safe release is promoted. Run: `make demo`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import reset
+
+# Heading, arguments of `inv`, and the exit code that shows that the tool did its work.
+SCENES = (
+    (
+        "1. The incident: its migration would lose every lesson. The release must be refused with exit code 5.",
+        ["release", "--target=lessons-incident", "--confirm=lessons-incident"],
+        5,
+    ),
+    (
+        "2. The safe migration: it keeps every lesson. The release must be promoted with exit code 0.",
+        ["release", "--target=lessons", "--confirm=lessons"],
+        0,
+    ),
+)
+NEXT = """
+The demo is done. Play on:
+  source .venv/bin/activate
+  inv status                         what stands
+  inv hazards --target=lessons-incident   what the refused migration would do, and how to write it right
+  inv rollback --target=lessons --backup=latest   take the release back
+  make demo                          begin anew
+  make clean                         stop the demo's server and remove what was made
+"""
+
+
+def main() -> None:
+    """Run both scenes.
+
+    Raises:
+        SystemExit: a release did not end as it must.
+    """
+    reset.main()
+    inv = Path(sys.executable).with_name("inv")
+    for heading, words, wanted in SCENES:
+        print(f"\n{heading}\n\n$ inv {' '.join(words)}", flush=True)
+        code = subprocess.run([inv, *words], cwd=reset.ROOT).returncode
+        print(f"$ echo $?\n{code}", flush=True)
+        if code != wanted:
+            sys.exit(f"The demo failed: exit code {code}, and {wanted} was expected.")
+    print(NEXT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The programs of `scripts/`: the build of a release."""
