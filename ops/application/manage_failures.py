@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ops.application.manage import MIGRATE, applied_migrations, cut_off, failed_migration, fails_again
-from ops.core.errors import LOCK_STATES, Code, FailsAgain, OpsError
+from ops.core.errors import LOCK_STATES, Code, FailsAgain, OpsError, Unreachable
 from ops.engine.hooks import HOOKS, Failed
 from ops.infra.postgres.failure_text import Trouble, of_migration, sqlstate
+from ops.infra.postgres.tls_failures import tls_trouble
 from ops.infra.session.run_hooks import code_of, head_of, kind_of, said_of
 from ops.infra.session.session import Session
 
@@ -15,6 +16,8 @@ def explain(session: Session, failed: Failed) -> OpsError:
     command, done, said = failed.command, failed.done, said_of(failed)
     at, whole = failed_migration(done.out), applied_migrations(done.out)
     before = f"; applied before it: {', '.join(whole)}" if whole else ""
+    if trouble := tls_trouble(said):
+        return Unreachable(f"{head_of(failed)}{trouble[0]} ({said}){before}", trouble[1], code=Code.TLS)
     # How far migrate came decides what to type next; what is to be mended before is said here.
     migrates = not {"migrate", MIGRATE}.isdisjoint(map(str, getattr(command, "words", ())))
     known: Trouble | None = None

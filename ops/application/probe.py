@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ops.application import manage as django
-from ops.core.errors import OpsError, UsageError
+from ops.core.errors import OpsError, Unreachable, UsageError
 from ops.core.files import write_whole
 from ops.engine.command import Completed, Host, Query, Shell
 from ops.engine.inputs import AppInputs, RunInputs
-from ops.infra.postgres.client import said_error
+from ops.infra.postgres.client import said_error, unreached
 from ops.infra.session.server import ask, in_english
 from ops.infra.session.session import Session
 from ops.inventory.locate import where
@@ -99,6 +99,9 @@ def silent(session: Session, target: str, done: Completed) -> OpsError:
     if django.of_migrations(done.err):
         hint = check_words(session, target, "showmigrations")
         return OpsError(f"{target}: its migrations do not fit together: {said}", hint)
+    if "connection to server" in said:
+        how, hint, code = unreached(done.err)
+        return Unreachable(f"{target}: the application's database {how}", hint, code=code)
     return OpsError(f"{target}: the application does not start: {said}", check_words(session, target))
 
 

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from ops.cli.progress import LiveLine, MinuteLines
 from ops.core.errors import OpsError, Refused
-from ops.core.text import duration, folded
+from ops.core.text import duration, folded, laid_out
 from ops.engine.journal import Event, outcome_event
 from ops.verdict.fingerprint import not_backed_up
 
@@ -104,13 +104,13 @@ class Console:
             if rest := not_backed_up(event.get("excluded") or {}):  # type: ignore[arg-type]
                 self._say(f"Its backup is not whole: {rest}")
             if event["hint"]:
-                self._print(f"Next: {event['hint']}")
+                self._print(laid_out(str(event["hint"]), "Next: "))
             return
         self._say(f"\n{outcome.upper()}  {event['reason']}")
         if event.get("stands") and event.get("run"):
             self._say(f"Stands: {event['stands']}")
         if event["hint"]:
-            self._print(f"Try: {event['hint']}")
+            self._print(laid_out(str(event["hint"])))
 
     def looking(self, what: str) -> None:
         """Show on a terminal what is looked at now, until the outcome."""

@@ -8,7 +8,7 @@ from ops.cli import all_actions as _all_actions  # noqa: F401  (the trial of a r
 from ops.cli.console import Console
 from ops.cli.options import Options, open_session, target_of
 from ops.core.errors import DONE, FAILED
-from ops.core.text import counted, listed
+from ops.core.text import counted, laid_out, listed
 from ops.doctor.catalog import SHARED, checks
 from ops.doctor.check import Check, Finding, Status, Subject, examine
 from ops.doctor.connection import inventory
@@ -52,7 +52,7 @@ class Report:
         elif found.status != "ok" or self.everything:
             self._line(found.status, f"{check:<{self.width}}  {found.said}")
             if found.hint:
-                self.screen.text(f"        Try: {found.hint}")
+                self.screen.text(laid_out(found.hint, "        Try: "))
 
     def _line(self, status: Status, text: str) -> None:
         if self.target and self.target not in self.headed:

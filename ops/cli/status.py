@@ -10,6 +10,7 @@ from ops.cli import all_actions as _all_actions  # noqa: F401  (a step that did 
 from ops.cli import console
 from ops.cli.options import Options, open_session, targets_of
 from ops.core.errors import DONE, Code, OpsError
+from ops.core.text import laid_out
 from ops.engine import journal
 from ops.engine.command import Query
 from ops.engine.effects import Effect
@@ -26,6 +27,7 @@ from ops.procedures.catalog import replan
 from ops.recovery.rollback import kept_databases
 from ops.release.production import freeze_history
 
+TRY = "  Try: "
 CLOSED = "CLOSED to everybody: an exchange of databases was cut off; resuming or undoing that run opens it"
 
 
@@ -141,7 +143,7 @@ def status_lines(session: Session, state: journal.State) -> list[str]:
     try:
         plan = replan(state)
     except OpsError as error:
-        return lines if state.finished else [*lines, f"  {error.message}", f"  Try: {error.hint}"]
+        return lines if state.finished else [*lines, f"  {error.message}", laid_out(error.hint, TRY)]
     said = stands(plan, state, asked(session, plan.inputs))
     lines.append(f"  stands:  {said}")
     begun = [name for name in state.names("begun", "failed", "refused")]
@@ -157,5 +159,5 @@ def status_lines(session: Session, state: journal.State) -> list[str]:
         if not hint and said.code == Code.BROKEN_PROMISE:
             hint = f"inv undo --run={state.run}   and then the whole procedure again"
         hint = hint or str(state.outcome["hint"] if state.outcome and not stopped else "")
-        lines.append(f"  Try: {hint or way_on(state.run)}")
+        lines.append(laid_out(hint or way_on(state.run), TRY))
     return lines

@@ -45,6 +45,7 @@ class Code(StrEnum):
     NO_HBA_ENTRY = "no-hba-entry"
     FULL = "too-many-connections"
     NO_RIGHT = "no-right"
+    TLS = "tls"
     # What a tool found out (ops.engine.answer).
     AS_SHOWN = "as-shown"
     BROKEN_PROMISE = "broken-promise"

@@ -11,6 +11,35 @@ from datetime import UTC, datetime
 COMMAND = re.compile(r"\binv [a-z]|^ *(Try|Next): ")
 # How wide what stands before a line's text may be.
 LABELS = 30
+# A hint that fits into a line stays one.
+ONE_LINE = 100
+_WITHIN = r"`[^`]*`|\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)|\([^()]*\)|\{[^{}]*\}|\[[^][]*\]"
+_BETWEEN = re.compile(
+    rf"(?:{_WITHIN})|(?P<end>;)\s+|(?P<stop>\.) +(?=[A-Z])|"
+    r"(?P<joint>,? {3}(?:or|and then|and)\b|, (?:or|then|and then)(?= {3}))(?: +|$)"
+)
+
+
+def laid_out(hint: str, lead: str = "Try: ") -> str:
+    """Return what to type next as a terminal shows it: a long hint has one step, or one alternative, a line.
+
+    Quotes and brackets are left as they are: a command may hold what looks like a joint.
+
+    Args:
+        hint: an error's hint.
+        lead: what stands before its first line; the others begin below its first letter.
+    """
+    if len(hint) <= ONE_LINE:
+        return lead + hint
+    lines, begin, joint = [], 0, ""
+    for found in _BETWEEN.finditer(hint):
+        if found.lastgroup:
+            end = found.end(found.lastgroup) if found.lastgroup != "joint" else found.start()
+            lines.append(joint + hint[begin:end].strip())
+            begin, joint = found.end(), (found["joint"] or "").strip(", ")
+            joint = f"{joint}   " if joint else ""
+    lines.append(joint + hint[begin:].strip())
+    return lead + f"\n{'':{len(lead)}}".join(line for line in lines if line)
 
 
 def counted(number: int, noun: str, ending: str = "s") -> str:

@@ -19,6 +19,7 @@ from ops.doctor.server_session import ServerSession
 from ops.engine.command import Shell, quote
 from ops.infra.postgres.client import choose, parts_of, said_error
 from ops.infra.postgres.embedded_server import Server
+from ops.infra.postgres.tls_failures import tls_trouble
 from ops.infra.railway.volume_backups import NotInPlan, OnVolume
 from ops.inventory.targets import Inventory
 from ops.procedures.planning.dump_options import beside_hint, dump_inputs
@@ -177,6 +178,8 @@ def _unreachable(subject: Subject, error: Unreachable) -> tuple[str, str]:
         Code.NO_HBA_ENTRY: f"let {reference} say sslmode=require, or let pg_hba.conf allow this machine",
         Code.FULL: "end sessions that nobody needs, or raise max_connections",
     }
+    if trouble := tls_trouble(error.message):
+        return f"no connection to {where}: {trouble[0]}", f"{trouble[1]}   (address: {reference})"
     said += ": an exchange of databases was cut off" if code == Code.CLOSED else ""
     return said, ways.get(code, f"check host and port in {reference}, and that the server runs")
 

@@ -10,9 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
@@ -58,27 +56,6 @@ class Bound(BaseModel):
     tool: str
     expectations: str
     checks: tuple[str, ...]
-
-
-# How each field is called where it differs.
-NAMES = {
-    "migrations": "the pending migrations' files",
-    "commit": "the application's commit",
-    "changes": "the application's uncommitted changes",
-    "system": "production's server (its system identifier)",
-    "database": "production's database",
-    "schema_digest": "production's schema",
-    "applied": "the migrations that production has",
-    "backup": "the backup",
-    "manifest": "the backup's manifest",
-    "server": "the server's version",
-    "tool": "this tool's version",
-    "expectations": "the declarations (migrations.expect.yaml)",
-    "checks": "the application's checks",
-}
-# By how much the clocks of two machines may differ.
-CLOCKS = timedelta(minutes=5)
-DIGESTS = {"changes", "schema_digest", "manifest", "expectations"}
 
 
 class Allowance(BaseModel):
@@ -262,7 +239,8 @@ class Certificate(BaseModel):
     backup was restored beside production, empty where that was not tried; ``objects`` how much of what is no table may
     be lost or changed, as declared; ``made`` and ``fresh`` what the migrations wrote into rows, old and new ones, and
     ``sources`` how many rows each table had that they reach; ``since``
-    the moment of the backup, None where it is not known.
+    the moment of the backup, None where it is not known; ``schema_parts_after`` the parts of ``schema_after``
+    (``ops.verdict.fingerprint``).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -274,6 +252,7 @@ class Certificate(BaseModel):
     bound: Bound
     recovery: Recovery | None
     schema_after: str
+    schema_parts_after: dict[str, str] = {}
     moves: tuple[Moved, ...]
     measured: Measured | None = None
     excluded: dict[str, int] = {}
@@ -308,7 +287,7 @@ def write(folder: Path, certificate: Certificate) -> None:
 
 def _seal(certificate: Certificate) -> str:
     # One from before there was such a field is as valid as it was.
-    since_then = ("excluded", "beside", "objects", "made", "fresh", "sources", "since")
+    since_then = ("excluded", "beside", "objects", "made", "fresh", "sources", "since", "schema_parts_after")
     without = {name for name in since_then if not getattr(certificate, name)} or None
     return hashlib.sha256(certificate.model_dump_json(exclude=without).encode()).hexdigest()
 
@@ -339,44 +318,6 @@ def newest(folder: Path) -> str:
     """The name of the newest certificate; empty where there is none."""
     names = sorted(file.stem for file in (folder / "certificates").glob("*.json"))
     return names[-1] if names else ""
-
-
-def objections(certificate: Certificate, now: Bound, moment: datetime | None = None) -> list[str]:
-    """Why a certificate does not hold for what is there now, a sentence each: what it was, and what it is now."""
-    moment = moment or datetime.now(UTC)
-    said = []
-    if moment >= certificate.expires_at:
-        said.append(f"it expired at {certificate.expires_at:%Y-%m-%d %H:%M} UTC")
-    if moment < certificate.issued_at - CLOCKS:
-        said.append(f"it was issued at {certificate.issued_at:%Y-%m-%d %H:%M} UTC, which is not yet: a clock is wrong")
-    for name, words in NAMES.items():
-        was, is_now = getattr(certificate.bound, name), getattr(now, name)
-        if was != is_now:
-            said.append(f"{words} changed since the rehearsal: {_difference(name, was, is_now)}")
-    return said
-
-
-def _difference(name: str, was: str | Sequence[object], is_now: str | Sequence[object]) -> str:
-    if isinstance(was, str) and isinstance(is_now, str):
-        short = 8 if name in DIGESTS else 12 if name == "commit" else 80
-        return f"{_short(was, short)} → {_short(is_now, short)}"
-    if name == "migrations":
-        before, after = _named(was), _named(is_now)
-        said = [f"{one} was edited" for one in before if one in after and before[one] != after[one]]
-    else:
-        before, after, said = dict.fromkeys(was), dict.fromkeys(is_now), []
-    said += [f"{one} is gone" for one in before if one not in after]
-    said += [f"{one} is new" for one in after if one not in before]
-    return ", ".join(said) or "their order"
-
-
-def _named(migrations: Any) -> dict[object, object]:
-    return dict(migrations)
-
-
-def _short(value: str, length: int) -> str:
-    dirty = "-dirty" if value.endswith("-dirty") else ""
-    return value.removesuffix("-dirty")[:length] + dirty or "none"
 
 
 def partly(certificate: Certificate, applied: set[str], pending: list[tuple[str, str]]) -> list[str]:

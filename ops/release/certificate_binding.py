@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from ops import __version__
@@ -10,12 +11,14 @@ from ops.application.probe import applied, changes_of, commit_of, declarations, 
 from ops.core.errors import OpsError, Refused
 from ops.core.files import sha256
 from ops.engine.command import quote
-from ops.infra.session.server import schema_digest
+from ops.infra.session.server import schema_digest, schema_parts
 from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
 from ops.infra.stores import manifest as backup
 from ops.release import rehearsal_record
-from ops.release.certificate import Bound, Proved
+from ops.release.certificate import Bound, Certificate, Proved
+from ops.release.certificate_objections import objections
+from ops.verdict import fingerprint
 from ops.verdict.fingerprint import Fingerprint
 
 
@@ -98,3 +101,16 @@ def bound_now(session: Session, target: str, backup_id: str) -> Bound:
         expectations=declarations(session, target).digest,
         checks=checks_of(session, target),
     )
+
+
+def changed_since(session: Session, target: str, found: Certificate) -> list[str]:
+    """Say why a certificate does not hold for what is there now, a sentence each; empty where it holds."""
+    now = bound_now(session, target, found.bound.backup)
+    differs: list[str] = []
+    if now.schema_digest != found.bound.schema_digest:
+        then = backup.folder_of(target_folder(session, target), found.bound.backup) / "fingerprint.jsonl"
+        with suppress(OpsError):
+            differs = fingerprint.schema_differences(
+                fingerprint.read(then).schema_parts, schema_parts(session, target)
+            )
+    return objections(found, now, schema=differs)

@@ -20,7 +20,7 @@ from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
 from ops.infra.stores import manifest as backup
 from ops.release import certificate, rehearsal_record, touched_tables
-from ops.release.certificate_binding import bound_now, bound_then, checks_of
+from ops.release.certificate_binding import bound_then, changed_since, checks_of
 from ops.release.declarations import declare_for, refusal
 from ops.release.measuring import migration_metrics, recovery_time
 from ops.release.measuring.attribution import better, name_operations
@@ -262,6 +262,7 @@ def certify(session: Session, *, target: str, backup_id: str, report: str, after
         bound=bound,
         recovery=recovery,
         schema_after=found.schema,
+        schema_parts_after=found.schema_parts,
         moves=certificate.reached(proved.moves, touched_tables.measured(costs)) if costs else proved.moves,
         since=proved.since,
         measured=migration_metrics.summary(costs) if costs else None,
@@ -296,7 +297,7 @@ def _beside(session: Session, report: str, name: str) -> Path:
 def check_certificate(session: Session, *, target: str, name: str) -> str:
     """Compare what a certificate is bound to with what is there now."""
     found = certificate.read(target_folder(session, target), name)
-    said = certificate.objections(found, bound_now(session, target, found.bound.backup))
+    said = changed_since(session, target, found)
     if found.target != target:
         said.insert(0, f"it is one of {found.target}")
     if said:

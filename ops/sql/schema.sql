@@ -2,6 +2,7 @@
 -- numbers of this server in it. The texts of views are not: servers of two versions print the same view differently.
 -- Nor is what no restore retains: an index that is not valid, which no dump holds, and the foreign keys that a table has
 -- to single partitions, which are numbered in the order in which those were attached; the key to the whole stands here.
+-- Beside it stands a hash of each object's lines, by its name, so that a text can name what differs between two schemas.
 WITH relations AS (
     SELECT c.oid, c.relkind, c.relrowsecurity, c.relforcerowsecurity, format('%I.%I', n.nspname, c.relname) AS name
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -9,11 +10,13 @@ WITH relations AS (
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ), expressions AS (
-    SELECT concat_ws(' ', 'default', r.name, a.attname, pg_get_expr(d.adbin, d.adrelid)) AS line
+    SELECT format('default of column %s.%I', r.name, a.attname) AS what,
+           concat_ws(' ', 'default', r.name, a.attname, pg_get_expr(d.adbin, d.adrelid)) AS line
     FROM relations r JOIN pg_attrdef d ON d.adrelid = r.oid
     JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
     UNION ALL
-    SELECT concat_ws(' ', 'constraint', coalesce(r.name, k.contypid::regtype::text), k.conname, CASE
+    SELECT format('constraint %I on %s', k.conname, coalesce(r.name, k.contypid::regtype::text)),
+           concat_ws(' ', 'constraint', coalesce(r.name, k.contypid::regtype::text), k.conname, CASE
                WHEN k.contype <> 'c' OR k.convalidated THEN pg_get_constraintdef(k.oid)
                -- A restore may have to leave a check that depends on more than its row like that (ops/backups/deferred_checks.py).
                WHEN k.conbin::text ~ '\{SQLVALUEFUNCTION ' OR EXISTS (
@@ -25,47 +28,50 @@ WITH relations AS (
     FROM pg_constraint k LEFT JOIN relations r ON r.oid = k.conrelid
     WHERE k.contype <> 'n' AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND (r.oid IS NOT NULL OR k.contypid <> 0 AND k.connamespace::regnamespace::text !~ '^(pg_|information_schema$)')
     UNION ALL
-    SELECT concat_ws(' ', 'index', pg_get_indexdef(i.indexrelid))
+    SELECT format('index %s on %s', i.indexrelid::regclass, r.name), concat_ws(' ', 'index', pg_get_indexdef(i.indexrelid))
     FROM relations r JOIN pg_index i ON i.indrelid = r.oid AND (i.indisvalid OR r.relkind = 'p') AND i.indisready
     -- What a constraint says already is not said twice: it would take most of the time.
     WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
     UNION ALL
-    SELECT concat_ws(' ', 'policy', r.name, p.polname, p.polcmd, p.polpermissive,
+    SELECT format('policy %I on %s', p.polname, r.name), concat_ws(' ', 'policy', r.name, p.polname, p.polcmd, p.polpermissive,
                      pg_get_expr(p.polqual, p.polrelid), '/', pg_get_expr(p.polwithcheck, p.polrelid))
     FROM relations r JOIN pg_policy p ON p.polrelid = r.oid
 ), plain AS (
     -- A restore reads "v IN ('a', 'b')" of a varchar back in other words: the casts stand within the array instead of
     -- around it. So in such a line casts between the text types, and the parentheses that they leave, do not count.
-    SELECT CASE WHEN line NOT LIKE '%ARRAY[%' THEN line ELSE
+    SELECT what, CASE WHEN line NOT LIKE '%ARRAY[%' THEN line ELSE
            regexp_replace(regexp_replace(regexp_replace(
                line, '::(?:text|bpchar|character(?: varying)?)(?:\(\d+\))?(?:\[\])?', '', 'g'),
                '\(("(?:[^"]|"")*"|''(?:[^'']|'''')*''|[a-z_][a-z0-9_$.]*)\)', '\1', 'g'),
                '\(\((ARRAY\[(?:''(?:[^'']|'''')*''|[^][''])*\])\)\)', '(\1)', 'g') END AS line
     FROM expressions
 ), lines AS (
-    SELECT concat_ws(' ', relkind, name, CASE WHEN relrowsecurity THEN 'guarded' END,
+    SELECT concat(CASE relkind WHEN 'S' THEN 'sequence ' WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' WHEN 'f' THEN 'foreign table '
+                  ELSE 'table ' END, name) AS what, concat_ws(' ', relkind, name, CASE WHEN relrowsecurity THEN 'guarded' END,
                      CASE WHEN relforcerowsecurity THEN 'forced' END) AS line FROM relations
     UNION ALL
-    SELECT concat_ws(' ', 'column', r.name, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    SELECT format('column %s.%I', r.name, a.attname), concat_ws(' ', 'column', r.name, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
                      a.attidentity, a.attgenerated)
     FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE r.relkind <> 'S'
     UNION ALL
-    SELECT line FROM plain
+    SELECT what, line FROM plain
     UNION ALL
-    SELECT concat_ws(' ', 'label', enumtypid::regtype, row_number() OVER (PARTITION BY enumtypid ORDER BY enumsortorder),
+    SELECT concat('type ', enumtypid::regtype), concat_ws(' ', 'label', enumtypid::regtype, row_number() OVER (PARTITION BY enumtypid ORDER BY enumsortorder),
                      enumlabel)
     FROM pg_enum
     UNION ALL
-    SELECT concat_ws(' ', 'trigger', r.name, t.tgname, t.tgtype, t.tgenabled, t.tgfoid::regproc)
+    SELECT format('trigger %I on %s', t.tgname, r.name), concat_ws(' ', 'trigger', r.name, t.tgname, t.tgtype, t.tgenabled, t.tgfoid::regproc)
     FROM relations r JOIN pg_trigger t ON t.tgrelid = r.oid AND NOT t.tgisinternal
     UNION ALL
-    SELECT concat_ws(' ', 'function', p.oid::regprocedure, p.prorettype::regtype, p.prosecdef, p.provolatile,
+    SELECT concat('function ', p.oid::regprocedure), concat_ws(' ', 'function', p.oid::regprocedure, p.prorettype::regtype, p.prosecdef, p.provolatile,
                      encode(sha256(convert_to(p.prosrc, pg_client_encoding())), 'hex'))
     FROM pg_proc p
     WHERE p.pronamespace::regnamespace::text !~ '^(pg_|information_schema$)'
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 )
 SELECT json_build_object('schema', encode(sha256(convert_to(coalesce(string_agg(line, E'\n' ORDER BY line COLLATE "C"),
-                                                                     ''), pg_client_encoding())), 'hex'))
+                                                                     ''), pg_client_encoding())), 'hex'),
+    'parts', (SELECT coalesce(json_object_agg(what, hash), '{}') FROM (
+        SELECT what, hashtextextended(string_agg(line, E'\n' ORDER BY line COLLATE "C") COLLATE "C", 0)::text AS hash FROM lines GROUP BY what) p))
 FROM lines;

@@ -54,7 +54,8 @@ class Fingerprint:
     fingerprint to the reason. ``excluded`` are tables whose rows stayed out of the backup, with about how many those
     were: a restore makes them empty, and so they stand in ``tables``; ``excluded_bytes`` is what they took.
     ``objects`` maps the kind and name of what a restore makes to its state (``ops.backups.restored_objects``); empty
-    in a file from before they were looked at. ``moment`` is that of a backup;
+    in a file from before they were looked at. ``schema`` is one digest, and ``schema_parts`` a hash of each of its
+    parts by kind and name; empty in an older file. ``moment`` is that of a backup;
     None in an older one, and in a fingerprint alone.
     """
 
@@ -69,6 +70,7 @@ class Fingerprint:
     excluded_bytes: int = 0
     migrations: list[str] = field(default_factory=list)
     schema: str = ""
+    schema_parts: dict[str, str] = field(default_factory=dict)
     server: int = 0
     moment: Moment | None = None
     complete: bool = False
@@ -165,7 +167,8 @@ def _add(found: Fingerprint, line: dict[str, object]) -> None:
     elif "migration" in line:
         found.migrations.append(str(line["migration"]))
     elif "schema" in line:
-        found.schema = str(line["schema"])
+        parts: Any = line.get("parts", {})
+        found.schema, found.schema_parts = str(line["schema"]), parts
     elif "moment" in line:
         found.moment = Moment.model_validate(line["moment"])
     elif "complete" in line:
@@ -220,3 +223,52 @@ def _sequences(before: Fingerprint, after: Fingerprint) -> list[str]:
         elif name not in before.cycling and (there[0] - last) * (1 if step > 0 else -1) < 0:
             said.append(f"sequence {name} is at {there[0]} behind {last}")
     return said
+
+
+RELATIONS = ("table ", "foreign table ", "view ", "materialized view ", "sequence ")
+
+
+def schema_differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Name the parts of two schemas that differ: those that are gone, new or changed, a few words each.
+
+    What belongs to a table that is gone or new itself is not named beside it.
+
+    Args:
+        before, after: ``schema_parts`` of two fingerprints; empty where they were not noted.
+    """
+    if not before or not after:
+        return []
+    said = {name: "is gone" for name in before.keys() - after.keys()}
+    said |= {name: "is new" for name in after.keys() - before.keys()}
+    said |= {name: "is another one" for name in before.keys() & after.keys() if before[name] != after[name]}
+    one_side = before.keys() ^ after.keys()
+    whole = {name.partition(kind)[2] for name in one_side for kind in RELATIONS if name.startswith(kind)}
+    left = [name for name in said if not _belongs(name, whole) and not _of_named(name, said)]
+    # Tables, columns and indexes say more than what hangs on them.
+    return [f"{name} {said[name]}" for name in sorted(left, key=lambda name: (_rank(name), name))]
+
+
+def other_schema(before: Fingerprint, after: Fingerprint, words: str = "is another one") -> list[str]:
+    """Say that two databases do not have one schema, with a few parts that differ; empty where they have."""
+    if before.schema == after.schema:
+        return []
+    parts = schema_differences(before.schema_parts, after.schema_parts)
+    return [f"its schema {words}" + (f" ({listed(parts, 6)})" if parts else "")]
+
+
+def _of_named(name: str, said: Mapping[str, str]) -> bool:
+    """Return True for the default of a column that is gone or new itself."""
+    column = name.removeprefix("default of ")
+    return column != name and said.get(column) == said[name]
+
+
+def _rank(name: str) -> int:
+    kinds = ("table ", "column ", "index ", "constraint ")
+    return next((place for place, kind in enumerate(kinds) if name.startswith(kind)), len(kinds))
+
+
+def _belongs(name: str, relations: set[str]) -> bool:
+    return any(
+        name.endswith(f" on {relation}") or name.startswith((f"column {relation}.", f"default of column {relation}."))
+        for relation in relations
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.core.text import amount, counted, duration, folded, listed, megabytes
+from ops.core.text import amount, counted, duration, folded, laid_out, listed, megabytes
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,36 @@ def test_a_long_line_goes_on_below_its_text(line: str, expected: str | list[str]
 
 def test_each_line_of_a_text_is_folded_by_itself() -> None:
     assert folded("a\n\n  b  " + "word " * 12, 50).splitlines()[:3] == ["a", "", "  b  " + "word " * 8 + "word"]
+
+
+@pytest.mark.parametrize(
+    ("hint", "lines"),
+    [
+        ("inv resume --run=a   or   inv undo --run=a", ["Try: inv resume --run=a   or   inv undo --run=a"]),
+        (
+            "psql -c \"SELECT 'a;   or   b'\"   # pid 4;   COMMIT PREPARED 'a;   b' or ROLLBACK PREPARED 'a' (in psql;"
+            "   then) ;   inv resume --run=20261129_021500_a1b2   or   inv undo --run=20261129_021500_a1b2"
+            "   and then   inv x, then   inv y",
+            [
+                "Try: psql -c \"SELECT 'a;   or   b'\"   # pid 4;",
+                "     COMMIT PREPARED 'a;   b' or ROLLBACK PREPARED 'a' (in psql;   then) ;",
+                "     inv resume --run=20261129_021500_a1b2",
+                "     or   inv undo --run=20261129_021500_a1b2",
+                "     and then   inv x",
+                "     then   inv y",
+            ],
+        ),
+        (
+            "correct the guide's migration, in place of what is there: no row moves. Or write all of it anew, "
+            "or   inv scaffold-rename lessons Lesson Session",
+            [
+                "Try: correct the guide's migration, in place of what is there: no row moves.",
+                "     Or write all of it anew",
+                "     or   inv scaffold-rename lessons Lesson Session",
+            ],
+        ),
+    ],
+    ids=["short", "commands", "sentences"],
+)
+def test_a_long_hint_has_one_step_or_alternative_a_line(hint: str, lines: list[str]) -> None:
+    assert laid_out(hint).split("\n") == lines

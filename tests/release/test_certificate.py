@@ -10,19 +10,18 @@ import pytest
 
 from ops.core.errors import REFUSED, Refused
 from ops.release.certificate import (
-    NAMES,
     Allowance,
     Bound,
     Certificate,
     Moved,
     moves,
     newest,
-    objections,
     partly,
     read,
     split_names,
     write,
 )
+from ops.release.certificate_objections import NAMES, objections
 from ops.release.measuring.recovery_time import Recovery
 from ops.verdict.expect.limits import NOTHING, Allowed, Limit
 from ops.verdict.fingerprint import Column, Fingerprint, Table
@@ -88,6 +87,14 @@ def test_each_bound_field_that_changed_is_named(name: str) -> None:
     value, said = OTHER[name]
     now = BOUND.model_copy(update={name: value})
     assert objections(CERTIFICATE, now, ISSUED) == [f"{NAMES[name]} changed since the rehearsal: {said}"]
+
+
+def test_parts_of_the_schema_that_changed_are_named_instead_of_its_digest() -> None:
+    now = BOUND.model_copy(update={"schema_digest": "6" * 64})
+    parts = [f"column public.a.c{number} is new" for number in range(8)]
+    assert objections(CERTIFICATE, now, ISSUED, parts) == [
+        f"production's schema changed since the rehearsal: {', '.join(parts[:6])} and 2 more"
+    ]
 
 
 def test_everything_that_changed_is_told_at_once() -> None:

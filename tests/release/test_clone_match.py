@@ -16,7 +16,7 @@ from ops.release.clone_match import (
     settings_differ,
     versions_differ,
 )
-from ops.verdict.fingerprint import about_in
+from ops.verdict.fingerprint import about_in, other_schema, schema_differences
 from tests.support.client import Client, as_role, quoted, succeeded
 from tests.support.servers import QUICK, SERVER, own_server
 
@@ -53,6 +53,28 @@ def test_what_no_restore_retains_is_not_in_the_digest(client: Client, named: Mak
     assert client.fingerprint(copy).schema == client.fingerprint(source).schema
     client.ask("DROP INDEX broken; ALTER TABLE visit DROP CONSTRAINT visit_place_day_fkey", source)
     assert client.fingerprint(copy).schema != client.fingerprint(source).schema
+
+
+def test_what_differs_between_two_schemas_is_named(client: Client, named: Make) -> None:
+    made = "CREATE TABLE t (id int PRIMARY KEY, v text DEFAULT 'a', w int); CREATE INDEX t_w ON t (w)"
+    old, new = named("old", made, "CREATE TABLE u (id int PRIMARY KEY)"), named("new", made)
+    client.ask(
+        "ALTER TABLE t ALTER v SET DEFAULT 'b', ALTER w TYPE bigint, ADD x int DEFAULT 1, ADD CHECK (w > 0);"
+        "DROP INDEX t_w; CREATE TABLE z (id int PRIMARY KEY, y text DEFAULT '')",
+        new,
+    )
+    one, two = client.fingerprint(old), client.fingerprint(new)
+    assert schema_differences(one.schema_parts, two.schema_parts) == [
+        "table public.u is gone",
+        "table public.z is new",
+        "column public.t.w is another one",
+        "column public.t.x is new",
+        "index public.t_w on public.t is gone",
+        "constraint t_w_check on public.t is new",
+        "default of column public.t.v is another one",
+    ]
+    assert other_schema(one, two)[0].startswith("its schema is another one (table public.u is gone, ")
+    assert other_schema(one, one) == []
 
 
 def noted(client: Client, database: str, tmp_path: Path) -> str:

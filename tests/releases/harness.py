@@ -91,7 +91,7 @@ class Releases:
         """What a promotion would object to if production were the very clone: nothing, or the proofs are no proofs."""
         database, old, new = self.judged
         went = moves(verdict, old, new, allowed or {})
-        found: Any = SimpleNamespace(moves=went, schema_after=new.schema, sources={}, since=None)
+        found: Any = SimpleNamespace(moves=went, schema_after=new.schema, schema_parts_after={}, sources={}, since=None)
         with self.client.connect(database) as one, self.client.connect(self.after) as two:
             before = Databases({"before": one})
             said, held = production_check.losses(found, before), hold(found, old, before, self.folder)

@@ -21,14 +21,24 @@ RECORDED = re.compile(r'\s*INSERT INTO "django_migrations"', re.I)
 RUNNING = """
 SELECT x FROM generate_series(pg_current_xact_id()::text::bigint, %s) x
 WHERE pg_xact_status(x::text::xid8) = 'in progress'"""
+STILL = "SELECT x FROM unnest(%s::bigint[]) x WHERE pg_xact_status(x::text::xid8) = 'in progress'"
+COUNTED = """
+SELECT s.subxact_count, s.subxact_overflowed FROM pg_stat_get_backend_idset() id, pg_stat_get_backend_subxact(id) s
+WHERE pg_stat_get_backend_pid(id) = pg_backend_pid()"""
 ATTEMPTS, PAUSE, LONGEST, CHUNK = 20, 0.01, 0.5, 600
 
 
 def tell_savepoints(connection):
     """Notify of the ids that this transaction's savepoints have, also those of functions: the server keeps them in
-    progress until it commits. One that may be a savepoint of another session at work is left out. The migration holds
-    its locks meanwhile, and a server counts a million transactions in about 0.25 s: it is not looked again for long."""
+    progress until it commits. One that may be a savepoint of another session at work is left out.
+
+    The migration holds its locks meanwhile. No view lists the savepoints that were released, so every id since the
+    transaction began is asked once: about 0.3 s for a million transactions of all sessions. From PostgreSQL 16 on the
+    server counts them first: where there is none, nothing is asked. After that only those in progress are asked again.
+    Neither a part of the ids will do nor a limit of time: what a savepoint wrote would be taken for a user's."""
     with connection.cursor() as cursor:
+        if not savepoints(cursor):
+            return
         cursor.execute("SELECT pg_current_xact_id()::text::bigint")
         (own,) = cursor.fetchone()
         # The id of a savepoint made now is above all that there were.
@@ -37,19 +47,32 @@ def tell_savepoints(connection):
         last = max(number for number, mine in locked(cursor, own) if mine)
         cursor.execute("ROLLBACK TO SAVEPOINT generalprobe")
         cursor.execute("RELEASE SAVEPOINT generalprobe")
-        until = time.monotonic() + LONGEST
+        until, asked = time.monotonic() + LONGEST, (RUNNING, last)
         for _ in range(ATTEMPTS):
             others = [number for number, mine in locked(cursor, own) if not mine]
-            cursor.execute(RUNNING, [last])
+            cursor.execute(asked[0], [asked[1]])
             running = [number for (number,) in cursor.fetchall()]
             # No transaction has a savepoint that is older than itself.
             sure = [number for number in running if number < min(others, default=last + 1)]
             if len(sure) == len(running) or time.monotonic() > until:
                 break
+            asked = STILL, running
             time.sleep(PAUSE)
         for start in range(0, len(sure), CHUNK):
             told = ",".join(str(number & 0xFFFFFFFF) for number in sure[start : start + CHUNK])
             cursor.execute("SELECT pg_notify('generalprobe', %s)", [told])
+
+
+def savepoints(cursor):
+    """Return False if the server says that this transaction has no savepoint with an id of its own."""
+    cursor.execute("SELECT to_regproc('pg_catalog.pg_stat_get_backend_subxact') IS NOT NULL")
+    if not cursor.fetchone()[0]:
+        return True
+    # Within a transaction the server shows sessions as they were when it was first asked.
+    cursor.execute("SELECT pg_stat_clear_snapshot()")
+    cursor.execute(COUNTED)
+    found = cursor.fetchone()
+    return found is None or found[0] > 0 or found[1]
 
 
 def locked(cursor, own):

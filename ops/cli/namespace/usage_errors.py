@@ -20,6 +20,8 @@ from invoke.parser import Parser
 from invoke.parser.context import ParserContext
 from invoke.program import Program
 
+from ops.core.text import laid_out
+
 # What a task needs and has no default for, as one would mostly type it.
 USUAL = {"backup": "latest"}
 HELP = {"--help", "-h"}
@@ -127,5 +129,5 @@ def _say(what: str, hint: str) -> NoReturn:
         print(json.dumps(outcome_event("", "", "refused", 2, what, hint)))
     else:
         code = sys.stdout.encoding or "ascii"
-        print(f"\nREFUSED  {what}\nTry: {hint}".encode(code, "backslashreplace").decode(code))
+        print(f"\nREFUSED  {what}\n{laid_out(hint)}".encode(code, "backslashreplace").decode(code))
     sys.exit(2)

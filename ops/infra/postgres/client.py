@@ -17,6 +17,7 @@ from ops.core.files import write_whole
 from ops.infra.postgres.embedded_server import wheel_bin
 from ops.infra.postgres.failure_text import refusal
 from ops.infra.postgres.session_settings import RESTORES, RESTORING, Pins
+from ops.infra.postgres.tls_failures import tls_trouble
 
 PROGRAMS = ("psql", "pg_dump", "pg_restore")
 _PATTERNS = (
@@ -224,6 +225,8 @@ def without_values(text: str) -> str:
 def unreached(stderr: str) -> tuple[str, str, Code]:
     """How a server is not reached, in words; what to look at; and the code: one that refuses is there, and says why."""
     said = said_error(stderr)
+    if trouble := tls_trouble(said):
+        return f"can't be reached: {trouble[0]} ({said})", trouble[1], Code.TLS
     if code := refusal(said):
         return f"refuses the connection: {said}", "check user, password and database of its address", code
     return f"does not answer: {said}", "check its address and that it runs", code
@@ -235,7 +238,7 @@ def said_error(stderr: str) -> str:
     own = [line for line in lines if "its own words stand above" not in line and not line.startswith("CONTEXT:")]
     lines = own or lines
     server = r"(?:ERROR|FATAL|PANIC):\s+(?:[0-9A-Z]{5}: )?(.*)"
-    for pattern in (server, r"error: (.*)", r"^\w*(?:\.\w+)*(?:Error|Exception): (.*)"):
+    for pattern in (server, r"(?<!SSL )error: (.*)", r"^\w*(?:\.\w+)*(?:Error|Exception): (.*)"):
         for line in lines:
             if match := re.search(pattern, line):
                 return match[1]

@@ -112,6 +112,7 @@ _REFUSALS = (
     (Code.NO_HBA_ENTRY, r"pg_hba\.conf"),
     (Code.FULL, r"too many (?:connections|clients)|connection slots"),
     (Code.NO_RIGHT, r"not permitted to log in|permission denied"),
+    (Code.TLS, r"certificate|SSL support is not compiled in|server does not support SSL"),
 )
 
 

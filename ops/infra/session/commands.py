@@ -14,6 +14,7 @@ from ops.engine.command import Completed, Host, OnLine, Query, Secret, Shell, fi
 from ops.infra.postgres.client import PROGRAMS, Tools, parts_of, secrets_of, without_values
 from ops.infra.postgres.failure_text import refusal
 from ops.infra.postgres.session_settings import application, steers, way_to
+from ops.infra.postgres.tls_failures import tls_trouble
 from ops.infra.session.addresses import Addresses
 from ops.infra.transport.local import Local
 
@@ -130,4 +131,6 @@ class Commands:
             lines = [line for line in self.redact(str(error)).splitlines() if line.strip() and line[0] != "\t"]
             why = self.addresses.refused(target) or "".join(lines[-1:]).strip()
             code, hint = refusal(why), way_to(refusal(why), own=database in ("", parts_of(address)["dbname"]))
+            if trouble := tls_trouble(why):
+                why, hint = f"{trouble[0]} ({why})", trouble[1]
             raise Unreachable(f"{target}: no connection: {why}", hint, code=code) from None

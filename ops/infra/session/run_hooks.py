@@ -15,6 +15,7 @@ from ops.infra.postgres.client import PROGRAMS, said_error
 from ops.infra.postgres.failure_kind import MENDED
 from ops.infra.postgres.failure_text import Trouble, beside, lock_wait, refusal, troubles
 from ops.infra.postgres.grants import grant
+from ops.infra.postgres.tls_failures import tls_trouble
 from ops.infra.session.session import Session
 from ops.infra.session.waits import Watchdog
 
@@ -38,6 +39,8 @@ class Guard(Watchdog):
 def database_error(error: psycopg.Error, target: str) -> OpsError:
     """Say what the server, or the missing link to it, says; one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if trouble := tls_trouble(lines[0]):
+        return Unreachable(f"{target}: no connection: {trouble[0]} ({lines[0]})", trouble[1], code=Code.TLS)
     if isinstance(error, psycopg.OperationalError) and not error.sqlstate:
         return Unreachable(f"{target}: the connection to the server was lost: {lines[0]}")
     waited = LOCK_STATES.get(error.sqlstate or "", "")
@@ -87,6 +90,8 @@ def explain(session: Session, failed: Failed) -> OpsError:
     if not isinstance(command, Query) and {*command.words}.isdisjoint(PROGRAMS):
         return kind(f"{head_of(failed)}{said}", code=code_of(failed))
     role = session.role(command.target) if command.target else ""
+    if trouble := tls_trouble(said):
+        return Unreachable(f"{head_of(failed)}{trouble[0]} ({said})", trouble[1], code=Code.TLS)
     known = next((one for one in troubles(stderr, role) if one.known), None)
     text = f"{known.sentence} ({said})" if known else f"{said}{beside(stderr)}"
     hint = grant(role, stderr) or (_then(known, failed.inputs) if known else "")

@@ -23,6 +23,15 @@ def schema_digest(session: Session, target: str, database: str = "") -> str:
     return str(ask(session, Query("schema_digest.sql", target, database))["schema"])
 
 
+def schema_parts(session: Session, target: str) -> dict[str, str]:
+    """Hash each part of the schema of a target's database, by its kind and name.
+
+    Raises:
+        Unreachable: the server can't be reached.
+    """
+    return dict(ask(session, Query("schema_digest.sql", target))["parts"])
+
+
 def ask(session: Session, query: Query) -> dict[str, Any]:
     """Ask a server one question; the answer is one JSON object.
 

@@ -6,6 +6,9 @@ meant, the first one wins. Services that are asked for an identity come first: t
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
+
 _NOBODY = {
     "s3": "there is no access key in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)",
     "gs": "there is no account in the environment (GOOGLE_APPLICATION_CREDENTIALS)",
@@ -53,11 +56,39 @@ _KEYS = {
 }
 
 
+# What the library's TLS says of a certificate that it does not accept, with what to type.
+_CERTIFICATES = {
+    "Expired": ("its TLS certificate expired{when}", "renew the certificate of the store's endpoint"),
+    "NotValidYet": ("its TLS certificate is not valid yet", "look at this machine's clock: date -u"),
+    "UnknownIssuer": (
+        "nobody whom this machine trusts issued its TLS certificate",
+        "export SSL_CERT_FILE=FILE   with the certificate of the authority that issued it",
+    ),
+    "NotValidForName": (
+        "its TLS certificate is for another name",
+        "let the store's endpoint (AWS_ENDPOINT_URL, …) name the host as the certificate does",
+    ),
+}
+_CERTIFICATES["BadSignature"] = _CERTIFICATES["UnknownIssuer"]
+_UNACCEPTED = "its TLS certificate is not accepted"
+
+
+def _certificate(said: str) -> str:
+    """What is wrong with the store's certificate; empty where nothing is said of it."""
+    if not (match := re.search(r"InvalidCertificate\(\s*(\w+?)(?:Context)?\b", said)):
+        return ""
+    moment = re.search(r"not_after: UnixTime\(\s*(\d+)", said)
+    when = f" at {datetime.fromtimestamp(int(moment[1]), UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
+    return _CERTIFICATES.get(match[1], (f"{_UNACCEPTED} ({match[1]})", ""))[0].format(when=when)
+
+
 def meaning(url: str, said: str) -> str:
     """What the library's text means for a person, in one line."""
     kind = url.partition(":")[0]
     if kind in _NOBODY and any(word in said for word in _IDENTITY):
         return _NOBODY[kind]
+    if wrong := _certificate(said):
+        return wrong
     for word, meant in _SAID:
         if word in said:
             return meant
@@ -75,6 +106,9 @@ def hint(url: str, meant: str) -> str:
     if kind == "file":
         where = url.removeprefix("file://")
         return f"ls -ld {where}" if "access" in meant else f"df -h {where}   and let it be written"
+    for begin, way in _CERTIFICATES.values():
+        if meant.startswith(begin.format(when="")):
+            return way
     if any(meant == said for _, said in _MISSING):
         return "make it there, or mend `store:` in the inventory (docs/how-to/stores.md)"
     if any(word in meant for word in ("access", "key", "account")):

@@ -42,9 +42,6 @@ def explain_promotion(session: Session, *, target: str, name: str, run: str, bac
 def check_as_before(session: Session, *, before: str, after: str) -> str:
     """Prove that production is what it was right before a release: every table row for row, every sequence."""
     one, two = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
-    wrong = fingerprint.differences(one, two)
-    if not wrong and one.schema != two.schema:
-        wrong = ["its schema is another one"]
-    if wrong:
+    if wrong := fingerprint.differences(one, two) or fingerprint.other_schema(one, two):
         raise DataDiffers(f"production is not what it was before the release: {'; '.join(wrong[:3])}", "inv status")
     return f"production is what it was before the release: {one.rows:,} rows in {len(one.tables)} tables are equal"

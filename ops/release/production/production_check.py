@@ -13,7 +13,7 @@ from ops.core.sql_names import identifier
 from ops.release.certificate import Allowance, Certificate, Moved
 from ops.verdict.databases import Databases
 from ops.verdict.expect.limits import NOTHING, Limit
-from ops.verdict.fingerprint import Fingerprint, Table
+from ops.verdict.fingerprint import Fingerprint, Table, other_schema
 from ops.verdict.model import Look, difference
 from ops.verdict.moment import Pace, pace
 from ops.verdict.objects.database_objects import Catalog
@@ -189,7 +189,8 @@ def _proof(proof: Proof, look: Look, file: Path, *, summed: bool) -> HeldProof:
 
 def missing_tables(found: Certificate, new: Fingerprint) -> list[str]:
     """Say in what the schema is not that of the rehearsal, and which tables are not there, a sentence each."""
-    said = [] if new.schema == found.schema_after else ["its schema is not that of the rehearsal"]
+    rehearsed = Fingerprint(schema=found.schema_after, schema_parts=found.schema_parts_after)
+    said = other_schema(rehearsed, new, "is not that of the rehearsal")
     return said + [f"{name} is missing" for move in found.moves for name in move.to if name not in new.tables]
 
 

@@ -49,7 +49,7 @@ def check_unwritten(session: Session, *, target: str, before: str = "", after: s
         return "production is not frozen: users write meanwhile"
     one, two = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
     wrong = fingerprint.differences(one, two) or fingerprint.differences(two, one)
-    if wrong := wrong or (["its schema is another one"] if one.schema != two.schema else []):
+    if wrong := wrong or fingerprint.other_schema(one, two):
         raise DataDiffers(
             f"{target}: written since the last backup, although production is frozen, and not migrated: "
             f"{'; '.join(wrong[:3])}",

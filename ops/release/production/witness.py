@@ -4,7 +4,7 @@ Of a row that the snapshot shows, the server tells who was the first to write it
 there now, who was the last (``xmin``). So what the migrations deleted or changed is counted row by row, whatever users
 write. A table that was written anew has nothing in an older snapshot, and nothing is known of it. What is done within a
 savepoint has another transaction's number: each migration notifies of those before it commits
-(``ops.application.inside.migrate``).
+(``ops.application.inside.migrate``, which says what that costs and why it costs no less).
 """
 
 from __future__ import annotations

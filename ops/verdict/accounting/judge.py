@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ops.verdict.accounting import json_keys
 from ops.verdict.accounting.column_search import find
 from ops.verdict.accounting.match_score import fit
 from ops.verdict.accounting.match_tables import settle, unchanged
@@ -146,7 +147,7 @@ class _Table:
         was = self.sides.look.texts("before", one, name, rows)
         now = self.sides.look.texts("after", two, to, rows)
         values = [(was[row], now[row]) for row in rows if row in was and row in now]
-        return note(values), values
+        return json_keys.changed(self.sides, self.old, home, name, values) or note(values), values
 
     def _unmapped(self, home: Home) -> list[str]:
         spare = self.old.key if not home.keyed and surrogate(self.old) else ()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import islice
 from typing import NamedTuple
 
 from ops.core.sql_names import identifier
+from ops.verdict.accounting import json_keys
 from ops.verdict.accounting.spread_values import spread
 from ops.verdict.comparison import Sides, sources
 from ops.verdict.fingerprint import Column, Table
@@ -61,15 +63,22 @@ def rewritten(sides: Sides, old: Table, home: Home, name: str) -> Rewritten | No
 def _spread(sides: Sides, old: Table, home: Home, column: Column) -> Rewritten | None:
     """Find the rule by which the values are spread over several columns or rows; of rules that miss some, the best."""
     best: Rewritten | None = None
-    for to, rule in spread(sides, old, home, column, constant=_constant(sides, old, column.name)):
+    keys: Mapping[str, Column | None] = {}
+    for one_rule in spread(sides, old, home, column, constant=_constant(sides, old, column.name)):
+        to, rule = one_rule.to, one_rule.rule
         one, two = sources(old, home.new, [*sides.read(old, home, home.identity), rule.pairs])
         found = sides.compare([one], [two])
         least = best.missing if best else old.rows * MOST_MISSING
+        if found and found.missing and not best and json_keys.arrived(sides, old, home, column, one_rule.keys):
+            # The names say where each key belongs, so one that is nowhere is no sign of another rule.
+            least = old.rows + 1
         if found is not None and (not found.missing or found.missing < least):
             best = Rewritten(to, rule.said, Proof((one,), (two,), old.rows == home.new.rows), found.missing)
+            keys = one_rule.keys
             if not found.missing:
                 break
-    return best
+    lacks = json_keys.not_arrived(sides, old, home, column, keys) if best and best.missing and keys else ""
+    return best._replace(said=f"{best.said}; {lacks}") if best and lacks else best
 
 
 def _generated(sides: Sides, old: Table, home: Home, column: Column) -> Rule | None:

@@ -6,16 +6,15 @@ range, a list that became rows, a generic link that became plain ones. A rule on
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from itertools import combinations, islice
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ops.core.sql_names import bare, identifier, literal
+from ops.verdict.accounting.json_keys import JSON, keys_of
 from ops.verdict.comparison import Sides, sources
 from ops.verdict.fingerprint import Column, Table
 from ops.verdict.generic_keys import TYPES, columns, model_of, type_of
@@ -27,7 +26,6 @@ from ops.verdict.type_casts import INTEGERS
 # So many rows choose which rules are tried, and so many rules of a column are proved.
 LOOKED_AT, MOST = 50, 24
 PARTS, LIKELY = 4, 0.75
-JSON = ("json", "jsonb")
 RANGES = {
     "date": "daterange", "integer": "int4range", "bigint": "int8range", "numeric": "numrange",
     NAIVE: "tsrange", AWARE: "tstzrange",
@@ -36,10 +34,12 @@ Values = Sequence[str | None]
 
 
 class Spread(NamedTuple):
-    """A rule, and the new columns that it reads the old value from, as a text lists them."""
+    """A rule, and the new columns that it reads the old value from, as a text lists them; ``keys``: where the keys of
+    JSON went, None for one that has no column."""
 
     to: str
     rule: Rule
+    keys: Mapping[str, Column | None] = {}
 
 
 class _Asked(NamedTuple):
@@ -146,12 +146,8 @@ def _bounds(asked: _Asked) -> Iterator[Spread]:
 def _keys(asked: _Asked) -> Iterator[Spread]:
     """A key goes to the column of its name. Where no old value is an empty text, an empty column stands for no key."""
     known = {_plain(new.name): new for new in asked.fresh}
-    found: dict[str, Column] = {}
-    for was, _ in asked.values([]):
-        with suppress(ValueError):
-            value = json.loads(was)
-            names = value if isinstance(value, dict) else {}
-            found |= {name: known[_plain(name)] for name in names if _plain(name) in known}
+    keys = {name: known.get(_plain(name)) for name in keys_of([was for was, _ in asked.values([])])}
+    found = {name: new for name, new in keys.items() if new}
     if not found:
         return
     named = ", ".join(part for name, new in found.items() for part in (literal(name), f"to_jsonb({_here(new)})"))
@@ -159,7 +155,7 @@ def _keys(asked: _Asked) -> Iterator[Spread]:
     said, to = "its keys as columns", ", ".join(new.name for new in found.values())
     for also, empty in (("", ""), (", an empty text for a key that is not there", ", '\"\"'")):
         before, after = _object(one, ""), _object(two, empty)
-        yield Spread(to, Rule(said + also, _text(asked, next(iter(found.values())).name, before, after)))
+        yield Spread(to, Rule(said + also, _text(asked, next(iter(found.values())).name, before, after)), keys)
 
 
 def _plain(name: str) -> str:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import ssl
+import threading
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import obstore
 import pytest
+from obstore.store import from_url
 
 from ops.infra.stores.error_text import hint, meaning, missing
+from tests.support.certificates import EXPIRED, HOST, VALID, Authority
+from tests.support.stores.s3 import keys
 
 TOLD = {
     "s3 nobody": (
@@ -59,3 +69,39 @@ def test_what_is_meant_is_told_in_a_line_with_what_to_type(url: str, said: str, 
 def test_an_object_that_is_missing_is_not_its_container() -> None:
     assert missing("404 Not Found:\n<Code>BlobNotFound</Code>") == ""
     assert missing("404 Not Found:\n<Code>ContainerNotFound</Code>") == "there is no such container"
+
+
+@pytest.mark.parametrize(
+    ("valid", "trusted", "meant", "typed"),
+    [
+        (EXPIRED, True, "its TLS certificate expired at 20", "renew the certificate"),
+        (VALID, False, "nobody whom this machine trusts issued", "export SSL_CERT_FILE="),
+    ],
+    ids=["expired", "unknown"],
+)
+def test_a_certificate_that_is_not_accepted_is_no_store_that_does_not_answer(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    valid: tuple[timedelta, timedelta],
+    trusted: bool,
+    meant: str,
+    typed: str,
+) -> None:
+    (tmp_path / "other").mkdir()
+    authority, other = Authority(tmp_path), Authority(tmp_path / "other")
+    server = ThreadingHTTPServer((HOST, 0), BaseHTTPRequestHandler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("store", *valid))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name, value in keys(f"https://{HOST}:{server.server_port}").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SSL_CERT_FILE", str((authority if trusted else other).file))
+    try:
+        with pytest.raises(obstore.exceptions.BaseError) as error:
+            list(obstore.list(from_url("s3://backups", retry_config={"max_retries": 0})))
+    finally:
+        server.shutdown()
+        server.server_close()
+    found = meaning("s3://backups", str(error.value))
+    assert found.startswith(meant) and hint("s3://backups", found).startswith(typed)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import psycopg
+import pytest
 
 from ops.application import inside
 from ops.release.certificate import Moved
@@ -44,7 +45,7 @@ def proof(*names: str) -> Proof:
 
 
 def certificate(moves: Sequence[Moved], schema: str) -> Any:
-    return SimpleNamespace(moves=moves, since=None, schema_after=schema, pending=(), sources={})
+    return SimpleNamespace(moves=moves, since=None, schema_after=schema, schema_parts_after={}, pending=(), sources={})
 
 
 def test_a_row_that_users_delete_meanwhile_is_gone_and_not_changed(
@@ -150,3 +151,30 @@ def test_a_savepoint_of_users_who_are_still_at_work_is_not_taken_for_one_of_the_
         told = {number for note in heard.notifies(timeout=0.5) for number in note.payload.split(",")}
     assert told and not before
     assert theirs not in told
+
+
+def test_a_migration_without_savepoints_asks_for_none(client: Client, named: Callable[..., str]) -> None:
+    """Where the server counts them: each id since the migration began would be asked under its locks."""
+    name = named("none", ROWS + "; CREATE TABLE django_migrations (id bigserial, app text, name text)")
+    with client.connect(name) as migration:
+        if migration.info.server_version < 160000:
+            pytest.skip("needs PostgreSQL 16 or later")
+        for saved in (False, True):
+            asked: list[str] = []
+            cursor = type("Asked", (psycopg.Cursor,), {"execute": _noting(asked)})
+            with migration.transaction():
+                migration.execute("DELETE FROM t WHERE id = 30")
+                if saved:
+                    with migration.transaction():
+                        migration.execute("DELETE FROM t WHERE id = 31")
+                migration.execute("INSERT INTO django_migrations (app, name) VALUES ('a', '0002')")
+                tell_savepoints(SimpleNamespace(cursor=lambda cursor=cursor: cursor(migration)))
+            assert any("generate_series" in query for query in asked) is saved, asked
+
+
+def _noting(asked: list[str]) -> Callable[..., Any]:
+    def execute(self: Any, query: Any, *given: Any, **more: Any) -> Any:
+        asked.append(str(query))
+        return psycopg.Cursor.execute(self, query, *given, **more)
+
+    return execute

@@ -113,7 +113,11 @@ class Course:
     def on_production(self, damage: str = "") -> list[str]:
         """What a frozen promotion says where production becomes what the copy became, or that and some damage."""
         certificate: Any = SimpleNamespace(
-            moves=moves(self.verdict, self.old, self.new, {}), schema_after=self.new.schema, sources={}, since=None
+            moves=moves(self.verdict, self.old, self.new, {}),
+            schema_after=self.new.schema,
+            schema_parts_after={},
+            sources={},
+            since=None,
         )
         self.client.ask(damage or "SELECT 1", self.after)
         new = self.client.fingerprint(self.after)

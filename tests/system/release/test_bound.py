@@ -129,7 +129,7 @@ CASES: dict[str, tuple[Change, str]] = {
     ),
     "the schema": (
         of_database("ALTER TABLE lessons_teacher ADD note text", "ALTER TABLE lessons_teacher DROP note"),
-        "production's schema changed since the rehearsal: ",
+        "production's schema changed since the rehearsal: column public.lessons_teacher.note is new",
     ),
     "the applied migrations": (
         of_database(

@@ -102,6 +102,44 @@ def test_values_that_a_rule_does_not_give_back_are_counted(course: Course, damag
     assert all("did not arrive in" in said for said in sentences(table))
 
 
+# What is said of keys within JSON: where they went, or that they are gone within the column that stays.
+PLACES = """ALTER TABLE course ADD zip_code int, ADD city text; UPDATE course SET zip_code = (data ->> 'zipCode')::int,
+    city = data ->> 'city'; """
+MAP = """UPDATE course SET data = data || jsonb_build_object('user' || id, id) WHERE id < 4; """
+KEYS = {
+    "no column": (f"{PLACES} ALTER TABLE course DROP data", "its keys as columns; no column for street (150 rows)"),
+    "not copied": (
+        f"{PLACES} UPDATE course SET zip_code = NULL WHERE id < 4; ALTER TABLE course ADD street text; "
+        "UPDATE course SET street = data ->> 'street'; ALTER TABLE course DROP data",
+        "its keys as columns; of its keys zipCode → zip_code (3 gone)",
+    ),
+    "within": (
+        "UPDATE course SET data = data || '{\"city\": 1}' WHERE id < 20; UPDATE course SET data = data - 'street' "
+        "WHERE id < 30",
+        "of its keys street (22 gone), city (19 other)",
+    ),
+    "in another column": (
+        "ALTER TABLE course ADD kept jsonb; UPDATE course SET kept = data - 'street'; ALTER TABLE course DROP data",
+        "of its keys street (150 gone)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", quick(KEYS, "no column", "within"))
+def test_keys_within_json_that_are_lost_are_named_with_their_columns(course: Course, case: str) -> None:
+    statement, said = KEYS[case]
+    assert course.migrated(statement)["data"].note == said
+    assert any(said in sentence for table in course.verdict.refused for sentence in sentences(table))
+
+
+def test_a_key_that_few_rows_have_is_not_named(client: Client, shared: Callable[..., str], tmp_path: Path) -> None:
+    """It may be a value: a map by user."""
+    mail = "UPDATE course SET data = data || jsonb_build_object('anna@example.org', id) WHERE id < 9; "
+    course = Course(client, shared("map"), shared("mapped"), tmp_path, f"{BEFORE}{mail}{MAP}")
+    drop = "UPDATE course SET data = data - 'anna@example.org' - 'user1' - 'user2' - 'user3'"
+    assert course.migrated(drop)["data"].note == "of its keys some that few rows have"
+
+
 def test_a_number_without_its_content_type_is_counted(
     client: Client, shared: Callable[..., str], tmp_path: Path
 ) -> None:
