@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from pprint import pformat
 from textwrap import indent
@@ -21,21 +19,13 @@ from ops.application.probe import app_only, silent
 from ops.cli import console
 from ops.cli.options import Options, open_session, target_of
 from ops.core.errors import DONE, Refused, UsageError
-from ops.core.files import sync_folder
+from ops.core.new_files import NewFile, write_new
 from ops.engine.journal import outcome_event
 from ops.engine.render import template
 from ops.infra.session.session import Session
 
 # A migration that points the links of another app has the same text as the application's own.
 TEMPLATE = {"point-other": "point"}
-
-
-@dataclass(frozen=True)
-class Written:
-    """One file: where, and its whole text."""
-
-    path: Path
-    text: str
 
 
 def scaffold_rename(options: Options, app: str, old: str, new: str, copy: bool) -> int:
@@ -85,11 +75,11 @@ def _ask(session: Session, target: str, app: str, old: str, new: str, copy: bool
     return said
 
 
-def _texts(said: dict[str, Any]) -> list[Written]:
+def _texts(said: dict[str, Any]) -> list[NewFile]:
     return [_text(said, file, number) for number, file in enumerate(said["files"], 1)]
 
 
-def _text(said: dict[str, Any], file: dict[str, Any], number: int) -> Written:
+def _text(said: dict[str, Any], file: dict[str, Any], number: int) -> NewFile:
     role = TEMPLATE.get(file["role"], file["role"])
     others = sorted({app for app, _ in file["dependencies"]} - {file["app"]})
     own_types = bool(said.get("types")) and file["role"] == "point"
@@ -111,7 +101,7 @@ def _text(said: dict[str, Any], file: dict[str, Any], number: int) -> Written:
         copying=json.dumps(said.get("copying", "")),
         create=said.get("create", ""),
     )
-    return Written(Path(file["path"]), text)
+    return NewFile(Path(file["path"]), text)
 
 
 def _dependencies(pairs: list[list[str]]) -> str:
@@ -130,49 +120,8 @@ def _tables(tables: list[dict[str, Any]]) -> str:
     return "\n".join(["[", *texts, "]"])
 
 
-def write_new(target: str, files: list[Written]) -> None:
-    """Write all files or none: each appears whole, and none takes the place of one that is there.
-
-    Raises:
-        Refused: one is there.
-    """
-    for file in files:
-        if file.path.exists():
-            _refuse(target, file.path)
-    made: list[Path] = []
-    try:
-        for file in files:
-            _write(target, file)
-            made.append(file.path)
-    except BaseException:
-        for path in made:
-            path.unlink(missing_ok=True)
-        raise
-
-
-def _write(target: str, file: Written) -> None:
-    handle, temporary = tempfile.mkstemp(dir=file.path.parent, prefix=f".{file.path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(file.text)
-            out.flush()
-            os.fsync(out.fileno())
-        # Source, so readable as the files beside it; a link, unlike a rename, never replaces what is there.
-        os.chmod(temporary, (file.path.parent.stat().st_mode & 0o666) | 0o600)
-        os.link(temporary, file.path)
-    except FileExistsError:
-        _refuse(target, file.path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    sync_folder(file.path.parent)
-
-
-def _refuse(target: str, path: Path) -> None:
-    raise Refused(f"{target}: {path} is there already; nothing was written", f"rm {path}   if it is not needed")
-
-
 def _tell(
-    screen: console.Console, session: Session, target: str, said: dict[str, Any], files: list[Written], plan: bool
+    screen: console.Console, session: Session, target: str, said: dict[str, Any], files: list[NewFile], plan: bool
 ) -> None:
     """Show the files, what models.py must say, and what to type next."""
     names = [os.path.relpath(file.path) for file in files]

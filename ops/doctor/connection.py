@@ -17,7 +17,7 @@ from ops.core.errors import Code, Unreachable, UsageError
 from ops.doctor.check import BOTH, Finding, Subject, check, fail, ok, warn
 from ops.doctor.server_session import ServerSession
 from ops.engine.command import Shell, quote
-from ops.infra.postgres.client import choose, parts_of, said_error
+from ops.infra.postgres.client import choose, install_words, parts_of, said_error
 from ops.infra.postgres.embedded_server import Server
 from ops.infra.postgres.tls_failures import tls_trouble
 from ops.infra.railway.volume_backups import NotInPlan, OnVolume
@@ -272,7 +272,7 @@ def _beside(subject: Subject, source: int, there: int, missing: str) -> Finding:
         return warn(
             f"{said}, so backups are made; pg_restore here is {subject.tools[-1].major} and reads none of them: no "
             "clone, no release and no way back from here",
-            f"apt-get install postgresql-client-{source}   (or brew install postgresql@{source})",
+            install_words(source),
         )
     taken = choose(subject.tools, source, there, subject.target, program="pg_restore")
     return ok(f"{said}; the others here: {taken.major}, in {taken.folder}{missing}")

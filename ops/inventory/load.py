@@ -25,7 +25,8 @@ def find(explicit: str | None, start: Path, environ: Mapping[str, str]) -> Path:
     named = explicit if explicit is not None else environ.get(VARIABLE) or FILE
     path = start / os.path.expanduser(named)
     if not os.path.exists(path) or os.path.isdir(path):
-        raise InventoryError("there is no such inventory", f"-i FILE, or {VARIABLE}=FILE", file=str(path))
+        first = "generalprobe init   writes one; or " if named == FILE else ""
+        raise InventoryError("there is no such inventory", f"{first}-i FILE, or {VARIABLE}=FILE", file=str(path))
     return path
 
 

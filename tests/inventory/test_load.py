@@ -271,7 +271,8 @@ def test_find_nothing(tmp_path, explicit):
     (tmp_path / "folder").mkdir()
     with pytest.raises(InventoryError, match="there is no such inventory") as caught:
         find(explicit, tmp_path, {})
-    assert caught.value.hint == "-i FILE, or OPS_INVENTORY=FILE"
+    first = "generalprobe init   writes one; or " if explicit is None else ""
+    assert caught.value.hint == f"{first}-i FILE, or OPS_INVENTORY=FILE"
 
 
 # --- references, windows ---------------------------------------------------------------------------------------------

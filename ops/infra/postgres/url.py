@@ -53,6 +53,10 @@ def as_url(parts: Mapping[str, str]) -> str:
     """libpq's keywords as a URL that applications read; a secret."""
     user, password, name = (quote(parts.get(key, ""), safe="") for key in ("user", "password", "dbname"))
     first = ("user", "password", "dbname", "host", "hostaddr", "port")
-    more = urlencode({key: value for key, value in parts.items() if key not in first})
-    where = f"postgresql://{user}:{password}@{parts['hostaddr']}:{parts['port']}/{name}"
+    more = urlencode({key: value for key, value in parts.items() if key not in first}, quote_via=quote)
+    host = parts.get("hostaddr") or parts.get("host", "")
+    host = f"[{host}]" if ":" in host else quote(host, safe="")
+    port = f":{parts['port']}" if parts.get("port") else ""
+    account = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    where = f"postgresql://{account}{host}{port}/{name}"
     return f"{where}?{more}" if more else where

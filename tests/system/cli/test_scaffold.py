@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ops.cli.scaffold_rename import Written, write_new
 from ops.core.errors import Refused
+from ops.core.new_files import NewFile, write_new
 from ops.infra.postgres.embedded_server import Server
 from tests.conftest import Project, project_env
 from tests.renames import KINDS, LINKS, MANY, NAMES, Shape, asked_now, edit_models, write_rename
@@ -275,7 +275,7 @@ def test_a_plan_writes_nothing_and_a_second_call_neither(tmp_path: Path, server:
 @pytest.mark.parametrize("seen", [True, False])
 def test_all_files_or_none(tmp_path: Path, there: int, seen: bool) -> None:
     """Also where the one in the way came after the first look, as a dangling link does."""
-    files = [Written(tmp_path / f"{n}.py", f"text {n}") for n in range(3)]
+    files = [NewFile(tmp_path / f"{n}.py", f"text {n}") for n in range(3)]
     if seen:
         files[there].path.write_text("mine")
     else:

@@ -1,0 +1,156 @@
+"""Collect what can be found without a question: project, Python, database, Railway, hosts, PostgreSQL's tools."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ops.cli.init.manage_file import overrules, settings_module, shown
+from ops.cli.init.project_python import django_version, find_python
+from ops.cli.init.settings_probe import SettingsDatabase, ask_settings, variable_of
+from ops.cli.init.settings_source import read_source
+from ops.infra.postgres.client import installed, parts_of
+from ops.infra.railway import railway_cli
+from ops.infra.railway.project_link import ProjectLink, find_link, names_in
+from ops.infra.transport.ssh_hosts import named_hosts
+
+# What libpq takes; applications also know others, as postgis://.
+SCHEMES = ("postgresql://", "postgres://")
+
+
+@dataclass(frozen=True)
+class Project:
+    """One Django project, as it is on this machine.
+
+    ``variable`` is the variable from which its settings take the database's address, empty where there is none;
+    ``checked`` whether that was tried; ``module`` its settings.
+    """
+
+    manage: Path
+    module: str = ""
+    python: Path | None = None
+    django: str = ""
+    variable: str = ""
+    checked: bool = False
+    fixed_settings: bool = False
+    database: SettingsDatabase = field(default_factory=SettingsDatabase)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What else is at hand. ``services`` and ``environments`` are those of the linked project, where it answers."""
+
+    link: ProjectLink | None
+    services: tuple[str, ...]
+    environments: tuple[str, ...]
+    hosts: tuple[str, ...]
+    tools: tuple[int, ...]
+
+
+def look_at(manage: Path, environ: Mapping[str, str], python: str = "", variable: str = "") -> Project:
+    """Look at a project: at its source first, then by its own Python.
+
+    Args:
+        manage: its ``manage.py``.
+        environ: the caller's environment.
+        python: the Python to use; empty: look for it.
+        variable: the variable of its database; empty: look for it.
+    """
+    folder, module = manage.parent, settings_module(manage, environ)
+    source = read_source(folder, module)
+    found = Project(manage, module, variable=variable or source.parsed, fixed_settings=overrules(manage))
+    given = Path(shutil.which(python, path=environ.get("PATH")) or python).absolute() if python else None
+    known = (given, django_version(given)) if given else find_python(folder, environ)
+    if known is None:
+        return found
+    found = replace(found, python=known[0], django=known[1])
+    now = ask_settings(known[0], manage, environ)
+    candidates = (variable,) if variable else source.candidates
+    engine = now.engine if now.is_postgres else ""
+    taken, error = variable_of(known[0], manage, environ, candidates, engine)
+    if not taken and error:  # They do not load, so only the source tells.
+        return replace(found, database=replace(now, error=now.error or error))
+    return replace(found, variable=taken, checked=True, database=now)
+
+
+def look_around(folder: Path, environ: Mapping[str, str]) -> Surroundings:
+    """Look for Railway's link, the hosts of SSH and PostgreSQL's tools.
+
+    Args:
+        folder: where the inventory will be.
+        environ: the caller's environment.
+    """
+    link = find_link(folder, environ)
+    services, environments = names_in(_railway_status(link, environ)) if link else ([], [])
+    hosts = named_hosts(Path(environ.get("HOME") or "~").expanduser())
+    tools = [found.major for found in installed(environ.get("PATH", ""))]
+    return Surroundings(link, tuple(services), tuple(environments), tuple(hosts), tuple(tools))
+
+
+def _railway_status(link: ProjectLink, environ: Mapping[str, str]) -> str:
+    program = shutil.which("railway", path=environ.get("PATH"))
+    if program is None:
+        return ""
+    words = (program, *railway_cli.status_words(link.project, link.environment)[1:])
+    try:
+        given = {**environ, **railway_cli.ENV}
+        done = subprocess.run(
+            words, env=given, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout
+
+
+def address_in(environ: Mapping[str, str], name: str) -> str:
+    """Return the PostgreSQL address that a variable holds; empty where it holds none. A secret."""
+    value = environ.get(name, "")
+    try:
+        return value if value.startswith(SCHEMES) and parts_of(value).get("dbname") else ""
+    except ValueError:
+        return ""
+
+
+def place_of(parts: Mapping[str, str]) -> str:
+    """Return how a person names a database: name, server and role, without the password."""
+    host = parts.get("host") or parts.get("hostaddr") or "the local socket"
+    port = f":{parts['port']}" if parts.get("port") else ""
+    return f"{parts.get('dbname', '')} at {host}{port}" + (f" as {parts['user']}" if parts.get("user") else "")
+
+
+def summary(project: Project | None, around: Surroundings, start: Path) -> list[tuple[str, str]]:
+    """Return what was found, as rows of a name and a text without secrets."""
+    rows = []
+    if project:
+        rows.append(("manage.py", f"{shown(project.manage, start)}, settings {project.module or 'not named there'}"))
+        python = f"{shown(project.python, start)}, Django {project.django}" if project.python else "none with Django"
+        rows.append(("Python", python))
+        rows.append(("database", _database(project)))
+    if around.link:
+        rows.append(("Railway", f"project {around.link.project}, environment {around.link.environment}"))
+    if around.hosts:
+        rows.append(("SSH hosts", ", ".join(around.hosts)))
+    tools = ", ".join(map(str, around.tools))
+    rows.append(("PostgreSQL", f"client tools {tools}" if tools else "no psql, pg_dump and pg_restore here"))
+    return rows
+
+
+def _database(project: Project) -> str:
+    if project.database.error:
+        return f"{project.variable or 'not known'}: the settings do not load ({project.database.error})"
+    if project.variable:
+        return f"the settings take its address from {project.variable}"
+    if project.database.is_postgres:
+        return f"the settings name {place_of(project.database.parts)}, and take no address from a variable"
+    kind = project.database.engine.rpartition(".")[2] or "no database"
+    return f"the settings name {kind}, and take no address from a variable"
+
+
+def in_words(python: Path, folder: Path, start: Path) -> str:
+    """Return the Python as ``manage`` names it: from the folder of ``manage.py``, where it is in the project."""
+    inside = any(python.is_relative_to(place) for place in (folder, start, folder.parent))
+    return os.path.relpath(python, folder) if inside else str(python)

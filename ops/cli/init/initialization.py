@@ -1,0 +1,133 @@
+"""``generalprobe init``, from the first look at the folder to the doctor's last line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from ops.cli import doctor
+from ops.cli.init.choices import HERE, choose
+from ops.cli.init.discovery import Project, look_around, look_at, summary
+from ops.cli.init.manage_file import NAME, find_manage, shown
+from ops.cli.init.questions import Questions, check_terminal
+from ops.cli.init.setup_files import (
+    IGNORE,
+    TASKS,
+    TASKS_TEXT,
+    Written,
+    check_folder,
+    files_of,
+    ignored,
+    write,
+)
+from ops.cli.options import Options
+from ops.core.errors import DONE, Interrupted, UsageError
+from ops.core.new_files import NewFile
+from ops.inventory.load import FILE
+
+WHERE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+
+
+def initialize(flags: Mapping[str, str], folder: Path, *, yes: bool = False, only_print: bool = False) -> int:
+    """Find the project, ask for what is missing, write the files, and run the doctor.
+
+    Args:
+        flags: what was given on the command line, by name without dashes; empty where it was not.
+        folder: where the files go.
+        yes: ask nothing.
+        only_print: print the files and write nothing.
+
+    Returns:
+        the exit code: the doctor's, where files were written.
+    """
+    out = sys.stderr if only_print else sys.stdout
+    if not only_print and check_folder(folder):
+        return _finish(write([NewFile(folder / TASKS, TASKS_TEXT)], [], folder), folder, out)
+    check_terminal(yes, out)
+    questions = Questions(flags, yes, out)
+    project, around = _project(questions, folder), look_around(folder, os.environ)
+    for name, text in summary(project, around, folder):
+        questions.say(f"  {name:<10}  {text}")
+    setup = choose(questions, folder, project, around, os.environ)
+    files, lines = files_of(setup), ignored(setup.store, folder)
+    if only_print:
+        return _print(files, lines, folder, out)
+    missing = [one.missing for one in (setup.production, setup.test) if one.missing]
+    return _finish(write(files, lines, folder), folder, out, missing)
+
+
+def _project(questions: Questions, folder: Path) -> Project | None:
+    """Find the Django project, or ask for it; None where the application is on another machine, or there is none."""
+    given = questions.given
+    elsewhere = given["host"] not in ("", HERE)
+    found = [] if given["manage"] else find_manage(folder)
+    if len(found) == 1:
+        chosen = str(found[0])
+    elif not found and not given["manage"] and (elsewhere or questions.yes):
+        if not elsewhere:
+            raise UsageError(f"no {NAME} in {folder}, below it or beside it", "generalprobe init --manage=FOLDER")
+        chosen = ""
+    else:
+        chosen = _ask_manage(questions, found, folder)
+    if not chosen:
+        return None
+    python = "" if elsewhere else given["python"]
+    return look_at(Path(os.path.abspath(chosen)), os.environ, python, given["database-env"])
+
+
+def _ask_manage(questions: Questions, found: Sequence[Path], folder: Path) -> str:
+    """Ask which ``manage.py`` is meant; empty for none."""
+
+    def check(text: str) -> str:
+        path = folder / os.path.expanduser(text)
+        path = path / NAME if path.is_dir() else path
+        if text and not path.is_file():
+            raise UsageError(f"there is no {path}", "../shop/manage.py")
+        return str(path) if text else ""
+
+    names = ", ".join(shown(path, folder) for path in found[:8]) or "Enter: none on this machine"
+    return questions.ask("manage", f"Where is {NAME} ({names})", shown(found[0], folder) if found else "", check)
+
+
+def _print(files: Sequence[NewFile], lines: Sequence[str], folder: Path, out: TextIO) -> int:
+    for file in files:
+        if file.private:
+            print(f"{file.path} would hold an address (mode 0600); it is not shown", file=out)
+        else:
+            print(f"# {shown(file.path, folder)}\n{file.text}")
+    if lines:
+        print("\n".join([f"# {IGNORE}", *lines]))
+    return DONE
+
+
+def _finish(done: Written, folder: Path, out: TextIO, missing: Sequence[str] = ()) -> int:
+    """Say what was written, run the doctor, and say what to type next."""
+    files = (("wrote", done.new), ("kept", done.known))
+    rows = [(word, shown(path, folder)) for word, paths in files for path in paths]
+    ours = [shown(path, folder) for path in done.new if path.is_relative_to(_repository(folder))]
+    rows += [("to commit", f"git add {' '.join(ours)}")] if ours else []
+    rows += [("to set", f"export {name}={WHERE}") for name in missing]
+    for word, text in rows:
+        print(f"  {word:<10}  {text}", file=out, flush=True)
+    try:
+        code = doctor.show(Options(inventory=str(folder / FILE)))
+    except KeyboardInterrupt:
+        raise Interrupted("the files are written; the doctor was interrupted", f"{_inv()} doctor") from None
+    ways = f"{_inv()} plan" if code == DONE else f"mend what failed; {_inv()} doctor; {_inv()} plan"
+    print(f"\nNext: {ways}", file=out, flush=True)
+    return code
+
+
+def _repository(folder: Path) -> Path:
+    """Return the repository that a folder is in; where there is none, a path that nothing is in."""
+    return next((path for path in (folder, *folder.parents) if (path / ".git").exists()), Path(os.devnull))
+
+
+def _inv() -> str:
+    """Return how ``inv`` is called here: by its path where it is not the one on PATH."""
+    own = Path(sys.executable).with_name("inv")
+    return "inv" if shutil.which("inv") == str(own) or not own.exists() else str(own)

@@ -1,0 +1,84 @@
+"""Find ``manage.py`` and the settings module that it names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+NAME = "manage.py"
+DEEPEST = 2
+_SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE["']\s*(\]\s*=|,)\s*["']([\w.]+)["']""")
+
+
+def find_manage(start: Path) -> list[Path]:
+    """Return each ``manage.py`` of the nearest place that has one: in the folder, below, above, or beside it."""
+    for place in (_below(start, 0), _below(start, DEEPEST), _above(start), _beside(start)):
+        if found := sorted(file for file in place if _is_manage(file)):
+            return found
+    return []
+
+
+def _below(folder: Path, depth: int) -> Iterator[Path]:
+    yield folder / NAME
+    for inner in _folders(folder) if depth else ():
+        yield from _below(inner, depth - 1)
+
+
+def _above(folder: Path) -> Iterator[Path]:
+    while not (folder / ".git").exists() and folder != folder.parent:
+        folder = folder.parent
+        yield folder / NAME
+
+
+def _beside(folder: Path) -> Iterator[Path]:
+    for other in _folders(folder.parent):
+        if other != folder:
+            yield from _below(other, 1)
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder that may hold a project."""
+    try:
+        found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:
+        return []
+    return [path for path in found if path.name != "node_modules" and not (path / "pyvenv.cfg").exists()]
+
+
+def read_text(file: Path) -> str:
+    """Return a file's text; empty where it can't be read."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    except OSError:
+        return ""
+
+
+def _is_manage(file: Path) -> bool:
+    return "execute_from_command_line" in read_text(file) or "DJANGO_SETTINGS_MODULE" in read_text(file)
+
+
+def settings_module(manage: Path, environ: Mapping[str, str]) -> str:
+    """Return the settings module that ``manage.py`` uses; empty where it names none."""
+    found = _SETTINGS.search(read_text(manage))
+    if found and found[1] != ",":  # It overrules the environment.
+        return found[2]
+    return environ.get("DJANGO_SETTINGS_MODULE", "") or (found[2] if found else "")
+
+
+def overrules(manage: Path) -> bool:
+    """Return True if ``manage.py`` sets the settings module whatever the environment says."""
+    found = _SETTINGS.search(read_text(manage))
+    return bool(found and found[1] != ",")
+
+
+def shown(path: Path, start: Path) -> str:
+    """Return a path as one writes it from a folder: relative where it is near, else from the home."""
+    relative = os.path.relpath(path, start)
+    if not relative.startswith(".."):
+        return relative
+    home = Path(os.path.expanduser("~"))
+    if path.is_relative_to(home / ".config"):
+        return f"~/{path.relative_to(home)}"
+    return str(path) if relative.startswith("../..") else relative

@@ -1,0 +1,56 @@
+"""Find the Python of the project's virtual environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+FOLDERS = (".venv", "venv", "env", ".virtualenv")
+# Managers that keep the environment elsewhere: the file by which a project is theirs, and what prints its Python.
+MANAGERS = {"poetry.lock": ("poetry", "env", "info", "--executable"), "Pipfile": ("pipenv", "--py")}
+_VERSION = "import django; print(django.get_version())"
+
+
+def find_python(folder: Path, environ: Mapping[str, str]) -> tuple[Path, str] | None:
+    """Return the Python that has Django, and Django's version; None where none has.
+
+    Args:
+        folder: the folder of ``manage.py``.
+        environ: the caller's environment.
+    """
+    for python in dict.fromkeys(_candidates(folder, environ)):
+        if python.is_file() and (version := django_version(python)):
+            return python, version
+    return None
+
+
+def django_version(python: Path) -> str:
+    """Return the version of Django that a Python has; empty where it has none."""
+    return _said((str(python), "-c", _VERSION), Path("/"))
+
+
+def _candidates(folder: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+    if active := environ.get("VIRTUAL_ENV"):
+        yield Path(active) / "bin/python"
+    places = [folder, *folder.parents[:2]]
+    yield from (place / name / "bin/python" for place in places for name in FOLDERS)
+    for file, words in MANAGERS.items():
+        if (folder / file).is_file() and shutil.which(words[0], path=environ.get("PATH")):
+            yield Path(_said(words, folder) or os.devnull)
+    yield Path(sys.executable)
+    for name in ("python", "python3"):
+        if found := shutil.which(name, path=environ.get("PATH")):
+            yield Path(found)
+
+
+def _said(words: tuple[str, ...], folder: Path) -> str:
+    """Return the last line that a program printed; empty where it failed."""
+    try:
+        done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout.strip().splitlines() or [""])[-1] if done.returncode == 0 else ""

@@ -1,0 +1,90 @@
+"""Read the source of a settings module: which variables of the environment may hold the database's address."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.cli.init.manage_file import read_text
+from ops.inventory.fields import ENV_NAME
+
+USUAL = "DATABASE_URL"
+# Calls that make a database of an address: dj-database-url, django-environ, environs, django-configurations.
+_PARSERS = re.compile(r"(^|\.)(dj_database_url\.(config|parse)|db|db_url|dj_db_url|DatabaseURLValue)$")
+_ADDRESS = re.compile(r"(DATABASE|DB|POSTGRES|PG|SQL).*(URL|URI|DSN)|^(URL|DSN)_?(DATABASE|DB)")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the source says.
+
+    ``parsed`` is the variable whose address becomes the database, empty where no call says so; ``candidates`` are
+    all variables that may hold one, the likeliest first.
+    """
+
+    parsed: str
+    candidates: tuple[str, ...]
+
+
+def read_source(folder: Path, module: str) -> Source:
+    """Read a settings module and what it imports from the project.
+
+    Args:
+        folder: the folder of ``manage.py``.
+        module: the dotted name of the module.
+    """
+    trees = list(_trees(folder, module, set()))
+    parsed = [name for tree in trees for name in _parsed(tree)]
+    read = [name for tree in trees for name in _variables(tree) if _ADDRESS.search(name)]
+    return Source(parsed[0] if parsed else "", tuple(dict.fromkeys([*parsed, *read, USUAL])))
+
+
+def _trees(folder: Path, module: str, seen: set[Path]) -> Iterator[ast.Module]:
+    """Parse a module's file, then the files of the project that it imports."""
+    file = next((path for path in _files(folder, module) if path.is_file()), None)
+    if file is None or file in seen:
+        return
+    seen.add(file)
+    try:
+        tree = ast.parse(read_text(file))
+    except (SyntaxError, ValueError):
+        return
+    yield tree
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            for name in (base, *(f"{base}.{alias.name}" for alias in node.names)):
+                yield from _trees(folder, name, seen)
+
+
+def _files(folder: Path, module: str) -> tuple[Path, Path]:
+    path = folder.joinpath(*module.split("."))
+    return path.with_suffix(".py"), path / "__init__.py"
+
+
+def _parsed(tree: ast.AST) -> Iterator[str]:
+    """Yield the variables that a call makes a database of."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _PARSERS.search(ast.unparse(node.func)):
+            yield next(_variables(node, whole=True), USUAL)
+
+
+def _variables(tree: ast.AST, *, whole: bool = False) -> Iterator[str]:
+    """Yield the constants that look like names of variables, as they are looked up.
+
+    Args:
+        whole: look into the arguments of a call, too, not only at lookups.
+    """
+    for node in ast.walk(tree):
+        found: list[ast.expr] = []
+        if isinstance(node, ast.Subscript):
+            found = [node.slice]
+        elif isinstance(node, ast.Call):
+            found = [*node.args[:1], *(given.value for given in node.keywords if whole and given.arg == "env")]
+        names = [one.value for one in found if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        yield from (name for name in names if name.isupper() and re.fullmatch(ENV_NAME, name))
