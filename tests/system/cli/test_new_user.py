@@ -14,7 +14,8 @@ from tests.conftest import Project, drop_databases, project_env
 from tests.projects import write_project
 from tests.support.project import ROOT
 
-pytestmark = pytest.mark.slow
+# It installs some fifty packages.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def called(words: list[str], folder: Path, env: dict[str, str]) -> str:
