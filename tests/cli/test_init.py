@@ -12,6 +12,7 @@ import pytest
 
 from ops.cli.init.discovery import in_words
 from ops.cli.init.entry import run
+from ops.cli.init.manage_file import find_manage
 from ops.cli.init.project_python import find_python
 from ops.cli.init.settings_probe import ask_settings
 from ops.core.errors import OpsError, Refused, UsageError
@@ -254,6 +255,21 @@ def test_bad_input_is_one_line_and_what_to_type(folder: Path, words: list[str], 
 def test_no_project_at_all(folder: Path) -> None:
     with pytest.raises(OpsError, match=r"no manage\.py in"):
         run(["init", "--yes"], folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to somebody else")
+def test_what_somebody_else_put_there_is_not_run(folder: Path) -> None:
+    manage = write_project(folder.parent / "beside", "url") / "manage.py"
+    python = folder.parent / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    assert find_manage(folder) == [manage]
+    assert (find_python(folder, {"PATH": ""}) or [None])[0] == python
+    for path in (manage, python):
+        os.chown(path, 65534, 65534)
+    assert find_manage(folder) == []
+    assert (find_python(folder, {"PATH": ""}) or [None])[0] != python
 
 
 def test_a_host_behind_ssh(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,31 +120,41 @@ def _app(
     target: str,
     environ: Mapping[str, str],
 ) -> App | None:
+    variable, env, own = _variable(questions, project, environ)
     if host:
         place = questions.ask("app-dir", f"Folder of manage.py on {host}", f"/srv/{target}", _check_word)
         python = questions.ask("python", f"Python of the application on {host}", "venv/bin/python", _check_word)
-        variable = questions.given.get("database-env") or (project.variable if project else "") or "DATABASE_URL"
-        return App(place, (python, "manage.py"), variable)
+        return App(place, (python, "manage.py"), variable, env, own)
     if project is None:
         return None
     python = in_words(project.python, project.manage.parent, folder) if project.python else "python"
-    found = App(shown(project.manage.parent, folder), (python, project.manage.name), project.variable)
+    return App(shown(project.manage.parent, folder), (python, project.manage.name), variable, env, own)
+
+
+def _variable(
+    questions: Questions, project: Project | None, environ: Mapping[str, str]
+) -> tuple[str, Mapping[str, str], bool]:
+    """Return the variable of the database, what else `manage.py` needs, and whether settings of our own are written."""
+    given = questions.given.get("database-env", "")
+    if project is None:
+        return given or "DATABASE_URL", {}, False
     env = {"DJANGO_SETTINGS_MODULE": project.module} if environ.get("DJANGO_SETTINGS_MODULE") else {}
     if project.variable or not (project.checked or project.database.is_postgres):
-        return App(found.folder, found.manage, project.variable or "DATABASE_URL", env)
-    return _with_own_settings(questions, project, found)
-
-
-def _with_own_settings(questions: Questions, project: Project, found: App) -> App:
-    """The settings take no address from a variable: offer settings of our own that do."""
+        return project.variable or "DATABASE_URL", env, False
     if not project.module or project.fixed_settings:
         raise UsageError(
             f"{project.manage}: the settings take no database address from a variable, and manage.py "
             "lets nobody choose other settings",
             'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "…")   in manage.py, and then   generalprobe init',
         )
+    _offer_settings(questions)
+    return OWN_VARIABLE, {"DJANGO_SETTINGS_MODULE": OWN_SETTINGS}, True
+
+
+def _offer_settings(questions: Questions) -> None:
+    """The settings take no address from a variable: offer settings of our own that do."""
     questions.say(
-        f"The settings take no address from a variable, so a rehearsal could not lead them to a copy.\n"
+        "The settings take no address from a variable, so a rehearsal could not lead them to a copy.\n"
         f"{OWN_SETTINGS}.py, beside manage.py, will import them and change only the database."
     )
     if not questions.confirm(f"Write {OWN_SETTINGS}.py"):
@@ -152,8 +162,6 @@ def _with_own_settings(questions: Questions, project: Project, found: App) -> Ap
             "the settings take no database address from a variable",
             'DATABASES = {"default": dj_database_url.config()}   in the settings, and then   generalprobe init',
         )
-    env = {"DJANGO_SETTINGS_MODULE": OWN_SETTINGS}
-    return App(found.folder, found.manage, OWN_VARIABLE, env, own_settings=True)
 
 
 def _check_word(text: str) -> str:

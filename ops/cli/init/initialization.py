@@ -27,6 +27,7 @@ from ops.cli.init.setup_files import (
 from ops.cli.options import Options
 from ops.core.errors import DONE, Interrupted, UsageError
 from ops.core.new_files import NewFile
+from ops.engine.command import quote
 from ops.inventory.load import FILE
 
 WHERE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
@@ -108,7 +109,7 @@ def _finish(done: Written, folder: Path, out: TextIO, missing: Sequence[str] = (
     """Say what was written, run the doctor, and say what to type next."""
     files = (("wrote", done.new), ("kept", done.known))
     rows = [(word, shown(path, folder)) for word, paths in files for path in paths]
-    ours = [shown(path, folder) for path in done.new if path.is_relative_to(_repository(folder))]
+    ours = [quote(shown(path, folder)) for path in done.new if path.is_relative_to(_repository(folder))]
     rows += [("to commit", f"git add {' '.join(ours)}")] if ours else []
     rows += [("to set", f"export {name}={WHERE}") for name in missing]
     for word, text in rows:

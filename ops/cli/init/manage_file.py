@@ -55,8 +55,16 @@ def read_text(file: Path) -> str:
         return ""
 
 
+def is_own(path: Path) -> bool:
+    """Return True if a file is this user's, or the system's: a found program is run without a question."""
+    try:
+        return path.lstat().st_uid in (0, os.geteuid())
+    except OSError:
+        return False
+
+
 def _is_manage(file: Path) -> bool:
-    return "execute_from_command_line" in read_text(file) or "DJANGO_SETTINGS_MODULE" in read_text(file)
+    return is_own(file) and "execute_from_command_line" in read_text(file)
 
 
 def settings_module(manage: Path, environ: Mapping[str, str]) -> str:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ops.cli.init.manage_file import is_own
+
 FOLDERS = (".venv", "venv", "env", ".virtualenv")
 # Managers that keep the environment elsewhere: the file by which a project is theirs, and what prints its Python.
 MANAGERS = {"poetry.lock": ("poetry", "env", "info", "--executable"), "Pipfile": ("pipenv", "--py")}
@@ -23,7 +25,7 @@ def find_python(folder: Path, environ: Mapping[str, str]) -> tuple[Path, str] | 
         environ: the caller's environment.
     """
     for python in dict.fromkeys(_candidates(folder, environ)):
-        if python.is_file() and (version := django_version(python)):
+        if is_own(python) and python.is_file() and (version := django_version(python)):
             return python, version
     return None
 
