@@ -30,6 +30,9 @@ SHAPES = {
     "guarded": PARSER
     + 'DATABASES = {"default": dj_database_url.config() if "DYNO" in os.environ else '
     '{"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}\n',
+    "by scheme": PARSER
+    + 'gis = os.environ["DATABASE_URL"].startswith("postgis:")\n'
+    'DATABASES = {"default": config(engine="django.contrib.gis.db.backends.postgis" if gis else "x.postgres")}\n',
     "separate": """
 DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": os.getenv("POSTGRES_DB", "shop"),
     "USER": os.getenv("POSTGRES_USER", "keeper"), "PASSWORD": os.getenv("POSTGRES_PASSWORD", "p@ss:w/rd"),

@@ -112,6 +112,18 @@ def test_settings_that_take_no_address_get_a_module_that_does(
     assert files(folder) == {"manage.py", "shop/settings.py", "printed.yaml"}
 
 
+def test_an_address_that_only_the_application_understands(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With libpq's scheme the settings would take another engine, so the variable can't be used."""
+    write_project(folder, "by scheme")
+    monkeypatch.setenv("DATABASE_URL", NOWHERE.replace("postgresql:", "postgis:"))
+    assert run(["init", "--yes", "--stdout"], folder) == 0
+    target = printed(folder, capsys.readouterr().out).target("shop")
+    assert target.app is not None and target.app.database_env == "GENERALPROBE_DATABASE_URL"
+    assert str(target.database) == "file:~/.config/generalprobe/shop-url"
+
+
 def test_the_module_changes_the_database_and_nothing_else(folder: Path) -> None:
     write_project(folder, "separate")
     text = template("settings.py.j2").render(module="shop.settings", variable="GENERALPROBE_DATABASE_URL")
