@@ -15,7 +15,7 @@ from ops.cli.init.entry import run
 from ops.cli.init.manage_file import find_manage
 from ops.cli.init.project_python import find_python
 from ops.cli.init.settings_probe import ask_settings
-from ops.core.errors import OpsError, Refused, UsageError
+from ops.core.errors import Refused, UsageError
 from ops.engine.render import template
 from ops.inventory.load import load
 from ops.inventory.targets import Inventory
@@ -264,9 +264,14 @@ def test_bad_input_is_one_line_and_what_to_type(folder: Path, words: list[str], 
     assert files(folder.parent) == before
 
 
-def test_no_project_at_all(folder: Path) -> None:
-    with pytest.raises(OpsError, match=r"no manage\.py in"):
+def test_a_project_that_nobody_named_is_not_taken(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"no manage\.py in"):
         run(["init", "--yes"], folder)
+    for name in ("one", "two"):
+        write_project(folder.parent / name, "url")
+    with pytest.raises(UsageError, match=r"several manage\.py: \.\./one/manage\.py, \.\./two/manage\.py") as refused:
+        run(["init", "--yes"], folder)
+    assert refused.value.hint == "generalprobe init --manage=../one/manage.py"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to somebody else")

@@ -27,6 +27,7 @@ from ops.cli.init.setup_files import (
 from ops.cli.options import Options
 from ops.core.errors import DONE, Interrupted, UsageError
 from ops.core.new_files import NewFile
+from ops.core.text import listed
 from ops.engine.command import quote
 from ops.inventory.load import FILE
 
@@ -68,16 +69,24 @@ def _project(questions: Questions, folder: Path) -> Project | None:
     found = [] if given["manage"] else find_manage(folder)
     if len(found) == 1:
         chosen = str(found[0])
-    elif not found and not given["manage"] and (elsewhere or questions.yes):
-        if not elsewhere:
-            raise UsageError(f"no {NAME} in {folder}, below it or beside it", "generalprobe init --manage=FOLDER")
+    elif not found and not given["manage"] and elsewhere:
         chosen = ""
     else:
+        if questions.yes and not given["manage"]:
+            raise _undecided(found, folder)
         chosen = _ask_manage(questions, found, folder)
     if not chosen:
         return None
     python = "" if elsewhere else given["python"]
     return look_at(Path(os.path.abspath(chosen)), os.environ, python, given["database-env"])
+
+
+def _undecided(found: Sequence[Path], folder: Path) -> UsageError:
+    """Return the error of a project that only a person can name: another one would be started and migrated."""
+    if not found:
+        return UsageError(f"no {NAME} in {folder}, below it or beside it", "generalprobe init --manage=FOLDER")
+    names = [shown(path, folder) for path in found]
+    return UsageError(f"several {NAME}: {listed(names, 8)}", f"generalprobe init --manage={names[0]}")
 
 
 def _ask_manage(questions: Questions, found: Sequence[Path], folder: Path) -> str:
