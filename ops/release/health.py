@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -59,7 +60,8 @@ def check_health(
         return f"{what}: healthy" + (f", asked {tries} times" if tries > 1 else "")
     again = f"inv tool.check-health --target={target} " + (f"--url={shlex.quote(url)}" if url else "--command=…")
     raise StepFailed(
-        f"{target}: {what} was not healthy within {seconds:g} s, asked {counted(tries, 'time')}; last: {said}",
+        f"{target}: {what} was not healthy within {seconds:g} s, asked {counted(tries, 'time')}; last: {said}; "
+        "look at the application's log" + (f", and at its answer: curl -si {shlex.quote(url)}" if url else ""),
         f"look at the application's log;   {again}   asks again",
     )
 
@@ -81,18 +83,20 @@ def _answer(url: str, wanted: int, patience: float) -> str:
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "generalprobe"})
         with urllib.request.build_opener(_NoRedirect).open(request, timeout=patience) as answer:
-            got, begin = answer.status, answer.read(200)
+            got = answer.status
     except urllib.error.HTTPError as error:
         with error:
-            got, begin = error.code, error.read(200)
+            got = error.code
     except urllib.error.URLError as error:
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            return f"its TLS certificate is not accepted: {error.reason.verify_message}"
         return f"no answer: {error.reason}"
     except (OSError, HTTPException, ValueError) as error:
         return f"no answer: {str(error) or type(error).__name__}"
     if got == wanted:
         return ""
-    text = " ".join(begin.decode(errors="replace").split())
-    return f"status {got}, not {wanted}" + (f' ("{text[:100]}")' if text else "")
+    # Its text is not repeated: the page of an error may hold rows.
+    return f"status {got}, not {wanted}"
 
 
 def _exit(session: Session, words: list[str], target: str, folder: str) -> str:

@@ -46,3 +46,11 @@ SELECT :'writers' <> '[]' AS failed \gset
 \ir unfreeze.sql
 \ir refuse_writers.sql
 \endif
+-- An administrator's session that does nothing now is not waited for, since monitors hold such ones: it is named.
+SELECT format('WARNING: %s of the administrator %I, which %I may not end, could still write: process %s; rows written are looked for before the migrations and after',
+              CASE count(*) WHEN 1 THEN 'a session' ELSE count(*) || ' sessions' END, a.usename, current_user,
+              string_agg(a.pid::text, ', ' ORDER BY a.pid))
+FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
+WHERE a.datname = :'live' AND r.rolsuper AND a.pid <> pg_backend_pid()
+  AND a.usesysid <> ALL (current_setting('generalprobe.endable')::oid[])
+GROUP BY a.usename ORDER BY a.usename;

@@ -195,3 +195,19 @@ def test_to_administer_a_role_is_not_to_be_it(role: str, other_role: str, client
     for name in (f"{live} x", f"{live} old"):
         client.ask(f"DROP DATABASE {quoted(name)}")
     client.ask(f"ALTER DATABASE {quoted(live)} OWNER TO {quoted(role)}")
+
+
+def test_an_administrators_session_that_does_nothing_is_named(role: str, client: Client, live: str) -> None:
+    """A monitor holds such a one, so it does not stop the freeze; but it could write."""
+    with client.connect(live) as idle:
+        idle.execute("SELECT 1")
+        done = client.run("freeze.sql", live=live, env=as_role(role))
+        assert done.returncode == 0, done.stderr
+        assert f'WARNING: a session of the administrator postgres, which "{role}" may not end, could still write: ' in (
+            done.stdout
+        )
+        assert str(idle.info.backend_pid) in done.stdout
+        idle.execute("INSERT INTO t VALUES (7)")
+    client.must("unfreeze.sql", live=live, env=as_role(role))
+    assert "WARNING" not in client.run("freeze.sql", live=live).stdout
+    client.must("unfreeze.sql", live=live)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from ops.infra.session.session import Session
 from ops.inventory.load import load
 from ops.release.health import check_health
 from tests.conftest import Project
+from tests.support.certificates import EXPIRED, Authority
 
 
 @pytest.fixture
@@ -38,6 +40,7 @@ def site() -> Iterator[SimpleNamespace]:
             """Nothing on the tests' screen."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.server = server
     threading.Thread(target=server.serve_forever, daemon=True).start()
     state.url = f"http://127.0.0.1:{server.server_port}/health"
     yield state
@@ -68,7 +71,8 @@ def test_when_the_time_is_up_the_last_answer_is_said(session: Session, site: Sim
     with pytest.raises(StepFailed) as caught:
         ask(session, url=site.url, timeout="0.3")
     assert "within 0.3 s, asked" in caught.value.message
-    assert 'last: status 503, not 200 ("warming up")' in caught.value.message
+    assert "last: status 503, not 200; look at the application's log" in caught.value.message
+    assert caught.value.message.endswith(f"curl -si {site.url}") and "warming" not in caught.value.message
     assert f"inv tool.check-health --target=shop --url={site.url}" in caught.value.hint
     assert site.asked > 2
 
@@ -78,6 +82,19 @@ def test_a_redirect_is_not_health(session: Session, site: SimpleNamespace) -> No
     with pytest.raises(StepFailed, match="status 302, not 200"):
         ask(session, url=site.url, timeout="0")
     assert site.asked == 1
+
+
+def test_a_certificate_that_expired_is_named(
+    session: Session, site: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("site", *EXPIRED))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    site.server.socket = context.wrap_socket(site.server.socket, server_side=True)
+    with pytest.raises(StepFailed) as caught:
+        ask(session, url=site.url.replace("http://", "https://"), timeout="0")
+    assert "last: its TLS certificate is not accepted: certificate has expired;" in caught.value.message
 
 
 def test_nobody_there_and_no_answer_in_time(session: Session, site: SimpleNamespace) -> None:
