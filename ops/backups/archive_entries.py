@@ -27,11 +27,13 @@ class Place:
         owner: the owner of the new database's schema public.
         beyond: the superusers, whom nothing can be given to; none where the role is one itself.
         others: the extensions that the new database has already, and that are not this role's.
+        schemas: those that the new database has already, and that are the backup's (``ops.backups.schema_rights``).
     """
 
     owner: str = ""
     beyond: frozenset[str] = frozenset()
     others: frozenset[str] = frozenset()
+    schemas: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,14 @@ def chosen(lines: Iterable[str], place: Place, views: Collection[str], *, owned:
     """
     found = Entries()
     before = apart
+    there = tuple(f"SCHEMA - {name} " for name in place.schemas)
     for line in lines:
         match = _ENTRY.match(line)
         if not match:
             continue
         number, entry = match.groups()
+        if entry.startswith(there):
+            continue
         if entry.startswith(_FILLED) and number in views:
             continue  # Which are filled at the end is said then.
         if why := _without(entry, place, owned=owned):

@@ -1,13 +1,14 @@
 """What a restore can't hold while rows come in: checks that depend on other tables, the time or settings, and
-materialized views whose functions need search_path.
+materialized views.
 
-Such a check is put aside before the rows, added again NOT VALID, and validated; such a view is filled at the end, under
+Such a check is put aside before the rows, added again NOT VALID, and validated; the views are filled at the end, under
 production's search_path. Where that fails nothing is lost, and it is named.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from ops.infra.postgres.failure_kind import BY_PATH
 from ops.infra.postgres.failure_text import Trouble, explain
 
 _VIEW = "materialized view "
+# A view that reads one that was not filled; its class is one of servers that are in no state to answer.
+_NOT_FILLED = "55000"
 # Those that no other one of these hands down any more.
 _CHECKS = """
 SELECT CASE k.conrelid WHEN 0 THEN 'DOMAIN ' || k.contypid::regtype ELSE 'TABLE ' || k.conrelid::regclass END,
@@ -133,7 +136,7 @@ def tighten(connection: psycopg.Connection[Any], loosened: Iterable[Check], fill
                 _execute(connection, one.commented(str(comment[0])))
     connection.execute("SELECT set_config('search_path', %s, false)", [path])
     wrong = [_not_valid(one, why) for one in aside if (why := _tried(connection, one.validated()))]
-    empty = [_not_filled(view, why) for view in wanted if (why := _tried(connection, f"REFRESH {_VIEW}{view}"))]
+    empty = fill(connection, wanted)
     said = []
     if aside:
         said.append(f"{len(aside) - len(wrong)} of {len(aside)} checks that depend on more than their row hold")
@@ -142,13 +145,24 @@ def tighten(connection: psycopg.Connection[Any], loosened: Iterable[Check], fill
     return "; ".join(said) + "".join(f"\nWARNING: {one}" for one in (*wrong, *empty))
 
 
+def fill(connection: psycopg.Connection[Any], wanted: Iterable[str]) -> list[str]:
+    """Fill materialized views under the session's search_path, those that read others behind them; say which stay
+    empty, and why."""
+    left = list(wanted)
+    while failed := {view: why for view in left if (why := _tried(connection, f"REFRESH {_VIEW}{view}"))}:
+        if len(failed) == len(left):
+            break
+        left = list(failed)
+    return [_not_filled(view, why) for view, why in failed.items()]
+
+
 def _tried(connection: psycopg.Connection[Any], statement: str) -> Trouble | None:
     """Why a statement is refused, in the server's words without values; None where it is not."""
     try:
         _execute(connection, statement)
-    except psycopg.OperationalError:
-        raise
     except psycopg.Error as error:
+        if isinstance(error, psycopg.OperationalError) and error.sqlstate != _NOT_FILLED:
+            raise
         return explain(error.diag.message_primary or "", error.diag.context or "", error.sqlstate or "")
     return None
 
@@ -162,9 +176,8 @@ def _not_valid(one: Check, why: Trouble) -> str:
 
 def _not_filled(view: str, why: Trouble) -> str:
     then = f"{why.then}, then   " if why.then else ""
-    return (
-        f"materialized view {view} is restored empty: {why.cause or why.said}: {then}REFRESH MATERIALIZED VIEW {view}"
-    )
+    said = why.cause or re.sub(r': ".*', ": …", why.said)
+    return f"materialized view {view} is restored empty: {said}: {then}REFRESH MATERIALIZED VIEW {view}"
 
 
 def _execute(connection: psycopg.Connection[Any], statement: str) -> None:

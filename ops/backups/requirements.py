@@ -10,6 +10,7 @@ from typing import Any
 
 from ops.core.sql_names import identifier
 from ops.core.text import amount, listed
+from ops.infra.postgres.grants import membership
 from ops.infra.stores.manifest import Manifest
 from ops.verdict.fingerprint import about_in, read
 
@@ -156,7 +157,10 @@ def lacking(wanted: Needs, server: Mapping[str, Any]) -> list[tuple[str, str]]:
     left = set(wanted.only_public) & set(server["supers"])
     owners = [name for name in wanted.owners if name not in left]
     if closed := [name for name in owners if not server["super"] and there.get(name) is False]:
-        types = "; ".join(f"GRANT {identifier(name)} TO {role}" for name in closed)
+        # Nobody should be made a member of a superuser.
+        beyond = "ALTER … OWNER TO {}   on production, of what inv doctor --restore names, and a new backup"
+        ways = [membership(name, role, server["number"]) for name in closed if name not in server["supers"]]
+        types = "; ".join([*ways, *([beyond.format(role)] if len(ways) < len(closed) else [])])
         said.append((f"{server['role']} may give nothing to {listed(closed)}, who own what was dumped", types))
     if missing := [name for name in wanted.extensions if name not in server["extensions"]]:
         said.append((f"it does not have the extension {listed(missing)}", f"install the package of {listed(missing)}"))

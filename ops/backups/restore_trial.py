@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ops.backups import restored_objects as objects
+from ops.core.sql_names import quoted
 from ops.core.text import listed
 from ops.infra.postgres.client import json_lines
 from ops.infra.postgres.failure_text import Trouble, troubles
@@ -37,7 +39,8 @@ class Trial:
     @property
     def hint(self) -> str:
         """The first thing to type."""
-        return next((one.then for one in self.troubles if one.then), "inv doctor --restore")
+        anew = "correct or drop that on production, and   inv backup"
+        return next((one.then for one in self.troubles if one.then), anew)
 
     @property
     def sentence(self) -> str:
@@ -52,7 +55,7 @@ class Trial:
         return {"objects": self.objects, "role": self.role, "troubles": told, "notes": self.notes, "late": self.late}
 
 
-def judge(session: Session, target: str, before: Path, after: Path, said: Path, fragile: Path) -> Trial:
+def judge(session: Session, target: str, before: Path, after: Path, said: Path, fragile: Path, empty: Path) -> Trial:
     """Hold what was restored, and what pg_restore said, against the backup's list of objects.
 
     Args:
@@ -60,6 +63,7 @@ def judge(session: Session, target: str, before: Path, after: Path, said: Path, 
         after: that of the restored schema.
         said: what pg_restore printed.
         fragile: the functions that may not work in a restore.
+        empty: the materialized views that stay empty.
 
     Raises:
         OpsError: a file can't be read, or the server does not answer.
@@ -70,16 +74,28 @@ def judge(session: Session, target: str, before: Path, after: Path, said: Path, 
     with session.connect(target) as connection:
         supers = {str(name) for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolsuper")}
     found = troubles(text, role, frozenset(supers))
-    if not found:
-        # Large objects are rows: a restore of the schema has none of them, or of a pg_dump before 17 empty ones.
-        wanted, made = (
-            {key: said for key, said in side.objects.items() if not key[1].startswith("large object")}
-            for side in (one, two)
-        )
-        lacking = objects.missing(wanted, made, (one.server, two.server))
-        found = [Trouble(line) for line in lacking]
+    # Large objects are rows: a restore of the schema has none of them, or of a pg_dump before 17 empty ones.
+    wanted, made = (
+        {key: said for key, said in side.objects.items() if not key[1].startswith("large object")}
+        for side in (one, two)
+    )
+    lacking = objects.missing(wanted, made, (one.server, two.server))
+    if found:
+        # What could not be made lacks all else, too; a right that was not granted is only a warning of pg_restore's.
+        said_of = [trouble.object for trouble in found]
+        rights = [line for line in lacking if line.startswith("grants of ")]
+        lacking = [line for line in rights if not any(name in line for name in said_of)]
+    found += [Trouble(line, then=_then(line, role)) for line in lacking]
     count = len([kind for kind, _ in one.objects if kind == "object"])
-    return Trial(count, role, found, [*_notes(one, two), *_fragile(fragile)], _late(one))
+    notes = [*_notes(one, two), *_fragile(fragile), *json.loads(empty.read_text(encoding="utf-8"))]
+    return Trial(count, role, found, notes, _late(one))
+
+
+def _then(line: str, role: str) -> str:
+    """What to type where a restored schema lacks something without an error: as a rule rights on what is another's."""
+    if not line.startswith(("grants of ", "owner of ", "default privileges of ")):
+        return ""
+    return f"ALTER ROLE {quoted(role)} SUPERUSER   (or give it the default rights on production, and back up anew)"
 
 
 def _notes(one: fingerprint.Fingerprint, two: fingerprint.Fingerprint) -> list[str]:
@@ -107,9 +123,7 @@ def _fragile(path: Path) -> list[str]:
 
 def _late(one: fingerprint.Fingerprint) -> list[str]:
     """What a restore does at its end, when all rows are there."""
-    late = [name for kind, name in one.objects if kind == objects.LOOSE]
-    views = sorted(name for name in late if name.startswith("materialized view "))
-    checks = sorted(name for name in late if name not in views)
-    said = [f"checks that depend on more than their row are validated at the end of a restore: {listed(checks)}"]
-    more = [f"filled at the end of a restore, since they call functions: {listed(views)}"]
-    return (said if checks else []) + (more if views else [])
+    late = sorted(name for kind, name in one.objects if kind == objects.LOOSE)
+    checks = [name for name in late if not name.startswith("materialized view ")]
+    said = f"checks that depend on more than their row are validated at the end of a restore: {listed(checks)}"
+    return [said] if checks else []

@@ -6,27 +6,56 @@ import json
 
 import psycopg
 
-from ops.backups import archive_entries, deferred_checks, restore_trial
+from ops.backups import archive_entries, deferred_checks, restore_trial, schema_rights
 from ops.backups.schema_comparison import difference
 from ops.core.errors import Refused, StepFailed
 from ops.core.files import write_whole
+from ops.core.text import listed as few
 from ops.engine.command import Shell, conninfo
 from ops.engine.registry import tool
 from ops.infra.postgres.client import said_error
+from ops.infra.postgres.session_settings import PATH
 from ops.infra.session.session import Session
 from ops.verdict import fingerprint
 
+_VIEWS = (
+    "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
+    "ON n.oid = c.relnamespace WHERE c.relkind = 'm'"
+)
+
 
 @tool
-def judge_trial(session: Session, *, target: str, before: str, after: str, said: str, fragile: str, report: str) -> str:
+def judge_trial(
+    session: Session, *, target: str, before: str, after: str, said: str, fragile: str, empty: str, report: str
+) -> str:
     """Say what of a backup could not be restored beside production, and what an administrator types; refuse then."""
-    paths = [session.inventory.path(name) for name in (before, after, said, fragile)]
+    paths = [session.inventory.path(name) for name in (before, after, said, fragile, empty)]
     found = restore_trial.judge(session, target, *paths)
     write_whole(session.inventory.path(report), json.dumps(found.data(), indent=1, ensure_ascii=False))
     if found.troubles:
         then = f"{found.hint}, then the same again"
         raise Refused(f"{target}: a rollback would fail: {found.told}", then)
     return found.sentence
+
+
+@tool
+def open_schemas(session: Session, *, server: str, database: str, before: str, report: str) -> str:
+    """Make a backup's schemas in an empty database, open to every owner until ``close_schemas``."""
+    with session.connect(server, database) as connection:
+        opened = schema_rights.open_schemas(connection, fingerprint.read(session.inventory.path(before)).objects)
+    write_whole(session.inventory.path(report), json.dumps(opened, ensure_ascii=False))
+    return ""
+
+
+@tool
+def close_schemas(session: Session, *, server: str, database: str, before: str, report: str) -> str:
+    """Take away what ``open_schemas`` granted, but for what the backup grants, too."""
+    opened = json.loads(session.inventory.path(report).read_text(encoding="utf-8"))
+    if opened:
+        with session.connect(server, database) as connection:
+            dumped = fingerprint.read(session.inventory.path(before))
+            schema_rights.close_schemas(connection, dumped.objects, opened)
+    return ""
 
 
 @tool
@@ -67,10 +96,12 @@ def _place(connection: psycopg.Connection[tuple[object, ...]]) -> archive_entrie
         "SELECT r.rolname FROM pg_roles r, pg_roles m WHERE m.rolname = current_user AND r.rolsuper AND NOT m.rolsuper"
     ).fetchall()
     others = connection.execute("SELECT extname FROM pg_extension WHERE NOT pg_has_role(extowner, 'USAGE')").fetchall()
+    schemas = connection.execute(
+        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public')"
+    ).fetchall()
     return archive_entries.Place(
         str(owner[0]) if owner else "",
-        frozenset(str(name) for (name,) in beyond),
-        frozenset(str(name) for (name,) in others),
+        *(frozenset(str(name) for (name,) in found) for found in (beyond, others, schemas)),
     )
 
 
@@ -104,11 +135,35 @@ def tighten_checks(session: Session, *, server: str, database: str, before: str,
     """Validate them, and fill the materialized views that need search_path; say what does not hold."""
     dumped = fingerprint.read(session.inventory.path(before))
     aside, views = deferred_checks.read(session.inventory.path(report)), deferred_checks.views(dumped.objects)
-    if not aside and not views:
-        return ""
-    path = '"$user", public'
-    if path_of:
-        with session.connect(path_of) as live:
-            path = str((live.execute("SHOW search_path").fetchone() or [path])[0])
-    with session.connect(server, database) as connection:
-        return deferred_checks.tighten(connection, aside, views.values(), path)
+    spread = sorted(name.removeprefix("table ") for kind, name in dumped.objects if kind == "spread")
+    moved = f"rows of {few(spread)} may lie in another of these partitions, which hash an enum by its numbers"
+    said = ""
+    if aside or views:
+        path = _path(session, path_of)
+        with session.connect(server, database) as connection:
+            said = deferred_checks.tighten(connection, aside, views.values(), path)
+    return "; ".join(filter(None, [moved if spread else "", said]))
+
+
+def _path(session: Session, target: str) -> str:
+    """The search_path of a target's own sessions; the usual one where there is none to ask."""
+    usual = '"$user", public'
+    if not target:
+        return usual
+    with session.connect(target, own=PATH) as live:
+        return str((live.execute("SHOW search_path").fetchone() or [usual])[0])
+
+
+@tool
+def fill_views(session: Session, *, server: str, database: str, before: str, report: str) -> str:
+    """Fill the materialized views of a database without rows, and note which stay empty, and why."""
+    views = deferred_checks.views(fingerprint.read(session.inventory.path(before)).objects)
+    empty: list[str] = []
+    if views:
+        path = _path(session, server)
+        with session.connect(server, database) as connection:
+            there = {str(name) for (name,) in connection.execute(_VIEWS).fetchall()}
+            connection.execute("SELECT set_config('search_path', %s, false)", [path])
+            empty = deferred_checks.fill(connection, [name for name in views.values() if name in there])
+    write_whole(session.inventory.path(report), json.dumps(empty, ensure_ascii=False))
+    return ""

@@ -16,7 +16,7 @@ _THERE = frozenset({"owner", "grants", "default privileges", "tablespace", "user
 # What is restored in a way of its own is marked with this kind (ops/backups/deferred_checks.py).
 LOOSE = "loose"
 # A restore installs the version that its server has. A comment on an extension is its author's.
-_NEVER = frozenset({"version", "extension comment", LOOSE})
+_NEVER = frozenset({"version", "extension comment", "spread", LOOSE})
 # Restored by which words, and so without what. "stage" is salvage's: tables, types and functions, to be read only.
 LEAVES_OUT: dict[str, frozenset[str]] = {"": _NEVER, "bare": _NEVER | _THERE}
 STAGE = "stage"
@@ -54,6 +54,8 @@ def missing(before: Objects, after: Objects, servers: tuple[int, int], form: str
             if kind == "owner":
                 continue
             old = old.replace(f'"{owner[0]}=', f'"{owner[1]}=') if old else old
+        if kind == "owner" and new is None and there in after:
+            continue  # It has none of its own; an older backup names the server's first role.
         if kind != "object" and (there in before) != (there in after):
             continue  # Said of the object itself; or a schema that every new database has, and that was dropped there.
         if kind in _BOTH_WAYS:

@@ -49,6 +49,8 @@ def entries(text: str) -> Entries:
     found: dict[tuple[str, str], str] = {}
     for name, kind, schema, owner, body in zip(*(parts[at::5] for at in range(1, 6)), strict=True):
         lines = [line for line in body.splitlines() if line and not line.startswith(("--", "\\", "SET "))]
+        # Grants are told in the order in which they were made.
+        lines = sorted(lines) if kind == "ACL" else lines
         plain = "\n".join(_CASTS.sub("", line) if "ARRAY[" in line else line for line in lines)
         key = (kind, name if schema == "-" else f"{schema}.{name}")
         found[key] = f"{found.get(key, '')}{owner}\n{plain}\n"

@@ -11,6 +11,7 @@ from ops.core.text import counted, listed
 from ops.doctor.check import Finding, Subject, check, fail, ok, warn
 from ops.engine.command import Query
 from ops.infra.postgres.client import json_lines, said_error
+from ops.infra.postgres.grants import membership
 from ops.infra.session.server import no_production
 from ops.procedures.planning.same_places import HOW_ELSE, MAINTENANCE, NAMED_SO
 from ops.recovery.rollback.replication import followers
@@ -65,7 +66,7 @@ def changing(subject: Subject) -> Finding:
         way = f"ALTER ROLE {role} RESET default_transaction_read_only; ALTER ROLE {role} IN DATABASE {name} RESET "
         lacks.append(("only reads, by a setting of its own", f"{way}default_transaction_read_only"))
     if found["foreign"]:
-        way = _member(found["foreign"], role) or f"ALTER TABLE … OWNER TO {role}"
+        way = _member(found["foreign"], role, int(subject.identity["number"])) or f"ALTER TABLE … OWNER TO {role}"
         lacks.append((f"may not change tables of {listed(list(found['foreign']))}", way))
     if lacks:
         words = " and ".join(said for said, _ in lacks)
@@ -85,15 +86,17 @@ def _kept_out(subject: Subject, made: str) -> Finding | None:
     return None
 
 
-def _member(roles: dict[str, bool], role: str) -> str:
+def _member(roles: dict[str, bool], role: str, number: int) -> str:
     """What makes a role a member of others; empty where one is a superuser, whose rights nobody should be given so.
 
     Args:
         roles: name to whether it is a superuser.
+        role: who is to be a member, as it is written in SQL.
+        number: the server's version.
     """
     if any(roles.values()):
         return ""
-    return "; ".join(f"GRANT {identifier(name)} TO {role}" for name in list(roles)[:3])
+    return "; ".join(membership(name, role, number) for name in list(roles)[:3])
 
 
 @check("settings", "server", "tools", "changing")
@@ -126,7 +129,7 @@ def sessions(subject: Subject) -> Finding:
     if found["strangers"]:
         who = listed(list(found["strangers"]))
         words = f"connected, and not {found['role']}'s to end: {who}; a swap stops at them"
-        way = _member(found["strangers"], identifier(found["role"]))
+        way = _member(found["strangers"], identifier(found["role"]), int(subject.identity["number"]))
         return warn(words, way + DOCS if way else f"end the sessions of {who} before a release or a rollback")
     return ok("none that a freeze or a swap could not end")
 

@@ -49,7 +49,7 @@ def restore(subject: Subject) -> Finding:
             return fail(f"the restore could not be tried: {wrong}", f"inv doctor --target={target}")
     finally:
         session.run(beside.drop_tried(c), run=c.run)
-    names = (f"{beside.FILES[name]}" for name in ("after", "said", "fragile"))
+    names = (f"{beside.FILES[name]}" for name in ("after", "said", "fragile", "empty"))
     found = restore_trial.judge(
         session, target, session.inventory.path(c.fingerprint), *(folder / name for name in names)
     )

@@ -8,7 +8,7 @@ from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup
 from ops.procedures.checks import backup_is_whole, server_room
-from ops.procedures.restore_proof import equals_backup, restoring
+from ops.procedures.restore_proof import AGAIN, equals_backup, restoring
 
 clone = Procedure(
     "clone",
@@ -94,6 +94,7 @@ def swap_back(c: RunInputs) -> list[Command]:
     proof=same_fingerprint,
     undo=drop_spare,
     again=True,
+    retries=lambda _: AGAIN,
 )
 def restore(c: RunInputs) -> list[Command]:
     """Stops at the first error. The test database that is there stays as it is meanwhile; so every release also

@@ -8,7 +8,7 @@ from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
 from ops.procedures.checks import backup_is_whole
 from ops.procedures.clone import copy_fits, created, room_for_copy
-from ops.procedures.restore_proof import equals_backup, restoring
+from ops.procedures.restore_proof import AGAIN, equals_backup, restoring
 from ops.procedures.trial_beside import beside
 
 drill = Procedure(
@@ -66,6 +66,7 @@ def drop_drilled(c: RunInputs) -> Command:
     proof=equals_dumped,
     undo=drop_drilled,
     again=True,
+    retries=lambda _: AGAIN,
     on_failure=lambda _: OTHERS,
     when=lambda c: bool(c.test),
     only=IF_TEST,

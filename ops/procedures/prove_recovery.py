@@ -7,7 +7,7 @@ from ops.engine.inputs import RunInputs
 from ops.engine.step import Procedure, Time, check
 from ops.procedures.checks import backup_is_whole
 from ops.procedures.clone import created, not_production, room_for_copy
-from ops.procedures.restore_proof import equals_backup, restoring
+from ops.procedures.restore_proof import AGAIN, equals_backup, restoring
 
 way_back = Procedure(
     "way-back",
@@ -77,6 +77,7 @@ def drop_roundtrip(c: RunInputs) -> list[Command]:
     proof=restored_equals_backup,
     undo=drop_roundtrip,
     again=True,
+    retries=lambda _: AGAIN,
 )
 def restore(c: RunInputs) -> list[Command]:
     """The rollback, rehearsed: the same restore as it would do, without the shortcuts that a throw-away clone may take,

@@ -10,6 +10,9 @@ from ops.procedures.backup import from_dump, jobs
 # As on a test server, where those roles and disks may not be, and where nothing may be fetched from another server.
 BARE = ("--no-owner", "--no-privileges", "--no-tablespaces", "--no-subscriptions")
 
+# Jobs of pg_restore may wait for each other at a partitioned table: the server ends one of them, and all is done again.
+AGAIN = 2
+
 
 def created_beside(c: RunInputs, name: str, marker: str) -> Query:
     """What makes an empty database beside production that is like it.
@@ -53,12 +56,15 @@ def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bo
         return Shell(from_dump(c, "pg_restore", *words), server)
 
     path = {} if c.apart else {"path_of": c.target}
+    rights = place | {"report": f"{c.run_folder}/{found}.opened"}
     return [
+        *([Tool("open-schemas", rights)] if owned else []),
         listing(c, server, listed),
         Tool("choose-entries", place | lists),
         restore(first),
         Tool("loosen-checks", place | {"report": report}),
         restore(rest),
+        *([Tool("close-schemas", rights)] if owned else []),
         Tool("tighten-checks", place | {"report": report} | path),
     ]
 

@@ -13,7 +13,7 @@ from ops.procedures.checks import backup_is_whole, is_production, is_production_
 from ops.procedures.deploy import deploy_words, is_healthy
 from ops.procedures.freeze import FREEZES, FROZEN, UNFREEZES, freeze_now, no_writers, unfreeze_now
 from ops.procedures.promote import settings_are_ours
-from ops.procedures.restore_proof import created_beside, equals_backup, restoring
+from ops.procedures.restore_proof import AGAIN, created_beside, equals_backup, restoring
 from ops.procedures.rollback_export import delta, shown
 
 # How much of each table the first of two stages looks at; as vacuumdb --analyze-in-stages in its second of three.
@@ -138,6 +138,7 @@ def look(c: RunInputs) -> list[Command]:
     proof=restored_equals_backup,
     undo=drop_restored,
     again=True,
+    retries=lambda _: AGAIN,
 )
 def restore(c: RunInputs) -> list[Command]:
     """Into a database of its own on production's server, with owners and grants. Production goes on meanwhile, and

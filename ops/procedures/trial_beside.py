@@ -11,8 +11,9 @@ from ops.procedures.restore_proof import created_beside, listing
 
 # What pg_restore says of each statement is kept; which of them failed is read from that.
 SAID = 'umask 077; said="$1"; shift; "$@" 2> "$said" || :'
-# What a trial leaves, each in the folder of its run: the restored schema, what pg_restore said, functions to look at.
-FILES = {"after": "beside.jsonl", "said": "beside.txt", "fragile": "fragile.jsonl"}
+# What a trial leaves, each in the folder of its run: the restored schema, what pg_restore said, functions to look at,
+# views that stay empty.
+FILES = {"after": "beside.jsonl", "said": "beside.txt", "fragile": "fragile.jsonl", "empty": "empty.json"}
 
 beside = Procedure(
     "beside",
@@ -51,13 +52,17 @@ def trial(c: RunInputs, folder: str) -> list[Command]:
     """Restore, look, drop: what was found stands in a folder, and is judged afterwards."""
     where = f"--dbname=service={c.target} dbname={conninfo(c.names.trial)}"
     listed, entries = f"{folder}/beside.list", f"{folder}/beside.entries"
-    chosen = {"server": c.target, "database": c.names.trial, "before": c.fingerprint, "listed": listed, "rest": entries}
+    place = {"server": c.target, "database": c.names.trial, "before": c.fingerprint}
+    rights = place | {"report": f"{folder}/beside.opened"}
     parts = ("--section=pre-data", "--section=post-data", f"--use-list={entries}", "--no-password", where)
     return [
         created_beside(c, c.names.trial, c.names.trial_marker),
+        Tool("open-schemas", rights),
         listing(c, c.target, listed),
-        Tool("choose-entries", chosen),
+        Tool("choose-entries", place | {"listed": listed, "rest": entries}),
         Shell(("sh", "-c", SAID, "try", f"{folder}/{FILES['said']}", *from_dump(c, "pg_restore", *parts)), c.target),
+        Tool("close-schemas", rights),
+        Tool("fill-views", place | {"report": f"{folder}/{FILES['empty']}"}),
         Query("fingerprint.sql", c.target, c.names.trial, {"objects": "yes"}, output=f"{folder}/{FILES['after']}"),
         Query("fragile.sql", c.target, c.names.trial, output=f"{folder}/{FILES['fragile']}"),
         drop_tried(c),

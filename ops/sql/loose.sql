@@ -1,7 +1,7 @@
 -- A part of objects.sql, and of loosening checks in a restore: what holds by more than its own row. A check that calls a
 -- function of the user, or one whose answer depends on the time or on settings, may not hold while rows come in, or any
--- more; a materialized view whose query calls such a function may need search_path, which a restore does not have.
-WITH RECURSIVE own AS MATERIALIZED (
+-- more. The query of a materialized view may need search_path, which a restore does not have, or fail for any other reason.
+WITH own AS MATERIALIZED (
     SELECT 'pg_proc'::regclass::oid AS class, oid FROM pg_proc WHERE oid >= 16384
     UNION ALL SELECT 'pg_operator'::regclass, oid FROM pg_operator WHERE oid >= 16384
     EXCEPT SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
@@ -16,15 +16,10 @@ WITH RECURSIVE own AS MATERIALIZED (
            OR k.conbin::text ~ '\{SQLVALUEFUNCTION '
            OR EXISTS (SELECT FROM regexp_matches(k.conbin::text, ':(?:funcid|opfuncid) (\d+)', 'g') m
                       JOIN pg_proc p ON p.oid = m[1]::oid WHERE p.provolatile <> 'i'))
-), reached AS (
-    SELECT c.oid AS view, d.refclassid AS class, d.refobjid AS oid FROM pg_class c JOIN pg_rewrite r ON r.ev_class = c.oid
-    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid WHERE c.relkind = 'm' AND c.relispopulated
-    UNION
-    SELECT u.view, d.refclassid, d.refobjid FROM reached u JOIN pg_rewrite r ON u.class = 'pg_class'::regclass AND r.ev_class = u.oid
-    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid WHERE u.oid <> u.view
 )
 SELECT json_build_object('object', 'loose', 'name', format('%I on %s %s', conname, type, identity), 'is', oid::text) FROM checks
 UNION ALL
 SELECT json_build_object('object', 'loose', 'name', format('materialized view %I.%I', nspname, relname), 'is', c.oid::text)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE EXISTS (SELECT FROM reached JOIN own USING (class, oid) WHERE view = c.oid);
+WHERE c.relkind = 'm' AND c.relispopulated AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');

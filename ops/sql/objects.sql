@@ -63,6 +63,11 @@ WITH extended AS MATERIALIZED (
 ), described AS (
     SELECT classoid, objoid, objsubid, description, 'comment' AS what FROM pg_description
     UNION ALL SELECT classoid, objoid, objsubid, concat(provider, ' ', label), 'security label ' || provider FROM pg_seclabel
+), hashed AS (
+    SELECT c.oid, p.partrelid, a.up FROM pg_class c CROSS JOIN LATERAL pg_partition_ancestors(c.oid) WITH ORDINALITY a (relid, up)
+    JOIN pg_partitioned_table p ON p.partrelid = a.relid AND p.partstrat = 'h'
+    WHERE c.relispartition AND c.relkind = 'r'
+      AND EXISTS (SELECT FROM pg_opclass k WHERE k.oid = ANY (p.partclass) AND k.opcname = 'enum_ops')
 ), lines AS (
     SELECT 'object' AS kind, o.name, CASE o.class
         WHEN 'pg_class'::regclass THEN (SELECT concat_ws(' ', c.relpersistence, c.relreplident, c.reloptions::text,
@@ -83,10 +88,16 @@ WITH extended AS MATERIALIZED (
                                               FROM pg_publication p WHERE p.oid = o.oid)
         ELSE '' END AS state
     FROM own o
-    UNION ALL SELECT 'owner', name, pg_get_userbyid(owner) FROM own WHERE owner IS NOT NULL
+    -- The functions that make ranges come with their type, and belong to the server's first role.
+    UNION ALL SELECT 'owner', name, pg_get_userbyid(owner) FROM own
+    WHERE owner IS NOT NULL AND NOT (class = 'pg_proc'::regclass AND EXISTS (
+        SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = own.oid AND d.deptype = 'i'))
     UNION ALL SELECT 'grants', name, coalesce(list, '[]')::text FROM lists
     UNION ALL SELECT 'tablespace', o.name, t.spcname FROM own o JOIN pg_class c ON o.class = 'pg_class'::regclass AND c.oid = o.oid
     JOIN pg_tablespace t ON t.oid = c.reltablespace
+    -- pg_dump lets a restore choose the partition where an enum is hashed: the hash of a label is that of its number.
+    UNION ALL SELECT 'spread', o.name, (SELECT p.partrelid::regclass::text FROM hashed p WHERE p.oid = o.oid ORDER BY p.up DESC LIMIT 1)
+    FROM own o WHERE o.class = 'pg_class'::regclass AND o.oid IN (SELECT oid FROM hashed)
     UNION ALL SELECT 'object', 'extension ' || quote_ident(extname), extnamespace::regnamespace::text FROM pg_extension
     UNION ALL SELECT 'version', 'extension ' || quote_ident(extname), extversion FROM pg_extension
     UNION ALL

@@ -11,6 +11,7 @@ import pytest
 
 from ops.backups import restored_objects
 from ops.core.sql_files import SQL_FOLDER
+from ops.verdict.fingerprint import Fingerprint, Table, differences
 from tests.support.client import Client, quoted, succeeded
 from tests.support.client_fixtures import temporary_role
 
@@ -220,3 +221,15 @@ NEVER: dict[str, Callable[[Found], Found]] = {
 def test_what_is_no_loss_is_not_named(shop: Shop, case: str) -> None:
     one, two = NEVER[case](shop.before), shop.before
     assert restored_objects.missing(one, two, (150000, 180000)) == []
+
+
+def test_hash_partitions_are_held_against_the_backup_together() -> None:
+    """Rows that a restore put into another partition are no difference; rows that are gone are one."""
+
+    def of(*rows: int) -> Fingerprint:
+        tables = {f"public.h{n}": Table(f"public.h{n}", count, 10 * count, ()) for n, count in enumerate(rows)}
+        return Fingerprint(tables, objects={("spread", f"table public.h{n}"): "public.h" for n in range(len(rows))})
+
+    assert differences(of(50, 25, 25), of(0, 75, 25)) == []
+    assert differences(of(50, 25), of(0, 74)) == [
+        "public.h0 has 0 rows instead of 50", "public.h1 has 74 rows instead of 25"]  # fmt: skip

@@ -71,6 +71,7 @@ ACTIONS = {
     "folder": "the folder that it runs or restores in",
     "form": "bare: restored without owners and grants",
     "found": "the folder, or the fingerprint, of what was restored",
+    "empty": "a file that names the materialized views that stay empty",
     "fragile": "the list of checks that depend on more than their row",
     "frozen": "yes: production takes no writes",
     "held": "the report of what production held before",

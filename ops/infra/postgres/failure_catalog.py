@@ -5,6 +5,7 @@ cause and what to type. Of several that fit the first one counts.
 from __future__ import annotations
 
 from ops.infra.postgres.failure_kind import BACKUP, BY_PATH, RESTORE, Failure
+from ops.infra.postgres.right_failures import OF_RIGHTS
 
 _N = r'(?:"([^"]+)"|(\S+))'
 FAILURES = (
@@ -18,92 +19,13 @@ FAILURES = (
         further=r'(?:SQL function|PL/pgSQL function) "?(?P<f>[\w.$]+)',
         tool=RESTORE,
     ),
-    Failure(
-        "role",
-        rf"role {_N} does not exist",
-        "the role {0} is not on this server",
-        'CREATE ROLE "{0}" NOLOGIN',
-        states=("42704",),
-    ),
-    Failure(
-        "owner",
-        rf"must be (?:a )?member of role {_N}$|must be able to SET ROLE {_N}$",
-        "it belongs to {0}, and {role} is no member of it",
-        "{owner}",
-        states=("42501",),
-    ),
-    Failure(
-        "default privileges",
-        r"permission denied to change default privileges",
-        "they are of what {maker} makes, and {role} is no member of it",
-        "{maker_way}",
-        states=("42501",),
-    ),
-    Failure(
-        "extension by an administrator",
-        r'permission denied to create extension "(.+)"',
-        "only a superuser may create it, and {role} is none",
-        "CREATE EXTENSION {0}   in the database template1 of that server: what is created anew has it then",
-        states=("42501",),
-    ),
-    Failure(
-        "publication of all",
-        r"must be superuser to create (FOR (?:ALL )?TABLES.*) publication",
-        "only a superuser may publish {0}, and {role} is none",
-        "DROP {object}; CREATE {object} FOR TABLE …   on production: its owner may name the tables   "
-        "(or ALTER ROLE {role} SUPERUSER)",
-        BACKUP,
-        ("42501",),
-    ),
-    Failure(
-        "event trigger",
-        r"permission denied to create event trigger .*",
-        "only a superuser may create it, and {role} is none",
-        "ALTER ROLE {role} SUPERUSER   (or DROP {object}   on production, back up anew, and after a rollback   "
-        "{statement})",
-        states=("42501",),
-    ),
-    Failure(
-        "subscription",
-        r"(?:permission denied to create|must be superuser to create) subscriptions?",
-        "{role} may create none",
-        "GRANT pg_create_subscription TO {role}   (before PostgreSQL 16: ALTER ROLE {role} SUPERUSER)",
-        states=("42501",),
-    ),
-    Failure(
-        "extension of one database",
-        r"can only create extension in database (.+)",
-        "it can be in the database {0} only, by its setting, so no restored one can have it",
-        "let it be in the database postgres   (pg_cron: cron.database_name, and cron.schedule_in_database)",
-        BACKUP,
-    ),
-    Failure(
-        "superuser",
-        r"(?:must be superuser|permission denied to (?:alter|add|create (?:foreign-data wrapper|cast))).*",
-        "only a superuser may do that, and {role} is none",
-        "ALTER ROLE {role} SUPERUSER   (or remove it from production, and back up anew)",
-        states=("42501",),
-    ),
-    Failure(
-        "tablespace",
-        rf"(?:tablespace {_N} does not exist|permission denied for tablespace {_N}$)",
-        "it lies in the tablespace {0}, which is not there, or not for {role}",
-        'CREATE TABLESPACE "{0}" LOCATION …; GRANT CREATE ON TABLESPACE "{0}" TO {role}',
-        states=("42704", "42501"),
-    ),
+    *OF_RIGHTS,
     Failure(
         "extension",
         rf'(?:extension {_N} is not available|could not open extension control file ".*/([^/"]+)\.control")',
         "the server does not have the extension {0}",
         "install the package of {0} on the server",
         states=("0A000", "58P01"),
-    ),
-    Failure(
-        "right",
-        r"(?:permission denied for|must be owner of) (.+)",
-        "{role} has no right to {0}",
-        "let {role} own {0}, or be a member of the role that does   (docs/how-to/rights.md)",
-        states=("42501",),
     ),
     Failure(
         "duplicates",
@@ -169,6 +91,14 @@ FAILURES = (
         BACKUP,
     ),
     Failure(
+        "deadlock",
+        r"deadlock detected",
+        "two sessions waited for each other: as a rule two jobs of pg_restore itself, at a partitioned table",
+        "`dump: {{jobs: 1}}` in the inventory, where it happens again",
+        states=("40P01",),
+        tool=RESTORE,
+    ),
+    Failure(
         "lock",
         r"canceling statement due to lock timeout|deadlock detected",
         "another session holds what it needs",
@@ -231,6 +161,13 @@ FAILURES = (
         "the server lets nobody in from here: {0}",
         "a line in pg_hba.conf for it, and SELECT pg_reload_conf()",
         states=("28000",),
+    ),
+    Failure(
+        "not filled",
+        rf"materialized view {_N} has not been populated",
+        "it reads the materialized view {0}, which is empty",
+        "REFRESH MATERIALIZED VIEW {0}",
+        states=("55000",),
     ),
     Failure(
         "no database",

@@ -27,6 +27,7 @@ class Failure:
         where: ``MENDED`` where the same command can succeed afterwards, ``BACKUP`` where only a new backup can.
         states: the SQLSTATEs; any where empty.
         further: a pattern of the lines below, where the first one says too little.
+        command: a pattern of the beginning of the statement that failed.
         tool: ``MIGRATE`` where it is the application's migrate that fails so, ``RESTORE`` where it is none of that.
     """
 
@@ -38,3 +39,4 @@ class Failure:
     states: tuple[str, ...] = ()
     further: str = ""
     tool: str = ""
+    command: str = ""

@@ -15,6 +15,7 @@ from ops.core.errors import LOCK_STATES, Code
 from ops.core.sql_names import quoted
 from ops.infra.postgres.failure_catalog import FAILURES
 from ops.infra.postgres.failure_kind import MIGRATE, RESTORE, Failure
+from ops.infra.postgres.grant_statements import grant_anew, grantors, reverse, statements
 from ops.infra.postgres.migration_failures import IN_MIGRATIONS
 
 
@@ -57,23 +58,36 @@ def explain(
         tool: ``MIGRATE`` where the application's migrate failed, else ``RESTORE``.
     """
     name = object_of(command, further)
-    for failure, named in _fitting(said, further, state, tool):
+    for failure, named in _fitting(said, further, state, tool, command):
         more = re.search(failure.further, further) if failure.further else None
         groups = named or [name]
         words = {"role": quoted(role) or "the role", "key": _key(further), "f": more["f"] if more else ""}
-        words["owner"] = _ways(groups[0], words["role"], command, supers)
+        heir = re.search(r"OWNER TO (.+?);", command)
+        words["heir"] = heir[1] if heir else words["role"]
+        again = _AGAIN if said.startswith("must be able to SET ROLE") else ""
+        words["owner"] = _ways(groups[0], words["role"], command, supers, again)
         words |= {"maker": maker_of(command), "maker_way": _maker_way(command, words["role"], supers)}
-        words |= {"object": name.replace("event trigger", "EVENT TRIGGER").replace("publication", "PUBLICATION")}
-        words |= {"statement": _one_line(command)}
+        words |= {"object": _KIND.sub(lambda kind: kind[0].upper(), name)} | _granted(command)
         groups += groups[-1:]
         cause, then = (text.format(*groups, **words) for text in (failure.cause, failure.then))
         return Trouble(said, name, failure.name, cause, then, failure.where)
     return Trouble(said, name)
 
 
-def _fitting(said: str, further: str, state: str, tool: str) -> Iterator[tuple[Failure, list[str]]]:
+def _granted(command: str) -> dict[str, str]:
+    """What a failed GRANT or REVOKE is about, as the texts of the catalogue name it; or any other statement."""
+    given = statements(command)
+    return {
+        "grantors": ", ".join(grantors(command)) or "another role",
+        "granted_anew": grant_anew(command),
+        "reversed": "; ".join(filter(None, map(reverse, given))),
+        "statement": "; ".join(given) or _one_line(command),
+    }
+
+
+def _fitting(said: str, further: str, state: str, tool: str, command: str) -> Iterator[tuple[Failure, list[str]]]:
     """The failures that an error may be, the likeliest first, each with the names in it."""
-    every = [one for one in (*IN_MIGRATIONS, *FAILURES) if one.tool in ("", tool)]
+    every = [one for one in (*IN_MIGRATIONS, *FAILURES) if one.tool in ("", tool) and re.match(one.command, command)]
     fit = [one for one in every if not (state and one.states) or state in one.states]
     for one in fit:
         match = re.match(one.said, said)
@@ -149,6 +163,8 @@ def beside(stderr: str) -> str:
     return ""
 
 
+# The words before a name that say what it is.
+_KIND = re.compile(r"^(?:[a-z]{2,} )+(?=\S)")
 # A value in a statement, or in what a server says of one; and how much of a line is told.
 _LITERAL, _LONGEST = re.compile(r"'(?:[^']|'')*'?"), 200
 
@@ -158,7 +174,9 @@ def troubles(stderr: str, role: str = "", supers: frozenset[str] | None = None) 
     found: list[Trouble] = []
     lacking: set[str] = set()
     for said, further, command in _errors(stderr):
-        missing = re.match(r'(?:.+ )?"?([^" ]+)"? does not exist', said)
+        if found and _FOLLOWS.match(said):
+            continue
+        missing = re.match(r'(?:.+ )?"?([^" (]+)"?(?:\(.*\))? does not exist', said)
         one = explain(said, further, "", role, command, supers)
         if missing and missing[1].split(".")[-1] in lacking and one.known != "search_path":
             lacking.add(_made(command))
@@ -168,6 +186,8 @@ def troubles(stderr: str, role: str = "", supers: frozenset[str] | None = None) 
     return found
 
 
+# What ends a program after an error of one of its workers.
+_FOLLOWS = re.compile(r"a worker process died unexpectedly")
 _FIRST = re.compile(
     r".*?(?:ERROR|FATAL|PANIC|error: .*?: [^\s:]+):\s+(?:[0-9A-Z]{5}: )?(.*)|pg_\w+: error: (.*)"
 )
@@ -187,7 +207,7 @@ def _errors(stderr: str) -> Iterator[tuple[str, str, str]]:
 
 _STATEMENT = re.compile(
     r"(?:CREATE|ALTER|COMMENT ON|GRANT .*? ON|REVOKE .*? ON|REFRESH)\s+(?:OR REPLACE )?(?:UNIQUE )?(.+?)"
-    r"(?:\s+(?:OWNER TO|IS|TO|FROM|ON|AS|ADD|ENABLE|SET|WITH|FOR|ATTACH|RETURNS|USING|SERVER|FOREIGN)\b|\(|;|$)",
+    r"(?:\s+(?:OWNER TO|IS|TO|FROM|ON|AS|ADD|ENABLE|SET|WITH|FOR|ATTACH|RETURNS|USING|SERVER|FOREIGN|TYPE)\b|\(|;|$)",
     re.S,
 )
 
@@ -207,7 +227,7 @@ def object_of(command: str, further: str = "") -> str:
 def _called(text: str) -> str:
     kind = re.match(r"(?:[A-Z]{2,}\s+)+", text)
     name = text[kind.end() :] if kind else text
-    word = (kind[0] if kind else "TABLE ").lower().removesuffix("if not exists ")
+    word = (kind[0] if kind else "TABLE ").lower().removesuffix("if not exists ").removesuffix("only ")
     return f"{word}{name}".strip()
 
 
@@ -217,9 +237,13 @@ def _made(command: str) -> str:
     return name.split(".")[-1].strip('"')
 
 
-def _ways(owner: str, role: str, command: str, supers: frozenset[str] | None) -> str:
+# Since PostgreSQL 16 a member may be none that can set the role, and a GRANT without a word leaves that as it is.
+_AGAIN = " WITH INHERIT TRUE, SET TRUE"
+
+
+def _ways(owner: str, role: str, command: str, supers: frozenset[str] | None, again: str) -> str:
     """What lets a role restore what belongs to another one."""
-    member = f"GRANT {quoted(owner)} TO {role}"
+    member = f"GRANT {quoted(owner)} TO {role}{again}"
     if "OWNER TO" not in command or (supers is not None and owner not in supers):
         return member
     given = re.sub(r"OWNER TO .+?;", f"OWNER TO {role}", " ".join(command.split("\n")[0].split()))
@@ -237,13 +261,9 @@ def _maker_way(command: str, role: str, supers: frozenset[str] | None) -> str:
     maker = maker_of(command)
     if supers is None or maker.strip('"') not in supers:
         return f"GRANT {maker} TO {role}"
-    turned = {"GRANT": ("REVOKE", "TO", "FROM"), "REVOKE": ("GRANT", "FROM", "TO")}
-    line = _one_line(command).removesuffix(" WITH GRANT OPTION")
-    match = re.match(r"(.*?) (GRANT|REVOKE) (.*) (TO|FROM) (.*)$", line)
-    if match is None:
-        return f"ALTER ROLE {role} SUPERUSER"
-    word, _, to = turned[match[2]]
-    return f"{match[1]} {word} {match[3]} {to} {match[5]}   on production (and after a rollback   {line})"
+    line = _one_line(command)
+    back = reverse(line)
+    return f"{back}   on production (and after a rollback   {line})" if back else f"ALTER ROLE {role} SUPERUSER"
 
 
 def _one_line(command: str) -> str:

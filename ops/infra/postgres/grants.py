@@ -31,3 +31,16 @@ def grant(role: str, said: str) -> str:
             names = [name if name.isdigit() else identifier(name) for name in found.groups()]
             return words.format(*names, role=identifier(role or "the role")) + "   (docs/how-to/rights.md)"
     return ""
+
+
+def membership(role: str, member: str, number: int) -> str:
+    """Return the statement that lets a role do all that another one may: since PostgreSQL 16 a member may lack that,
+    and a GRANT without a word leaves it as it is.
+
+    Args:
+        role: the role, as a plain name.
+        member: who is to be a member, as it is written in SQL.
+        number: the server's version.
+    """
+    again = " WITH INHERIT TRUE, SET TRUE" if number >= 160000 else ""
+    return f"GRANT {identifier(role)} TO {member}{again}"

@@ -92,9 +92,14 @@ def explain(session: Session, failed: Failed) -> OpsError:
     role = session.role(command.target) if command.target else ""
     if trouble := tls_trouble(said):
         return Unreachable(f"{head_of(failed)}{trouble[0]} ({said})", trouble[1], code=Code.TLS)
-    known = next((one for one in troubles(stderr, role) if one.known), None)
-    text = f"{known.sentence} ({said})" if known else f"{said}{beside(stderr)}"
-    hint = grant(role, stderr) or (_then(known, failed.inputs) if known else "")
+    restores = not isinstance(command, Query) and "pg_restore" in command.words
+    # pg_restore stops at its first error; pg_dump says first which table it was about.
+    found = troubles(stderr, role)[: 1 if restores else None]
+    known = next((one for one in found if one.known), None)
+    named = f"{found[0].object}: " if found and found[0].object else ""
+    text = f"{known.sentence} ({said})" if known else f"{named}{said}{beside(stderr)}"
+    then = _then(known, failed.inputs) if known else ""
+    hint = (then or grant(role, stderr)) if restores else (grant(role, stderr) or then)
     return kind(f"{head_of(failed)}{text}", hint, code=code_of(failed))
 
 

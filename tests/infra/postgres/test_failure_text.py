@@ -46,6 +46,11 @@ CASES = {
         "CREATE TABLE theirs (id int); ALTER TABLE theirs OWNER TO {other}",
         ("table public.theirs", "owner", "GRANT {other} TO {role}"),
     ),
+    "a table of a role that this one only administers": (
+        "CREATE TABLE theirs (id int); ALTER TABLE theirs OWNER TO {other};"
+        "GRANT {other} TO {role} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE",
+        ("table public.theirs", "owner", "GRANT {other} TO {role} WITH INHERIT TRUE, SET TRUE"),
+    ),
     "a foreign-data wrapper, a server and a mapping": (
         "CREATE FOREIGN DATA WRAPPER far; CREATE SERVER there FOREIGN DATA WRAPPER far;"
         "CREATE USER MAPPING FOR {other} SERVER there",
@@ -78,6 +83,44 @@ CASES = {
         "CREATE TABLE people (name text, tidied text GENERATED ALWAYS AS (tidy(name)) STORED);"
         "ALTER TABLE people OWNER TO {role}; INSERT INTO people VALUES ('hush')",
         ("table public.people", "search_path", "ALTER FUNCTION tidy SET search_path = …   on production"),
+    ),
+    "a right that another role granted": (
+        "CREATE TABLE told (id int); ALTER TABLE told OWNER TO {role};"
+        "GRANT SELECT ON told TO {other} WITH GRANT OPTION; SET ROLE {other}; GRANT SELECT ON told TO pg_monitor",
+        (
+            "table public.told",
+            "granted by another",
+            "SET ROLE {other}; REVOKE SELECT ON TABLE public.told FROM pg_monitor; RESET ROLE; "
+            "GRANT SELECT ON TABLE public.told TO pg_monitor   on production",
+        ),
+    ),
+    "a right on a function of the server": (
+        "GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO {other}",
+        (
+            "function pg_catalog.pg_read_file",
+            "right on the server's own",
+            "REVOKE ALL ON FUNCTION pg_catalog.pg_read_file(text) FROM {other}   on production, as an administrator   "
+            "(and after a rollback   GRANT ALL ON FUNCTION pg_catalog.pg_read_file(text) TO {other})",
+        ),
+    ),
+    "a leakproof function": (
+        "CREATE FUNCTION sure(int) RETURNS bool LANGUAGE sql IMMUTABLE LEAKPROOF AS 'SELECT true';"
+        "ALTER FUNCTION sure(int) OWNER TO {role}",
+        ("function public.sure", "leakproof", "ALTER FUNCTION public.sure NOT LEAKPROOF   on production"),
+    ),
+    "a function with a setting of an administrator": (
+        "CREATE FUNCTION quiet() RETURNS int LANGUAGE sql SET log_statement = 'none' AS 'SELECT 1';"
+        "ALTER FUNCTION quiet() OWNER TO {role}",
+        ("function public.quiet", "setting of an administrator", "GRANT SET ON PARAMETER log_statement TO {role}"),
+    ),
+    "a function in a language of an administrator": (
+        "CREATE FUNCTION inner_pid() RETURNS int LANGUAGE internal AS 'pg_backend_pid';"
+        "ALTER FUNCTION inner_pid() OWNER TO {role}",
+        ("function public.inner_pid", "language of an administrator", "DROP FUNCTION public.inner_pid   on production"),
+    ),
+    "an access method": (
+        "CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler",
+        ("access method heap2", "superuser", "SUPERUSER"),
     ),
 }
 
@@ -125,10 +168,21 @@ def test_rows_that_cannot_be_restored_are_named_without_their_values(
 
 # The server's words, and what is known of them. Rare ones are not provoked here.
 SAID = {
+    "permission denied for tablespace fast": (
+        "right to a tablespace",
+        MENDED,
+        'GRANT CREATE ON TABLESPACE "fast" TO app',
+    ),
+    "permission denied for foreign-data wrapper far": (
+        "foreign-data wrapper",
+        MENDED,
+        "GRANT USAGE ON FOREIGN DATA WRAPPER far TO app",
+    ),
+    "deadlock detected": ("deadlock", MENDED, "`dump: {jobs: 1}` in the inventory"),
+    'materialized view "q" has not been populated': ("not filled", MENDED, "REFRESH MATERIALIZED VIEW q"),
     'role "gone" does not exist': ("role", MENDED, 'CREATE ROLE "gone" NOLOGIN'),
     'must be member of role "boss"': ("owner", MENDED, "GRANT boss TO app"),
     'could not create unique index "one"': ("duplicates", BACKUP, 'REINDEX INDEX "one"'),
-    'could not extend file "base/1/2": No space left on device': ("disk", MENDED, "make room"),
     "out of shared memory": ("locks", MENDED, "max_locks_per_transaction"),
     "sorry, too many clients already": ("connections", MENDED, "jobs: 1"),
     "remaining connection slots are reserved for roles with the SUPERUSER attribute": (
@@ -138,7 +192,7 @@ SAID = {
     ),
     "canceling statement due to statement timeout": ("timeout", MENDED, "statement_timeout = 0"),
     'tablespace "fast" does not exist': ("tablespace", MENDED, 'CREATE TABLESPACE "fast"'),
-    "permission denied for tablespace fast": ("tablespace", MENDED, 'GRANT CREATE ON TABLESPACE "fast" TO app'),
+    'could not extend file "base/1/2": No space left on device': ("disk", MENDED, "make room"),
     "unsupported version (1.16) in file header": ("version", MENDED, "install the client tools"),
     'unrecognized configuration parameter "transaction_timeout"': ("version", MENDED, "install the client tools"),
     'extension "postgis" is not available': ("extension", MENDED, "install the package of postgis"),
@@ -237,7 +291,7 @@ FURTHER = {
     "input file does not appear to be a valid archive": ("damaged", "inv backups"),
     'this build does not support compression with "zstd"': ("compression", "compress: 6"),
     'syntax error at or near "NULLS"': ("syntax", "--needs"),
-    "deadlock detected": ("lock", "pg_stat_activity"),
+    "canceling statement due to lock timeout": ("lock", "pg_stat_activity"),
     "terminating connection due to administrator command": ("ended", ""),
 }
 
@@ -246,6 +300,17 @@ FURTHER = {
 def test_further_words_lead_to_what_to_type(said: str) -> None:
     found = explain(said, role="app")
     assert (found.known, FURTHER[said][1] in found.then) == (FURTHER[said][0], True), found
+
+
+def test_what_only_follows_from_another_error_is_none_of_its_own(
+    client: Client, role: str, named: Named, tmp_path: Path
+) -> None:
+    """pg_restore says of its own workers that one died, whatever it was that ended it."""
+    source = named("source", "CREATE TABLE n AS SELECT 1 AS v; CREATE MATERIALIZED VIEW q AS SELECT 1 / v AS x FROM n",
+                   "UPDATE n SET v = 0", f"ALTER TABLE n OWNER TO {quoted(role)}",
+                   f"ALTER MATERIALIZED VIEW q OWNER TO {quoted(role)}")  # fmt: skip
+    [found] = tried(client, source, named("copy"), role, tmp_path, "--jobs=2", "--exit-on-error")
+    assert (found.object, found.said, found.known) == ("materialized view public.q", "division by zero", "")
 
 
 def test_there_are_more_than_thirty_causes_each_with_a_test() -> None:

@@ -199,6 +199,7 @@ def test_what_holds_by_more_than_its_row_and_no_test_server(server: Server, tmp_
     assert "only in the live database: acl public.TABLE allowed, comment public.TABLE told" in live, compared
     assert "table store.item" in other and "policy store.item" not in other and "hush" not in said, compared
     assert "check later of public.told is restored NOT VALID" in said, said
+    assert "check known of public.told" not in said, "it finds its table by production's search_path"
     after = state(server, "loose")
     different = [line for line in before["schema"] if line not in after["schema"]]
     assert any("CONSTRAINT later CHECK" in line for line in different), different

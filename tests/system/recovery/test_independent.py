@@ -1,0 +1,150 @@
+"""A rich database before and after a release, a rollback and its undo, compared by the server's own programs.
+
+The role has what docs/how-to/rights.md asks for and nothing more; an administrator is somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ops.infra.postgres.embedded_server import Server
+from tests.backups.test_deferred_checks import OLD
+from tests.support.database_state import compare, state
+from tests.support.servers import QUICK, SERVER, own_server
+from tests.system.recovery.test_whole_way_back import LOGICAL, OWNER, ask, made, ran
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module", params=[None, OLD], ids=["newest", "15"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """With roles that own and read, and an extension in the template that only an administrator may create."""
+    programs: Path | None = request.param
+    if programs and not programs.is_dir():
+        pytest.skip("PostgreSQL 15 is not installed: apt-get install postgresql-15")
+    with own_server("rich", (QUICK if programs else SERVER) | LOGICAL, programs) as found:
+        ask(found, "CREATE ROLE shop_owner LOGIN CREATEDB BYPASSRLS PASSWORD 'x'")
+        ask(found, 'CREATE ROLE analyst; CREATE ROLE clerk; CREATE ROLE "Ä b"; CREATE ROLE sleeper NOLOGIN')
+        ask(found, "GRANT sleeper TO shop_owner; GRANT pg_read_all_data TO shop_owner")
+        ask(found, "CREATE EXTENSION pageinspect; CREATE EXTENSION postgres_fdw", "template1")
+        ask(found, "GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO shop_owner, sleeper", "template1")
+        yield found
+
+
+# Objects of a role that may create nothing in their schema, made by an administrator; the owner's own; what only the
+# newest server knows; what belongs to the database.
+FOREIGN, RICH, NEWEST, ABOUT = (
+    (Path(__file__).parent / f"rich/{name}.sql").read_text(encoding="utf-8")
+    for name in ("foreign", "rich", "newest", "about")
+)
+
+
+def test_a_rich_database_is_after_rollback_and_undo_what_it_was(server: Server, tmp_path: Path) -> None:
+    name = "rich"
+    shop = made(server, tmp_path / "project", name, django=True)
+    ask(server, FOREIGN, name)
+    ask(server, "GRANT sleeper TO shop_owner")
+    newest = server.bin != OLD
+    ask(server, f"SET search_path = public; {RICH}{NEWEST if newest else ''}", name, **OWNER)
+    ask(server, ABOUT.format(name=name), name, **OWNER)
+    ask(server, "ANALYZE", name)
+    before = state(server, name, **OWNER)
+    ran(shop, "release", "--confirm=shop")
+    ask(server, "ANALYZE", name)
+    migrated = state(server, name, **OWNER)
+    assert any("lessons_session" in line for line in compare(before, migrated))
+    said = ran(shop, "rollback", "--backup=latest", "--confirm=shop")
+    named(compare(before, state(server, name, **OWNER)), said)
+    said = ran(shop, "undo", "--confirm=shop")
+    named(compare(migrated, state(server, name, **OWNER)), said)
+
+
+def named(differences: list[str], said: str) -> None:
+    """Only what the text names may differ: numbers that were given out, and what an administrator has of his own."""
+    moved = [line for line in differences if line.startswith("sequences: ")]
+    rest = [line for line in differences if line not in moved and not _administrators(line)]
+    assert rest == [], rest
+    for line in moved:
+        assert line.split("'")[3] in said, (line, said)
+
+
+def _administrators(line: str) -> bool:
+    """What ``made`` has of an administrator, which a restore does in another way and names."""
+    return "SCHEMA public" in line or "EXTENSION pageinspect" in line or line.startswith("extensions: ")
+
+
+SPREAD = """
+CREATE TYPE color AS ENUM ('red', 'green', 'blue'); ALTER TYPE color ADD VALUE 'orange' BEFORE 'green';
+CREATE TABLE h (c color, n int) PARTITION BY HASH (c);
+CREATE TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 3, REMAINDER 0);
+CREATE TABLE h1 PARTITION OF h FOR VALUES WITH (MODULUS 3, REMAINDER 1);
+CREATE TABLE h2 PARTITION OF h FOR VALUES WITH (MODULUS 3, REMAINDER 2);
+"""
+FILLED = """
+INSERT INTO h SELECT (ARRAY['red', 'green', 'blue', 'orange']::color[])[1 + n % 4], n FROM generate_series(1, 100) n;
+CREATE TABLE n (v int); INSERT INTO n VALUES (1); CREATE MATERIALIZED VIEW q AS SELECT 10 / v AS x FROM n;
+UPDATE n SET v = 0; CREATE MATERIALIZED VIEW q2 AS SELECT * FROM q;
+"""
+
+
+def test_rows_that_lie_elsewhere_and_views_that_stay_empty_are_named(server: Server, tmp_path: Path) -> None:
+    """PostgreSQL hashes a label of an enum by its number; a restore numbers labels anew."""
+    shop = made(server, tmp_path, "spread")
+    for text in (SPREAD, FILLED):
+        ask(server, text, "spread", **OWNER)
+    ask(server, "ANALYZE", "spread")
+    before = state(server, "spread", **OWNER)
+    ran(shop, "backup")
+    said = ran(shop, "rollback", "--backup=latest", "--confirm=shop")
+    after = state(server, "spread", **OWNER)
+    assert before["schema"] != [] and ask(server, "SELECT count(*), sum(n) FROM h", "spread") == [(100, 5050)]
+    moved = {row[0] for row in before["rows"] if row not in after["rows"] and row[0].startswith("public.h")}
+    assert moved <= {"public.h0", "public.h1", "public.h2"}
+    assert "rows of public.h0, public.h1, public.h2 may lie in another of these partitions" in said, said
+    assert "materialized view public.q is restored empty: division by zero: REFRESH MATERIALIZED VIEW public.q" in said
+    assert "materialized view public.q2 is restored empty: it reads the materialized view q, which is empty" in said
+    ran(shop, "undo", "--confirm=shop")
+    assert compare(before, state(server, "spread", **OWNER)) == []
+
+
+ASKED = {
+    "CREATE TABLE t (id int); ALTER TABLE t OWNER TO shop_owner; GRANT SELECT ON t TO analyst WITH GRANT OPTION;"
+    "SET ROLE analyst; GRANT SELECT ON t TO clerk": "SET ROLE analyst; REVOKE SELECT ON TABLE public.t FROM clerk",
+    "GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO clerk": "REVOKE ALL ON FUNCTION pg_catalog.pg_read_",
+    "CREATE FUNCTION sure(int) RETURNS bool LANGUAGE sql IMMUTABLE LEAKPROOF AS 'SELECT true';"
+    "ALTER FUNCTION sure OWNER TO shop_owner": "ALTER FUNCTION public.sure NOT LEAKPROOF",
+    "CREATE FUNCTION quiet() RETURNS int LANGUAGE sql SET log_statement = 'none' AS 'SELECT 1';"
+    "ALTER FUNCTION quiet OWNER TO shop_owner": "GRANT SET ON PARAMETER log_statement TO shop_owner",
+    "CREATE EXTENSION hstore; REVOKE EXECUTE ON FUNCTION akeys(hstore) FROM PUBLIC": "SUPERUSER",
+}
+
+
+def test_each_right_that_only_an_administrator_restores_is_told_ahead_with_what_to_type(
+    server: Server, tmp_path: Path
+) -> None:
+    shop = made(server, tmp_path, "asked")
+    for statement in ASKED:
+        ask(server, statement, "asked")
+    ran(shop, "backup")
+    said = shop.inv("doctor", "--restore").out
+    for statement, then in ASKED.items():
+        assert then in said, (statement, said)
+    assert "does not exist" not in said and "not enough memory" not in said, said
+    assert shop.beside("tried") == []
+
+
+def test_what_an_administrator_types_makes_the_restore_possible(server: Server, tmp_path: Path) -> None:
+    shop = made(server, tmp_path, "typed")
+    typed = "SET ROLE analyst; REVOKE SELECT ON TABLE public.t FROM clerk; RESET ROLE; "
+    typed += "GRANT SELECT ON TABLE public.t TO clerk"
+    ask(server, next(iter(ASKED)), "typed")
+    ran(shop, "backup")
+    assert f"{typed}   on production" in shop.inv("doctor", "--restore").out
+    with psycopg.connect(server.url("typed"), autocommit=True) as connection:
+        connection.execute(typed.encode())
+    ran(shop, "backup")
+    assert "were restored beside production as shop_owner" in shop.inv("doctor", "--restore").out
