@@ -6,8 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from ops.engine.command import Command, facts, show
+from ops.engine.command import Command, Tool, facts, show
 from ops.engine.inputs import RunInputs
+from ops.engine.registry import TOOLS, WATCHES, misnamed
 from ops.engine.step import Check, Procedure, Step, commands
 
 
@@ -90,7 +91,7 @@ def make_plan(procedure: Procedure, inputs: RunInputs) -> Plan:
 
 
 def faults(plan: Plan) -> list[str]:
-    """What is wrong with the definitions, in a sentence each: names, proofs, ways back, prose, facts."""
+    """What is wrong with the definitions, in a sentence each: names, proofs, ways back, prose, facts, actions."""
     wrong = []
     seen: set[str] = set()
     known: set[str] = set()
@@ -111,7 +112,20 @@ def faults(plan: Plan) -> list[str]:
         wrong.extend(f"{name} uses {fact} before any step has found it" for fact in sorted(missing))
         if step.fact:
             known.add(step.fact)
+        wrong.extend(f"{name}: {said}" for said in _misnamed(planned))
     return wrong
+
+
+def _misnamed(planned: PlannedStep) -> list[str]:
+    """What a step calls that no action has: a name, or an option."""
+    step, asked = planned.step, [planned.proof, planned.untouched, *planned.gates, *planned.repeatable]
+    used = [*planned.commands, *planned.undo, *commands(step.explain, planned.inputs)]
+    used += [command for one in asked if one for command in one.commands]
+    said = [misnamed(TOOLS, command.name, command.options) for command in used if isinstance(command, Tool)]
+    if step.watch:
+        watch = step.watch(planned.inputs)
+        said.append(misnamed(WATCHES, watch.name, watch.options))
+    return list(dict.fromkeys(filter(None, said)))
 
 
 def _bind(step: Step, inputs: RunInputs) -> PlannedStep:

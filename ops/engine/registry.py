@@ -6,7 +6,8 @@ does not hold. It asks nobody and starts no other step. Each is also a task, ``i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 
@@ -50,3 +51,14 @@ def tool(function: Callable[..., str]) -> Callable[..., str]:
     """Make a function a tool under its name with dashes."""
     TOOLS[function.__name__.replace("_", "-")] = function
     return function
+
+
+def misnamed(known: Mapping[str, Callable[..., object]], name: str, options: Mapping[str, str]) -> str:
+    """Say why nothing that is known can be called by a name with these options; empty where it can."""
+    if name not in known:
+        return f"there is no {name!r}"
+    try:
+        inspect.signature(known[name]).bind(None, **options)
+    except TypeError as error:
+        return f"{name}: {error}"
+    return ""

@@ -22,7 +22,7 @@ from ops.engine.hooks import HOOKS
 from ops.engine.inputs import PHYSICAL, DefangInputs, HealthInputs, RunInputs
 from ops.engine.old_journals import EFFECTS
 from ops.engine.plan import Plan, PlannedStep, faults, make_plan
-from ops.engine.step import Check, Procedure, Step, Time, check, commands
+from ops.engine.step import Check, Procedure, Step, Time, Watch, check, commands
 from ops.infra.session.session import Session
 from ops.inventory.load import load
 from ops.procedures.catalog import PROCEDURES
@@ -130,6 +130,10 @@ def uses(*names: str) -> Any:
     return lambda _: [Shell(("echo", Fact(name)), "") for name in names]
 
 
+def calls(name: str, **options: str) -> Any:
+    return lambda _: Tool(name, options)
+
+
 # --- completeness ----------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +177,17 @@ FAULTS = {
     "no way back": ([replace(GOOD, undo=None)], "p.good needs one of undo, final, stays and reads; it has 0"),
     "twice": ([GOOD, GOOD], "p.good stands twice"),
     "fact": ([replace(GOOD, act=uses("ROWS"))], "p.good uses ROWS before any step has found it"),
+    "an action": ([replace(GOOD, act=calls("check-bakup"))], "p.good: there is no 'check-bakup'"),
+    "an option": (
+        [replace(GOOD, proof=Check("asks", "It holds", "Why.", calls("check-backup", target="a", backup="b")))],
+        "p.good: check-backup: missing a required argument: 'backup_id'",
+    ),
+    "one option more": (
+        [replace(GOOD, undo=calls("check-backup", target="a", backup_id="b", deap="yes"))],
+        "p.good: check-backup: got an unexpected keyword argument 'deap'",
+    ),
+    "what explains": ([replace(GOOD, explain=lambda _: Tool("explain"))], "p.good: there is no 'explain'"),
+    "what watches": ([replace(GOOD, watch=lambda _: Watch("locks"))], "p.good: there is no 'locks'"),
     "its own fact": ([replace(GOOD, act=uses("ROWS"), fact="ROWS")], "p.good uses ROWS before any step has found it"),
     "later fact": (
         [replace(GOOD, act=uses("ROWS")), replace(GOOD, name="p.b", fact="ROWS")],
@@ -286,6 +301,7 @@ def test_the_digest_is_the_same_in_another_process() -> None:
     plan = shipped("release", "lessons")
     code = """if True:
         import sys
+        from ops.cli import all_actions
         from ops.engine.inputs import RunInputs
         from ops.engine.plan import make_plan
         from ops.procedures.release import release

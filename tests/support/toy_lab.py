@@ -37,7 +37,17 @@ from tests.support.toy_session import (
 )
 
 KILLED = -9
-PLAN = toy_plan()
+
+
+def _register(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(TOOLS, "toy", toy_tool)
+    patch.setitem(TOOLS, "explain-toy", explain_toy)
+    patch.setitem(WATCHES, "toy", ToyWatch)
+
+
+with pytest.MonkeyPatch.context() as during:
+    _register(during)
+    PLAN = toy_plan()
 STEPS = {planned.name: planned for planned in PLAN.steps}
 FINAL = next(planned for planned in PLAN.steps if planned.step.final)
 
@@ -48,9 +58,7 @@ def installed() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ops.cli.run.replan", lambda _: PLAN)
         patch.setattr("ops.cli.status.replan", lambda _: PLAN)
-        patch.setitem(TOOLS, "toy", toy_tool)
-        patch.setitem(TOOLS, "explain-toy", explain_toy)
-        patch.setitem(WATCHES, "toy", ToyWatch)
+        _register(patch)
         patch.setitem(HOOKS.reports, "toy", lambda *_: {"of": "a toy"})
         patch.setattr("ops.cli.run.Runner", ToyRunner)
         patch.setattr("ops.engine.journal.Journal", ToyJournal)
