@@ -12,19 +12,8 @@ from datetime import datetime
 
 from ops.core.errors import Code
 from ops.core.text import age
+from ops.engine.effects import StepEffect
 from ops.engine.journal import State, moment
-
-# The steps that restore the whole of ``inputs.backup`` and prove it by fingerprint.
-RESTORES = (
-    "clone.restore",
-    "rollback.restore",
-    "drill.restore",
-    "backup-pgbackrest.restore",
-    "drill-pgbackrest.prove",
-    "unpack.open_aside",
-)
-# Those whose only purpose that is.
-DRILLS = ("drill.restore", "drill-pgbackrest.prove")
 
 
 @dataclass(frozen=True)
@@ -51,7 +40,7 @@ def proved(states: Iterable[State]) -> dict[str, Proved]:
     """
     found: dict[str, Proved] = {}
     for state in states:
-        for step in RESTORES:
+        for step in state.steps_with(StepEffect.RESTORES):
             at = moment(state.ever.get(step, ""))
             if state.backup and at:
                 one = Proved(state.backup, at, state.run, state.procedure, state.seconds.get(step, 0))
@@ -65,9 +54,9 @@ def failed(states: Iterable[State]) -> dict[str, str]:
     not be done, for want of a server or of room, says nothing of the backup."""
     found: dict[str, str] = {}
     for state in states:
-        if any(step in state.ever for step in RESTORES):
+        if state.steps_with(StepEffect.RESTORES) & state.ever.keys():
             found.pop(state.backup, None)
-        elif state.backup and any(state.codes.get(drill) == Code.BAD_BACKUP for drill in DRILLS):
+        elif state.backup and Code.BAD_BACKUP in map(state.codes.get, state.steps_with(StepEffect.DRILLS)):
             found[state.backup] = state.run
     return found
 

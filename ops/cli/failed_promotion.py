@@ -14,6 +14,7 @@ from typing import Protocol
 from ops.cli import console
 from ops.core.errors import OpsError
 from ops.engine import journal
+from ops.engine.effects import StepEffect
 from ops.engine.executor import asked
 from ops.engine.journal import Journal, State
 from ops.engine.plan import Plan, make_plan
@@ -26,7 +27,7 @@ from ops.procedures.release import auto_rollback
 from ops.release.production import production_state
 from ops.release.production.production_state import Way
 
-FREEZE, SEAL = "promote.freeze", "last-backup.seal"
+SEAL = "last-backup.seal"
 
 
 class Work(Protocol):
@@ -48,7 +49,8 @@ def take_back(session: Session, plan: Plan, state: State, error: OpsError, scree
     Raises:
         OpsError: production was not touched, the operator interrupted, or the way back failed.
     """
-    if error.outcome == "interrupted" or not {FREEZE, production_state.MIGRATE} & state.touched:
+    changes = state.steps_with(StepEffect.FREEZES) | {production_state.MIGRATE}
+    if error.outcome == "interrupted" or not changes & state.touched:
         raise error
     c = plan.inputs
     run = production_state.Run.of(state, f"{c.run}_last" if c.freezes else c.backup, freezes=c.freezes)

@@ -155,6 +155,7 @@ def _header(plan: Plan, reason: str) -> journal.Event:
         "run": c.run,
         "procedure": plan.procedure.name,
         "effects": sorted(plan.procedure.effects),
+        "step_effects": plan.step_effects,
         "target": c.target,
         "tool": __version__,
         "reason": reason,

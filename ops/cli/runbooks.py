@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ops.cli import all_actions as _all_actions  # noqa: F401  (a plan names some)
 from ops.cli import console
 from ops.cli.options import Options, open_session, target_of
 from ops.core.errors import DIFFERS, DONE

@@ -1,4 +1,4 @@
-"""What a run does that later commands ask for, so that none of them has to know a procedure by its name."""
+"""What a run and its steps do that later commands ask for, so that none of them has to know a name."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ class Effect(StrEnum):
     UNPACKS = "unpacks"
     # It changes no data: the run before it still is what a person asks for.
     MINOR = "minor"
+
+
+class StepEffect(StrEnum):
+    """What a single step does; the header of a run's journal names the steps of each effect."""
+
+    # Production refuses writes from here on.
+    FREEZES = "freezes"
+    # It restores the whole of the run's backup, and its proof compares every table.
+    RESTORES = "restores"
+    # It restores only to prove the backup: where the proof fails, the backup is not what was dumped.
+    DRILLS = "drills"

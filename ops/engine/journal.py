@@ -17,7 +17,8 @@ from typing import IO
 
 from ops.core.errors import OpsError, Refused
 from ops.core.files import make_folder, private_file, sync_folder
-from ops.engine.old_journals import code_of_step, effects_of
+from ops.engine.effects import StepEffect
+from ops.engine.old_journals import code_of_step, effects_of, steps_of
 
 Event = dict[str, object]
 
@@ -94,6 +95,10 @@ class State:
     def effects(self) -> frozenset[str]:
         """What it does, in the words of ``Effect``."""
         return effects_of(self.header)
+
+    def steps_with(self, effect: StepEffect) -> frozenset[str]:
+        """The names of its steps that have an effect."""
+        return steps_of(self.header, effect)
 
     @property
     def target(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ops.core.errors import Code
-from ops.engine.effects import Effect
+from ops.engine.effects import Effect, StepEffect
 
 _BAD_BACKUP = ("is damaged", "not what was dumped", "does not open")
 
@@ -25,12 +25,33 @@ EFFECTS = {
     "unfreeze": {Effect.MINOR},
     "backup": {Effect.MINOR},
 }
+STEP_EFFECTS = {
+    StepEffect.FREEZES: {"promote.freeze", "rollback.freeze", "railway-restore.freeze", "freeze.refuse_writes"},
+    StepEffect.RESTORES: {
+        "clone.restore",
+        "rollback.restore",
+        "drill.restore",
+        "backup-pgbackrest.restore",
+        "drill-pgbackrest.prove",
+        "unpack.open_aside",
+    },
+    StepEffect.DRILLS: {"drill.restore", "drill-pgbackrest.prove"},
+}
 
 
 def effects_of(header: Mapping[str, object]) -> frozenset[str]:
     """Return what a run does, as its header says; an old version's by the procedure's name."""
     given = header.get("effects")
     return frozenset(map(str, given if isinstance(given, list) else EFFECTS.get(str(header["procedure"]), ())))
+
+
+def steps_of(header: Mapping[str, object], effect: StepEffect) -> frozenset[str]:
+    """Return the steps of a run that have an effect, as its header says; an old version's by their names."""
+    given = header.get("step_effects")
+    if not isinstance(given, dict):
+        return frozenset(STEP_EFFECTS[effect])
+    names = given.get(effect)
+    return frozenset(map(str, names if isinstance(names, list) else ()))
 
 
 def code_of_step(event: Mapping[str, object]) -> str:

@@ -63,6 +63,15 @@ class Plan:
         return [step.data() for step in self.steps]
 
     @property
+    def step_effects(self) -> dict[str, list[str]]:
+        """The names of the steps that have each ``StepEffect``."""
+        found: dict[str, list[str]] = {}
+        for planned in self.steps:
+            for effect in planned.step.does:
+                found.setdefault(effect, []).append(planned.name)
+        return found
+
+    @property
     def digest(self) -> str:
         """sha256 over the steps as they are shown."""
         return hashlib.sha256(json.dumps(self.data(), sort_keys=True).encode()).hexdigest()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ops.engine.command import Command, Query, Shell, Tool
-from ops.engine.effects import Effect
+from ops.engine.effects import Effect, StepEffect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 
@@ -92,6 +92,7 @@ class Step:
         untouched: for a final step that failed: the check that it left no trace, so that undo may go on.
         again: redoing it is safe, also after it was interrupted.
         repeatable: where that depends on what was done: one of these checks must hold before its commands run again.
+        does: what later commands ask for about it; the run's header says it.
         reports: the names in ``ops.engine.hooks`` of the reports that the outcome of its run carries.
         fact: the name under which its output is known to later steps.
         confirm: the operator types the target's name before it.
@@ -122,6 +123,7 @@ class Step:
     untouched: Check | None = None
     again: bool = False
     repeatable: tuple[Check, ...] = ()
+    does: tuple[StepEffect, ...] = ()
     reports: tuple[str, ...] = ()
     fact: str = ""
     confirm: bool = False

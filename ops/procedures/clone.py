@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ops.engine.command import Command, Query, Tool
+from ops.engine.effects import StepEffect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
@@ -89,6 +90,7 @@ def swap_back(c: RunInputs) -> list[Command]:
     "Restore the backup into a spare database",
     changes="the test server: a spare database",
     takes=Time.DATABASE,
+    does=(StepEffect.RESTORES,),
     reports=("excluded",),
     gates=(not_production, backup_is_whole, room_for_copy, copy_fits),
     proof=same_fingerprint,

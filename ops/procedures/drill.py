@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ops.engine.command import Command, Query
+from ops.engine.effects import StepEffect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
@@ -61,6 +62,7 @@ def drop_drilled(c: RunInputs) -> Command:
     "Restore the backup into a throw-away database",
     changes="the test server: a throw-away database",
     takes=Time.DATABASE,
+    does=(StepEffect.RESTORES, StepEffect.DRILLS),
     reports=("excluded",),
     gates=(not_production, backup_is_whole, room_for_copy, copy_fits),
     proof=equals_dumped,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops.engine.command import Command, Query, Tool
-from ops.engine.effects import Effect
+from ops.engine.effects import Effect, StepEffect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, check
@@ -43,6 +43,7 @@ def unfreeze_now(c: RunInputs) -> Command:
 
 FREEZES = {
     "changes": "production: it refuses writes",
+    "does": (StepEffect.FREEZES,),
     "proof": is_frozen,
     "undo": unfreeze_now,
     "again": True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ops.backups.pgbackrest.pgbackrest_cli import backup_words, words
 from ops.backups.pgbackrest.stanza import NEWEST
 from ops.engine.command import Command, Query, Shell, Tool
-from ops.engine.effects import Effect
+from ops.engine.effects import Effect, StepEffect
 from ops.engine.inputs import PHYSICAL, PgBackRestInputs, RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check, commands
@@ -173,6 +173,7 @@ def make(c: RunInputs) -> list[Command]:
     "Restore it aside and read every table",
     changes="the database's machine: a folder with a server of its own",
     takes=Time.DATABASE,
+    does=(StepEffect.RESTORES,),
     gates=(is_production, aside_is_free),
     proof=reads_whole,
     undo=clear_aside,
@@ -219,6 +220,7 @@ backup_pgbackrest.include(in_store)
     "Restore it aside and prove it",
     changes="the database's machine: a folder with a server of its own",
     takes=Time.DATABASE,
+    does=(StepEffect.RESTORES, StepEffect.DRILLS),
     reports=("excluded",),
     gates=(backup_is_whole, aside_is_free),
     proof=equals_backup,
@@ -259,6 +261,7 @@ def dump_is_whole(c: RunInputs) -> list[Command]:
     "Restore it aside and prove it",
     changes="the database's machine: a folder with a server of its own",
     takes=Time.DATABASE,
+    does=(StepEffect.RESTORES,),
     reports=("excluded",),
     gates=(backup_is_whole, aside_is_free),
     proof=equals_backup,

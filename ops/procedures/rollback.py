@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.core.errors import Code
 from ops.engine.command import Command, Query, Shell, Tool
-from ops.engine.effects import Effect
+from ops.engine.effects import Effect, StepEffect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
@@ -133,6 +133,7 @@ def look(c: RunInputs) -> list[Command]:
     "Restore the backup beside production",
     changes="production's server: a database beside production",
     takes=Time.DATABASE,
+    does=(StepEffect.RESTORES,),
     reports=("excluded",),
     gates=(is_production, backup_is_whole, restorable, room_beside),
     proof=restored_equals_backup,

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ops.core.errors import OpsError, Refused
-from ops.engine.effects import Effect
+from ops.engine.effects import Effect, StepEffect
 from ops.engine.journal import Event, Journal, State, read, runs
 from tests.support.examples import examples
 
@@ -139,6 +139,19 @@ def test_lines_that_are_no_events_are_passed_over(write: Callable[..., Path], li
 )
 def test_what_a_run_does_stands_in_its_header_and_of_old_ones_in_their_name(more: Event, effects: set[str]) -> None:
     assert State({**HEADER, **more}).effects == effects
+
+
+@pytest.mark.parametrize(
+    ("more", "steps"),
+    [
+        ({}, {"promote.freeze", "rollback.freeze", "railway-restore.freeze", "freeze.refuse_writes"}),
+        ({"step_effects": {}}, set()),
+        ({"step_effects": {"freezes": ["a", "b"], "restores": ["c"]}}, {"a", "b"}),
+        ({"step_effects": {"freezes": "a"}}, set()),
+    ],
+)
+def test_what_a_step_does_stands_in_the_header_and_of_old_runs_in_its_name(more: Event, steps: set[str]) -> None:
+    assert State({**HEADER, **more}).steps_with(StepEffect.FREEZES) == steps
 
 
 @pytest.mark.parametrize("content", ["", "\n", '{"event": "run", "run": "r1"}\n', '{"event": "outcome"}\n', None])

@@ -12,11 +12,13 @@ import psycopg
 import pytest
 
 import ops
-from ops.backups.restore_tests import DRILLS, failed
+from ops.backups.restore_tests import failed
 from ops.core.errors import Code, OpsError, Refused, StepFailed
 from ops.engine.command import Shell
+from ops.engine.effects import StepEffect
 from ops.engine.inputs import RunInputs
 from ops.engine.journal import Event, Journal, State, read
+from ops.engine.old_journals import STEP_EFFECTS
 from ops.engine.plan import make_plan
 from ops.engine.runner import Runner
 from ops.engine.step import Check, Procedure, Step
@@ -77,7 +79,7 @@ def step(name: str, script: str, check: Callable[[RunInputs], Any], **more: Any)
 
 
 @pytest.mark.usefixtures("reworded")
-@pytest.mark.parametrize("name", DRILLS)
+@pytest.mark.parametrize("name", sorted(STEP_EFFECTS[StepEffect.DRILLS]))
 @pytest.mark.parametrize(("code", "bad"), [(Code.BAD_BACKUP, {"b1": "r1"}), (Code.NONE, {})])
 def test_a_drill_says_of_the_backup_what_its_proof_says(
     go: Callable[[Step], State], monkeypatch: pytest.MonkeyPatch, name: str, code: Code, bad: dict[str, str]

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from ops.cli import all_actions  # noqa: F401
 from ops.cli.runbooks import pages
 from ops.engine.command import Fact, Query, Secret, Shell, Tool
+from ops.engine.effects import StepEffect
 from ops.engine.hooks import HOOKS
 from ops.engine.inputs import PHYSICAL, DefangInputs, HealthInputs, RunInputs
-from ops.engine.old_journals import EFFECTS
+from ops.engine.old_journals import EFFECTS, STEP_EFFECTS
 from ops.engine.plan import Plan, PlannedStep, faults, make_plan
 from ops.engine.step import Check, Procedure, Step, Time, Watch, check, commands
 from ops.infra.session.session import Session
@@ -67,6 +68,8 @@ def test_a_target_without_an_app_has_every_page(tmp_path: Path, test: str) -> No
 
 def test_an_old_journal_says_by_its_name_what_todays_header_says() -> None:
     assert {name: one.effects for name, one in PROCEDURES.items() if one.effects} == EFFECTS
+    steps = [step for one in PROCEDURES.values() for step, _ in one.entries]
+    assert {effect: {step.name for step in steps if effect in step.does} for effect in StepEffect} == STEP_EFFECTS
 
 
 @pytest.mark.parametrize("name", PROCEDURES)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ops.engine.command import Command, Fact, Query, Shell, Tool
+from ops.engine.effects import StepEffect
 from ops.engine.inputs import RunInputs
 from ops.engine.plan import Plan, PlannedStep, make_plan
 from ops.engine.step import Act, Procedure, Time, Watch, check
@@ -129,6 +130,7 @@ def look(_: RunInputs) -> list[Command]:
 
 @toy.step(
     "Freeze production",
+    does=(StepEffect.FREEZES,),
     gates=(takes_writes_yet,),
     proof=is_frozen,
     undo=drops("frozen"),

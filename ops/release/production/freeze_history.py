@@ -6,13 +6,10 @@ from collections.abc import Iterable
 
 from ops.application.probe import identity
 from ops.core.errors import Refused
-from ops.engine.effects import Effect
+from ops.engine.effects import Effect, StepEffect
 from ops.engine.executor import way_on
 from ops.engine.journal import State
 from ops.infra.session.session import Session
-
-# The names of the steps that freeze production: the journal's keys, whichever version wrote it.
-FREEZES = ("promote.freeze", "rollback.freeze", "railway-restore.freeze", "freeze.refuse_writes")
 
 
 def since(known: Iterable[State]) -> str:
@@ -22,7 +19,7 @@ def since(known: Iterable[State]) -> str:
         known: the target's runs, oldest first.
     """
     for state in reversed(list(known)):
-        for step in state.touched.intersection(FREEZES):
+        for step in state.touched & state.steps_with(StepEffect.FREEZES):
             return f"since {state.times.get(step, '')[:16].replace('T', ' ')} UTC by {state.procedure}, run {state.run}"
     return ""
 
@@ -30,7 +27,7 @@ def since(known: Iterable[State]) -> str:
 def find_open(known: Iterable[State]) -> State | None:
     """Return the run that froze production and has not ended nor been taken back, if no later one changed its data."""
     more = [state for state in known if state.effects - {Effect.MINOR}]
-    froze = bool(more) and bool(more[-1].touched.intersection(FREEZES))
+    froze = bool(more) and bool(more[-1].touched & more[-1].steps_with(StepEffect.FREEZES))
     return more[-1] if froze and not more[-1].finished and not more[-1].undone else None
 
 
