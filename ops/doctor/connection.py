@@ -265,8 +265,8 @@ def _beside(subject: Subject, source: int, there: int, missing: str) -> Finding:
     given = dump_inputs(subject.session, subject.entry)
     database = str(subject.identity["database"])
     environment = subject.session.commands.environment(Shell((), subject.target))
-    lines = told(environment, subject.target, given["port"], database) if given.get("port") else ""
-    found = receive(given["over"], Wanted(database, str(subject.identity["system"])), io.BytesIO(), lines)
+    lines = told(environment, subject.target, given.port, database) if given.port else ""
+    found = receive(given.over, Wanted(database, str(subject.identity["system"])), io.BytesIO(), lines)
     said = f"pg_dump {found.version} runs {_WHERE[subject.entry.pg_dump]}"
     if subject.tools[-1].major < source:
         return warn(

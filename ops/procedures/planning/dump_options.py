@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from ops.core.errors import UsageError
+from ops.engine.inputs import DumpInputs
 from ops.infra.postgres.client import NO_COMPRESS, Tools, choose
 from ops.infra.railway.railway_cli import ssh_words
 from ops.infra.session.session import Session
@@ -41,13 +41,13 @@ def beside_hint(entry: Target) -> str:
     return "pg_dump: container   in the inventory" if entry.railway else ""
 
 
-def dump_inputs(session: Session, entry: Target) -> dict[str, Any]:
+def dump_inputs(session: Session, entry: Target) -> DumpInputs:
     """Which words reach the shell beside the database in which pg_dump runs; nothing where it runs here."""
     if entry.pg_dump == "container":
-        return {"over": ssh_words(session.railway(entry.name).database)}
+        return DumpInputs(over=ssh_words(session.railway(entry.name).database))
     if entry.pg_dump == "host" and (host := session.host(entry.name)):
-        return {"over": plainly(host.words), "port": str(session.addresses.endpoint(entry.name)[1])}
-    return {}
+        return DumpInputs(over=plainly(host.words), port=str(session.addresses.endpoint(entry.name)[1]))
+    return DumpInputs()
 
 
 def compression(session: Session, entry: Target, tools: Tools, major: int) -> str:

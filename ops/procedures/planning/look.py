@@ -115,7 +115,7 @@ def places(look: Look) -> Given:
         "app": app_inputs(session, entry.name),
         "ssh": host.words if host else (),
         "railway": railway_inputs(session, entry),
-        "dump": dump_inputs(session, entry),
+        "dump": dump_inputs(session, entry).model_dump(exclude_unset=True),
     }
 
 
