@@ -5,12 +5,12 @@ rich is loaded only on a terminal; elsewhere a step prints one line when it ends
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from shutil import get_terminal_size
 from typing import Any, TextIO
 
+from ops.cli.json_output import json_lines
 from ops.cli.progress import LiveLine, MinuteLines
 from ops.core.errors import OpsError, Refused
 from ops.core.text import duration, folded, laid_out
@@ -20,8 +20,6 @@ from ops.verdict.fingerprint import not_backed_up
 # How wide text is written at most.
 WIDTH = 110
 MARKS = {"done": "✓", "skipped": "·", "failed": "✗", "refused": "✗", "undone": "↩"}
-# Events that are for people at a terminal only: the journal's contract has no place for them.
-CHATTER = {"line", "note"}
 
 
 class Console:
@@ -46,8 +44,7 @@ class Console:
         """Show one event as it happens."""
         kind = str(event.get("event"))
         if self.as_json:
-            if kind not in CHATTER:
-                self._print(json.dumps(event, ensure_ascii=False))
+            self._print_json([event])
         elif kind in ("run", "resumed", "undoing"):
             self._say(str(event["headline"]))
         elif kind == "step":
@@ -143,8 +140,7 @@ class Console:
     def table(self, title: str, columns: list[str], rows: list[list[str]], data: list[dict[str, Any]]) -> None:
         """A table for a person, or its rows as JSON objects."""
         if self.as_json:
-            for row in data:
-                self._print(json.dumps(row, ensure_ascii=False))
+            self._print_json(data)
         elif not rows:
             self._print(f"{title}: none")
         else:
@@ -154,6 +150,10 @@ class Console:
 
     def _say(self, text: str) -> None:
         self._print(folded(text, self.width) if self.live else text)
+
+    def _print_json(self, events: Iterable[Mapping[str, Any]]) -> None:
+        for line in json_lines(events):
+            self._print(line)
 
     def _print(self, text: str) -> None:
         if isinstance(self._line, LiveLine):

@@ -1,4 +1,5 @@
 """The definitions: what each procedure needs and does, read by plan, run, page and undo.
 
-One file per procedure, found by ``catalog``; begin with ``backup``. ``checks`` is what several of them ask first.
+One file per procedure, found by ``catalog``; ``checks`` is what several of them ask first. Begin with ``backup``, which
+says how a dump is made; ``freeze`` makes production read-only and lifts that again.
 """

@@ -17,7 +17,7 @@ from ops.infra.session.store_access import target_folder
 from ops.infra.stores import manifest as backup
 from ops.release import rehearsal_record
 from ops.release.certificate import Bound, Certificate, Proved
-from ops.release.certificate_objections import objections
+from ops.release.certificate_validity import objections
 from ops.verdict import fingerprint
 from ops.verdict.fingerprint import Fingerprint
 

@@ -81,10 +81,21 @@ def test_files_are_written_in_one_way() -> None:
     assert [named(file) for file in MODULES if own.search(file.read_text("utf-8"))] == []
 
 
-def test_every_package_says_what_it_contains() -> None:
-    texts = {
-        named(file): ast.get_docstring(ast.parse(file.read_text("utf-8")))
-        for file in MODULES
-        if file.stem == "__init__"
-    }
-    assert [name for name, text in texts.items() if len(text or "") < 40] == []
+PACKAGES = [file for file in MODULES if file.stem == "__init__"]
+TEXTS = {file: ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "" for file in PACKAGES}
+
+
+def test_every_package_says_what_it_contains_and_where_to_begin() -> None:
+    assert [named(file) for file, text in TEXTS.items() if not re.search("Begin with|begin with", text)] == []
+
+
+def test_where_to_begin_is_there() -> None:
+    """Each name is a module or package of that package; a class may come behind it: ``session.Session``."""
+    missing = []
+    for file, text in TEXTS.items():
+        for sentence in re.findall(r"egin with (.*?)(?:[.;](?: |$)|$)", " ".join(text.split())):
+            for name in re.findall("``([a-z_.A-Z]+)``", sentence):
+                path = file.parent.joinpath(*(part for part in name.split(".") if part.islower()))
+                if not (path.with_suffix(".py").is_file() or path.is_dir()):
+                    missing.append(f"{named(file)}: {name}")
+    assert missing == []

@@ -21,7 +21,7 @@ from ops.release.certificate import (
     split_names,
     write,
 )
-from ops.release.certificate_objections import NAMES, objections
+from ops.release.certificate_validity import NAMES, objections
 from ops.release.measuring.recovery_time import Recovery
 from ops.verdict.expect.limits import NOTHING, Allowed, Limit
 from ops.verdict.fingerprint import Column, Fingerprint, Table

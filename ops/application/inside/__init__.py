@@ -2,7 +2,7 @@
 
 They need nothing there but Django (4.2 or newer, on Python 3.8 or newer), only read, and print lines of JSON, each
 behind a mark. What can't be described is left out, never guessed. Nothing of it is imported here: the parts are text,
-joined.
+joined. Begin with ``state``, then ``walk``.
 """
 
 from __future__ import annotations

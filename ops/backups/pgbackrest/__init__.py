@@ -1,1 +1,4 @@
-"""Backup engines that are there already, and that we drive: pgBackRest."""
+"""Backup engines that are there already, and that we drive: pgBackRest.
+
+Begin with ``stanza``, then ``actions``.
+"""

@@ -1,6 +1,7 @@
 """Invoke's tasks, one per command, each a signature and a docstring.
 
-``operation`` makes a task of a function, ``help`` says what each option is for, ``action_tasks`` has ``inv tool.NAME``.
+Begin with ``procedure_tasks``; ``operation`` makes a task of a function, ``help`` says what each option is for,
+``action_tasks`` has ``inv tool.NAME``.
 
 Nothing here imports anything heavy before a task runs, so that ``inv --list`` is quick. A project of your own has a
 ``tasks.py`` of two lines::

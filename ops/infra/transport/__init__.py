@@ -1,1 +1,3 @@
-"""Runs programs here or on a host behind SSH, and forwards connections. Begin with ``local`` and ``ssh``."""
+"""Runs programs here or on a host behind SSH, and forwards connections. Begin with ``local`` and ``ssh``;
+``jump_hosts`` is the way over a bastion.
+"""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops.core.errors import OpsError, Unreachable
 from ops.engine.command import SAYS_PROCESS, Completed, Host, OnLine, quote
+from ops.infra.transport.jump_hosts import UnknownKey, check_keys, hops
 from ops.infra.transport.local import GRACE, Output, read_lines
 from ops.infra.transport.tunnel import Forward
 from ops.inventory.targets import Connection
@@ -210,15 +211,15 @@ class Ssh:
             c.host or self.host.target, user=c.user, port=c.port, config=config, connect_kwargs=given
         )
         try:
-            for hop in _hops(wire):
-                _check_keys(hop)
+            for hop in hops(wire):
+                check_keys(hop)
                 if str(hop.ssh_config.get("compression", "")).lower() == "yes":
                     # Fabric leaves that word of OpenSSH's file alone.
                     hop.connect_kwargs = {**hop.connect_kwargs, "compress": True}
             wire.open()
             _keep_alive(wire.client.get_transport())
             return wire
-        except _UnknownKey as error:
+        except UnknownKey as error:
             raise unknown_key(self.host, str(error), error.shown) from None
         except paramiko.BadHostKeyException as error:
             raise other_key(self.host, error.hostname) from None
@@ -325,40 +326,6 @@ class _Program:
 def _copy(stream: Any, handle: Any) -> None:
     while block := stream.read(_BLOCK):
         handle.write(block)
-
-
-class _UnknownKey(Exception):
-    """A host whose key is not known; ``shown`` is the key's fingerprint as ``ssh`` shows it."""
-
-    def __init__(self, name: str, shown: str) -> None:
-        super().__init__(name)
-        self.shown = shown
-
-
-def _hops(wire: fabric.Connection) -> Iterator[fabric.Connection]:
-    """A connection and the jump hosts before it."""
-    import fabric
-
-    hop: Any = wire
-    while isinstance(hop, fabric.Connection):
-        yield hop
-        hop = hop.gateway
-
-
-def _check_keys(hop: fabric.Connection) -> None:
-    """Take a host only by a key that OpenSSH's files know. Fabric itself would take, and not remember, any."""
-    import paramiko
-
-    class Refuse(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
-        def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-            raise _UnknownKey(hostname, f"{key.get_name()} {key.fingerprint}")
-
-    hop.client.set_missing_host_key_policy(Refuse())
-    hop.client.load_system_host_keys()
-    named = str(hop.ssh_config.get("userknownhostsfile", "")).split()
-    for name in ("/etc/ssh/ssh_known_hosts", *named):
-        if os.path.isfile(path := os.path.expanduser(name)):
-            hop.client.load_system_host_keys(path)
 
 
 def _keep_alive(transport: Any) -> None:

@@ -20,7 +20,7 @@ from ops.recovery.rollback.replication import followers
 from ops.recovery.rollback.row_changes import Since, counterparts
 from ops.recovery.rollback.sequences import noted
 from ops.recovery.rollback.written_since import account as account_for
-from ops.release.table_moves import moves_between
+from ops.release.certificate_chain import moves_between
 from ops.verdict import fingerprint
 from ops.verdict.databases import Databases
 

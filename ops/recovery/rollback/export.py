@@ -21,7 +21,7 @@ from ops.infra.session.store_access import target_folder
 from ops.recovery.rollback import loss
 from ops.recovery.rollback.connections import exists, opened
 from ops.recovery.rollback.row_changes import DELETED, Counterpart, counterparts, rows_of
-from ops.release.table_moves import moves_between
+from ops.release.certificate_chain import moves_between
 from ops.verdict import fingerprint
 from ops.verdict.databases import Databases
 from ops.verdict.row_hash import row_hash

@@ -1,8 +1,8 @@
-"""Why a certificate does not hold for what is there now, in words."""
+"""Whether a certificate still holds: it has not expired, and all that it binds is as it was at the rehearsal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,6 +31,14 @@ DIGESTS = {"changes", "schema_digest", "manifest", "expectations"}
 SHOWN = 6
 
 
+def check_expiry(certificate: Certificate, moment: datetime) -> Iterator[str]:
+    """Why a certificate does not hold at a moment: it has expired, or is not issued yet."""
+    if moment >= certificate.expires_at:
+        yield f"it expired at {certificate.expires_at:%Y-%m-%d %H:%M} UTC"
+    if moment < certificate.issued_at - CLOCKS:
+        yield f"it was issued at {certificate.issued_at:%Y-%m-%d %H:%M} UTC, which is not yet: a clock is wrong"
+
+
 def objections(
     certificate: Certificate, now: Bound, moment: datetime | None = None, schema: Sequence[str] = ()
 ) -> list[str]:
@@ -39,12 +47,7 @@ def objections(
     Args:
         schema: what differs in production's schema, as far as the backup noted its parts.
     """
-    moment = moment or datetime.now(UTC)
-    said = []
-    if moment >= certificate.expires_at:
-        said.append(f"it expired at {certificate.expires_at:%Y-%m-%d %H:%M} UTC")
-    if moment < certificate.issued_at - CLOCKS:
-        said.append(f"it was issued at {certificate.issued_at:%Y-%m-%d %H:%M} UTC, which is not yet: a clock is wrong")
+    said = list(check_expiry(certificate, moment or datetime.now(UTC)))
     for name, words in NAMES.items():
         was, is_now = getattr(certificate.bound, name), getattr(now, name)
         if was != is_now:
