@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ops.backups import selection
+from ops.cli import all_actions  # noqa: F401
 from ops.cli import failed_promotion as auto_rollback
 from ops.cli.console import Console
 from ops.core.errors import DataDiffers, Interrupted, OpsError, Refused, StepFailed, Unreachable, UsageError

@@ -9,6 +9,7 @@ from functools import cache
 
 import pytest
 
+from ops.cli import all_actions  # noqa: F401
 from ops.engine.inputs import RunInputs
 from ops.engine.plan import make_plan
 from ops.infra.session.session import Session
