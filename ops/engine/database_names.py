@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 # A run's id: the moment and four letters; by hand the page's.
 RUN = r"\d{8}_\d{6}_[a-z0-9]{4}"
@@ -26,6 +27,26 @@ def beside(database: str, of: str, *kinds: str) -> bool:
     )
 
 
+class _Name:
+    """A name beside the live database or the test database, with the run's id unless told otherwise."""
+
+    def __init__(self, of: Literal["live", "test"], what: str, *, by_run: bool = True) -> None:
+        self._of, self._what, self._by_run = of, what, by_run
+
+    def __get__(self, names: DatabaseNames, _: object) -> str:
+        return named(names.live if self._of == "live" else names.test, self._what, names.run if self._by_run else "")
+
+
+class _Marker:
+    """A comment that says of which target and run a database is."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __get__(self, names: DatabaseNames, _: object) -> str:
+        return f"generalprobe {self._text.format(target=names.target)}, run {names.run}"
+
+
 @dataclass(frozen=True)
 class DatabaseNames:
     """What one run calls the databases that it makes.
@@ -42,97 +63,41 @@ class DatabaseNames:
     live: str
     test: str
 
-    @property
-    def spare(self) -> str:
-        """The test database while it is being restored."""
-        return named(self.test, "spare", self.run)
-
-    @property
-    def clone_marker(self) -> str:
-        """The comment inside the server that tells a clone from anything else."""
-        return f"generalprobe clone of {self.target}, run {self.run}"
-
-    @property
-    def test_replaced(self) -> str:
-        """The former test database, kept aside."""
-        return named(self.test, "replaced", self.run)
-
-    @property
-    def before(self) -> str:
-        """A copy of the clone as it was before the migrations."""
-        return named(self.test, "before")
-
-    @property
-    def roundtrip(self) -> str:
-        """The backup, restored beside the migrated clone to time a rollback."""
-        return named(self.test, "roundtrip", self.run)
-
-    @property
-    def roundtrip_marker(self) -> str:
-        """The comment of ``roundtrip``; it is never taken for a clone to migrate."""
-        return f"generalprobe clone round trip, run {self.run}"
-
-    @property
-    def migrated(self) -> str:
-        """The migrated clone, while the restored backup has its name."""
-        return named(self.test, "migrated", self.run)
-
-    @property
-    def drill(self) -> str:
-        """A backup, restored on the test server to see that it can be."""
-        return named(self.test, "drill", self.run)
-
-    @property
-    def drill_marker(self) -> str:
-        """The comment of ``drill``; it never becomes the test database."""
-        return f"generalprobe drill of {self.target}, run {self.run}"
-
-    @property
-    def restored(self) -> str:
-        """Production's backup, restored beside production."""
-        return named(self.live, "restored", self.run)
-
-    @property
-    def restored_marker(self) -> str:
-        """The comment of a production database that was restored from a backup."""
-        return f"generalprobe restored {self.target}, run {self.run}"
-
-    @property
-    def replaced(self) -> str:
-        """The former production database, kept aside."""
-        return named(self.live, "replaced", self.run)
-
-    @property
-    def undone(self) -> str:
-        """What was restored and live for a while, until that was undone; kept aside."""
-        return named(self.live, "undone", self.run)
-
-    @property
-    def trial(self) -> str:
-        """The backup's schema, restored beside production to see that it can be."""
-        return named(self.live, "tried", self.run)
-
-    @property
-    def trial_marker(self) -> str:
-        """The comment of ``trial``; it holds no rows, and never becomes the live database."""
-        return f"generalprobe trial restore of {self.target}, run {self.run}"
-
-    @property
-    def delta(self) -> str:
-        """The rows that a rollback sets aside, in a database of their own until they are dumped."""
-        return named(self.live, "delta", self.run)
-
-    @property
-    def delta_marker(self) -> str:
-        """The comment of ``delta``."""
-        return f"generalprobe delta of {self.target}, run {self.run}"
-
-    @property
-    def salvage(self) -> str:
-        """The backup, restored beside production to take lost rows from it."""
-        return named(self.live, "salvage", self.run)
-
-    @property
-    def salvage_marker(self) -> str:
-        """The comment of ``salvage``; it never becomes the live database."""
-        return f"generalprobe salvage of {self.target}, run {self.run}"
+    # The test database while it is being restored.
+    spare = _Name("test", "spare")
+    # The comment inside the server that tells a clone from anything else.
+    clone_marker = _Marker("clone of {target}")
+    # The former test database, kept aside.
+    test_replaced = _Name("test", "replaced")
+    # A copy of the clone as it was before the migrations.
+    before = _Name("test", "before", by_run=False)
+    # The backup, restored beside the migrated clone to time a rollback.
+    roundtrip = _Name("test", "roundtrip")
+    # The comment of ``roundtrip``; it is never taken for a clone to migrate.
+    roundtrip_marker = _Marker("clone round trip")
+    # The migrated clone, while the restored backup has its name.
+    migrated = _Name("test", "migrated")
+    # A backup, restored on the test server to see that it can be.
+    drill = _Name("test", "drill")
+    # The comment of ``drill``; it never becomes the test database.
+    drill_marker = _Marker("drill of {target}")
+    # Production's backup, restored beside production.
+    restored = _Name("live", "restored")
+    # The comment of a production database that was restored from a backup.
+    restored_marker = _Marker("restored {target}")
+    # The former production database, kept aside.
+    replaced = _Name("live", "replaced")
+    # What was restored and live for a while, until that was undone; kept aside.
+    undone = _Name("live", "undone")
+    # The backup's schema, restored beside production to see that it can be.
+    trial = _Name("live", "tried")
+    # The comment of ``trial``; it holds no rows, and never becomes the live database.
+    trial_marker = _Marker("trial restore of {target}")
+    # The rows that a rollback sets aside, in a database of their own until they are dumped.
+    delta = _Name("live", "delta")
+    # The comment of ``delta``.
+    delta_marker = _Marker("delta of {target}")
+    # The backup, restored beside production to take lost rows from it.
+    salvage = _Name("live", "salvage")
+    # The comment of ``salvage``; it never becomes the live database.
+    salvage_marker = _Marker("salvage of {target}")

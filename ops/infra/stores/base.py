@@ -28,20 +28,28 @@ class Changed(Refused):
 
 
 class AnyStore(Protocol):
-    """What every kind of store can do; ``Store`` of object_store says it of each."""
+    """What every kind of store can do. Each method raises ``Unreachable`` where the store does not answer, or does not
+    let us."""
 
     url: str
 
     def listed(self, prefix: str) -> dict[str, Kept]:
-        """Every object below a prefix, by its key."""
+        """Every object below a prefix, by its key; nothing is downloaded."""
         ...
 
     def put(self, key: str, path: Path) -> str:
-        """Send a file whole; gives its tag."""
+        """Send a file whole, of which no part is seen before the last one is there; gives its tag."""
         ...
 
     def swap(self, key: str, content: bytes, tag: str) -> str:
-        """Write a small object only where it is still the one that is known; gives its new tag."""
+        """Write a small object only where it is still the one that is known; gives its new tag.
+
+        Args:
+            tag: its tag when it was read or written last; empty where there was none.
+
+        Raises:
+            Changed: it is another one by now.
+        """
         ...
 
     def tag(self, key: str) -> str:

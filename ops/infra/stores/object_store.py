@@ -54,11 +54,7 @@ class Store:
         self._made: dict[tuple[int, int], ObjectStore] = {}
 
     def listed(self, prefix: str) -> dict[str, Kept]:
-        """Every object below a prefix, by its key; nothing is downloaded.
-
-        Raises:
-            Unreachable: the store does not answer, or does not let us.
-        """
+        """See ``AnyStore``."""
         with self._said(prefix):
             batches = self._obs.list(self._store(QUICK), prefix or None)
             return {
@@ -68,28 +64,14 @@ class Store:
             }
 
     def put(self, key: str, path: Path) -> str:
-        """Send a file whole: in pieces, several at once; no part of it is seen before the last one is there.
-
-        Returns:
-            its tag.
-        """
+        """Send a file in pieces, several at once."""
         piece = max(PIECE, -(-path.stat().st_size // PARTS))
         with self._said(key):
             done = self._obs.put(self._store(PATIENT), key, path, chunk_size=piece, max_concurrency=AT_ONCE)
         return done["e_tag"] or ""
 
     def swap(self, key: str, content: bytes, tag: str) -> str:
-        """Write a small object only where it is still the one that is known.
-
-        Args:
-            tag: its tag when it was read or written last; empty where there was none.
-
-        Returns:
-            its new tag.
-
-        Raises:
-            Changed: it is another one by now.
-        """
+        """See ``AnyStore``; where a store knows no conditions, the tag is looked at right before."""
         errors = self._obs.exceptions
         with self._said(key):
             try:

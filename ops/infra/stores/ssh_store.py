@@ -102,11 +102,7 @@ class SshStore:
 
     @_served
     async def listed(self, sftp: SFTPClient, prefix: str) -> dict[str, Kept]:
-        """Every file below a folder, by its key; nothing is downloaded, and other hidden files are passed over.
-
-        Raises:
-            Unreachable: the host does not answer, or does not let us.
-        """
+        """Every file below a folder, by its key; other hidden files are passed over."""
         found, hidden, level = dict[str, Kept](), dict[str, int](), [self._path(prefix)]
         while level:
             some, level = level[:FOLDERS], level[FOLDERS:]
@@ -120,7 +116,7 @@ class SshStore:
 
     @_served
     async def put(self, sftp: SFTPClient, key: str, path: Path) -> str:
-        """Send a file whole; no part of it is seen before the last one is there. Gives its tag."""
+        """Send a file under a hidden name, and name it then."""
         file = self._path(key)
 
         async def name(sent: str, about: SFTPAttrs) -> str:
@@ -138,17 +134,7 @@ class SshStore:
 
     @_served
     async def swap(self, sftp: SFTPClient, key: str, content: bytes, tag: str) -> str:
-        """Write a small file only where it is still the one that is known.
-
-        Args:
-            tag: its tag when it was read or written last; empty where there was none.
-
-        Returns:
-            its new tag.
-
-        Raises:
-            Changed: it is another one by now.
-        """
+        """Create the next version of a small file, which only one writer can."""
         file, number = self._path(key), int(tag.partition("v")[2] or 0) + 1
 
         async def name(sent: str, about: SFTPAttrs) -> str:

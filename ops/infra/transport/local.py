@@ -10,39 +10,13 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from ops.core.files import private_file
 from ops.engine.command import Completed, OnLine
 
 # How long a program may take to end by itself after Ctrl-C, and again after SIGTERM, in seconds.
 GRACE = (10.0, 5.0)
-
-
-class Transport(Protocol):
-    """Runs words on a host."""
-
-    def run(
-        self,
-        words: Sequence[str],
-        *,
-        folder: Path,
-        env: Mapping[str, str],
-        output: Path | None = None,
-        on_line: OnLine | None = None,
-        umask: int = -1,
-    ) -> Completed:
-        """Run a program to its end.
-
-        Args:
-            words: the program and its arguments, as they are; no shell reads them.
-            folder: the working directory.
-            env: the whole environment.
-            output: a file that takes standard output; it appears when the program succeeded.
-            on_line: is told each line of standard error, and of standard output where ``output`` is not given.
-            umask: the program's; the caller's own where negative.
-        """
-        ...
 
 
 class Local:
@@ -58,7 +32,16 @@ class Local:
         on_line: OnLine | None = None,
         umask: int = -1,
     ) -> Completed:
-        """See ``Transport``. A program that is not there ends with 127, a folder that is not there with 126."""
+        """Run a program to its end. One that is not there ends with 127, a folder that is not there with 126.
+
+        Args:
+            words: the program and its arguments, as they are; no shell reads them.
+            folder: the working directory.
+            env: the whole environment.
+            output: a file that takes standard output; it appears when the program succeeded.
+            on_line: is told each line of standard error, and of standard output where ``output`` is not given.
+            umask: the program's; the caller's own where negative.
+        """
         if not folder.is_dir():
             return Completed(126, "", f"there is no folder {folder}")
         try:
