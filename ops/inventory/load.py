@@ -9,9 +9,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ops.core.errors import InventoryError
-from ops.core.yaml_lines import Node, Tree, meant, nearest, read, shown, translated
+from ops.core.yaml_lines import Node, meant, nearest, read, shown, translated
 from ops.inventory.fields import keys_of
 from ops.inventory.targets import ANSIBLE, EXAMPLES, KEYS, NESTED, OLD_ALIASES, PRODUCTION_ONLY, Inventory, Target
+from ops.inventory.tree import Tree
 
 FILE = "inventory.yaml"
 VARIABLE = "OPS_INVENTORY"

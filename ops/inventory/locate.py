@@ -6,8 +6,9 @@ import contextlib
 
 from ops.core.errors import OpsError
 from ops.core.sql_names import parse
-from ops.core.yaml_lines import Node, Tree, read
+from ops.core.yaml_lines import Node, read
 from ops.inventory.targets import Inventory, Target
+from ops.inventory.tree import Tree
 
 
 def where(inventory: Inventory, entry: Target, *path: str | int) -> str:

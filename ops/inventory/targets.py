@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ops.core.errors import InventoryError
-from ops.core.yaml_lines import Kind, nearest, shown, wording
+from ops.core.yaml_lines import nearest, shown, wording
 from ops.inventory.defang import Defang, DefangKey
 from ops.inventory.dump import Dump, DumpKey
 from ops.inventory.fields import (
@@ -41,6 +41,7 @@ from ops.inventory.fields import (
 from ops.inventory.pgbackrest import PGBACKREST, PgBackRest
 from ops.inventory.schedule import Schedule
 from ops.inventory.store_kinds import store_folder, store_name
+from ops.inventory.tree import Kind
 from ops.inventory.window import Window
 
 

@@ -32,11 +32,9 @@ class Local:
         on_line: OnLine | None = None,
         umask: int = -1,
     ) -> Completed:
-        """Run a program to its end. One that is not there ends with 127, a folder that is not there with 126.
+        """Run words to their end; no shell reads them. No such program ends with 127, no such folder with 126.
 
         Args:
-            words: the program and its arguments, as they are; no shell reads them.
-            folder: the working directory.
             env: the whole environment.
             output: a file that takes standard output; it appears when the program succeeded.
             on_line: is told each line of standard error, and of standard output where ``output`` is not given.
