@@ -121,16 +121,10 @@ def address(subject: Subject) -> Finding:
 
 def _made(subject: Subject) -> None:
     """An embedded server is started, and its database made and filled, by whoever asks for the address: not here."""
-    import psycopg
-
     server, hint = Server(subject.session.inventory.folder), f"inv status --target={subject.production}   starts it"
     if not server.running():
         raise UsageError(f"{subject.reference}: the embedded server does not run", hint)
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        row = connection.execute(
-            "SELECT FROM pg_database WHERE datname = %s", [subject.entry.database.value]
-        ).fetchone()
-    if row is None and subject.entry.seed:
+    if subject.entry.seed and not server.has(subject.entry.database.value):
         raise UsageError(f"{subject.reference}: that database was not made yet", hint.replace("starts", "makes"))
 
 

@@ -81,6 +81,13 @@ def test_files_are_written_in_one_way() -> None:
     assert [named(file) for file in MODULES if own.search(file.read_text("utf-8"))] == []
 
 
+def test_only_infra_opens_connections() -> None:
+    """It says who we are, what a session begins with, and redacts what a server says; the others are handed one."""
+    own = re.compile(r"psycopg\.connect\(")
+    found = [named(file) for file in MODULES if own.search(file.read_text("utf-8"))]
+    assert [name for name in found if not name.startswith("infra/")] == []
+
+
 PACKAGES = [file for file in MODULES if file.stem == "__init__"]
 TEXTS = {file: ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "" for file in PACKAGES}
 

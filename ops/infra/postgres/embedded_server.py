@@ -81,6 +81,13 @@ class Server:
             return self._call("pg_ctl", "-D", str(self.data), "status", check=False) == 0
         return False
 
+    def has(self, database: str) -> bool:
+        """Whether a database is there."""
+        import psycopg
+
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            return bool(connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).rowcount)
+
     def stop(self) -> None:
         """Stop it if it runs; its data stay."""
         if self.running():

@@ -35,10 +35,9 @@ class Local:
         """Run words to their end; no shell reads them. No such program ends with 127, no such folder with 126.
 
         Args:
-            env: the whole environment.
             output: a file that takes standard output; it appears when the program succeeded.
             on_line: is told each line of standard error, and of standard output where ``output`` is not given.
-            umask: the program's; the caller's own where negative.
+            umask: the caller's own where negative.
         """
         if not folder.is_dir():
             return Completed(126, "", f"there is no folder {folder}")
