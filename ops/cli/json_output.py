@@ -1,4 +1,4 @@
-"""What ``--json`` prints: every event as one JSON object a line, and nothing else. The contract is docs/json.md."""
+"""What ``--json`` prints: every event as one JSON object a line, nothing else (docs/reference/json.md)."""
 
 from __future__ import annotations
 
