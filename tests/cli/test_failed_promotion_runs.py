@@ -18,6 +18,7 @@ from ops.cli.options import Options
 from ops.core.errors import DONE, DataDiffers, OpsError, Refused, StepFailed
 from ops.engine import journal
 from ops.engine.command import Tool
+from ops.engine.effects import StepEffect
 from ops.engine.journal import State
 from ops.engine.outcome_text import Explanation, explain
 from ops.engine.plan import Plan, make_plan
@@ -67,6 +68,7 @@ FREEZE = Step(
     "Freeze",
     "Why.",
     lambda _: Tool("freeze"),
+    does=(StepEffect.FREEZES,),
     proof=IS_FROZEN,
     undo=lambda _: Tool("thaw"),
     again=True,
