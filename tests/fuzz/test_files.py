@@ -24,6 +24,7 @@ from ops.procedures.catalog import PROCEDURES, replan
 from ops.procedures.planning.bind import bind
 from ops.procedures.planning.page_inputs import Page
 from ops.release import certificate, rehearsal_record
+from ops.release.certificate_validity import objections
 from ops.release.measuring import migration_metrics, recovery_time
 from ops.verdict import fingerprint
 from ops.verdict.expect import expectations
@@ -227,7 +228,7 @@ def test_any_certificate(home: Path, data: st.DataObject) -> None:
     put(path, data.draw(mutated(kept).map(dumped) | st.binary(max_size=60) | st.just(b"[" * 100_000)))
     found = answer(lambda: certificate.read(folder, good.certificate))
     if not isinstance(found, OpsError):
-        certificate.objections(found, good.bound, datetime.now(UTC) + timedelta(days=1))
+        objections(found, good.bound, datetime.now(UTC) + timedelta(days=1))
 
 
 @quick
