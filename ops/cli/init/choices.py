@@ -15,9 +15,10 @@ from ops.cli.init.discovery import Project, Surroundings, in_words
 from ops.cli.init.manage_file import shown
 from ops.cli.init.questions import Questions
 from ops.core.errors import UsageError
-from ops.core.yaml_lines import NAME, wording
+from ops.core.yaml_lines import wording
 from ops.inventory.fields import Word
 from ops.inventory.store_kinds import store_name
+from ops.inventory.tree import NAME
 
 # The variable that the settings which `init` writes take the address from.
 OWN_VARIABLE = "GENERALPROBE_DATABASE_URL"
