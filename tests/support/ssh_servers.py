@@ -203,6 +203,7 @@ class Within:
         for task in served:
             task.cancel()
         await asyncio.gather(*served, return_exceptions=True)
+        await asyncio.sleep(0)  # What was closed is let go of in the loop's next turn.
 
 
 async def _pump(reader: Any, writer: Any) -> None:
@@ -220,8 +221,12 @@ async def _process(process: Any) -> None:
         "/bin/sh", "-c", process.command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
     )
     feed = asyncio.ensure_future(_pump(process.stdin, started.stdin))
-    await asyncio.gather(_pump(started.stdout, process.stdout), _pump(started.stderr, process.stderr))
-    code = await started.wait()
+    try:
+        await asyncio.gather(_pump(started.stdout, process.stdout), _pump(started.stderr, process.stderr))
+        code = await started.wait()
+    finally:
+        # Where the server ends before the program, its pipes are left to nobody.
+        started._transport.close()  # type: ignore[attr-defined]
     feed.cancel()
     if code < 0:
         process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
