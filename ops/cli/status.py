@@ -14,9 +14,10 @@ from ops.core.text import laid_out
 from ops.engine import journal
 from ops.engine.command import Query
 from ops.engine.effects import Effect
-from ops.engine.executor import asked, way_on
+from ops.engine.executor import asked
 from ops.engine.journal import State
 from ops.engine.outcome_text import explain
+from ops.engine.plan import Plan
 from ops.engine.summary import stands
 from ops.infra.postgres.client import json_lines
 from ops.infra.session.client_tools import some_tools
@@ -108,12 +109,8 @@ def _present_lines(session: Session, name: str, now: dict[str, Any], told: bool)
         return [f"  now:     {now['unreachable']}"]
     lines = [f"  now:     {now['database']} " + ("takes writes" if not now["frozen"] else _frozen(now))]
     if now["frozen"]:
-        lines.append(
-            "  or, to let users write to production as it is now, and give up what is not finished:   "
-            f"inv unfreeze --target={name}"
-            if told
-            else f"  Try: inv unfreeze --target={name}"
-        )
+        does = "lets users write to production as it is now, and gives up what is not finished" if told else ""
+        lines += _ways(((f"inv unfreeze --target={name}", does),), "or:" if told else "Try:")
     if "test" in now:
         lines.append(f"  test:    {now['test']}")
     lines += [f"  lock:    {said}" for said in now.get("waits", ())]
@@ -145,19 +142,41 @@ def status_lines(session: Session, state: journal.State) -> list[str]:
     except OpsError as error:
         return lines if state.finished else [*lines, f"  {error.message}", laid_out(error.hint, TRY)]
     said = stands(plan, state, asked(session, plan.inputs))
-    lines.append(f"  stands:  {said}")
-    begun = [name for name in state.names("begun", "failed", "refused")]
-    if begun and not state.finished:
-        lines.append(f"  stopped in: {begun[-1]}")
-    if not state.finished:
-        stopped = not state.outcome or state.outcome["outcome"] == "interrupted"
-        lasting = bool(state.outcome and state.outcome.get("fails_again"))
-        found = explain(session, plan, state, stopped=stopped, again=not lasting)
-        first, *ways = found.lines(said)
-        lines[2] = "\n         ".join([f"  stands:  {first}", *ways])
-        hint = found.hint
-        if not hint and said.code == Code.BROKEN_PROMISE:
-            hint = f"inv undo --run={state.run}   and then the whole procedure again"
-        hint = hint or str(state.outcome["hint"] if state.outcome and not stopped else "")
-        lines.append(laid_out(hint or way_on(state.run), TRY))
+    if state.finished:
+        return [*lines, *_stands(said.parts)]
+    stopped = not state.outcome or state.outcome["outcome"] == "interrupted"
+    lasting = bool(state.outcome and state.outcome.get("fails_again"))
+    found = explain(session, plan, state, stopped=stopped, again=not lasting)
+    parts = (found.stands, *said.parts) if found.stands else said.parts
+    lines += [*_stands(parts), *_stopped(plan, state)]
+    hint = str(state.outcome["hint"]) if state.outcome and not stopped else ""
+    if said.code == Code.BROKEN_PROMISE:
+        hint = f"inv undo --run={state.run}   and then the whole procedure again"
+    if hint and not found.ways:
+        return [*lines, laid_out(hint, TRY)]
+    return [*lines, *_ways(found.ways or _either(state.run))]
+
+
+def _either(run: str) -> tuple[tuple[str, str], ...]:
+    return ((f"inv resume --run={run}", "goes on with it"), (f"inv undo --run={run}", "takes it back"))
+
+
+def _stands(parts: tuple[str, ...]) -> list[str]:
+    """Return each statement as a line."""
+    return [f"{'' if number else '  stands:':<11}{part}" for number, part in enumerate(parts)]
+
+
+def _stopped(plan: Plan, state: journal.State) -> list[str]:
+    begun, names = state.names("begun", "failed", "refused"), [planned.name for planned in plan.steps]
+    if not begun or begun[-1] not in names:
+        return []
+    number = names.index(begun[-1]) + 1
+    return [f'  stopped: in step {number} of {len(names)}, "{plan.steps[number - 1].step.title}"']
+
+
+def _ways(ways: tuple[tuple[str, str], ...], first: str = "Try:") -> list[str]:
+    """Return what may be typed: each command alone on a line, and below it what it does."""
+    lines: list[str] = []
+    for number, (words, does) in enumerate(ways):
+        lines += [f"  {'or:' if number else first:<4} {words}", *([f"       {does}"] if does else [])]
     return lines

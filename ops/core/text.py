@@ -71,7 +71,7 @@ def _folded(line: str, width: int) -> str:
     if len(line) <= width or COMMAND.search(line):
         return line
     # An indent, a step's number, or labels with a column's gap behind them stand before the text.
-    number = re.match(r"\[ *\d+/\d+\] \S ", line)
+    number = re.match(r"\[ *\d+/\d+\] \S |  \w+: +", line)
     gaps = [gap.end() for gap in re.finditer(r" {2,}(?=\S)", line) if gap.end() <= LABELS]
     hang = " " * (number.end() if number else max(gaps, default=2))
     return textwrap.fill(line, width, subsequent_indent=hang, break_on_hyphens=False, break_long_words=False)

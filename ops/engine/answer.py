@@ -11,19 +11,27 @@ class Answer(str):
     Args:
         text: for people; no code reads it.
         code: what was found.
+        parts: the statements that the text joins.
         stands: the first sentence of a text that explains what a run has left.
         ways: what may then be typed, the safest first, each with what it does.
     """
 
     def __new__(
-        cls, text: str, code: Code = Code.NONE, *, stands: str = "", ways: tuple[tuple[str, str], ...] = ()
+        cls,
+        text: str,
+        code: Code = Code.NONE,
+        *,
+        parts: tuple[str, ...] = (),
+        stands: str = "",
+        ways: tuple[tuple[str, str], ...] = (),
     ) -> Answer:
         """Make the text, and attach the rest."""
         made = super().__new__(cls, text)
-        made.code, made.stands, made.ways = code, stands, ways
+        made.code, made.parts, made.stands, made.ways = code, parts or (text,), stands, ways
         return made
 
     code: Code
+    parts: tuple[str, ...]
     stands: str
     ways: tuple[tuple[str, str], ...]
 

@@ -31,15 +31,19 @@ def stands(plan: Plan, state: State, holds: Holds, undone: bool = False) -> Answ
     code = Code.BROKEN_PROMISE if broken else Code.NONE
     if undone or state.undone:
         kept = [p.step.data for p in data if p in done]
-        return Answer("; ".join([*(kept or ["what this run had changed is taken back"]), *promises, *broken]), code)
-    said = [p.step.data if p in done else f"{lower(p.step.title)} was begun, not finished" for p in data]
+        return _joined([*(kept or ["what this run had changed is taken back"]), *promises, *broken], code)
+    said = [p.step.data if p in done else f'"{p.step.title}" was begun, not finished' for p in data]
     said = said or ["this run has changed none of production's data"]
     said += [*promises, *broken]
-    said += [f"not finished: {lower(p.step.title)}" for p in touched if p not in done and p not in data]
+    said += [f'not finished: "{p.step.title}"' for p in touched if p not in done and p not in data]
     if done:
-        count = f"{len(done)} changing step{'s are' if len(done) > 1 else ' is'} done"
-        said.append(f"{count}, the last: {lower(done[-1].step.title)}")
-    return Answer("; ".join(said), code)
+        count = f"{len(done)} changing steps are done, the last" if len(done) > 1 else "1 changing step is done"
+        said.append(f'{count}: "{done[-1].step.title}"')
+    return _joined(said, code)
+
+
+def _joined(said: list[str], code: Code) -> Answer:
+    return Answer("; ".join(said), code, parts=tuple(said))
 
 
 def _promises(touched: list[PlannedStep], done: list[PlannedStep], holds: Holds) -> tuple[list[str], list[str]]:

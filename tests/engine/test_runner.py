@@ -592,8 +592,8 @@ def test_what_stands_is_said_in_words(bench: Bench) -> None:
     with pytest.raises(StepFailed):
         bench.go(freeze, fails("change"), thaw)
     assert bench.outcome["stands"] == (
-        "this run has changed none of production's data; production is frozen; not finished: make change; "
-        "1 changing step is done, the last: make freeze"
+        "this run has changed none of production's data; production is frozen; not finished: \"Make change\"; "
+        '1 changing step is done: "Make freeze"'
     )
     assert "production was migrated" in str(bench.go(freeze, change, thaw)["stands"])
     assert "frozen" not in str(bench.outcome["stands"])

@@ -135,7 +135,7 @@ def test_a_stop_between_two_migrations_is_told_and_can_be_resumed(project: Calla
     done = shop.inv("promote", "--json", "--confirm=shop")
     assert done.code == 4, done.out + done.err
     assert "lessons.0003_gate: division by zero" in done.outcome["reason"]
-    assert "run the migrations on production was begun, not finished" in done.outcome["stands"]
+    assert '"Run the migrations on production" was begun, not finished' in done.outcome["stands"]
     assert shop.query("SELECT 1 FROM django_migrations WHERE name = '0002_session'")
     undone = shop.inv("undo", "--confirm=shop")
     assert undone.code == 3 and "Try: inv rollback --target=shop --backup=" in undone.out, undone.out

@@ -1,0 +1,21 @@
+"""What ``inv status`` prints of a run that did not end: a statement a line, and each command alone on its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.conftest import Project
+
+
+def test_after_a_kill_each_statement_and_each_command_has_a_line(scene: Callable[..., Project]) -> None:
+    shop = scene("interrupted")
+    lines = shop.inv("status", "--target=shop").out.splitlines()
+    (run,) = [line.rsplit(" ", 1)[1] for line in lines if line.startswith("shop: ")]
+    begin = next(number for number, line in enumerate(lines) if line.startswith("  stands:  "))
+    end = next(number for number, line in enumerate(lines) if line.startswith("  stopped: "))
+    assert all(line.startswith(" " * 11) for line in lines[begin + 1 : end]) and end - begin > 2, lines
+    assert not any("; " in line for line in lines[begin:end]), lines
+    assert lines[end].startswith("  stopped: in step ") and lines[end].endswith('"'), lines
+    typed = [line for line in lines if line.startswith(("  Try: ", "  or:  "))]
+    assert typed[:2] == [f"  Try: inv resume --run={run}", f"  or:  inv undo --run={run}"], lines
+    assert lines[lines.index(typed[0]) + 1].startswith("       ")
