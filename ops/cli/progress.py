@@ -54,7 +54,9 @@ class LiveLine:
 
     def _draw(self, passed: float) -> None:
         said = f"  {self._said}" if self._said else ""
-        self._status.update(self._escape(f"{self._title}  {duration(passed)}{said}"))
+        # In one row: a spinner and a space stand before it.
+        row = f"{self._title}  {duration(passed)}{said}"[: self._status.console.width - 3]
+        self._status.update(self._escape(row))
 
     def stop(self) -> None:
         """Remove the line."""

@@ -98,7 +98,7 @@ def recover(options: Options, backup_id: str) -> int:
     some_tools(session)
     found = look(session, target, backup_id)
     screen = console.Console(options.json)
-    screen.text("\n".join(lines(found)))
+    screen.prose("\n".join(lines(found)))
     if options.json:
         screen.show({"event": "recovery", **asdict(found)})
     lossy = found.state in ("empty", "lost", "correct")

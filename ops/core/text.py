@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 # What a person types or pastes.
-COMMAND = re.compile(r"\binv [a-z]|^ *(Try|Next): ")
+COMMAND = re.compile(r"\binv [a-z]|^ *(Try|Next): |^  rm ")
 # How wide what stands before a line's text may be.
 LABELS = 30
 # A hint that fits into a line stays one.
@@ -72,8 +72,9 @@ def _folded(line: str, width: int) -> str:
         return line
     # An indent, a step's number, or labels with a column's gap behind them stand before the text.
     number = re.match(r"\[ *\d+/\d+\] \S |  \w+: +", line)
-    gaps = [gap.end() for gap in re.finditer(r" {2,}(?=\S)", line) if gap.end() <= LABELS]
-    hang = " " * (number.end() if number else max(gaps, default=2))
+    indent = len(line) - len(line.lstrip())
+    gaps = [gap.end() for gap in re.finditer(r" {2,}(?=\S)", line) if indent < gap.end() <= LABELS]
+    hang = " " * (number.end() if number else max(gaps, default=indent + 2))
     return textwrap.fill(line, width, subsequent_indent=hang, break_on_hyphens=False, break_long_words=False)
 
 

@@ -78,6 +78,16 @@ def test_nobody_who_reads_is_no_fault_of_the_lines(monkeypatch: pytest.MonkeyPat
     assert not failed
 
 
+def test_the_running_step_takes_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    line = progress.LiveLine("[ 2/26] Run the migrations on production")
+    line.said("  Applying lessons.0003_copy_lessons_to_sessions... OK")
+    line._draw(1.0)
+    shown = str(line._status.status)
+    line.stop()
+    assert shown.startswith("[ 2/26] Run the migrations on production  1.0 s  Applying"[:57]) and len(shown) <= 57
+
+
 def test_lines_fit_the_terminal_and_stay_whole_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     said = "moved: " + ", ".join(f"public.lessons_lesson_{n} → public.lessons_session_{n}" for n in range(3))

@@ -109,7 +109,8 @@ class Kept:
         is_open = ", OPEN to connections" if self.open and self.what in ONCE_LIVE else ""
         since = f"since {self.since:%Y-%m-%d %H:%M} UTC, {age(self.since)}"
         first = f"  kept:    {self.name} ({size}{since}{is_open}): {self.story}"
-        return [first, *(f"             {command}   {does}" for command, does in self.ways(days))]
+        ways = [(f"           {command}", f"             {does}") for command, does in self.ways(days)]
+        return [first, *(line for way in ways for line in way)]
 
 
 def kept(session: Session, target: str, database: str) -> list[Kept]:
