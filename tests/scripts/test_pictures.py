@@ -1,4 +1,4 @@
-"""The pictures of README.md: their steps are those of the definitions, and they need nothing from another host."""
+"""The pictures of README.md and the tutorials show the steps of the definitions; the pictures ask no other host."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ops.procedures.planning.page_inputs import Page
 from tests.support.project import ROOT
 
 PICTURES = sorted((ROOT / "docs/pictures").glob("*.svg"))
+TUTORIALS = sorted((ROOT / "docs/tutorial").glob("*.md"))
 STEP = re.compile(r"\[ *(\d+)/(\d+)\] [✓✗] (?:refused: )?(.+?)  [\d.]+ (?:s|min|h)")
 
 
@@ -47,6 +48,14 @@ def test_a_picture_shows_the_steps_of_today(picture: Path) -> None:
     shown = [found.groups() for line in lines(picture) if (found := STEP.match(line))]
     assert shown == [(number, str(len(titles)), titles[int(number) - 1]) for number, _, _ in shown]
     assert len(shown) == (len(titles) if picture.stem == "release" else 2)
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_a_tutorial_shows_the_steps_of_today(page: Path) -> None:
+    titles = planned()
+    blocks = re.findall(r"^\$ inv release .*?(?=^\$ |^```$)", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    shown = [found.groups() for block in blocks for line in block.splitlines() if (found := STEP.match(line))]
+    assert shown == [(number, str(len(titles)), titles[int(number) - 1]) for number, _, _ in shown] != []
 
 
 def test_the_pictures_show_how_each_release_ends() -> None:
