@@ -128,6 +128,7 @@ def install(wheel: Path, place: Path) -> Path:
     own.mkdir()
     (own / "tasks.py").write_text(TASKS, "utf-8")
     run([python.with_name("inv"), "--list"], own, quiet=True)
+    run([python.with_name("generalprobe"), "init", "--help"], own, quiet=True)
     return python
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,16 @@ def test_a_changelog_without_version_or_entry_stops_the_build(tmp_path: Path, te
     with pytest.raises(SystemExit) as stopped:
         build_release.check_changelog(tmp_path, "0.2.0")
     assert said in str(stopped.value) and "\nTry: " in str(stopped.value)
+
+
+def test_the_manifest_of_the_sdist_names_each_file_and_folder() -> None:
+    """A real build shows the same, later."""
+    lines = [line.split() for line in (ROOT / "MANIFEST.in").read_text().splitlines()]
+    grafted = {words[1] for words in lines if words[0] == "graft"}
+    included = [pattern for words in lines if words[0] == "include" for pattern in words[1:]]
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    tops = {name.partition("/")[0] for name in listed.splitlines() if not name.startswith((".", '"'))}
+    assert {top for top in tops - grafted if not any(fnmatch(top, pattern) for pattern in included)} == set()
 
 
 def packed(folder: Path, lacking: str = "", more: str = "") -> Path:
