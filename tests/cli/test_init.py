@@ -138,6 +138,15 @@ def test_the_module_changes_the_database_and_nothing_else(folder: Path) -> None:
     }
 
 
+def test_what_is_to_be_committed_is_told_by_repository(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    beside = write_project(folder.parent / "code", "sqlite")
+    for place in (folder, beside):
+        (place / ".git").mkdir()
+    run(["init", "--yes"], folder)
+    told = [line.split(maxsplit=2)[2] for line in capsys.readouterr().out.splitlines() if "to commit" in line]
+    assert told == ["git -C ../code add generalprobe_settings.py", "git add inventory.yaml tasks.py .gitignore"]
+
+
 def test_the_database_of_the_settings_is_kept_in_a_private_file(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -118,8 +118,7 @@ def _finish(done: Written, folder: Path, out: TextIO, missing: Sequence[str] = (
     """Say what was written, run the doctor, and say what to type next."""
     files = (("wrote", done.new), ("kept", done.known))
     rows = [(word, shown(path, folder)) for word, paths in files for path in paths]
-    ours = [quote(shown(path, folder)) for path in done.new if path.is_relative_to(_repository(folder))]
-    rows += [("to commit", f"git add {' '.join(ours)}")] if ours else []
+    rows += [("to commit", line) for line in _commits(done.new, folder)]
     rows += [("to set", f"export {name}={WHERE}") for name in missing]
     for word, text in rows:
         print(f"  {word:<10}  {text}", file=out, flush=True)
@@ -132,9 +131,18 @@ def _finish(done: Written, folder: Path, out: TextIO, missing: Sequence[str] = (
     return code
 
 
-def _repository(folder: Path) -> Path:
-    """Return the repository that a folder is in; where there is none, a path that nothing is in."""
-    return next((path for path in (folder, *folder.parents) if (path / ".git").exists()), Path(os.devnull))
+def _commits(paths: Sequence[Path], folder: Path) -> list[str]:
+    """Return what to type for the new files that are in a repository, a line for each repository."""
+    found: dict[Path, list[Path]] = {}
+    for path in paths:
+        if root := next((above for above in path.parents if (above / ".git").exists()), None):
+            found.setdefault(root, []).append(path)
+    lines = []
+    for root, files in found.items():
+        start = folder if folder.is_relative_to(root) else root
+        names = " ".join(quote(os.path.relpath(path, start)) for path in files)
+        lines.append(f"git add {names}" if start == folder else f"git -C {quote(shown(root, folder))} add {names}")
+    return lines
 
 
 def _inv() -> str:
