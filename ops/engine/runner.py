@@ -133,8 +133,11 @@ class Runner:
         try:
             self.emit(event)
         except OSError as full:
-            said, then = f"{reason} (and the journal can't be written: {full.strerror})", way_on(c.run)
-            self.show(event | {"reason": said, "hint": disk_error(full, "", hint if error else then).hint or hint})
+            said, first = f"{reason} (and the journal can't be written: {full.strerror})", disk_error(full, "", "").hint
+            # Where the same disk has ended the run, its hint begins with that already.
+            if not (error and hint.startswith(first)):
+                hint = disk_error(full, "", hint if error else way_on(c.run)).hint or hint
+            self.show(event | {"reason": said, "hint": hint})
         return event
 
     def _all(self) -> bool:

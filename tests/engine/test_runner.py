@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -627,3 +628,17 @@ def test_a_fact_is_found_again_where_only_its_proof_was_seen(bench: Bench) -> No
     finder = step("a", act=sh("echo 42"), fact="ANSWER")
     user = step("b", act=lambda _: Shell(("sh", "-c", 'touch b; test "$1" = 42', "sh", Fact("ANSWER")), ""))
     assert bench.go(finder, user)["outcome"] == "done"
+
+
+def test_a_full_disk_is_told_once_where_the_journal_cannot_be_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Journal, event: Event) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "journal.jsonl")
+
+    bench.happened()
+    monkeypatch.setattr(Journal, "append", full)
+    with pytest.raises(Unreachable):
+        bench.go(step("a"))
+    hint = "make room on the store's disk (df -h), then   inv resume --run=r1   or   inv undo --run=r1"
+    assert bench.events[-1]["hint"] == hint

@@ -63,7 +63,7 @@ class Oracle:
             # What takes a failed release back tells of both.
             self.expect(len(last) == 2 or (len(last) > 2 and "--auto-rollback" in text), "no outcome, or two")
             self.expect(re.search(r"^Stands: \S", last[-1], re.M), "not said what stands")
-            self.expect(re.search(r"^Try: .*inv ", last[-1], re.M), "not said what to type")
+            self.expect(re.search(r"^Try: (?:.*\n +)*?.*inv ", last[-1], re.M), "not said what to type")
 
     def production(self) -> bool:
         """Whole, open, and writable or frozen; gives whether it is frozen."""
@@ -103,7 +103,7 @@ class Oracle:
         self.expect(now and ("FROZEN" in now[0]) == frozen, f"frozen is {frozen}, and not said")
         # What has been taken back ended well: its own run failed, and is over.
         if done.code and "\nStands: taken back" not in done.out:
-            self.expect(re.search(r"^  Try: .*inv ", text, re.M), "not said what to type")
+            self.expect(re.search(r"^  Try: (?:.*\n {7,})*?.*inv ", text, re.M), "not said what to type")
             self.expect("interrupted" in text or "failed" in text or "refused" in text, "not said how it ended")
 
     def last(self) -> State:

@@ -87,7 +87,7 @@ def _said(lab: Lab, text: str, blow: Blow) -> list[str]:
         wrong.append("not said what stands")
     if changed and "nothing was changed" in text:
         wrong.append("said that nothing was changed")
-    if not re.search(r"^Try: .*inv ", ends[-1], re.M) and (changed or not early):
+    if not re.search(r"^Try: (?:.*\n +)*?.*inv ", ends[-1], re.M) and (changed or not early):
         wrong.append("not said what to type")
     wrong += [] if early else _explained(lab, ends[-1], blow.fault)
     words = [SAID[blow.fault], *REFUSALS]
@@ -125,11 +125,11 @@ def _status(lab: Lab) -> list[str]:
         return []
     text = lab.status(state)
     wrong = [] if f"run {INPUTS.run}" in text and re.search(r"^  stands:  \S", text, re.M) else ["not what stands"]
-    if not state.finished and not re.search(r"^  Try: .*inv ", text, re.M):
+    if not state.finished and not re.search(r"^  Try: (?:.*\n {7,})*?.*inv ", text, re.M):
         wrong.append("not what to type")
     if not state.finished and not re.search("outcome: (interrupted|failed|refused)", text):
         wrong.append("not how it ended")
-    if "frozen" in lab.things.there and FROZEN not in text and "let production take writes" not in text:
+    if "frozen" in lab.things.there and FROZEN not in text and "let production take writes" not in text.lower():
         wrong.append("not that production is frozen")
     return [f"status says {line}\n{text}" for line in wrong]
 
@@ -162,7 +162,7 @@ def resumed(lab: Lab, end: Things) -> list[str]:
     thawed = "not so any more" in done.out and lab.things.there.get("frozen") != set(HALVES)
     if done.code != REFUSED or not (thawed or _unsafe(lab)):
         return [f"resume ends with {done.code}\n{done.out}"]
-    if not re.search(r"^Try: .*inv undo --run=r1", done.out, re.M):
+    if not re.search(r"^Try: (?:.*\n +)*?.*inv undo --run=r1", done.out, re.M):
         return [f"resume is refused, and undo not named\n{done.out}"]
     return taken_back(lab, end)
 
@@ -185,7 +185,7 @@ def taken_back(lab: Lab, end: Things) -> list[str]:
     if "nothing to take back" in done.out:
         undoes = [name for name in state.touched if STEPS[name].undo]
         return as_before(lab) + ([f"not taken back: {undoes}\n{done.out}"] if undoes else [])
-    if not trace or "can't be undone" not in done.out or not re.search(r"^Try: .*inv ", done.out, re.M):
+    if not trace or "can't be undone" not in done.out or not re.search(r"^Try: (?:.*\n +)*?.*inv ", done.out, re.M):
         return [f"undo ends with {done.code}\n{done.out}"]
     if lab.things.there != before:
         return ["a refused undo has changed something"]
