@@ -17,6 +17,11 @@ from ops.verdict.model import SAMPLES, Aligned, Numbers, Profile
 from ops.verdict.moment import Moment
 from ops.verdict.row_hash import Pair, Source, row_hash, select, told_key, value
 
+# A database without an encoding has bytes of any.
+_ENCODING = (
+    "SELECT set_config('client_encoding', CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' "
+    "ELSE 'UTF8' END, false);"
+)
 # The lowest bits of a hash: in so many parts, less one, rows are compared before they are streamed.
 PARTS = 0xFFFF
 # A statement has room for 1,664 columns; a profile takes four a column.
@@ -60,7 +65,7 @@ class Rows:
 def settings() -> bytes:
     """The settings of a fingerprint, for a whole session of our own rather than for a transaction of psql's."""
     text = Path(SQL_FOLDER / "settings.sql").read_text()
-    return f"{text.replace('SET LOCAL', 'SET')} SET client_encoding = 'UTF8';".replace("\\;", ";").encode()
+    return f"{text.replace('SET LOCAL', 'SET')} {_ENCODING}".replace("\\;", ";").encode()
 
 
 class Databases:

@@ -115,6 +115,8 @@ class Commands:
         """
         import psycopg
 
+        from ops.infra.postgres.raw_text import read_raw_text
+
         address = self.addresses.address(target)
         given: dict[str, Any] = {"application_name": "generalprobe", "connect_timeout": 10}
         pins = self.addresses.settings(target, own)
@@ -123,6 +125,7 @@ class Commands:
             given["dbname"] = database
         try:
             self.backends.add((made := psycopg.connect(address, autocommit=True, **given)).info.backend_pid)
+            read_raw_text(made)
             return made
         except psycopg.Error as error:
             if self.addresses.unpinned(target, str(error)):

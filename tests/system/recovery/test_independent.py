@@ -77,6 +77,28 @@ def _administrators(line: str) -> bool:
     return "SCHEMA public" in line or "EXTENSION pageinspect" in line or line.startswith("extensions: ")
 
 
+THEIRS = """
+CREATE SCHEMA s; GRANT CREATE, USAGE ON SCHEMA s TO sleeper; SET ROLE sleeper;
+CREATE TABLE s.t (id serial PRIMARY KEY, v text); INSERT INTO s.t (v) SELECT n FROM generate_series(1, 50) n;
+CREATE MATERIALIZED VIEW s.m AS SELECT * FROM s.t;
+"""
+
+
+def test_a_drill_and_a_salvage_need_no_other_rights(server: Server, tmp_path: Path) -> None:
+    """The rows belong to a role of which production's is a member."""
+    shop = made(server, tmp_path, "theirs")
+    ask(server, THEIRS, "theirs", **OWNER)
+    before = state(server, "theirs", **OWNER)
+    ran(shop, "backup")
+    assert "were restored beside production as shop_owner" in ran(shop, "drill")
+    ask(server, "DELETE FROM s.t WHERE id <= 20", "theirs")
+    ran(shop, "salvage", "--backup=latest", "--table=s.t", "--confirm=shop")
+    after = state(server, "theirs", **OWNER)
+    assert (after["rows"], after["schema"]) == (before["rows"], before["schema"])
+    ran(shop, "undo", "--confirm=shop")
+    assert ask(server, "SELECT count(*) FROM s.t", "theirs") == [(30,)]
+
+
 SPREAD = """
 CREATE TYPE color AS ENUM ('red', 'green', 'blue'); ALTER TYPE color ADD VALUE 'orange' BEFORE 'green';
 CREATE TABLE h (c color, n int) PARTITION BY HASH (c);

@@ -63,6 +63,32 @@ def test_a_dropped_schema_public_stays_dropped(odd: Server, tmp_path: Path) -> N
             assert connection.execute("SELECT to_regnamespace('public'), v FROM app.t").fetchone() == (None, 1)
 
 
+def test_bytes_of_no_encoding_come_back(odd: Server, tmp_path: Path) -> None:
+    """A SQL_ASCII database takes any bytes; and all that a backup is for has to work with them."""
+    with psycopg.connect(odd.url("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    shop = shop_at(odd, tmp_path, "ascii", test="ascii_test")
+    make = r"CREATE TABLE t AS SELECT n AS id, convert_from('\x4dfc', 'SQL_ASCII') AS v FROM generate_series(1, 3) n"
+    held = "SELECT id, v::bytea FROM t ORDER BY 1"
+    with psycopg.connect(odd.url("ascii"), autocommit=True) as connection:
+        connection.execute(f"{make}; CREATE TABLE told AS SELECT v FROM t".encode())
+        rows = connection.execute(held).fetchall()
+    for words in (
+        ["backup"], ["clone-prod-to-test"], ["drill"],
+        ["salvage", "--backup=latest", "--table=t,told", "--confirm=shop"],
+        ["rollback", "--backup=latest", "--confirm=shop"],
+    ):  # fmt: skip
+        with psycopg.connect(odd.url("ascii"), autocommit=True) as connection:
+            if words[0] in ("salvage", "rollback"):
+                connection.execute("DELETE FROM t WHERE id < 3; DELETE FROM told")
+        done = shop.inv(*words)
+        assert done.code == 0, done.out + done.err
+        with psycopg.connect(odd.url("ascii"), autocommit=True) as connection:
+            assert connection.execute(held).fetchall() == rows, words
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*.json*") if path.is_file())
+    assert b"M\xfc" not in kept and b"M\\udcfc" not in kept, "no value of a row is kept"
+
+
 def test_production_is_named_postgres(odd: Server, tmp_path: Path) -> None:
     shop = shop_at(odd, tmp_path, "postgres")
     assert shop.inv("backup").code == 0
