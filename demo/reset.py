@@ -1,5 +1,6 @@
 """Bring the demo back to its beginning; with `--stop`, stop and remove its embedded server instead."""
 
+import argparse
 import shutil
 import sys
 from pathlib import Path
@@ -43,4 +44,6 @@ def remove_backups() -> None:
 
 
 if __name__ == "__main__":
-    stop() if "--stop" in sys.argv[1:] else main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stop", action="store_true", help="stop the embedded server and remove its data")
+    stop() if parser.parse_args().stop else main()

@@ -1,5 +1,9 @@
 """The command line, for your own ``tasks.py``: ``from ops.tasks import namespace``."""
 
-from ops.cli.namespace import namespace
+from ops.core.early_interrupt import answer_interrupts
+
+answer_interrupts()
+
+from ops.cli.namespace import namespace  # noqa: E402
 
 __all__ = ["namespace"]

@@ -27,7 +27,7 @@ from ops.defang.rules import RULES  # noqa: E402
 from ops.doctor.catalog import checks  # noqa: E402
 from ops.doctor.check import Check  # noqa: E402
 from ops.procedures.catalog import PROCEDURES  # noqa: E402
-from ops.release.certificate import NAMES  # noqa: E402
+from ops.release.certificate_validity import NAMES  # noqa: E402
 from ops.release.hazards.locks import LINTS  # noqa: E402
 from ops.release.hazards.rule import LEVELS  # noqa: E402
 from ops.release.hazards.scan import rules  # noqa: E402

@@ -175,13 +175,14 @@ def _says(text: str, word: str) -> bool:
 class Application(_Frozen):
     """The application's pending plan, and its models and links before and after it.
 
-    ``models_…`` are ``{"app.model": table}`` of managed models. ``unmade`` are model changes without a migration,
-    ``unknown`` migrations that the database has and the code has not, ``skipped`` squashed ones that Django passes
-    over, with what of them is missing, ``inconsistent`` a migration that was applied before one on which it depends,
-    ``broken`` the first operation that does not fit the models before it.
+    ``target`` is the target's name, where hints need it. ``models_…`` are ``{"app.model": table}`` of managed models.
+    ``unmade`` are model changes without a migration, ``unknown`` migrations that the database has and the code has not,
+    ``skipped`` squashed ones that Django passes over, with what of them is missing, ``inconsistent`` a migration that
+    was applied before one on which it depends, ``broken`` the first operation that does not fit the models before it.
     """
 
     operations: tuple[Operation, ...] = ()
+    target: str = ""
     models_before: dict[str, str] = {}
     models_after: dict[str, str] = {}
     links_before: tuple[Link, ...] = ()

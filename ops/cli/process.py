@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from ops.cli import console
 from ops.cli.options import Options
+from ops.core.early_interrupt import TEXT, restore_interrupts
 from ops.core.errors import FAILED, Interrupted, OpsError
 from ops.engine.failures import disk_error
 from ops.infra.session.run_hooks import unexpected
@@ -40,7 +41,7 @@ def _told(work: Callable[[], int], options: Options, procedure: str) -> int:
             console.print_error(error, options.json, procedure, options.target)
         return error.exit_code
     except KeyboardInterrupt:
-        told: OpsError = Interrupted("interrupted before anything was begun; nothing was changed")
+        told: OpsError = Interrupted(TEXT)
         console.print_error(told, options.json, procedure, options.target)
         return told.exit_code
     except BrokenPipeError:
@@ -66,6 +67,7 @@ def _signals() -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    restore_interrupts()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
 

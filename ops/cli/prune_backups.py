@@ -11,7 +11,7 @@ from ops.backups.pgbackrest.presence import held
 from ops.cli.console import Confirmation, Console, interactive
 from ops.cli.options import Options, close_stores, open_session, target_of
 from ops.core.errors import DONE, Refused
-from ops.core.text import age, counted, megabytes
+from ops.core.text import age, counted, listed, megabytes
 from ops.engine import journal
 from ops.engine.inputs import PHYSICAL
 from ops.engine.journal import outcome_event
@@ -19,7 +19,7 @@ from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
 from ops.infra.stores import manifest as backup
 from ops.release.railway_deploy import railway_lock
-from ops.retention.pins import pin, unpin
+from ops.retention.pins import pin, pins, unpin
 from ops.retention.policy import Decision, decide
 from ops.retention.prune import Scrap, find_scraps, note, remove
 from ops.retention.reasons import in_use, needed
@@ -50,7 +50,7 @@ def prune(options: Options) -> int:
     scraps = list(find_scraps(session, target, folder))
     _show(screen, target, found, scraps)
     if missing:
-        screen.text(f"{target}: {missing}")
+        screen.text(f"{target}: {missing.removeprefix(f'{target}: ')}")
     going = [one for one in found if not one.stays]
     said = _amount(going, scraps)
     if not going and not scraps:
@@ -117,23 +117,35 @@ def set_pin(options: Options, name: str, pinned: bool) -> int:
     session, screen = open_session(options), Console(options.json)
     target = target_of(session, options)
     folder = target_folder(session, target)
-    found = backup.find(folder, name).backup if pinned else name
+    known = pins(folder)
+    # A pin may outlive its backup.
+    found = name if not pinned and name in known else backup.find(folder, name).backup
     close_stores(session, target)
-    word = "pin" if pinned else "unpin"
-    if pinned:
-        pin(folder, found, options.reason)
-        said = f"{found} stays until   inv unpin {found}"
-        if found.endswith(PHYSICAL):
-            said += "; pgBackRest expires its own all the same: its retention is in its configuration"
-        if (railway := session.inventory.target(target).railway) and railway.backups:
-            said += f"; {_locked(session, target, found)}"
-    else:
-        said = f"{found} is pinned no more" if unpin(folder, found) else f"{found} was not pinned"
-        if copy := session.stores.working_copy(target):
-            copy.store.delete([f"{target}/pins/{found}.json"])
+    if not pinned and found not in known:
+        said = f"{found} is not pinned; pinned: {listed(sorted(known), 6) or 'none'}"
+        return _end(screen, target, "nothing-to-do", said, "", "unpin")
+    said = _pin(session, target, found, options.reason) if pinned else _unpin(session, target, found)
     if copy := session.stores.working_copy(target):
         copy.push()
-    return _end(screen, target, "done", said, f"inv prune-backups --target={target} --plan", word)
+    hint = f"inv prune-backups --target={target} --plan"
+    return _end(screen, target, "done", said, hint, "pin" if pinned else "unpin")
+
+
+def _pin(session: Session, target: str, found: str, reason: str) -> str:
+    pin(target_folder(session, target), found, reason)
+    said = f"{found} stays until   inv unpin {found} --target={target}"
+    if found.endswith(PHYSICAL):
+        said += "; pgBackRest expires its own all the same: its retention is in its configuration"
+    if (railway := session.inventory.target(target).railway) and railway.backups:
+        said += f"; {_locked(session, target, found)}"
+    return said
+
+
+def _unpin(session: Session, target: str, found: str) -> str:
+    unpin(target_folder(session, target), found)
+    if copy := session.stores.working_copy(target):
+        copy.store.delete([f"{target}/pins/{found}.json"])
+    return f"{found} is pinned no more"
 
 
 def _locked(session: Session, target: str, name: str) -> str:

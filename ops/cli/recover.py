@@ -12,7 +12,6 @@ It only reads. A person decides which way to go, and types it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,6 +39,7 @@ from ops.recovery.salvage.live_catalog import Catalog, read_catalog
 from ops.recovery.salvage.names import schema_and_name
 from ops.recovery.salvage.resolve import verdicts
 from ops.release.hazards.scan import look_ahead
+from ops.release.measuring import corrections
 from ops.verdict import fingerprint
 from ops.verdict.fingerprint import Fingerprint, equal, not_backed_up
 from ops.verdict.model import BOOKKEEPING
@@ -254,26 +254,15 @@ def _forward(session: Session, target: str, folder: Path, given: dict[str, Any])
 
 def _corrections(session: Session, target: str, names: set[str]) -> list[str]:
     """The commands that put away the migrations that lose rows, and write a rename in their place where it was one."""
-    entry = session.inventory.target(target)
-    assert entry.app is not None
     plan = Application.read(probe(session, target, target))
-    here = session.host(target) is None
-    files = [_file(session, entry.app.dir, name) for name in sorted(names) if here]
+    files = [corrections.migration_file(session, target, name) for name in sorted(names)]
     renames = []
     for operation in plan.operations:
         made = plan.successor(operation) if operation.acts_as == "DeleteModel" else None
         if made and made.app == operation.app:
-            words = f"{operation.app} {operation.model_name} {made.model_name}"
-            renames.append(f"inv scaffold-rename {words} --target={target}")
+            renames.append(corrections.scaffold(target, operation, made))
     shown = [f"rm {quote(file)}" for file in files if file]
     return [*shown, *renames] if renames else [f"inv hazards --target={target}"]
-
-
-def _file(session: Session, folder: str, name: str) -> str:
-    """A migration's file, relative to the inventory's folder; empty where it is not one of the application's own."""
-    app, _, stem = name.partition(".")
-    found = list(session.inventory.path(folder).glob(f"**/{app}/migrations/{stem}.py"))
-    return os.path.relpath(found[0], session.inventory.folder) if len(found) == 1 else ""
 
 
 def _aside(target: str, folder: Path) -> Way | None:

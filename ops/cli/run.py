@@ -11,16 +11,17 @@ from ops import __version__
 from ops.cli import console, failed_promotion
 from ops.cli.all_actions import TOOLS
 from ops.cli.options import Options, close_stores, open_session, target_of
-from ops.cli.status import every_run, status_lines
+from ops.cli.status import every_run
 from ops.core.errors import DONE, Interrupted, OpsError, UsageError
 from ops.core.text import counted
 from ops.engine import journal
 from ops.engine.command import Query
-from ops.engine.executor import way_on
+from ops.engine.executor import asked, way_on
 from ops.engine.inputs import RunInputs
 from ops.engine.plan import Plan, make_plan
-from ops.engine.render import plan_text
+from ops.engine.render import plan_text, rest_data, rest_text
 from ops.engine.runner import Runner
+from ops.engine.summary import known, may_undo, nothing_to_undo, to_undo
 from ops.infra.postgres.session_settings import application
 from ops.infra.session import waits
 from ops.infra.session.client_tools import some_tools, use_tools
@@ -184,13 +185,12 @@ def again(options: Options, run: str, undo: bool) -> int:
     """Resume or undo: the run that is named, else the last one for which it makes sense."""
     session = open_session(options)
     state = _chosen(session, options.target and target_of(session, options), run, undo)
-    if options.plan:
-        console.Console(options.json).prose("\n".join(status_lines(session, state)))
-        return DONE
     plan = replan(state)
     screen = console.Console(options.json)
     session.url(plan.inputs.test if plan.inputs.apart and plan.inputs.test else plan.inputs.target)
     use_tools(session, plan.inputs)
+    if options.plan:
+        return _show_rest(session, screen, plan, state, undo)
     check_places(session, plan.inputs)
     close_stores(session, plan.inputs.target)
     confirmation = _confirmation(plan, options, undo)
@@ -257,6 +257,25 @@ def _show_plan(screen: console.Console, plan: Plan, differs: list[str], migratio
         if plan.procedure.compares:
             said = "\n  ".join(["The live database differs from the backup in", *differs])
             screen.text(said if differs else "The live database equals the backup.")
+    return DONE
+
+
+def _show_rest(session: Session, screen: console.Console, plan: Plan, state: journal.State, undo: bool) -> int:
+    """Show what a resume or an undo would do.
+
+    Raises:
+        OpsError: that undo would be refused.
+    """
+    left = [planned for planned in plan.steps if state.status.get(planned.name) != "done"]
+    nothing = ""
+    if undo:
+        may_undo(plan, state, known(asked(session, plan.inputs)))
+        left, nothing = to_undo(plan, state), nothing_to_undo(plan, state)
+    screen.text(rest_text(plan, left, undo=undo, nothing=nothing))
+    if screen.as_json:
+        screen.show(rest_data(plan, left, undo=undo))
+        said = "only planned; nothing was changed"
+        screen.show(journal.outcome_event(plan.procedure.name, plan.inputs.target, "done", DONE, said))
     return DONE
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from pprint import pformat
 from textwrap import indent
@@ -20,6 +21,7 @@ from ops.cli import console
 from ops.cli.options import Options, open_session, target_of
 from ops.core.errors import DONE, Refused, UsageError
 from ops.core.new_files import NewFile, write_new
+from ops.engine.command import quote, show
 from ops.engine.journal import outcome_event
 from ops.engine.render import template
 from ops.infra.session.session import Session
@@ -71,8 +73,16 @@ def _ask(session: Session, target: str, app: str, old: str, new: str, copy: bool
     if said is None:
         raise silent(session, target, done)
     if "cannot" in said:
-        raise (UsageError if said["usage"] else Refused)(f"{target}: {said['cannot']}", said["hint"])
+        raise (UsageError if said["usage"] else Refused)(f"{target}: {said['cannot']}", _hint(target, said, copy))
     return said
+
+
+def _hint(target: str, said: dict[str, Any], copy: bool) -> str:
+    """What to type, with the target, and before it the removal of a file that is in the way."""
+    hint = re.sub(r"inv scaffold-rename( [^ ]+)+", rf"\g<0> --target={target}", said["hint"])
+    if not said["remove"]:
+        return hint
+    return f"rm {quote(os.path.relpath(said['remove']))} && {hint}{' --copy' if copy else ''}"
 
 
 def _texts(said: dict[str, Any]) -> list[NewFile]:
@@ -160,8 +170,9 @@ def _notes(said: dict[str, Any]) -> list[str]:
 def _next(session: Session, target: str, said: dict[str, Any], plan: bool) -> str:
     if plan:
         return "the same without --plan"
-    app = session.inventory.target(target).app
-    folder, manage = (app.dir, " ".join(app.manage)) if app else ("", "manage.py")
-    check = "" if said["left"] else " --check"
-    first = "change the models as above; " if said["todo"] else ""
-    return f"{first}(cd {folder} && {manage} makemigrations{check}); inv hazards; inv release"
+    words = [f"inv hazards --target={target}", f"inv release --target={target}"]
+    if said["left"]:
+        rest = django.manage(app_only(session, target), target, "makemigrations", said["app"])
+        words.insert(0, f'(eval "$(inv environment --target={target})" && {show(rest)})')
+    first = "change the models as above, then   " if said["todo"] else ""
+    return first + " && ".join(words)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ops.application.probe import identity
 from ops.cli.options import Options, open_session, target_of
-from ops.core.errors import DONE, OpsError, Unreachable
+from ops.core.errors import DONE, OpsError, Unreachable, UsageError
 from ops.core.sql_files import SQL_FOLDER
 from ops.engine.command import Secret, quote
 from ops.infra.session.client_tools import some_tools
@@ -30,6 +30,7 @@ def environment(options: Options) -> int:
     into what the shell evaluates."""
     session = open_session(options)
     name = target_of(session, options)
+    _refuse_terminal(name)
     tools = some_tools(session)
     entry = session.inventory.target(name)
     here = _known(session, name)
@@ -63,6 +64,12 @@ def environment(options: Options) -> int:
     for line in _tunnels(session, ports):
         print(line)
     return DONE
+
+
+def _refuse_terminal(name: str) -> None:
+    if sys.stdout.isatty():
+        said = f"{name}: the variables hold addresses with passwords, so they are not shown on a terminal"
+        raise UsageError(said, f'eval "$(inv environment --target={name})"')
 
 
 def _test_variables(session: Session, entry: Target, values: dict[str, str]) -> list[str]:

@@ -19,7 +19,7 @@ from ops.engine.journal import State
 from ops.engine.outcome_text import explain
 from ops.engine.plan import Plan
 from ops.engine.summary import stands
-from ops.infra.postgres.client import json_lines
+from ops.infra.postgres.client import json_lines, unreached
 from ops.infra.session.client_tools import some_tools
 from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
@@ -92,7 +92,7 @@ def _present(session: Session, name: str) -> dict[str, Any]:
             done = session.run(Query("identity.sql", test, "postgres"))
             there: Any = json_lines(done.out)[0]["databases"] if done.exit == 0 else {}
             clone = session.database(test)
-            gone = f"there is no database {clone}" if done.exit == 0 else "its server does not answer"
+            gone = f"there is no database {clone}" if done.exit == 0 else f"its server {unreached(done.err)[0]}"
             found["test"] = there.get(clone) or ("not a clone" if clone in there else gone)
             found["aside"] += [db for db in kept_databases.aside(there, clone) if db not in found["aside"]]
         return found

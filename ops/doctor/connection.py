@@ -247,7 +247,7 @@ def fitting(subject: Subject) -> Finding:
     """
     name, source = subject.entry.test, subject.server_session.major
     there = _major(subject.of(name)) if name else source
-    missing = "" if there else f"; whether they fit {name} is not known: it does not answer"
+    missing = "" if there else f"; whether they fit {name} is not known, since it could not be asked"
     if subject.entry.pg_dump != "here":
         return _beside(subject, source, there or source, missing)
     taken = choose(subject.tools, source, there or source, subject.target, beside_hint(subject.entry))

@@ -142,15 +142,45 @@ def plan_text(plan: Plan, migrations: Sequence[str] = ()) -> str:
         lines.append(f"  pg_dump:    beside the database, over   {joined(c.dump.over)}{_too_old(c)}")
     lines += [f"  {note}" for note in (c.salvage.notes if c.salvage else ())]
     for number, planned in enumerate(plan.steps, 1):
-        lines.append(f"\n{number:>2}. {planned.step.title}")
-        for gate in planned.gates:
-            lines.append(f"    if    {gate.check.title}")
-        lines += [f"    run   {command}" for command in _shown(planned.commands)]
-        if planned.proof:
-            lines.append(f"    done  {planned.proof.check.title}")
-        undo = _shown(planned.undo)
-        lines += [f"    undo  {command}" for command in undo]
-        if planned.step.final:
-            lines.append(f"    final {planned.step.final}")
+        lines += _step_lines(number, planned)
     lines.append(f"\ndigest {plan.digest[:16]}; nothing was changed.")
     return "\n".join(lines)
+
+
+def _step_lines(number: int, planned: PlannedStep) -> list[str]:
+    lines = [f"\n{number:>2}. {planned.step.title}"]
+    lines += [f"    if    {gate.check.title}" for gate in planned.gates]
+    lines += [f"    run   {command}" for command in _shown(planned.commands)]
+    lines += [f"    done  {planned.proof.check.title}"] if planned.proof else []
+    lines += [f"    undo  {command}" for command in _shown(planned.undo)]
+    return [*lines, f"    final {planned.step.final}"] if planned.step.final else lines
+
+
+def rest_text(plan: Plan, steps: Sequence[PlannedStep], *, undo: bool, nothing: str = "") -> str:
+    """Return what ``--plan`` prints of a run that is to be resumed or undone: what is left to do, in its order.
+
+    Args:
+        steps: the steps that are left.
+        undo: they are taken back.
+        nothing: why an undo has nothing to take back.
+    """
+    c = plan.inputs
+    lines = [f"{c.target}: {'undo' if undo else 'resume'}: {plan.procedure.title} (run {c.run})"]
+    numbers = {planned.name: number for number, planned in enumerate(plan.steps, 1)}
+    for planned in steps:
+        number = numbers[planned.name]
+        shown = [f"\n{number:>2}. Undo: {planned.step.title}"] if undo else _step_lines(number, planned)
+        lines += [*shown, *(f"    run   {command}" for command in _shown(planned.undo) if undo)]
+    if undo and not steps:
+        lines.append(f"  there is nothing to take back{f': {nothing}' if nothing else ''}")
+    return "\n".join([*lines, "\nnothing was changed."])
+
+
+def rest_data(plan: Plan, steps: Sequence[PlannedStep], *, undo: bool) -> dict[str, object]:
+    """Return the same for ``--json``."""
+    shown = [
+        {"step": one.name, "title": one.step.title, "commands": _shown(one.undo if undo else one.commands)}
+        for one in steps
+    ]
+    about = {"procedure": plan.procedure.name, "target": plan.inputs.target, "run": plan.inputs.run}
+    return {"event": "plan", **about, "undo": undo, "digest": plan.digest, "steps": shown}

@@ -7,7 +7,7 @@ holds; what failed is not. It is redone only if that is safe, and is refused oth
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from ops.core.errors import (
     DONE,
@@ -28,7 +28,7 @@ from ops.engine.failures import disk_error, fault_error
 from ops.engine.journal import Event, Journal, State, now, outcome_event
 from ops.engine.outcome_text import Explanation, explain, reports
 from ops.engine.plan import Plan, PlannedCheck, PlannedStep
-from ops.engine.summary import lower, stands
+from ops.engine.summary import lower, may_undo, nothing_to_undo, refuse_final, stands, to_undo
 from ops.engine.watch import Line, watched
 
 Show = Callable[[Event], None]
@@ -82,9 +82,11 @@ class Runner:
 
     def _guard(self, work: Callable[[], bool]) -> Event:
         try:
+            why = nothing_to_undo(self.plan, self.state)
             undone = work()
             hint = "" if undone else self.plan.procedure.afterwards(self.plan.inputs)
-            return self._outcome("done", DONE, "", hint, undone=undone)
+            reason = f"there was nothing to take back: {why}" if undone and why else ""
+            return self._outcome("done", DONE, reason, hint, undone=undone)
         except KeyboardInterrupt as stop:
             place = "before" if self._current and self._current not in self.state.touched else "in"
             where = f"interrupted {place} {self._current or 'the beginning'}"
@@ -337,21 +339,13 @@ class Runner:
         """Refuse an undo that can't be, before anything is written.
 
         Raises:
-            Refused: a final step is done, or nothing was done that could be taken back.
+            OpsError: see ``ops.engine.summary.may_undo``.
         """
-        left = self._left()
-        self._refuse_final(left)
-        if left and not any(planned.undo for planned in left):
-            why = left[-1].step.stays or "what was done has changed nothing"
-            raise Refused(f"{self.plan.inputs.target}: nothing to take back: {why}", "inv runs")
-
-    def _left(self) -> list[PlannedStep]:
-        steps = {planned.name: planned for planned in self.plan.steps}
-        return [steps[name] for name in self.state.status if name in self.state.touched and name in steps]
+        may_undo(self.plan, self.state, self._answer)
 
     def _back(self) -> bool:
         self.may_undo()
-        left = [planned for planned in reversed(self._left()) if planned.undo]
+        left = to_undo(self.plan, self.state)
         for planned in left:
             self.held()
             if not self._confirmed and self.plan.confirms:
@@ -370,21 +364,10 @@ class Runner:
 
     def _undoable(self) -> bool:
         try:
-            self._refuse_final(self._left())
+            refuse_final(self.plan, self.state, self._answer)
         except NoWayOn:
             return False
         return True
-
-    def _refuse_final(self, left: Iterable[PlannedStep]) -> None:
-        for planned in left:
-            if not planned.step.final:
-                continue
-            asks = planned.untouched if self.state.status[planned.name] != "done" else None
-            if (wrong := asks and self._answer(asks)) is None and asks:
-                continue
-            why = f"{wrong.message}. {planned.step.final}" if wrong else planned.step.final
-            said = f"{planned.inputs.target}: {planned.name} can't be undone: {why}"
-            raise NoWayOn(said, past_final(planned, self.state))
 
     _explained = Explanation()
 

@@ -1,11 +1,13 @@
-"""What a run has changed so far, in words; what must hold meanwhile is asked of the server."""
+"""What a run has changed so far, in words, and what an undo takes back of it; what must hold meanwhile is asked of the
+server."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ops.core.errors import Code, OpsError, Unreachable
+from ops.core.errors import Code, NoWayOn, OpsError, Refused, Unreachable
 from ops.engine.answer import Answer
+from ops.engine.executor import past_final
 from ops.engine.journal import State
 from ops.engine.plan import Plan, PlannedCheck, PlannedStep
 
@@ -31,7 +33,10 @@ def stands(plan: Plan, state: State, holds: Holds, undone: bool = False) -> Answ
     code = Code.BROKEN_PROMISE if broken else Code.NONE
     if undone or state.undone:
         kept = [p.step.data for p in data if p in done]
-        return _joined([*(kept or ["what this run had changed is taken back"]), *promises, *broken], code)
+        back = "what this run had changed is taken back"
+        none = "this run has changed none of production's data"
+        kept = kept or [back if state.names("undone") else none]
+        return _joined([*kept, *promises, *broken], code)
     said = [p.step.data if p in done else f'"{p.step.title}" was begun, not finished' for p in data]
     said = said or ["this run has changed none of production's data"]
     said += [*promises, *broken]
@@ -59,7 +64,7 @@ def _promises(touched: list[PlannedStep], done: list[PlannedStep], holds: Holds)
             continue
         wrong = holds(planned.proof) if planned.proof else None
         if isinstance(wrong, Unreachable):
-            said.append(f"the server does not answer, so it is not known whether this still holds: {promise}")
+            said.append(f"it is not known whether this still holds: {promise} ({wrong.message})")
         elif not wrong:
             said.append(promise)
         elif promise not in ending:
@@ -70,3 +75,67 @@ def _promises(touched: list[PlannedStep], done: list[PlannedStep], holds: Holds)
 def lower(title: str) -> str:
     """A title within a sentence."""
     return title[0].lower() + title[1:]
+
+
+def known(ask: Holds) -> Holds:
+    """Return what asks a check where not to know is no answer: it raises ``Unreachable`` then."""
+
+    def answer(check: PlannedCheck) -> OpsError | None:
+        if isinstance(error := ask(check), Unreachable):
+            raise error
+        return error
+
+    return answer
+
+
+def touched_steps(plan: Plan, state: State) -> list[PlannedStep]:
+    """Return the steps that were begun and not taken back, in the order in which they came to where they are."""
+    steps = {planned.name: planned for planned in plan.steps}
+    return [steps[name] for name in state.status if name in state.touched and name in steps]
+
+
+def to_undo(plan: Plan, state: State) -> list[PlannedStep]:
+    """Return the steps that an undo takes back, the first one first."""
+    return [planned for planned in reversed(touched_steps(plan, state)) if planned.undo]
+
+
+def nothing_to_undo(plan: Plan, state: State) -> str:
+    """Return why a run that was begun has nothing that an undo could take back; empty where it has something."""
+    steps = touched_steps(plan, state)
+    if not steps or any(planned.undo for planned in steps):
+        return ""
+    return steps[-1].step.stays or "what was done has changed nothing"
+
+
+def may_undo(plan: Plan, state: State, answer: Holds) -> None:
+    """Refuse an undo that can't be, before anything is written.
+
+    A run that has not ended may always be ended by an undo, also where nothing has to be taken back.
+
+    Args:
+        answer: asks a check; None where it holds, else why not.
+
+    Raises:
+        NoWayOn: a final step is done.
+        Refused: the run has ended, and nothing of it can be taken back.
+    """
+    refuse_final(plan, state, answer)
+    if state.finished and (why := nothing_to_undo(plan, state)):
+        raise Refused(f"{plan.inputs.target}: nothing to take back: {why}", "inv runs")
+
+
+def refuse_final(plan: Plan, state: State, answer: Holds) -> None:
+    """Refuse where a final step is done, or where it failed and is not proved to have left no trace.
+
+    Raises:
+        NoWayOn: the step, and what to type.
+    """
+    for planned in touched_steps(plan, state):
+        if not planned.step.final:
+            continue
+        asks = planned.untouched if state.status[planned.name] != "done" else None
+        if (wrong := asks and answer(asks)) is None and asks:
+            continue
+        why = f"{wrong.message}. {planned.step.final}" if wrong else planned.step.final
+        said = f"{planned.inputs.target}: {planned.name} can't be undone: {why}"
+        raise NoWayOn(said, past_final(planned, state))

@@ -54,7 +54,8 @@ def refusal(
     against = declared.left.refused or declared.left.against
     if against:
         message, hint = explain(target, declared.left, right)
-        hint += f", then   inv release --target={target}"
+        # A command that is to be copied ends with blanks.
+        hint += f"{'' if hint.endswith(' ') else ', '}then   inv release --target={target}"
     meant = "fill in every `why` in {0}, commit it, and   inv release --target={1}"
     if declared.objections:
         correct = f"correct {expectations.file}, then   inv release --target={target}"

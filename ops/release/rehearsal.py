@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from ops.application.database_aliases import check_isolated, check_told, others
@@ -22,7 +23,7 @@ from ops.infra.stores import manifest as backup
 from ops.release import certificate, rehearsal_record, touched_tables
 from ops.release.certificate_binding import bound_then, changed_since, checks_of
 from ops.release.declarations import declare_for, refusal
-from ops.release.measuring import migration_metrics, recovery_time
+from ops.release.measuring import corrections, migration_metrics, recovery_time
 from ops.release.measuring.attribution import better, name_operations
 from ops.release.new_tables import Fresh, fresh, rehearse, sources
 from ops.release.touched_tables import must_not_touch, works_on
@@ -109,7 +110,7 @@ def verdict(
     judged.excluded = dumped.excluded
     write_whole(session.inventory.path(report), json.dumps(judged.data(), indent=1, ensure_ascii=False))
     if declared.objections or declared.left.refused or declared.left.against:
-        right = better(declared.left, known)
+        right = better(declared.left, known, partial(corrections.replace, session, target, known))
         message, hint = refusal(session, target, declared, expectations, right=right, write=draft == "yes")
         sides = f"{before_database} is from before the migrations, {session.database(test)} after"
         differs = DataDiffers(message, f"{hint}   (to compare, on {test}: {sides})", verdict=judged.data())

@@ -29,12 +29,9 @@ def pin(folder: Path, backup: str, reason: str) -> None:
     write_whole(_pin(folder, backup), json.dumps(said))
 
 
-def unpin(folder: Path, backup: str) -> bool:
-    """Let retention decide again; False where it was not pinned."""
-    path = _pin(folder, backup)
-    there = path.exists()
-    path.unlink(missing_ok=True)
-    return there
+def unpin(folder: Path, backup: str) -> None:
+    """Let retention decide again."""
+    _pin(folder, backup).unlink(missing_ok=True)
 
 
 def _pin(folder: Path, backup: str) -> Path:

@@ -60,3 +60,21 @@ def test_a_second_signal_while_it_says_how_it_ended_changes_nothing(first: signa
         said = stream.read().lstrip("x")
         assert process.wait(30) == 130 and process.stderr.read() == ""
     assert "INTERRUPTED  interrupted before anything was begun; nothing was changed" in said
+
+
+@pytest.mark.parametrize("json", [[], ["--json"]], ids=["text", "json"])
+def test_a_signal_before_the_task_begins_is_answered(tmp_path: Path, json: list[str]) -> None:
+    """While Invoke reads the tasks and the command line, Invoke itself would end with 1 and print nothing."""
+    (tmp_path / "tasks.py").write_text(
+        "import os, signal\nfrom ops.tasks import namespace\nos.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    words = [sys.executable, "-m", "invoke", "runs", *json]
+    # A shell's background job inherits a SIGINT that is ignored; a person's is not.
+    wake = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", wake, *words], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 130 and done.stderr == "", done
+    assert "interrupted before anything was begun; nothing was changed" in done.stdout
+    assert done.stdout.startswith('{"event": "outcome"' if json else "\nINTERRUPTED  ")

@@ -123,7 +123,7 @@ MUTANTS: dict[str, tuple[str, Any, str, str]] = {
         "while users could write",
     ),
     "a final step is undone": (
-        "ops.engine.runner.Runner._refuse_final",
+        "ops.engine.summary.refuse_final",
         lambda *_: None,
         "toy.migrate/do/0-during-kill-undo",
         "after a final step",
@@ -135,8 +135,8 @@ MUTANTS: dict[str, tuple[str, Any, str, str]] = {
         "undo ends with 3",
     ),
     "undo takes nothing back": (
-        "ops.engine.runner.Runner._left",
-        lambda _: [],
+        "ops.engine.summary.touched_steps",
+        lambda *_: [],
         "toy.swap/do/0-before-kill-undo",
         "there is still",
     ),

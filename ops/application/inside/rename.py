@@ -31,11 +31,12 @@ COMES_ALONG = {
 
 
 class Cannot(Exception):
-    """What stands against it, and what to type. ``usage``: the command line is wrong."""
+    """What stands against it, and what to type. ``usage``: the command line is wrong. ``remove``: a file that has to
+    go first."""
 
-    def __init__(self, message: str, hint: str, usage: bool = False) -> None:
+    def __init__(self, message: str, hint: str, usage: bool = False, remove: str = "") -> None:
         super().__init__(message)
-        self.said = {"cannot": message, "hint": hint, "usage": usage}
+        self.said = {"cannot": message, "hint": hint, "usage": usage, "remove": remove}
 
 
 class File:
@@ -124,6 +125,7 @@ class Rename:
         ):
             raise Cannot(f"{self.new!r} is no name for a model", f"{COMMAND} {self.app} {old} NEW", usage=True)
         if old.lower() not in names:
+            self._check_last(old)
             also = f", and {self.new} is there" if self.new.lower() in names else ""
             close = near(old, sorted(names.values()))
             hint = f"{COMMAND} {self.app} OLD {self.new}"
@@ -133,6 +135,20 @@ class Rename:
             why = "differ only in upper and lower case" if same else f"are both in the migrations of {self.app}"
             raise Cannot(f"{names[old.lower()]} and {self.new} {why}", f"{COMMAND} {self.app} {old} NEW", usage=True)
         return str(names[old.lower()])
+
+    def _check_last(self, old: str) -> None:
+        """Refuse where the last migration deletes the old model and creates the new one: the rename takes its place."""
+        for key in self.loader.graph.leaf_nodes(self.app):
+            migration = self.loader.get_migration(*key)
+            does = {(type(one).__name__, getattr(one, "name", "").lower()) for one in migration.operations}
+            alone = not self.loader.graph.node_map[key].children
+            if alone and {("DeleteModel", old.lower()), ("CreateModel", self.new.lower())} <= does:
+                raise Cannot(
+                    f"{self.app}.{key[1]} deletes {old} with its rows and creates {self.new}; where only clones have "
+                    "run it, remove it first",
+                    f"{COMMAND} {self.app} {old} {self.new}",
+                    remove=getsourcefile(type(migration)) or "",
+                )
 
     def _check_model(self) -> None:
         model, label = self.before.models[self.app, self.old.lower()], f"{self.app}.{self.old}"

@@ -1,7 +1,8 @@
 """Invoke's tasks, one per command, each a signature and a docstring.
 
 Begin with ``procedure_tasks``; ``operation`` makes a task of a function, ``help`` says what each option is for,
-``action_tasks`` has ``inv tool.NAME``.
+``task_list`` which group of ``inv --list`` it is in, ``usage_errors`` answers what is mistyped, ``action_tasks`` has
+``inv tool.NAME``.
 
 Nothing here imports anything heavy before a task runs, so that ``inv --list`` is quick. A project of your own has a
 ``tasks.py`` of two lines::
@@ -16,7 +17,17 @@ from invoke.collection import Collection
 
 from ops.cli.namespace.action_tasks import Actions
 from ops.cli.namespace.backup_tasks import check_backups, pin, prune_backups, unpin
-from ops.cli.namespace.listing_tasks import backups, doctor, environment, hazards, recover, runs, status
+from ops.cli.namespace.listing_tasks import (
+    backups,
+    doctor,
+    environment,
+    hazards,
+    overview,
+    recover,
+    runs,
+    status,
+    tools,
+)
 from ops.cli.namespace.procedure_tasks import (
     backup,
     clone_prod_to_test,
@@ -39,9 +50,9 @@ from ops.cli.namespace.procedure_tasks import (
     verify,
 )
 from ops.cli.namespace.schedule_tasks import schedule, scheduled
-from ops.cli.namespace.usage_errors import watch
 
 namespace = Collection(
+    overview,
     release,
     backup,
     clone_prod_to_test,
@@ -74,6 +85,6 @@ namespace = Collection(
     scaffold_rename,
     schedule,
     scheduled,
+    tools,
     Actions("tool"),
 )
-watch(namespace)

@@ -64,6 +64,16 @@ def action_task(name: str, action: Callable[..., str]) -> Operation:
     return made(work, name, texts | arguments_of(document))
 
 
+def show_actions(options: Options) -> int:
+    """List every action with the first line of its docstring."""
+    from ops.cli.console import Console
+
+    found = [[f"tool.{name}", str(task.__doc__).splitlines()[0]] for name, task in sorted(_tasks(True).items())]
+    data = [{"event": "action", "name": name, "does": does} for name, does in found]
+    Console(options.json).table("actions", ["action", "does"], found, data)
+    return 0
+
+
 def description(document: str) -> str:
     """Return a docstring without its sections, the first sentence on one line: Invoke lists that."""
     first, *rest = re.split(r"\n\s*(?:Args|Returns|Raises):\n", document)[0].strip().split("\n\n")

@@ -1,6 +1,22 @@
-"""The tasks that look something up: doctor, hazards, recover, backups, runs, status, environment."""
+"""The tasks that look something up: overview, doctor, hazards, recover, backups, runs, status, environment, tools."""
 
 from ops.cli.namespace.operation import operation
+from ops.cli.namespace.usage_errors import EntryTask
+
+
+def overview(options, target="", json=False, inventory=""):
+    """Report the state of each production target in a few lines, and the commands that matter; `inv` alone does this.
+
+    Example: inv
+             inv overview --json
+    """
+    from ops.cli.overview import show
+
+    return show(options)
+
+
+overview = operation(overview, klass=EntryTask)
+overview.is_default = True
 
 
 @operation
@@ -78,10 +94,22 @@ def status(options, target="", json=False, inventory=""):
 
 @operation
 def environment(options, target="", inventory=""):
-    """Print the shell variables that the pages' blocks use; eval it. Passwords stay in a private file.
+    """Print the shell variables that the pages' blocks use, for `eval`; not on a terminal, which shows passwords.
 
     Example: eval "$(inv environment --target=lessons)"
     """
     from ops.cli.shell_variables import environment as show
 
     return show(options)
+
+
+@operation
+def tools(options, json=False):
+    """List the actions that the pages' blocks call, each as `inv tool.NAME`.
+
+    Example: inv tools
+             inv tool.check-room --help
+    """
+    from ops.cli.namespace.action_tasks import show_actions
+
+    return show_actions(options)

@@ -13,10 +13,18 @@ from invoke.tasks import Task, task
 from ops.cli.namespace.help import HELP
 
 Work = Callable[..., int]
+# The flags of one letter: each means the same in every task, and no other option has one.
+LETTERS = {"target": "t", "inventory": "i"}
 
 
 class Operation(Task[Any]):
     """A task that can be asked for its arguments twice: Invoke takes the help out of a task when it first asks."""
+
+    def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
+        """Return what Invoke makes an argument of, with its letter."""
+        found = super().arg_opts(name, default, taken_names)
+        found["names"] = [*found["names"], *LETTERS.get(name, "")]
+        return found
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return the arguments, each with its help."""
@@ -27,7 +35,9 @@ class Operation(Task[Any]):
             self.help = texts
 
 
-def operation(work: Work, optional: Iterable[str] = (), iterable: Iterable[str] = ()) -> Operation:
+def operation(
+    work: Work, optional: Iterable[str] = (), iterable: Iterable[str] = (), klass: type[Operation] = Operation
+) -> Operation:
     """Make the task of a command.
 
     Args:
@@ -35,14 +45,15 @@ def operation(work: Work, optional: Iterable[str] = (), iterable: Iterable[str] 
             returns the exit code. Its name, docstring and parameters are the task's.
         optional: parameters that may be given as a flag without a value.
         iterable: parameters that may be repeated.
+        klass: the task's class.
     """
     names = [*inspect.signature(work).parameters][1:]
-    found = made(work, work.__name__.replace("_", "-"), {name: HELP[name] for name in names})
+    found = made(work, work.__name__.replace("_", "-"), {name: HELP[name] for name in names}, klass)
     found.optional, found.iterable = tuple(optional), iterable
     return found
 
 
-def made(work: Work, name: str, texts: Mapping[str, str]) -> Operation:
+def made(work: Work, name: str, texts: Mapping[str, str], klass: type[Operation] = Operation) -> Operation:
     """Make a task that does the work and leaves with its exit code; ``texts`` says what each option is for."""
     signature = inspect.signature(work)
     context = inspect.Parameter("c", inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -57,7 +68,7 @@ def made(work: Work, name: str, texts: Mapping[str, str]) -> Operation:
 
     body.__signature__ = signature  # type: ignore[attr-defined]
     body.__doc__, body.__name__ = work.__doc__, work.__name__
-    found: Operation = task(klass=Operation, name=name, help=dict(texts))(body)
+    found: Operation = task(klass=klass, name=name, help=dict(texts), auto_shortflags=False)(body)
     return found
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from ops.cli.namespace.operation import operation
 
 
-# The order of the parameters gives `-i` to the inventory, as everywhere: it must not install.
 @operation
 def schedule(options, target="", inventory="", json=False, plan=False, install=False, remove=False):
     """Show, install or remove the automatic runs of our tasks; exits 5 where not all is as wanted.

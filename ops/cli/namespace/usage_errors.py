@@ -1,79 +1,110 @@
-"""The command line as it was mistyped: one clear line, what to type instead, and exit code 2.
+"""Read the command line before Invoke does: list the tasks by what a user needs, or answer what is mistyped.
 
-Invoke's own parser finds every mistake, but Invoke ends with 1 and names no way out. So that same parser reads the
-command line once before Invoke does: when Invoke asks one of our tasks for its arguments, which it does to make its
-parser. Only where ``inv`` or ``invoke`` runs: a program of somebody's own has flags of its own. Imports nothing heavy.
+Invoke's own parser finds every mistake, but Invoke ends with 1 and names no way out. Invoke asks each task for its
+arguments when it makes its parser. ``EntryTask`` then has that same parser read the same words with the same tasks, the
+project's own among them. Only where ``inv`` or ``invoke`` runs. Imports nothing heavy.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import sys
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from invoke.collection import Collection
-from invoke.exceptions import ParseError
+from invoke.exceptions import Exit, ParseError
+from invoke.executor import Executor
 from invoke.parser import Parser
+from invoke.parser.argument import Argument
 from invoke.parser.context import ParserContext
 from invoke.program import Program
 
+from ops.cli.namespace.operation import Operation
+from ops.cli.namespace.task_list import show_groups
+from ops.core.early_interrupt import runs_inv
 from ops.core.text import laid_out
 
 # What a task needs and has no default for, as one would mostly type it.
 USUAL = {"backup": "latest"}
 HELP = {"--help", "-h"}
+# Set while the command line is read: that, too, asks each task for its arguments.
+_reading: list[bool] = []
 
 
-def watch(namespace: Collection) -> None:
-    """Check the command line when Invoke is about to parse it."""
-    first = next(iter(namespace.tasks.values()))
-    arguments = first.get_arguments
-    # Our own parser asks for the arguments, too.
-    checking: list[bool] = []
+class EntryTask(Operation):
+    """The task that has the command line read when Invoke asks for its arguments."""
 
-    def get_arguments(*args: Any, **kwargs: Any) -> Any:
-        if not checking and os.path.basename(sys.argv[0]) in ("inv", "invoke", "__main__.py"):
-            checking.append(True)
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Return the arguments, after the command line was read."""
+        if not _reading and runs_inv():
+            _reading.append(True)
             try:
-                if {"--list", "-l", *HELP} & set(sys.argv[1:]):
-                    # They only print: whoever reads may have enough of it (`inv --list | head`).
-                    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-                if HELP & set(sys.argv[2:]) and sys.argv[1] in namespace.task_names:
-                    # Invoke would take `--help` for the value of an option that must be given.
-                    Program().run(["inv", f"--help={sys.argv[1]}"])
-                # Where somebody's tasks.py adds tasks of its own, a word that we do not know may be one of them.
-                alone = getattr(sys.modules.get("tasks"), "namespace", None) is namespace
-                check(sys.argv[1:], namespace.to_contexts(*args, **kwargs), alone)
+                read(sys.argv[1:], ignore_unknown_help)
             finally:
-                checking.clear()
-        return arguments(*args, **kwargs)
-
-    first.get_arguments = get_arguments
+                _reading.clear()
+        return super().get_arguments(ignore_unknown_help)
 
 
-def check(words: list[str], contexts: list[ParserContext], alone: bool = True) -> None:
-    """Read a command line as Invoke will; leave with 2 where it can't be.
+def read(words: list[str], ignore_unknown_help: bool | None = None) -> None:
+    """List the tasks, show the help of one, or check a command line.
 
     Args:
         words: what was typed after ``inv``.
-        contexts: the tasks that are known.
-        alone: there are no other tasks.
+        ignore_unknown_help: as Invoke's configuration has it.
+
+    Raises:
+        Exit: all is said, or Invoke could not read it.
+    """
+    program = Program()
+    core = ParserContext(args=[*program.core_args(), *program.task_args()])
+    # Invoke has read its own options already, so they are right.
+    found = Parser(initial=core, ignore_unknown=True).parse_argv(list(words))
+    asked: Mapping[str, Argument] = found[0].args
+    module = sys.modules.get(asked["collection"].value or "tasks")
+    if module is None:
+        return
+    known = Collection.from_module(module)
+    if asked["list"].value or HELP & set(words):
+        # They only print: whoever reads may have enough of it (`inv --list | head`).
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if asked["list"].value is True and asked["list-format"].value == "flat" and not asked["list-depth"].value:
+        show_groups(known, program)
+        raise Exit(code=0)
+    if HELP & set(words[1:]) and words[0] in known.task_names:
+        # Invoke would take `--help` for the value of an option that must be given.
+        program.run(["inv", f"--help={words[0]}"])
+    check(words, found.unparsed, known, known.to_contexts(ignore_unknown_help))
+
+
+def check(words: list[str], rest: list[str], known: Collection, contexts: list[ParserContext]) -> None:
+    """Read the tasks of a command line as Invoke will, and refuse what can't be.
+
+    Args:
+        words: what was typed after ``inv``.
+        rest: what Invoke's core options leave of it.
+        known: all tasks.
+        contexts: Invoke's parser of each.
+
+    Raises:
+        Exit: with 2, after the mistake was printed.
     """
     program = Program()
     core = ParserContext(args=[*program.core_args(), *program.task_args()])
     try:
-        rest = Parser(initial=core, ignore_unknown=True).parse_argv(list(words)).unparsed
-        Parser(initial=core, contexts=contexts).parse_argv(list(rest))
+        typed = Parser(initial=core, contexts=contexts).parse_argv(list(rest))
     except ParseError as error:
-        what, hint = mistake(
-            error, words, [name for known in contexts for name in (known.name, *known.aliases) if name]
-        )
-        ours = error.context is not None and error.context.name
-        if what and (alone or (ours and " task " not in what)):
-            _say(what, hint)
+        _say(*mistake(error, words, [name for one in contexts for name in (one.name, *one.aliases) if name]))
+    if typed[0].args["help"].value:
+        return
+    executor = Executor(known)
+    calls = [call.task for call in executor.expand_calls(executor.normalize(tuple(typed[1:])))]
+    if any(isinstance(one, Operation) for one in calls[:-1]):
+        names = [str(one.name) for one in calls]
+        said = "each ends the process with its exit code, so what follows would never run"
+        _say(f"one task at a time, not {', '.join(names)}: {said}", " && ".join(f"inv {name}" for name in names))
 
 
 def mistake(error: ParseError, words: list[str], names: list[str]) -> tuple[str, str]:
@@ -130,4 +161,4 @@ def _say(what: str, hint: str) -> NoReturn:
     else:
         code = sys.stdout.encoding or "ascii"
         print(f"\nREFUSED  {what}\n{laid_out(hint)}".encode(code, "backslashreplace").decode(code))
-    sys.exit(2)
+    raise Exit(code=2)

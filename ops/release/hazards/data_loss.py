@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from ops.application.operations import Field, Operation
 from ops.release.hazards.rule import Found, Place, rule
+from ops.release.measuring.corrections import scaffold
 
 DECLARE = "If it may go, say so in migrations.expect.yaml beside manage.py: what, how many at most, and why."
 
@@ -94,7 +95,7 @@ def _keep_model(place: Place) -> str:
         lines += [
             f'    migrations.RenameField("{gone.model}", "{gone.field}", "{come.field}"),' for gone, come in links
         ]
-        lines += [f"(`inv scaffold-rename {old.app} {old.model_name} {new.model_name}` writes it for you.)"]
+        lines += [f"(Remove this migration, and `{scaffold(place.app.target, old, new)}` writes that.)"]
     lines += ["If it is another model: create it, copy, re-point the links, and delete last:"]
     lines += [run_sql(statement) for statement in copy_statements(old, new)]
     lines += [run_sql(_repoint(gone, come)) for gone, come in links]

@@ -59,7 +59,7 @@ def look_ahead(session: Session, target: str) -> Foresight:
         OpsError: the application does not start, or the database can't be reached.
     """
     found = probe(session, target, target)
-    app = Application.read(found)
+    app = Application.read(found | {"target": target})
     pending = tuple(migration["name"] for migration in found["pending"])
     with session.connect(target, own=PATH) as connection:
         production = Production(connection)

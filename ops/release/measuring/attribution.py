@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ops.application.operations import Application, Operation
 from ops.core.sql_names import bare
 from ops.core.text import listed
@@ -20,10 +22,18 @@ def name_operations(verdict: Verdict, plan: Application) -> None:
                 column.by = _words(_of_column(table, column.column, plan)) or table.by
 
 
-def better(verdict: Verdict, plan: Application) -> str:
+def _nothing(_: Operation, __: Operation) -> str:
+    return ""
+
+
+def better(verdict: Verdict, plan: Application, replace: Callable[[Operation, Operation], str] = _nothing) -> str:
     """Say how to write this very migration right: rename a model that was made anew under another name, or else leave
-    out what takes rows or values away; empty where no operation is known that does."""
-    return _renamed(verdict, plan) or _left_out(verdict, plan)
+    out what takes rows or values away; empty where no operation is known that does.
+
+    Args:
+        replace: gives what to type to have a rename written in place of two operations; empty where nothing does.
+    """
+    return _renamed(verdict, plan, replace) or _left_out(verdict, plan)
 
 
 def _left_out(verdict: Verdict, plan: Application) -> str:
@@ -41,7 +51,7 @@ def _left_out(verdict: Verdict, plan: Application) -> str:
     return said if copied else f"{said}; or write migrations.{renames}, if it only has another name"
 
 
-def _renamed(verdict: Verdict, plan: Application) -> str:
+def _renamed(verdict: Verdict, plan: Application, replace: Callable[[Operation, Operation], str]) -> str:
     for table in verdict.tables:
         gone = [op for op in plan.removers(bare(table.table)) if op.acts_as == "DeleteModel"] if table.lost else []
         for operation in gone:
@@ -53,10 +63,10 @@ def _renamed(verdict: Verdict, plan: Application) -> str:
                 )
             made = plan.successor(operation)
             if made and made.app == operation.app:
-                old, new = operation.model_name, made.model_name
+                old, new, typed = operation.model_name, made.model_name, replace(operation, made)
                 return (
                     f'write migrations.RenameModel("{old}", "{new}") in place of CreateModel {new} and DeleteModel '
-                    f"{old} (and RenameField for the links), or   inv scaffold-rename {operation.app} {old} {new}"
+                    f"{old} (and RenameField for the links)" + (f", or have it written:   {typed}   " if typed else "")
                 )
     return ""
 

@@ -70,7 +70,13 @@ def test_it_is_shown_first_and_removed_when_confirmed(scene: Make) -> None:
     assert json.loads(note.read_text())["removed"] == sorted([old[0], old[2]])
     again = shop.inv("prune-backups", "--confirm=shop")
     assert again.code == 0 and "nothing may go" in again.out, again.out
-    assert shop.inv("unpin", old[1]).code == 0
+    latest = shop.inv("unpin", "latest")
+    assert latest.code == 0 and f"nothing to do: {newest} is not pinned; pinned: {old[1]}" in latest.out, latest.out
+    assert shop.inv("unpin", "20200101_000000_nope").code == 2
+    unpinned = shop.inv("unpin", old[1])
+    assert unpinned.code == 0 and f"{old[1]} is pinned no more" in unpinned.out, unpinned.out
+    shop.inv("pin", "latest")
+    assert f"{newest} is pinned no more" in shop.inv("unpin", "--backup=latest").out
     assert shop.inv("prune-backups", "--confirm=shop").code == 0
     assert ids(shop) == [newest]
 

@@ -56,6 +56,40 @@ def test_a_killed_clone_can_be_undone(project: Callable[..., Project]) -> None:
     assert not shop.query(f"SELECT 1 FROM pg_database WHERE starts_with(datname, '{stem}')", "postgres")
 
 
+def test_what_is_offered_after_a_killed_backup_ends_it(project: Callable[..., Project]) -> None:
+    shop = project("b")
+    process = begin(shop, "backup.dump", "backup")
+    process.kill()
+    ended(process)
+    status = shop.inv("status").out
+    assert f"inv undo --run={(run := shop.inv('runs', '--json').outcome['run'])}" in status, status
+    planned = shop.inv("undo", "--plan")
+    assert planned.code == 0 and "there is nothing to take back: A half-written dump" in planned.out, planned.out
+    undone = shop.inv("undo", f"--run={run}")
+    assert undone.code == 0 and "backup was taken back: there was nothing to take back: A half-" in undone.out, undone
+    assert shop.inv("runs", "--json").outcome["undone"] is True
+    assert "stands:  this run has changed none of production's data" in (said := shop.inv("status").out), said
+    assert "Try:" not in said, said
+    assert shop.inv("backup").code == 0
+    finished = shop.inv("undo")
+    assert finished.code == 3 and "nothing to take back: A finished backup" in finished.out, finished.out
+
+
+def test_the_plan_of_an_undo_shows_what_is_taken_back(scene: Callable[..., Project]) -> None:
+    shop = scene("interrupted")
+    before = shop.query("SHOW default_transaction_read_only")
+    planned = shop.inv("undo", "--plan")
+    assert planned.code == 0, planned.out + planned.err
+    assert planned.out.startswith("shop: undo: ") and "Undo: Freeze production" in planned.out, planned.out
+    assert "run   psql " in planned.out and "nothing was changed" in planned.out
+    steps = shop.inv("undo", "--plan", "--json").events[0]
+    assert (steps["event"], steps["undo"]) == ("plan", True)
+    assert [step["step"] for step in steps["steps"]] == ["promote.freeze"] and steps["steps"][0]["commands"]
+    resumed = shop.inv("resume", "--plan", "--json").events[0]["steps"]
+    assert resumed[0]["step"] == "promote.fingerprint_before", resumed
+    assert shop.query("SHOW default_transaction_read_only") == before == [("on",)]
+
+
 @pytest.mark.parametrize("number", quick([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], signal.SIGTERM))
 def test_an_interrupted_clone_says_how_to_go_on(project: Callable[..., Project], number: int) -> None:
     shop = project("b")

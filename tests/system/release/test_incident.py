@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -29,6 +31,39 @@ def test_what_loses_rows_is_refused(project: Callable[..., Project], variant: st
     assert variant == "d" or "DeleteModel lessons.Lesson: 1,000 rows" in look["detail"]
     assert shop.fingerprint() == before
     assert not shop.query("SELECT 1 FROM django_migrations WHERE name = '0002_session'")
+
+
+@pytest.mark.slow
+def test_the_hint_of_a_refusal_leads_to_a_release(project: Callable[..., Project]) -> None:
+    shop = project("a")
+    models = shop.folder / "shop/lessons/models.py"
+    # What is no part of the rename: the next hint has makemigrations write it.
+    models.write_text(models.read_text().replace("max_length=50", "max_length=60"))
+    # So that no address is in the environment of the application's own commands.
+    shop.env["SHOP_DATABASE"] = shop.env.pop("DATABASE_URL")
+    inventory = shop.folder / "inventory.yaml"
+    inventory.write_text(inventory.read_text().replace("env:DATABASE_URL", "env:SHOP_DATABASE"))
+    refused = shop.inv("scaffold-rename", "lessons", "Lesson", "Session")
+    assert refused.code == 3 and "lessons.0002_session deletes Lesson with its rows" in refused.out, refused.out
+    lost = shop.inv("release", "--json", "--confirm=shop")
+    assert lost.code == 5, lost.out + lost.err
+    hint = re.search(r"have it written: {3}(.*?) {3}then {3}inv release --target=shop\.", lost.outcome["hint"])
+    assert hint and f"Try: {hint[1]}\n" in refused.out, (lost.outcome["hint"], refused.out)
+    assert f"`{hint[1].split(' && ')[1]}`" in shop.inv("hazards").out
+    written = _typed(shop, hint[1])
+    following = re.search(r"^Next: (.*) && inv release --target=shop$", written, re.MULTILINE)
+    assert following and "makemigrations" in following[1], written
+    _typed(shop, following[1])
+    done = shop.inv("release", "--json", "--confirm=shop")
+    assert done.code == 0, done.out + done.err
+    assert shop.query("SELECT count(*), count(session_id) FROM lessons_booking") == [(1000, 1000)]
+
+
+def _typed(shop: Project, line: str) -> str:
+    """What a line prints that is pasted into a shell."""
+    done = subprocess.run(["bash", "-c", line], cwd=shop.folder, env=shop.env, capture_output=True, text=True)
+    assert done.returncode == 0, (line, done.stdout, done.stderr)
+    return done.stdout
 
 
 @pytest.mark.slow

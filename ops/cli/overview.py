@@ -1,0 +1,95 @@
+"""``inv`` alone: each production target in a few lines, and the commands that matter."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ops.backups import restore_tests
+from ops.cli import console
+from ops.cli.options import Options, open_session, targets_of
+from ops.core.errors import DONE
+from ops.core.text import age
+from ops.engine import journal
+from ops.engine.journal import State
+from ops.infra.session.glance import Glance, glance
+from ops.infra.session.session import Session
+from ops.infra.session.store_access import target_folder
+from ops.infra.stores import backup_kinds
+from ops.infra.stores import manifest as backup
+from ops.inventory.fields import span, spoken
+from ops.release.production import freeze_history
+
+COMMANDS = {
+    "inv doctor": "checks everything that a release needs; changes nothing",
+    "inv release": "rehearses a release on a copy of production, then promotes it",
+    "inv backup": "backs production up",
+    "inv status": "reports what the last run did, what stands now, and what to type next",
+    "inv recover": "after an incident: reports what is missing and how to bring it back",
+}
+
+
+def show(options: Options) -> int:
+    """Report each production target: its database, its last run, a run that is open, and its newest backup."""
+    session = open_session(options)
+    screen = console.Console(options.json)
+    targets = targets_of(session, options)
+    seen = glance(session, targets)
+    for name in targets:
+        lines, data = _target(session, name, seen[name])
+        screen.show(data) if options.json else screen.text("\n".join([f"{name}:", *lines]))
+    width = max(map(len, COMMANDS))
+    screen.text("\n".join(["", *(f"{command.ljust(width)}   {does}" for command, does in COMMANDS.items())]))
+    screen.text(f"{'inv --list'.ljust(width)}   lists all tasks; inv TASK --help explains one")
+    return DONE
+
+
+def _target(session: Session, name: str, seen: Glance) -> tuple[list[str], dict[str, Any]]:
+    """What is known of a target, as lines and as an event."""
+    folder = target_folder(session, name)
+    known = journal.runs(folder)
+    lines = [f"  now:     {_database(seen)}"]
+    data: dict[str, Any] = {"event": "overview", "target": name, "frozen": seen.frozen}
+    data |= {"unreachable": seen.why} if seen.why else {}
+    last, waiting = known[-1] if known else None, _open(known)
+    data |= {"last_run": _run(last) if last else None, "open_run": _run(waiting) if waiting else None}
+    way_on = f"; what to type:   inv status --target={name}"
+    if waiting and waiting is not last:
+        lines.append(f"  OPEN:    {_words(waiting)}{way_on}")
+    lines.append(f"  run:     {_words(last)}{way_on if last is waiting else ''}" if last else "  run:     none yet")
+    newest = backup_kinds.newest(backup_kinds.real(backup.backups(folder)))
+    data["backup"] = {"backup": newest.backup, "taken_at": newest.taken_at.isoformat()} if newest else None
+    if newest is None:
+        return [*lines, f"  backup:  none yet:   inv backup --target={name}"], data
+    told = restore_tests.told(newest.backup, restore_tests.proved(known), restore_tests.failed(known))
+    fresh = session.inventory.target(name).fresh.backup
+    old = f", OLDER than {spoken(fresh)}" if datetime.now(UTC) - newest.taken_at > span(fresh) else ""
+    return [*lines, f"  backup:  {age(newest.taken_at)} old{old} ({newest.backup}); proved: {told}"], data
+
+
+def _database(seen: Glance) -> str:
+    if seen.frozen is None:
+        return seen.why
+    return "production is FROZEN (read-only)" if seen.frozen else "production takes writes"
+
+
+def _open(known: list[State]) -> State | None:
+    """The run that has not ended: the last one, or an earlier one that froze production."""
+    if known and not known[-1].finished:
+        return known[-1]
+    return freeze_history.find_open(known)
+
+
+def _run(state: State) -> dict[str, Any]:
+    return {"run": state.run, "procedure": state.procedure, "outcome": _outcome(state)}
+
+
+def _outcome(state: State) -> str:
+    if state.undone:
+        return "taken back"
+    return str(state.outcome["outcome"]) if state.outcome else "interrupted, or still running"
+
+
+def _words(state: State) -> str:
+    at = journal.moment(str(state.last.get("at", "")))
+    return f"{state.procedure} {state.run}: {_outcome(state)}" + (f", {age(at)} ago" if at else "")
