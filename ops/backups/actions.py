@@ -165,7 +165,8 @@ def check_room(session: Session, *, target: str, backup_id: str, exclude: str = 
     found = disk_space.for_backup(session, target, out.bytes if out else 0, backup_id)
     if not found.enough:
         said = f"{target}: no room for a backup in {found.folder}: {found.said}; nothing was written"
-        raise Refused(said, f"inv prune-backups --plan --target={target}   or {found.hint}")
+        # What to type next is the run's to say, when there is room.
+        raise Refused(f"{said}; `inv prune-backups --plan` lists backups that may go", found.hint)
     return found.said + (f"; {exclusions.said(out)}" if out else "")
 
 
@@ -180,7 +181,8 @@ def check_server_room(session: Session, *, target: str, server: str, backup_id: 
         return "the server's disk can't be seen from here" if need else f"what {backup_id} takes is not known"
     if not found.enough:
         said = f"{server}: no room for a copy on the server, in {found.folder}: {found.said}; nothing was written"
-        raise Refused(said, f"make room: inv status --target={target}   lists what is kept beside it")
+        # What to type next is the run's to say, when there is room.
+        raise Refused(f"{said}; `inv status` lists what is kept beside it", "make room there")
     return found.said
 
 

@@ -76,7 +76,7 @@ def for_backup(session: Session, target: str, excluded: int = 0, backup_id: str 
     if copy is None or there is None:
         return here
     both = replace(here, disks=f"{amount(free)} free here, {amount(there)} in the store")
-    hint = f"make room in the store: inv prune-backups --target={target}"
+    hint = "make room in the store"
     return both if free <= there else replace(both, folder=copy.store.url, free=there, hint=hint)
 
 

@@ -67,6 +67,8 @@ def _promises(touched: list[PlannedStep], done: list[PlannedStep], holds: Holds)
             said.append(f"it is not known whether this still holds: {promise} ({wrong.message})")
         elif not wrong:
             said.append(promise)
+        elif planned not in done:
+            said.append(f"not so, since that step did not end well: {promise}")
         elif promise not in ending:
             broken.append(f"not so, or no longer: {promise}")
     return said, broken

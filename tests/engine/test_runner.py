@@ -600,6 +600,15 @@ def test_what_stands_is_said_in_words(bench: Bench) -> None:
     assert "frozen" not in str(bench.outcome["stands"])
 
 
+def test_a_promise_of_a_step_that_failed_is_not_called_broken(bench: Bench) -> None:
+    """A freeze that failed on a full disk: the text offered to take back and begin anew, where going on was right."""
+    freeze = replace(fails("freeze"), meanwhile="production is frozen")
+    with pytest.raises(StepFailed):
+        bench.go(freeze)
+    assert "not so, since that step did not end well: production is frozen" in str(bench.outcome["stands"])
+    assert "no longer" not in str(bench.outcome["stands"])
+
+
 def test_reading_changes_nothing(bench: Bench) -> None:
     read = step("a", reads=True, undo=None, proof=None)
     assert bench.go(read)["stands"] == "nothing was changed"

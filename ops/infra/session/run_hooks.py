@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shutil
 
 import psycopg
 
 from ops.core.errors import LOCK_STATES, Code, OpsError, StepFailed, Unreachable
+from ops.core.text import amount
 from ops.engine.command import Query, reveal
 from ops.engine.hooks import HOOKS, Failed
 from ops.engine.inputs import RunInputs
 from ops.infra.postgres.clean_up import clean_up
 from ops.infra.postgres.client import PROGRAMS, said_error
 from ops.infra.postgres.failure_kind import MENDED
-from ops.infra.postgres.failure_text import Trouble, beside, lock_wait, refusal, troubles
+from ops.infra.postgres.failure_text import Trouble, beside, lock_wait, refusal, sqlstate, troubles
 from ops.infra.postgres.grants import grant
 from ops.infra.postgres.tls_failures import tls_trouble
 from ops.infra.session.session import Session
@@ -24,6 +27,9 @@ _GONE = re.compile(
     r"connection to server (?:at|on) .*failed|server closed the connection|the database system is "
     r"|terminating connection (?:due to administrator command|because of)"
 )
+
+# The server's own disk is full, by its SQLSTATE; and so few bytes are none.
+FULL, LITTLE = "53100", 1 << 20
 
 
 class Guard(Watchdog):
@@ -92,6 +98,8 @@ def explain(session: Session, failed: Failed) -> OpsError:
     role = session.role(command.target) if command.target else ""
     if trouble := tls_trouble(said):
         return Unreachable(f"{head_of(failed)}{trouble[0]} ({said})", trouble[1], code=Code.TLS)
+    if sqlstate(stderr) != FULL and (little := store_is_full(session, failed.inputs)):
+        return Unreachable(f"{head_of(failed)}{little} ({said})", "make room on the store's disk (df -h)")
     restores = not isinstance(command, Query) and "pg_restore" in command.words
     # pg_restore stops at its first error; pg_dump says first which table it was about.
     found = troubles(stderr, role)[: 1 if restores else None]
@@ -101,6 +109,18 @@ def explain(session: Session, failed: Failed) -> OpsError:
     then = _then(known, failed.inputs) if known else ""
     hint = (then or grant(role, stderr)) if restores else (grant(role, stderr) or then)
     return kind(f"{head_of(failed)}{text}", hint, code=code_of(failed))
+
+
+def store_is_full(session: Session, c: RunInputs) -> str:
+    """Say that the disk of a run's folder is full; empty where it has room, or can't be seen.
+
+    Programs that write there say so in many ways, or in none.
+    """
+    folder = session.inventory.path(c.run_folder)
+    with contextlib.suppress(OSError):
+        if (free := shutil.disk_usage(folder).free) < LITTLE:
+            return f"the store's disk is full: {amount(free)} free in {folder}"
+    return ""
 
 
 def _then(known: Trouble, c: RunInputs) -> str:
