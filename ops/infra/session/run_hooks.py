@@ -16,7 +16,7 @@ from ops.engine.inputs import RunInputs
 from ops.infra.postgres.clean_up import clean_up
 from ops.infra.postgres.client import PROGRAMS, said_error
 from ops.infra.postgres.failure_kind import MENDED
-from ops.infra.postgres.failure_text import Trouble, beside, lock_wait, refusal, sqlstate, troubles
+from ops.infra.postgres.failure_text import Trouble, beside, lock_wait, refusal, troubles
 from ops.infra.postgres.grants import grant
 from ops.infra.postgres.tls_failures import tls_trouble
 from ops.infra.session.session import Session
@@ -28,8 +28,9 @@ _GONE = re.compile(
     r"|terminating connection (?:due to administrator command|because of)"
 )
 
-# The server's own disk is full, by its SQLSTATE; and so few bytes are none.
-FULL, LITTLE = "53100", 1 << 20
+# An error of the server's, but for those that our own SQL raises of a program; and so few bytes are none.
+_SERVERS = re.compile(r"(?:ERROR|FATAL|PANIC):(?!\s+GP001)")
+LITTLE = 1 << 20
 
 
 class Guard(Watchdog):
@@ -98,7 +99,7 @@ def explain(session: Session, failed: Failed) -> OpsError:
     role = session.role(command.target) if command.target else ""
     if trouble := tls_trouble(said):
         return Unreachable(f"{head_of(failed)}{trouble[0]} ({said})", trouble[1], code=Code.TLS)
-    if sqlstate(stderr) != FULL and (little := store_is_full(session, failed.inputs)):
+    if not _SERVERS.search(stderr) and (little := store_is_full(session, failed.inputs)):
         return Unreachable(f"{head_of(failed)}{little} ({said})", "make room on the store's disk (df -h)")
     restores = not isinstance(command, Query) and "pg_restore" in command.words
     # pg_restore stops at its first error; pg_dump says first which table it was about.

@@ -54,3 +54,8 @@ def test_the_stores_disk_is_named(full: Session, stderr: str) -> None:
 def test_the_servers_own_disk_is_another_one(full: Session) -> None:
     message, hint, _ = said(full, SERVER)
     assert "the server's disk is full" in message and "make room on the server" in hint
+
+
+def test_what_the_server_refuses_is_told_as_it_is(full: Session) -> None:
+    message, _, again = said(full, f"pg_dump: error: query failed: ERROR:  permission denied for table t\n{NOTHING}")
+    assert "permission denied for table t" in message and "disk" not in message and not again
