@@ -29,7 +29,7 @@ _GONE = re.compile(
 )
 
 # An error of the server's, but for those that our own SQL raises of a program; and so few bytes are none.
-_SERVERS = re.compile(r"(?:ERROR|FATAL|PANIC):(?!\s+GP001)")
+_SERVERS = re.compile(r"(?:ERROR|FATAL|PANIC):(?!\s+(?:GP001|pg_dump failed;))")
 LITTLE = 1 << 20
 
 

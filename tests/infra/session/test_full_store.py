@@ -18,7 +18,10 @@ from ops.infra.session.session import Session
 from ops.inventory.load import load
 
 INVENTORY = "all: {children: {production: {hosts: {shop: {database: env:X}}}}}"
-NOTHING = "psql: ERROR:  GP001: pg_dump ended with  and said nothing\nCONTEXT:  PL/pgSQL function"
+NOTHING = (
+    "error: pg_dump ended with  and said nothing\npsql: ERROR:  pg_dump failed; its own words stand above\n"
+    "CONTEXT:  PL/pgSQL function inline_code_block line 1 at RAISE"
+)
 PRINTED = "could not print result table: No space left on device"
 DUMPED = 'pg_dump: error: could not write to file "/srv/backups/shop/dump/2689.dat.gz": No space left on device'
 SERVER = 'psql: ERROR:  53100: could not extend file "base/5/16389": No space left on device'
