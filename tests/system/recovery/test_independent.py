@@ -169,4 +169,4 @@ def test_what_an_administrator_types_makes_the_restore_possible(server: Server, 
     with psycopg.connect(server.url("typed"), autocommit=True) as connection:
         connection.execute(typed.encode())
     ran(shop, "backup")
-    assert "were restored beside production as shop_owner" in shop.inv("doctor", "--restore").out
+    assert "were restored beside production as shop_owner" in ran(shop, "doctor", "--restore", "--all")
