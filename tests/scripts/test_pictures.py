@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ops.cli import all_actions as _all_actions  # noqa: F401  (the definitions name them)
 from ops.cli.options import Options, open_session
 from ops.engine.plan import make_plan
 from ops.procedures.catalog import PROCEDURES
