@@ -24,11 +24,11 @@ SCENES = (
 NEXT = """
 The demo is done. Play on:
   source .venv/bin/activate
-  inv status                         what stands
-  inv hazards --target=lessons-incident   what the refused migration would do, and how to write it right
+  inv                                             what stands, and the commands that matter
+  inv hazards --target=lessons-incident           what the refused migration would do, and how to write it correctly
   inv rollback --target=lessons --backup=latest   take the release back
-  make demo                          begin anew
-  make clean                         stop the demo's server and remove what was made
+  make demo                                       begin again
+  make clean                                      stop the demo's server, and remove everything that make demo made
 """
 
 
