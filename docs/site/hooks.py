@@ -36,7 +36,9 @@ def on_config(config: MkDocsConfig) -> None:
 def on_files(files: Files, config: MkDocsConfig) -> None:
     """Add the pages that lie outside ``docs/``."""
     for page, file in OUTSIDE.items():
-        files.append(File.generated(config, page, abs_src_path=str(ROOT / file)))
+        # A title is found only where the page begins with it.
+        text = re.sub(r"\A<!--.*?-->\n", "", (ROOT / file).read_text("utf-8"))
+        files.append(File.generated(config, page, content=text))
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 
 
@@ -31,6 +32,8 @@ def words(text: str) -> str:
     """Return a text whose placeholders are words in capitals; a line that is nothing else comes with the report."""
     text = re.sub(r"(?<=\.)\{\w+\}$", "", text, flags=re.MULTILINE)
     text = re.sub(r"^\{\w+\}$", "(the report has it for your models)", text.strip("\n"), flags=re.MULTILINE)
+    lines = [line if line.startswith(" ") else textwrap.fill(line, 84) for line in text.splitlines()]
+    text = "\n".join(lines)
     return PLACEHOLDER.sub(lambda found: NAMES.get(found[1], found[1].upper()), text)
 
 
