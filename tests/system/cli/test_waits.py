@@ -55,7 +55,7 @@ def test_a_backup_that_waits_names_the_holder_and_gives_up(project: Callable[...
         f"FAILED  shop: given up after 4 s of waiting for a lock \\(lock_wait\\): it is held by {held}", done.out
     )
     assert re.search(
-        r"Try: SELECT pg_terminate_backend\(\d+\);   ends that session, then   inv resume --run=", done.out
+        r"Try: SELECT pg_terminate_backend\(\d+\);\s+ends that session,?\s+then   inv resume --run=", done.out
     )
     assert "secret" not in done.out + done.err
     assert gone, "the sessions end with the backup, not with the lock"
