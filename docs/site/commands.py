@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
 
-from invoke.collection import Collection
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
 from tables import code, prose, table
 
 from ops.cli.all_actions import TOOLS
 from ops.cli.namespace.action_tasks import description
+from ops.cli.namespace.task_list import groups
 from ops.tasks import namespace
 
 # What most commands have: told once, above.
@@ -21,25 +20,20 @@ USUAL = ("target", "inventory", "json", "plan", "reason", "confirm")
 
 def commands() -> str:
     """Return every command that a person types."""
-    found = dict(_tasks(namespace))
-    usual = {one.name: one for task in found.values() for one in _options(task) if one.name in USUAL}
+    found = groups(namespace)
+    tasks = [namespace[name] for names in found.values() for name in names]
+    usual = {one.name: one for task in tasks for one in _options(task) if one.name in USUAL}
     rows = [(_flag(usual[name]), prose(usual[name].help or "")) for name in USUAL]
     parts = ["Options that most commands have:\n", table(("option", "means"), rows)]
-    return "\n".join([*parts, *(_command(name, task) for name, task in found.items())])
+    for group, names in found.items():
+        parts += [f"## {group}\n", *(_command(name, namespace[name]) for name in names)]
+    return "\n".join(parts)
 
 
 def tools() -> str:
     """Return the actions that a page's blocks call."""
     rows = [(code(f"inv tool.{name}"), prose(_first(action))) for name, action in sorted(TOOLS.items())]
     return table(("action", "does"), rows)
-
-
-def _tasks(collection: Collection, prefix: str = "") -> Iterator[tuple[str, Task]]:
-    for name, task in collection.tasks.items():
-        yield f"{prefix}{name}", task
-    for name, inner in collection.collections.items():
-        if name != "tool":
-            yield from _tasks(inner, f"{prefix}{name}.")
 
 
 def _options(task: Task) -> list[Argument]:
@@ -54,7 +48,7 @@ def _command(name: str, task: Task) -> str:
     also = [code(f"--{one.name}") for one in options if one.name in USUAL]
     lines = [line.strip() for line in examples.strip().splitlines() if line.strip()]
     parts = [
-        f"## inv {name}",
+        f"### inv {name}",
         *paragraphs,
         table(("option", "means", "default"), own).strip() if own else "",
         f"Also: {', '.join(also)}." if also else "",
