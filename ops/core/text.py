@@ -16,7 +16,7 @@ ONE_LINE = 100
 _WITHIN = r"`[^`]*`|\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)|\([^()]*\)|\{[^{}]*\}|\[[^][]*\]"
 _BETWEEN = re.compile(
     rf"(?:{_WITHIN})|(?P<end>;)\s+|(?P<stop>\.) +(?=[A-Z])|"
-    r"(?P<joint>,? {3}(?:or|and then|and)\b|, (?:or|then|and then)(?= {3}))(?: +|$)"
+    r"(?P<joint>,? {3}(?:or|and then|and|then)\b|, (?:or|then|and then)(?= {3}))(?: +|$)"
 )
 
 

@@ -15,6 +15,8 @@ from ops.verdict.explain import explain
 from ops.verdict.model import Verdict
 
 SHOWN = 12
+# A semicolon after a command does no harm when it is copied, too.
+MEANT = ";   or, if it is meant:"
 
 
 def declare_for(session: Session, target: str, judged: Verdict) -> tuple[Declared, Expectations]:
@@ -59,7 +61,7 @@ def refusal(
     meant = "fill in every `why` in {0}, commit it, and   inv release --target={1}"
     if declared.objections:
         correct = f"correct {expectations.file}, then   inv release --target={target}"
-        hint = f"{hint}. Or, if it is meant: {correct}" if hint else correct
+        hint = f"{hint}{MEANT} {correct}" if hint else correct
         message += f"{chr(10) if against else ': '}not as declared: {'; '.join(declared.objections[:6])}"
     drafted = expectations_draft.draft(declared.left, expectations, _pending(session, target))
     if not drafted:
@@ -67,14 +69,14 @@ def refusal(
     file, shown = _file(session, target)
     if write and file:
         expectations_draft.write(file, drafted)
-        return message, f"{hint}. Or, if it is meant: {meant.format(shown, target)}"
+        return message, f"{hint}{MEANT} {meant.format(shown, target)}"
     more = f"\n# … and {len(drafted) - SHOWN} more" if len(drafted) > SHOWN else ""
     draft = expectations_draft.text(drafted[:SHOWN]).rstrip() + more
     draft = f"{message}\nOnly if this is meant, declare it in {shown}:\n{draft}"
     if not file:
-        return draft, f"{hint}. Or, if it is meant: copy the lines above to {shown} and {meant.format(shown, target)}"
+        return draft, f"{hint}{MEANT} copy the lines above to {shown} and {meant.format(shown, target)}"
     write_it = f"inv verify --target={target} --write-expectations"
-    return draft, f"{hint}. Or, if it is meant:   {write_it}   then {meant.format(shown, target)}"
+    return draft, f"{hint}{MEANT}   {write_it}   then {meant.format(shown, target)}"
 
 
 def _file(session: Session, target: str) -> tuple[Path | None, str]:

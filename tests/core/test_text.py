@@ -91,8 +91,18 @@ def test_each_line_of_a_text_is_folded_by_itself() -> None:
                 "     or   inv scaffold-rename lessons Lesson Session",
             ],
         ),
+        (
+            "copy all that is lost before the table goes, then   inv release --target=shop;   or, if it is meant:"
+            "   inv verify --write-expectations   then fill in every `why`, and   inv release --target=shop",
+            [
+                "Try: copy all that is lost before the table goes",
+                "     then   inv release --target=shop;",
+                "     or, if it is meant:   inv verify --write-expectations",
+                "     then   fill in every `why`, and   inv release --target=shop",
+            ],
+        ),
     ],
-    ids=["short", "commands", "sentences"],
+    ids=["short", "commands", "sentences", "meant"],
 )
 def test_a_long_hint_has_one_step_or_alternative_a_line(hint: str, lines: list[str]) -> None:
     assert laid_out(hint).split("\n") == lines

@@ -157,7 +157,7 @@ def test_what_a_server_lacks_is_told_all_at_once() -> None:
     assert [way for _, way in lacking(wanted, server)] == [
         "a server of PostgreSQL 17 or newer",
         'CREATE ROLE "gone" NOLOGIN',
-        'GRANT "boss" TO "app"',
+        'GRANT "boss" TO "app" WITH INHERIT TRUE, SET TRUE',
         "install the package of postgis",
         'CREATE TABLESPACE "fast" LOCATION …',
     ]
@@ -176,7 +176,9 @@ def test_who_owns_the_schema_public_alone_need_not_be_there_and_large_objects_ha
     server = {"number": 180000, "role": "app", "super": False, "roles": roles, "extensions": [*wanted.extensions],
               "tablespaces": [], "encoded": True, "supers": ["pg_monitor"]}  # fmt: skip
     assert lacking(wanted, server) == []
-    assert [way for _, way in lacking(wanted, server | {"supers": []})] == ['GRANT "pg_monitor" TO "app"']
+    assert [way for _, way in lacking(wanted, server | {"supers": []})] == [
+        'GRANT "pg_monitor" TO "app" WITH INHERIT TRUE, SET TRUE'
+    ]
 
 
 def test_admin_of_a_role_without_set_is_not_enough(server: Server, stem: str) -> None:
@@ -191,7 +193,7 @@ def test_admin_of_a_role_without_set_is_not_enough(server: Server, stem: str) ->
                 wanted = Needs(18, 18, owners=(boss,), roles=(boss,))
                 [(found,)] = own.execute(SERVER.encode(), ["UTF8"]).fetchall()
                 [(_, way)] = lacking(wanted, found)
-                assert way == f'GRANT "{boss}" TO "{app}"'
+                assert way == f'GRANT "{boss}" TO "{app}" WITH INHERIT TRUE, SET TRUE'
                 own.execute(way.encode())
                 [(found,)] = own.execute(SERVER.encode(), ["UTF8"]).fetchall()
                 assert lacking(wanted, found) == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.core.text import laid_out
 from tests.conftest import Project
 from tests.support.tiers import quick
 from tests.system.recovery.test_since import steps, write
@@ -34,7 +35,7 @@ def test_a_refused_loss_is_drafted_filled_in_and_promoted(project: Callable[...,
     assert '- table: lessons_lesson\n    lost: all\n    why: ""' in refused.outcome["reason"]
     # Who asks later is offered the same; going on with it would be refused once more.
     status = shop.inv("status").out
-    assert f"Try: {refused.outcome['hint']}" in status and "inv resume" not in status, status
+    assert laid_out(refused.outcome["hint"], "  Try: ") in status and "inv resume" not in status, status
     assert "then   inv release --target=shop" in status
     clone = shop.test.rsplit("/", 1)[1]
     assert f"{clone}_before is from before the migrations, {clone} after" in status, status
