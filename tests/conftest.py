@@ -187,10 +187,13 @@ def _cause(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 
 def pytest_configure() -> None:
-    """The tests need git, and Ctrl-C: a shell lets what it runs in the background ignore it, and so would the tools.
+    """The tests need git, and Ctrl-C and SIGQUIT: a shell lets what it runs in the background ignore both, as would the
+    tools.
     What they write goes where their servers are."""
     servers().mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(servers()))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     assert shutil.which("git"), "git is needed"

@@ -225,7 +225,10 @@ async def _process(process: Any) -> None:
         await asyncio.gather(_pump(started.stdout, process.stdout), _pump(started.stderr, process.stderr))
         code = await started.wait()
     finally:
-        # Where the server ends before the program, its pipes are left to nobody.
+        # Where the server ends before the program, that and its pipes are left to nobody.
+        with contextlib.suppress(ProcessLookupError):
+            started.kill()
+        await started.wait()
         started._transport.close()  # type: ignore[attr-defined]
     feed.cancel()
     if code < 0:

@@ -4,8 +4,9 @@ A file is written under a hidden name in its own folder, synced, and renamed: no
 
 **Versions.** A file that is written over only where nobody else has (``swap``) has its versions beside it, as
 ``.journal.jsonl.v/12``; the highest number counts. The next one is created only where there is none, by a hard link, so
-it is whole from the start. The highest is never removed, so whoever finds a higher one than he made came too late: of
-two who know the same version, one wins. ``journal.jsonl`` itself is a copy for whoever reads the folder by other means,
+it is whole from the start: of two who know the same version, one wins. The last ``RECENT`` versions stay. Whoever finds
+one that much higher than he made came too late, for his number had been there and was removed; a nearer one was written
+upon his. ``journal.jsonl`` itself is a copy for whoever reads the folder by other means,
 and the only version in a store that was made before there were any.
 """
 
@@ -53,6 +54,8 @@ from ops.inventory.targets import Connection
 P = ParamSpec("P")
 T = TypeVar("T")
 ADDRESS = re.compile(r"ssh://(?:([^@/]+)@)?(\[[^\]]+\]|[^@:/]+)(?::(\d+))?/(.+)")
+# How many versions of a file stay.
+RECENT = 8
 # What is being written, or was left where that was cut off, begins so; a folder of versions.
 OURS, VERSIONS = ".generalprobe-", re.compile(r"\.(.+)\.v")
 # Seconds: after which a hidden file of ours is nobody's who is still at it; for an answer that takes the host no time.
@@ -142,11 +145,13 @@ class SshStore:
             if there == content and old != tag and old:
                 return old  # An answer was lost, and this was written already.
             numbers = await _claim(sftp, sent, file, number) if old == tag else []
-            if max(numbers, default=0) != number:
+            newest = max(numbers, default=0)
+            if not number <= newest < number + RECENT:
                 raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile")
-            with contextlib.suppress(SFTPNoSuchFile):  # Where the claim took it.
-                await replace(sftp, sent, file)
-            await remove(sftp, (_version(file, one) for one in numbers if one < number))
+            if newest == number:
+                with contextlib.suppress(SFTPNoSuchFile):  # Where the claim took it.
+                    await replace(sftp, sent, file)
+            await remove(sftp, (_version(file, one) for one in numbers if one <= number - RECENT))
             return _tag(about, number)
 
         return await self._send(sftp, key, io.BytesIO(content), len(content), name)

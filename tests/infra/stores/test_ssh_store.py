@@ -26,7 +26,7 @@ from ops.core.errors import Refused, Unreachable
 from ops.infra.stores import ssh_store
 from ops.infra.stores.base import Changed
 from ops.infra.stores.sftp import is_lost
-from ops.infra.stores.ssh_store import LARGE, OURS, SshStore
+from ops.infra.stores.ssh_store import LARGE, OURS, RECENT, SshStore
 from tests.support.stores.hosts import Far, reached, started
 
 PART = 32768
@@ -104,8 +104,8 @@ async def unsupported(*_: object) -> None:
     raise SFTPOpUnsupported("not supported")
 
 
-def versions(far: Far) -> list[str]:
-    return sorted(os.listdir((far.folder / JOURNAL).with_name(".journal.jsonl.v")))
+def versions(far: Far) -> list[int]:
+    return sorted(map(int, os.listdir((far.folder / JOURNAL).with_name(".journal.jsonl.v"))))
 
 
 def test_of_two_who_know_the_same_version_one_wins(far: Far) -> None:
@@ -124,7 +124,8 @@ def test_of_two_who_know_the_same_version_one_wins(far: Far) -> None:
         [tag] = filter(None, won)
         said = b"one %d" if won[0] else b"other %d"
         assert one.read(JOURNAL) == other.read(JOURNAL) == (said % number, tag)
-        assert (far.folder / JOURNAL).read_bytes() == said % number and versions(far) == [str(number + 1)]
+        assert (far.folder / JOURNAL).read_bytes() == said % number
+        assert versions(far) == [*range(max(1, number + 2 - RECENT), number + 2)]
 
 
 def test_one_who_slept_while_others_wrote_changes_nothing(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,14 +136,31 @@ def test_one_who_slept_while_others_wrote_changes_nothing(far: Far, monkeypatch:
     async def slow(*args: Any) -> list[int]:
         monkeypatch.setattr(ssh_store, "_claim", claim)
         # The name of the version that is meant was taken, and is free again.
-        await asyncio.to_thread(lambda: other.swap(JOURNAL, b"three", other.swap(JOURNAL, b"two", tag)))
+        for number in range(2, RECENT + 3):
+            await asyncio.to_thread(lambda number=number: other.swap(JOURNAL, b"%d" % number, other.tag(JOURNAL)))
         return await claim(*args)
 
     monkeypatch.setattr(ssh_store, "_claim", slow)
     with pytest.raises(Changed):
         store.swap(JOURNAL, b"late", tag)
-    assert store.read(JOURNAL)[0] == (far.folder / JOURNAL).read_bytes() == b"three"
-    assert store.swap(JOURNAL, b"four", store.tag(JOURNAL)) and versions(far) == ["4"]
+    assert store.read(JOURNAL)[0] == (far.folder / JOURNAL).read_bytes() == b"%d" % (RECENT + 2)
+    assert store.swap(JOURNAL, b"next", store.tag(JOURNAL)) and versions(far) == [*range(4, RECENT + 4)]
+
+
+def test_a_version_upon_which_another_is_written_at_once_was_written(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, other = SshStore(far.url), SshStore(far.url)
+    tag = store.swap(JOURNAL, b"one", "")
+    claim = ssh_store._claim
+
+    async def slow(*args: Any) -> list[int]:
+        monkeypatch.setattr(ssh_store, "_claim", claim)
+        await claim(*args)
+        await asyncio.to_thread(lambda: other.swap(JOURNAL, b"two, three", other.tag(JOURNAL)))
+        return await ssh_store._numbers(args[0], args[2])
+
+    monkeypatch.setattr(ssh_store, "_claim", slow)
+    assert store.swap(JOURNAL, b"two", tag)
+    assert store.read(JOURNAL)[0] == (far.folder / JOURNAL).read_bytes() == b"two, three"
 
 
 def test_a_store_that_was_made_before_there_were_versions_is_read_and_gone_on_with(far: Far) -> None:
@@ -168,7 +186,7 @@ def test_a_file_system_without_links_will_do(openssh: Far, monkeypatch: pytest.M
     two = store.swap(JOURNAL, b"two", store.swap(JOURNAL, b"one", ""))
     with pytest.raises(Changed):
         store.swap(JOURNAL, b"late", "")
-    assert store.read(JOURNAL) == (b"two", two) and versions(openssh) == ["2"]
+    assert store.read(JOURNAL) == (b"two", two) and versions(openssh) == [1, 2]
 
 
 def test_what_an_upload_left_is_passed_over_and_removed_when_it_is_old(openssh: Far, tmp_path: Path) -> None:

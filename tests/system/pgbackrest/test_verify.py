@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,8 @@ def test_a_bit_that_is_wrong_in_its_repository_is_said(cluster: Cluster, shop: P
         assert done.code == 4, done.out + done.err
         assert f"pgbackrest verify: {label} is not what was written: invalid, 1 of 1," in done.out, done.out
         assert "(checksum invalid: 1)" in done.out and "Traceback" not in done.out + done.err
-        [hint] = [line for line in done.out.splitlines() if line.startswith("Try: ")]
-        assert hint.endswith("--stanza=main --type=full backup; inv backup --target=shop"), hint
+        hint = r"^Try: .* --stanza=main --type=full backup;\n +inv backup --target=shop$"
+        assert re.search(hint, done.out, re.MULTILINE), done.out
         path.rename(cluster.folder / "kept")
         done = shop.inv("check-backups", "--deep")
         assert done.code == 4 and "(missing: 1)" in done.out, done.out + done.err
