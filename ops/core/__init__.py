@@ -1,5 +1,5 @@
-"""What every other package may use: errors with exit codes, files written whole, permissions, run ids, YAML with line
-numbers.
+"""Helpers that every other package may import: errors with exit codes, atomic files, permissions, run ids, YAML.
 
-It knows nothing of a server, a step or a feature, and imports nothing of ours. Begin with ``errors`` and ``files``.
+This package knows no server, no step and no feature, and imports no other package of ``ops``. Begin with ``errors``
+and ``files``.
 """

@@ -1,4 +1,4 @@
-"""Cron's five fields: check them, write their values out, and compute the last and the next moment."""
+"""Cron's five fields: check them, expand them to values, and compute the previous and the next time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-# What every cron knows. `L`, `W`, `#`, seconds and names like @daily are some crons' own.
+# The syntax that every cron accepts. Only some crons accept `L`, `W`, `#`, seconds and names such as @daily.
 FIELD = re.compile(r"(?:\*|\w+)(?:-\w+)?(?:/\d+)?(?:,(?:\*|\w+)(?:-\w+)?(?:/\d+)?)*")
 NAMES = re.compile(r"[a-z]+", re.IGNORECASE)
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -15,31 +15,32 @@ EXAMPLE = "30 2 * * *"
 
 
 def mistake(at: str) -> str:
-    """Say what is wrong with an expression, quoting nothing of it; empty where it is one of cron's."""
+    """Return what is wrong with a cron expression, without quoting it; empty if it is valid."""
     from cronsim import CronSim, CronSimError
 
     if at.startswith("@"):
-        return "should be written out: five fields, minute hour day month weekday"
+        return "should be five fields and not a name: minute hour day month weekday"
     fields = at.split(" ")
     if len(fields) != 5 or not all(fields):
-        return "should have five fields, one blank between them: minute hour day month weekday"
+        return "should have five fields, separated by one space: minute hour day month weekday"
     words = (word for field in fields for word in NAMES.findall(field))
     if not all(map(FIELD.fullmatch, fields)) or not all(word.lower() in DAYS + MONTHS for word in words):
-        return "has a field that not every cron knows: numbers, names of months and days, and * , - / only"
+        return "has a field that not every cron accepts; use numbers, names of months and days, and * , - /"
     try:
         next(CronSim(at, datetime(2024, 1, 1, tzinfo=UTC)))
     except CronSimError as error:
-        return f"is none of cron's expressions: {str(error).lower()}"
+        return f"is not a valid cron expression: {str(error).lower()}"
     except StopIteration:
-        return "never comes: no such day is in those months"
+        return "never matches: those months do not have that day"
     return ""
 
 
 def values(at: str) -> tuple[list[set[int]], bool]:
-    """Compute the values of minute, hour, day, month and weekday (0 is Sunday).
+    """Return the values of minute, hour, day, month and weekday (0 is Sunday).
 
     Returns:
-        them; whether both the day and the weekday must match (a star in one of them), or either is enough.
+        the five sets; and True if both the day and the weekday must match (one of them begins with a star), False
+        if either is enough.
     """
     from cronsim import CronSim
 
@@ -49,18 +50,18 @@ def values(at: str) -> tuple[list[set[int]], bool]:
 
 
 def zone_of(name: str) -> tzinfo:
-    """Return a time zone by its name. UTC itself has no summer time to account for, unlike a zone of that name."""
+    """Return the time zone of a name. ``UTC`` is returned as ``datetime.UTC``, which needs no time zone data."""
     return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def last(at: str, zone: str, now: datetime) -> datetime:
-    """Compute the last moment up to ``now``, in UTC."""
-    # Going back it never gives the very second that it starts at, so it starts a little after it.
+    """Return the last matching time that is not after ``now``, in UTC."""
+    # In reverse, cronsim skips the second at which it starts, so start one microsecond after that second.
     return _moment(at, zone, now.replace(microsecond=1), back=True)
 
 
 def following(at: str, zone: str, now: datetime) -> datetime:
-    """Compute the first moment after ``now``, in UTC."""
+    """Return the first matching time after ``now``, in UTC."""
     return _moment(at, zone, now, back=False)
 
 

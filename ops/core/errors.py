@@ -1,18 +1,18 @@
-"""What can go wrong, and with which exit code it ends.
+"""Errors that the user sees, each with its exit code.
 
-    OpsError                      4  a step failed; the text says what stands and what to type
-    ├── UsageError                2  the command line or the inventory is wrong; nothing was touched
+    OpsError                      4  a step failed; the message says what was changed and what to type
+    ├── UsageError                2  the command line or the inventory is wrong; nothing was changed
     │   └── InventoryError        2  … with file and line
     ├── Refused                   3  a gate did not hold; nothing was changed
-    │   └── NoWayOn               3  … a run can't be resumed or undone; the hint is the way that there is
+    │   └── NoWayOn               3  … the run can't be resumed or undone as requested; the hint names the alternative
     ├── StepFailed                4
-    │   ├── Unreachable           4  … because server, disk or link was not there; asking again may do
-    │   └── FailsAgain            4  … because of the migration or the data: the same again fails again
+    │   ├── Unreachable           4  … the server, the disk or the network failed; a retry may succeed
+    │   └── FailsAgain            4  … the migration or the data is wrong; a retry fails again
     ├── DataDiffers               5  rows, values or links differ or would be lost
-    └── Interrupted             130  Ctrl-C or a signal; the journal knows where
+    └── Interrupted             130  Ctrl-C or a signal; the journal records the step
 
-Every error is one sentence that says what is wrong, and ``hint``: what to type next. Both are printed in one place,
-``ops.cli.console``; nothing else prints an error.
+Each error has a message of one sentence that names what is wrong, and a ``hint`` that names what to type next. Only
+``ops.cli.console`` prints errors.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ INTERRUPTED = 130
 
 
 class Code(StrEnum):
-    """Name what happened, for code that decides. Messages are for people, and may be reworded at any time.
+    """The cause of an error, for code that branches on it. Code must not parse messages: their wording may change.
 
-    The journal holds these values, so a value never changes.
+    The journal stores these values, so a value must never change.
     """
 
     NONE = ""
@@ -46,24 +46,24 @@ class Code(StrEnum):
     FULL = "too-many-connections"
     NO_RIGHT = "no-right"
     TLS = "tls"
-    # What a tool found out (ops.engine.answer).
+    # Results of an action (ops.engine.answer).
     AS_SHOWN = "as-shown"
     BROKEN_PROMISE = "broken-promise"
 
 
-# The SQLSTATEs of a lock that was not to be had, in words: trying again may do.
+# The SQLSTATEs of a failed lock, with their names. A retry may succeed.
 LOCK_STATES = {"55P03": "lock timeout", "40P01": "deadlock"}
 
 
 class OpsError(Exception):
-    """Base of all errors that a person is meant to read.
+    """Base class of all errors that are shown to the user.
 
     Args:
-        message: what is wrong, naming the target, file or step first.
-        hint: what to type next, without the word ``Try:``; empty where there is nothing to type.
-        code: what happened, for code that decides; ``Code.NONE`` where nothing depends on it.
+        message: what is wrong; begins with the target, file or step.
+        hint: what to type next, without ``Try:``; empty if there is nothing to type.
+        code: the cause, for code that branches on it; ``Code.NONE`` if no code does.
 
-    ``shown`` says that a run's outcome has told it already.
+    ``shown`` is True after the outcome of a run has printed the error.
     """
 
     exit_code = FAILED
@@ -78,14 +78,14 @@ class OpsError(Exception):
 
 
 class UsageError(OpsError):
-    """The command line is wrong; nothing was touched."""
+    """The command line is wrong. Nothing was changed."""
 
     exit_code = USAGE
     outcome = "refused"
 
 
 class InventoryError(UsageError):
-    """The inventory is wrong. ``file`` and ``line`` (from 1; 0 where no line can be named) lead the message."""
+    """The inventory is wrong. The message begins with ``file`` and ``line`` (from 1; 0 if the line is not known)."""
 
     def __init__(
         self, message: str, hint: str = "", *, file: str = "", line: int = 0, code: Code = Code.NONE
@@ -97,31 +97,34 @@ class InventoryError(UsageError):
 
 
 class Refused(OpsError):
-    """A gate did not hold. Nothing was changed by the step that it guards."""
+    """A gate did not hold. The step behind the gate changed nothing."""
 
     exit_code = REFUSED
     outcome = "refused"
 
 
 class NoWayOn(Refused):
-    """A run can't be gone on with, or taken back, in the way that was asked for; ``hint`` is the way that there is."""
+    """A run can't be resumed or undone as requested. ``hint`` names the command that works instead."""
 
 
 class StepFailed(OpsError):
-    """A step's command failed, or its proof did not hold."""
+    """A command of a step failed, or the step's proof did not hold."""
 
 
 class Unreachable(StepFailed):
-    """A command could not be asked at all: the server, the disk or the link to it is not there, or full."""
+    """The server, the disk or the connection is unavailable or full, so that the command did not run."""
 
 
 class FailsAgain(StepFailed):
-    """A migration failed on what it says or on the rows that are there: without a correction it fails again."""
+    """A migration failed because of its code or the existing rows. It fails again until one of them is corrected."""
 
 
 class DataDiffers(OpsError):
-    """Data differs or would be lost. ``verdict`` is the comparison as JSON (docs/reference/json.md); ``examples``
-    hold values of rows: they are for the terminal, and go into no text, file or journal."""
+    """Data differs or would be lost.
+
+    ``verdict`` is the comparison as JSON (docs/reference/json.md). ``examples`` holds values of rows: print them to a
+    terminal only, and write them to no message, file or journal.
+    """
 
     exit_code = DIFFERS
     outcome = "refused"
@@ -133,7 +136,7 @@ class DataDiffers(OpsError):
 
 
 class Interrupted(OpsError):
-    """Ctrl-C, SIGTERM or SIGHUP."""
+    """Ctrl-C, SIGTERM or SIGHUP ended the command."""
 
     exit_code = INTERRUPTED
     outcome = "interrupted"

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, readable by their owner only."""
+"""Write files atomically, readable by their owner only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 
 def make_folder(folder: Path) -> Path:
-    """Create a folder and its missing parents, each 0700."""
+    """Create a folder and its missing parents, each with mode 0700."""
     missing = [folder, *folder.parents]
     for part in reversed(missing):
         if not part.exists():
@@ -21,10 +21,10 @@ def make_folder(folder: Path) -> Path:
 
 
 def private_file(path: Path, flags: int) -> int:
-    """Open a file that nobody else may read, also where it was there and wider; never through a link.
+    """Open a file with mode 0600; restrict the mode of an existing file. Never follow a symbolic link.
 
     Returns:
-        the handle.
+        the file descriptor.
     """
     handle = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
@@ -37,7 +37,7 @@ def private_file(path: Path, flags: int) -> int:
 
 @contextlib.contextmanager
 def arriving(path: Path) -> Iterator[BinaryIO]:
-    """A file that comes in pieces, under a temporary name; when all of it is there it is synced and gets its own."""
+    """Yield a file that is written under a temporary name. On exit, sync it and rename it to ``path``."""
     make_folder(path.parent)
     part = path.with_name(f".{path.name}.part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -50,12 +50,12 @@ def arriving(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write under a temporary name, fsync, rename, fsync the folder. The file is 0600."""
+    """Write a file atomically with mode 0600: write to a temporary name, fsync, rename, fsync the folder."""
     _write(path, [content.encode() if isinstance(content, str) else content])
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """The same for lines that come one by one; memory is flat."""
+    """Write lines like ``write_whole``, without holding all of them in memory."""
     _write(path, (f"{line}\n".encode() for line in lines))
 
 
@@ -75,7 +75,7 @@ def _write(path: Path, parts: Iterable[bytes]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
+    """Fsync a folder, so that a rename in it survives a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -84,6 +84,6 @@ def sync_folder(folder: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """The file's sha256 in hex; read in pieces."""
+    """Return a file's sha256 in hexadecimal. Read the file in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

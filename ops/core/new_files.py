@@ -1,4 +1,4 @@
-"""Write several new files: all of them or none, and never over one that is there."""
+"""Write several new files: all of them or none. Never overwrite an existing file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.core.files import make_folder, sync_folder
 
 @dataclass(frozen=True)
 class NewFile:
-    """One file: its path, its whole text, and whether it holds a secret (mode 0600, in a folder 0700)."""
+    """A file to write: its path, its text, and whether it holds a secret (mode 0600, in a folder with mode 0700)."""
 
     path: Path
     text: str
@@ -22,13 +22,13 @@ class NewFile:
 
 
 def write_new(target: str, files: Sequence[NewFile]) -> None:
-    """Write all files or none: each appears whole, and none replaces a file that is there.
+    """Write all files or none, each atomically. Never overwrite an existing file.
 
     Args:
-        target: what the messages begin with; empty where no target is known yet.
+        target: the target that begins the messages; empty if no target is known yet.
 
     Raises:
-        Refused: one is there.
+        Refused: a file exists already.
     """
     for file in files:
         if file.path.exists():
@@ -54,9 +54,9 @@ def _write(target: str, file: NewFile) -> None:
             out.flush()
             os.fsync(out.fileno())
         if not file.private:
-            # As readable as the files beside it.
+            # Give the file the read permissions of its folder, as other files there have.
             os.chmod(temporary, (file.path.parent.stat().st_mode & 0o664) | 0o600)
-        # A link, unlike a rename, never replaces what is there.
+        # A hard link, unlike a rename, never overwrites an existing file.
         os.link(temporary, file.path)
     except FileExistsError:
         _refuse(target, file.path)
@@ -67,4 +67,4 @@ def _write(target: str, file: NewFile) -> None:
 
 def _refuse(target: str, path: Path) -> None:
     named = f"{target}: " if target else ""
-    raise Refused(f"{named}{path} is there already; nothing was written", f"rm {path}   if it is not needed")
+    raise Refused(f"{named}{path} exists already; nothing was written", f"rm {path}   if it is not needed")

@@ -1,4 +1,4 @@
-"""Who may read what we keep: the store is its owner's alone, and so is every file that holds a secret."""
+"""Restrict permissions: only their owner may access the store and files that hold a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ops.core.errors import UsageError
 
-# What a target's folder in the store holds.
+# The folders within a target's folder in the store.
 PARTS = ("backups", "runs", "certificates", "rehearsals", "schedules")
 OTHERS = 0o077
 _PREFIX = "generalprobe-"
@@ -24,30 +24,34 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
 def whole_id(text: str, what: str, hint: str = "inv status") -> str:
-    """An id as it was given, where it is one: a whole file name, and never a path.
+    """Return an id unchanged if it is valid: one file name, and never a path.
+
+    Args:
+        text: the id.
+        what: what kind of id it is, for the message.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the id is not valid.
     """
     if not _ID.fullmatch(text) or ".." in text:
-        raise UsageError(f"{text!r} is no {what}: letters, digits and . _ - (first a letter or digit)", hint)
+        raise UsageError(f"{text!r} is not a {what}: use letters, digits and . _ - (first a letter or digit)", hint)
     return text
 
 
 def inside(path: Path, folder: Path) -> bool:
-    """Whether a path, links followed, ends in a folder or below it."""
+    """Return True if a path, after its symbolic links are resolved, is a folder or is within that folder."""
     return path.resolve().is_relative_to(folder.resolve())
 
 
 def close_store(store: Path, target: str) -> None:
-    """Make sure that nobody else can read, or replace, what is kept of a target; tighten what is wider.
+    """Restrict the permissions of a target's files in the store, so that no other user can read or replace them.
 
     Args:
-        store: the store's folder. It may be a link, and others may read it; but only its owner may write to it.
-        target: the target, whose folder is private with all that is in it.
+        store: the store's folder. It may be a symbolic link. Others may read it, but only its owner may write to it.
+        target: the target. Its folder and everything in it becomes private.
 
     Raises:
-        UsageError: it belongs to somebody else, or a part of it is a link that leads out of it.
+        UsageError: another user owns a file, or a symbolic link leads out of the store.
     """
     if not store.exists():
         return
@@ -61,7 +65,7 @@ def close_store(store: Path, target: str) -> None:
         if path.is_dir():
             _tighten(path, path.stat(), OTHERS)
     for path in (path for part in PARTS for path in (folder / part).rglob("*")):
-        with contextlib.suppress(FileNotFoundError):  # Another run may be at work.
+        with contextlib.suppress(FileNotFoundError):  # Another run may remove files meanwhile.
             about = path.lstat()
             if not stat.S_ISLNK(about.st_mode):
                 _tighten(path, about, OTHERS)
@@ -74,18 +78,19 @@ def _tighten(path: Path, about: os.stat_result, taken: int) -> None:
     try:
         path.chmod(mode & ~taken)
     except OSError:
-        words = "others may read or write it, and it is not ours to change that"
+        words = "other users can read or write it, and this user may not change its permissions"
         raise UsageError(f"{path}: {words}", f"chmod go-rwx {shlex.quote(str(path))}") from None
 
 
 def secret_file(path: Path, what: str) -> None:
-    """Refuse a file with a secret that others could read or have written; a missing one is the caller's business.
+    """Refuse a file with a secret if other users could have read or written it. Accept a missing file.
 
     Args:
-        what: what the file is, for the message; never anything of its content.
+        path: the file.
+        what: what the file is, for the message; never any of its content.
 
     Raises:
-        UsageError: group or others may read it, or it belongs to somebody else.
+        UsageError: group or others have access, another user owns it, or it is not a regular file.
     """
     try:
         about = path.stat()
@@ -94,15 +99,16 @@ def secret_file(path: Path, what: str) -> None:
     if not stat.S_ISREG(about.st_mode):
         raise UsageError(f"{what}: {path} is not a file", f"ls -ld {shlex.quote(str(path))}")
     if about.st_uid not in (0, os.geteuid()):
-        raise UsageError(f"{what}: {path} belongs to somebody else", f"chown {os.geteuid()} {shlex.quote(str(path))}")
+        raise UsageError(f"{what}: {path} belongs to another user", f"chown {os.geteuid()} {shlex.quote(str(path))}")
     if about.st_mode & OTHERS:
         raise UsageError(f"{what}: {path} can be read by others", f"chmod 600 {shlex.quote(str(path))}")
 
 
 def private_folder() -> Path:
-    """A new 0700 folder that ends with this process; what killed processes left is swept.
+    """Create a temporary folder with mode 0700, and remove it when this process exits.
 
-    Its process holds a lock on it: a container that shares our temporary files does not see our processes.
+    Also remove the folders of killed processes. This process locks its folder: a process in another container that
+    shares the temporary files does not see this process id.
     """
     place = Path(tempfile.gettempdir())
     for left in place.glob(f"{_PREFIX}*-*"):
@@ -112,7 +118,7 @@ def private_folder() -> Path:
     made = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}{os.getpid()}-"))
     lock = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    # It has its name only now: nobody sweeps what is not locked yet.
+    # Rename the folder only after it is locked, so that no other process removes it.
     folder = made.rename(made.with_name(made.name.removeprefix(".")))
     atexit.register(_end, folder, lock)
     return folder
@@ -125,7 +131,7 @@ def _end(folder: Path, lock: int) -> None:
 
 def _sweep(folder: Path) -> None:
     pid = folder.name.removeprefix(_PREFIX).split("-")[0]
-    # Another process may sweep at the same time, and another user's link may lead nowhere.
+    # Another process may remove it at the same time, and another user's link may be broken.
     with contextlib.suppress(OSError, ValueError, OverflowError):
         if pid.isdigit() and folder.lstat().st_uid == os.geteuid() and not _alive(int(pid)):
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -137,9 +143,9 @@ def _sweep(folder: Path) -> None:
 
 
 def _sweep_unnamed(folder: Path) -> None:
-    """Remove the empty folder of a process that was killed before it gave its folder a name.
+    """Remove the empty folder of a process that was killed before it renamed its folder.
 
-    A process that we do not see may be about to lock it: only after an hour it is nobody's.
+    Wait for an hour: a process in another container may be about to lock the folder.
     """
     with contextlib.suppress(OSError):
         about = folder.lstat()

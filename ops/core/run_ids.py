@@ -1,4 +1,4 @@
-"""The ids of runs and backups: they sort by time, also where this machine's clock was set back."""
+"""Ids of runs and backups. They sort by time, even after this machine's clock was set back."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ _STAMP = re.compile(r"\d{8}_\d{6}(?=_)")
 
 
 def new_run(known: Iterable[str] = ()) -> str:
-    """A run's id: the moment in UTC, and four letters against collisions. Fit for a file's and a database's name.
+    """Make a run id: the time in UTC, and four hexadecimal digits against collisions.
+
+    The id can be part of a file name and of a database name. Ids decide which run is the last and which backup is the
+    latest, so the new id sorts after all known ids. If the clock is behind, it is one second after the last id.
 
     Args:
-        known: the ids that are there. The new one sorts after all of them, since what is meant by the last run and the
-            latest backup is told by their ids: where the clock is behind, it is the second after the last one.
+        known: the existing ids.
     """
     moment = datetime.now(UTC)
     last = max((match[0] for id_ in known if (match := _STAMP.match(id_))), default="")
@@ -29,5 +31,5 @@ def new_run(known: Iterable[str] = ()) -> str:
 
 
 def ids_in(folders: Iterable[Path]) -> list[str]:
-    """The ids of all runs and backups in targets' folders."""
+    """Return the ids of all runs and backups in the folders of targets."""
     return [path.name for folder in folders for what in ("runs", "backups") for path in (folder / what).glob("*")]

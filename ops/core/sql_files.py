@@ -1,4 +1,4 @@
-"""Locate the SQL files that psql and our own connections run."""
+"""The folder of the SQL files that psql and this package's own connections run."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""Names and texts as SQL quotes them; names of tables and columns as the inventory and YAML write them. Pure.
+"""Quote names and strings for SQL; parse and write names of tables and columns as the inventory has them. Pure.
 
-``schema.table.column``: each part stands as it is, without folding case; one with a dot or a quote in it stands in
-double quotes, as in SQL: ``public."a.b".c``, and a quote within them is doubled.
+A name is ``schema.table.column``. Its parts are case-sensitive. A part that contains a dot or a quote is written in
+double quotes, with each quote doubled, as in SQL: ``public."a.b".c``.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from functools import cache
 Name = tuple[str, ...]
 
 _PART = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
-# PostgreSQL cuts names that are longer.
+# PostgreSQL truncates longer names.
 MOST_BYTES = 63
 
 
 def parse(text: str) -> Name:
-    """The parts of a name.
+    """Split a name into its parts.
 
     Raises:
-        ValueError: it is none; the message says why, and goes on a sentence.
+        ValueError: the name is not well-formed. The message is a predicate: ``is not well-formed: …``.
     """
     parts, at = [], 0
     while True:
@@ -32,34 +32,33 @@ def parse(text: str) -> Name:
         if at == len(text):
             break
         if text[at] != ".":
-            raise ValueError("is not well-formed: between two parts stands one dot")
+            raise ValueError("is not well-formed: parts are separated by one dot")
         at += 1
     for part in parts:
         if not part or "\0" in part:
-            raise ValueError("is not well-formed: a part is empty, or holds what no name can")
+            raise ValueError("is not well-formed: a part is empty, or contains a null character")
         if len(part.encode("utf-8", "surrogatepass")) > MOST_BYTES:
-            raise ValueError(f"has a part of more than {MOST_BYTES} bytes, which PostgreSQL would have cut")
+            raise ValueError(f"has a part of more than {MOST_BYTES} bytes, which PostgreSQL truncates")
     return tuple(parts)
 
 
 def written(name: Name) -> str:
-    """The name as the inventory writes it; ``parse`` gives it back."""
+    """Return a name as the inventory writes it: the inverse of ``parse``."""
     return ".".join(part if re.fullmatch(r"[\w$-]+", part) else identifier(part) for part in name)
 
 
 def sql(name: Name) -> str:
-    """The name as SQL takes it, every part quoted."""
+    """Return a name for SQL, with every part quoted."""
     return ".".join(map(identifier, name))
 
 
 def identifier(name: str) -> str:
-    """Quote one part of a name. (psycopg.sql needs a connection for this.)"""
+    """Quote one part of a name. Unlike ``psycopg.sql``, this needs no connection."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def quoted(name: str) -> str:
-    """Quote one part of a name where it needs that; PostgreSQL's reserved words are not known here, which harms
-    nobody."""
+    """Quote one part of a name if it contains characters that need quotes. Reserved words are not recognized."""
     return name if re.fullmatch(r"[a-z_][a-z0-9_$]*", name) or not name else identifier(name)
 
 
@@ -70,24 +69,24 @@ def unquoted(name: str) -> str:
 
 @cache
 def bare(name: str) -> str:
-    """Return a table's name without its schema and quotes, as Django knows it."""
+    """Return a table's name without its schema and quotes, as in Django's ``db_table``."""
     if '."' in name:
         return unquoted(name[name.index('."') + 1 :])
     return unquoted(name if name.endswith('"') else name.split(".")[-1])
 
 
 def split_names(listed: str) -> tuple[str, ...]:
-    """Split names of tables that are joined by a comma; one that is quoted may hold commas itself."""
+    """Split a list of table names at its commas. A quoted name may contain commas."""
     return tuple(name.strip() for name in re.findall(r'(?:[^",]|"(?:[^"]|"")*")+', listed))
 
 
 def literal(text: str) -> str:
-    """A text as SQL takes it where strings conform to the standard."""
+    """Quote a string for SQL, with ``standard_conforming_strings`` on."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def yaml(text: str) -> str:
-    """A text as one word of YAML, plain where that is safe."""
+    """Return a string as a YAML scalar, without quotes if that is safe."""
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+", text):
         return text
     if text.isprintable():

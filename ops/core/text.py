@@ -1,4 +1,4 @@
-"""Numbers, sizes, times and lists as a person says them."""
+"""Format numbers, sizes, times, lists and hints for people."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-# What a person types or pastes.
+# A line with a command that a person copies.
 COMMAND = re.compile(r"\binv [a-z]|^ *(Try|Next): |^  rm ")
-# How wide what stands before a line's text may be.
+# The maximum width of the labels before the text of a line.
 LABELS = 30
-# A hint that fits into a line stays one.
+# A hint up to this length is not split.
 ONE_LINE = 100
 _WITHIN = r"`[^`]*`|\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)|\([^()]*\)|\{[^{}]*\}|\[[^][]*\]"
 _BETWEEN = re.compile(
@@ -21,13 +21,13 @@ _BETWEEN = re.compile(
 
 
 def laid_out(hint: str, lead: str = "Try: ") -> str:
-    """Return what to type next as a terminal shows it: a long hint has one step, or one alternative, a line.
+    """Format a hint for a terminal. Split a long hint so that each step or alternative has its own line.
 
-    Quotes and brackets are left as they are: a command may hold what looks like a joint.
+    Do not split within quotes or brackets: a command may contain a separator.
 
     Args:
         hint: an error's hint.
-        lead: what stands before its first line; the others begin below its first letter.
+        lead: the prefix of the first line; the other lines are indented by its width.
     """
     if len(hint) <= ONE_LINE:
         return lead + hint
@@ -43,26 +43,26 @@ def laid_out(hint: str, lead: str = "Try: ") -> str:
 
 
 def counted(number: int, noun: str, ending: str = "s") -> str:
-    """Return a number with its noun: ``1 row``, ``2,000 rows``."""
+    """Format a number with its noun: ``1 row``, ``2,000 rows``."""
     return f"{number:,} {noun}{ending if number != 1 else ''}"
 
 
 def listed(names: Sequence[str], most: int = 3, joint: str = ", ") -> str:
-    """Return the first names of a list, and how many more there are."""
+    """Format the first names of a list, and the number of the other names."""
     more = f"{joint.strip(' ,')} and {len(names) - most:,} more" if len(names) > most else ""
     return joint.join(names[:most]) + more
 
 
 def duration(seconds: float) -> str:
-    """Return a duration: ``4.2 s``, ``2 min 5 s``."""
+    """Format a duration in seconds: ``4.2 s``, ``2 min 5 s``."""
     return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
 def folded(text: str, width: int) -> str:
-    """Fold the lines of a text that are longer than a terminal is wide.
+    """Wrap the lines of a text that are longer than a terminal is wide.
 
-    The rest of a line stands below its text, behind its number or label. A line with a command stays whole, so that
-    it can be copied.
+    Indent the continuation lines to the start of the text, behind a number or label. Do not wrap a line with a
+    command, so that a person can copy it.
     """
     return "\n".join(_folded(line, width) for line in text.split("\n"))
 
@@ -70,7 +70,7 @@ def folded(text: str, width: int) -> str:
 def _folded(line: str, width: int) -> str:
     if len(line) <= width or COMMAND.search(line):
         return line
-    # An indent, a step's number, or labels with a column's gap behind them stand before the text.
+    # The text begins behind an indent, a step's number, or labels that are followed by two or more spaces.
     number = re.match(r"\[ *\d+/\d+\] \S |  \w+: +", line)
     indent = len(line) - len(line.lstrip())
     gaps = [gap.end() for gap in re.finditer(r" {2,}(?=\S)", line) if indent < gap.end() <= LABELS]
@@ -79,7 +79,7 @@ def _folded(line: str, width: int) -> str:
 
 
 def age(moment: datetime) -> str:
-    """Return how long ago a moment was, in one unit."""
+    """Format how long ago a time was, in one unit."""
     seconds = (datetime.now(UTC) - moment).total_seconds()
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
@@ -88,12 +88,12 @@ def age(moment: datetime) -> str:
 
 
 def megabytes(size: float) -> str:
-    """Return bytes in the one unit of a table's column."""
+    """Format bytes as MB, the unit of a table's column."""
     return f"{size / 1e6:,.1f} MB"
 
 
 def amount(size: float) -> str:
-    """Return bytes in the unit that fits them."""
+    """Format bytes as kB, MB or GB."""
     for unit, length in (("GB", 1e9), ("MB", 1e6)):
         if size >= length:
             return f"{size / length:,.1f} {unit}"

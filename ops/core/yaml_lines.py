@@ -1,4 +1,4 @@
-"""YAML with the line of every value: ``read`` gives the values, ``translated`` turns pydantic's errors into ours."""
+"""Read YAML with the line of every value, and translate pydantic's errors into errors that name the line."""
 
 from __future__ import annotations
 
@@ -28,37 +28,37 @@ SHOWABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._\[\]-]{0,59}")
 
 
 def shown(text: object) -> str:
-    """A key or name as an error may quote it. What could be a URL or a password is not shown."""
+    """Return a key or name for a message. Do not quote a text that could be a URL or a password."""
     return f"`{text}`" if isinstance(text, str) and SHOWABLE.fullmatch(text) else "(not shown)"
 
 
 def nearest(word: object, known: Iterable[str]) -> str | None:
-    """The known word that ``word`` was probably meant to be."""
-    # A little above difflib's 0.6, at which `kind` would be `window`.
+    """Return the known word that is most similar to ``word``; None if none is similar."""
+    # Slightly above difflib's 0.6, at which `kind` would match `window`.
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.61) if isinstance(word, str) else []
     return matches[0] if matches else None
 
 
 def meant(key: str, known: Iterable[str]) -> str:
-    """The hint for an unknown key."""
+    """Return the hint for an unknown key."""
     guess = nearest(key, known)
     return f"write `{guess}:`" if guess else f"known keys: {', '.join(known)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value of the file: a dict or a tuple of nodes, or a scalar; and the line (from 1) of its key or list item."""
+    """A value of the file (a dict or tuple of nodes, or a scalar), and the line (from 1) of its key or list item."""
 
     value: Any
     line: int
     file: str
 
     def wrong(self, message: str, hint: str) -> InventoryError:
-        """The error that names this node's line."""
+        """Return an error that names this node's line."""
         return InventoryError(message, hint, file=self.file, line=self.line)
 
     def plain(self) -> Any:
-        """The value without lines: dicts, tuples and scalars."""
+        """Return the value without lines: dicts, tuples and scalars."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, tuple):
@@ -66,7 +66,7 @@ class Node:
         return self.value
 
     def at(self, path: Sequence[str | int]) -> Node:
-        """The deepest node that ``path`` reaches: for a missing key, the mapping that lacks it."""
+        """Return the deepest node that ``path`` reaches: for a missing key, the mapping that lacks the key."""
         if path and isinstance(self.value, dict) and path[0] in self.value:
             return self.value[path[0]].at(path[1:])  # type: ignore[no-any-return]
         if path and isinstance(self.value, tuple) and isinstance(path[0], int) and path[0] < len(self.value):
@@ -74,7 +74,11 @@ class Node:
         return self
 
     def mapping(self, what: str, hint: str) -> dict[str, Node]:
-        """The node as a mapping; an empty value is an empty one. Raises InventoryError for anything else."""
+        """Return the node as a mapping; an empty value is an empty mapping.
+
+        Raises:
+            InventoryError: the node is not a mapping.
+        """
         if self.value is None:
             return {}
         if not isinstance(self.value, dict):
@@ -83,7 +87,11 @@ class Node:
 
 
 def read(path: Path) -> Node:
-    """Reads a YAML file. Raises InventoryError for whatever is not one, with file and line."""
+    """Read a YAML file.
+
+    Raises:
+        InventoryError: the file can't be read or is not valid YAML; names file and line.
+    """
     file = str(path)
     return _Builder(file).node(_parsed(file, _text(path)), 1)
 
@@ -111,15 +119,15 @@ def _parsed(file: str, text: str) -> object:
     except DuplicateKeyError as error:
         key = re.match(r'found duplicate key "([^"]*)"', error.problem or "")
         name = shown(key[1]) if key else "a key"
-        raise _broken(file, error, f"{name} stands twice in one mapping", "keep one of the two") from None
+        raise _broken(file, error, f"{name} is given twice in one mapping", "remove one of the two") from None
     except MarkedYAMLError as error:
         raise _broken(file, error, f"not YAML: {_unquoted(error.problem)}", _way_out(error.problem)) from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        message = "not YAML: a control character stands in the text"
+        message = "not YAML: the text contains a control character"
         raise InventoryError(message, "remove the invisible character", file=file, line=line) from None
     except Exception:
-        # For some broken texts the parser raises what its scalars raise (ValueError for the date 2001-99-99, …).
+        # For some invalid texts ruamel raises the errors of its scalars (ValueError for the date 2001-99-99, …).
         message = "not YAML: a value is malformed, or nested too deeply"
         raise InventoryError(message, "put quotes around dates and odd numbers", file=file) from None
 
@@ -130,18 +138,18 @@ def _broken(file: str, error: MarkedYAMLError, message: str, hint: str) -> Inven
 
 
 def _unquoted(problem: str | None) -> str:
-    """The parser quotes the file's text, and that could be a password; single characters stay."""
-    return re.sub(r"(['\"])(?!<)(?:(?!\1).){3,}\1", "…", problem or "the text breaks off")
+    """Remove from a parser's message the quoted text of the file, which could be a password."""
+    return re.sub(r"(['\"])(?!<)(?:(?!\1).){3,}\1", "…", problem or "the text ends too early")
 
 
 def _way_out(problem: str | None) -> str:
     if "\\t" in (problem or ""):
         return "indent with spaces, not with tabs"
-    return "check indentation, brackets and quotes here and on the line before"
+    return "check indentation, brackets and quotes on this line and on the line before"
 
 
 class _Builder:
-    """Turns ruamel's objects into nodes. The budget stops what aliases multiply or turn into a circle."""
+    """Converts ruamel's objects into nodes. A budget of values stops aliases that multiply or refer to themselves."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -163,11 +171,11 @@ class _Builder:
     def _key(self, key: object, line: int) -> str:
         if isinstance(key, str):
             return str(key)
-        raise InventoryError("a key should be text", 'put quotes around it: "…":', file=self.file, line=line)
+        raise InventoryError("a key should be text", 'put quotes around the key: "…":', file=self.file, line=line)
 
 
 def _key_line(mapping: CommentedMap, key: object, otherwise: int) -> int:
-    """A key that came through a merge (<<) has no position of its own."""
+    """Return the line of a key, or ``otherwise``: a key that was merged (<<) has no position."""
     position = (mapping.lc.data or {}).get(key)
     return position[0] + 1 if position else otherwise
 
@@ -178,7 +186,7 @@ def _item_line(sequence: CommentedSeq, index: int, otherwise: int) -> int:
 
 
 def _scalar(value: object) -> object:
-    """ruamel's own subclasses as Python's types. A date or a tagged value becomes ODD, which fits no field."""
+    """Convert ruamel's subclasses to Python's types. A date or a tagged value becomes ODD, which no field accepts."""
     if value is None or isinstance(value, (bool, ScalarBoolean)):
         return value if value is None else bool(value)
     return next((kind(value) for kind in (str, int, float) if isinstance(value, kind)), ODD)
@@ -198,7 +206,7 @@ PLAIN_WORDS = {
 
 
 def wording(problem: ErrorDetails) -> tuple[str, str]:
-    """One of pydantic's errors as (what is wrong, what to write or empty), without the value."""
+    """Translate one of pydantic's errors into what is wrong, and what to write (may be empty), without the value."""
     context = problem.get("ctx", {})
     text = context.get("text") or PLAIN_WORDS.get(problem["type"]) or problem["msg"].removeprefix("Input ")
     return text, context.get("hint", "")
@@ -211,11 +219,19 @@ def translated(
     found: Mapping[str, Node],
     hint: Callable[[Sequence[str | int], str], str],
 ) -> InventoryError:
-    """The first of pydantic's errors, by line. ``hint`` says for a path and a type of error what to write."""
+    """Translate the first of pydantic's errors, by line.
+
+    Args:
+        error: pydantic's error.
+        name: the target.
+        host: the target's node, for an error of a key that is missing.
+        found: the nodes of the target's keys.
+        hint: returns what to write, given the path and the type of an error.
+    """
     placed = []
     for problem in error.errors(include_url=False, include_input=False):
         if problem["type"] == "default_factory_not_called":
-            continue  # follows from another error, which is in the list
+            continue  # It follows from another error of the list.
         path = problem["loc"][1:] if problem["loc"][0] == "connection" else problem["loc"]
         placed.append((found[str(path[0])].at(path[1:]) if path[0] in found else host, path, problem))
     node, path, problem = min(placed, key=lambda place: place[0].line)

@@ -1,4 +1,4 @@
-"""The YAML inventory as models: targets, stores, applications, and errors that name the line.
+"""Read the YAML inventory into models: targets, stores and applications. Errors name the line.
 
-It knows keys and what they may hold, and asks no server. Begin with ``targets``, then ``load``.
+This package validates keys and values, and queries no server. Begin with ``targets``, then ``load``.
 """

@@ -1,4 +1,4 @@
-"""The inventory's key ``defang``: what happens to copies of production before people and workers reach them."""
+"""The inventory's key ``defang``: how personal data is removed from a clone before anybody can use the clone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ops.core.sql_names import Name, parse, written
 from ops.core.yaml_lines import nearest
 from ops.inventory.fields import Frozen, Word, bad
 
-# What ops/defang/masks.toml and rules.toml hold.
+# The names that ops/defang/masks.toml and rules.toml define.
 MASKS = ("email", "name", "text", "digits", "token", "password", "url", "ip", "year", "zero", "empty", "null")
 RULES = ("sessions", "tokens", "passwords", "sites", "mail", "schedules", "webhooks")
 
@@ -25,7 +25,7 @@ def _name(least: int, most: int, example: str) -> Callable[[str], str]:
         if not least <= len(name) <= most:
             parts = "schema.table.column" if most == 3 else "schema.table"
             parts = f"schema.table or {parts}" if least != most else parts
-            raise bad(f"holds a name that is not {parts}", example)
+            raise bad(f"contains a name that is not {parts}", example)
         return written(name)
 
     return check
@@ -35,8 +35,8 @@ def _one_of(known: Sequence[str], what: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         if value not in known:
             guess = nearest(value, known)
-            listed = f"there are {', '.join(known)}"
-            raise bad(f"names no {what}", f"write `{guess}`; {listed}" if guess else listed)
+            listed = f"known: {', '.join(known)}"
+            raise bad(f"is not a known {what}", f"write `{guess}`; {listed}" if guess else listed)
         return value
 
     return check
@@ -45,7 +45,7 @@ def _one_of(known: Sequence[str], what: str) -> Callable[[Any], Any]:
 ColumnName = Annotated[str, AfterValidator(_name(3, 3, "mask: {public.auth_user.email: email}"))]
 TableName = Annotated[str, AfterValidator(_name(2, 2, "clear: [public.big_log]"))]
 AnyName = Annotated[str, AfterValidator(_name(2, 3, "keep: [public.shop_product.name]"))]
-# YAML's own null is the mask of that name.
+# YAML's null value is read as the mask `null`.
 MaskName = Annotated[
     str, BeforeValidator(lambda value: "null" if value is None else value), AfterValidator(_one_of(MASKS, "mask"))
 ]
@@ -53,10 +53,10 @@ RuleName = Annotated[str, AfterValidator(_one_of(RULES, "rule"))]
 
 
 class Defang(Frozen):
-    """What happens to a clone before anybody reaches it."""
+    """How personal data is removed from a clone before anybody can use the clone."""
 
     sql: tuple[Word, ...] = ()
-    """Files with your own SQL, run first, in the same transaction."""
+    """Files with your own SQL. They run first, in the same transaction."""
     rules: tuple[RuleName, ...] = RULES
     """The rules that apply; `[]` for none."""
     mask: Mapping[ColumnName, MaskName] = {}
@@ -64,22 +64,22 @@ class Defang(Frozen):
     clear: tuple[TableName, ...] = ()
     """Tables that are emptied."""
     keep: tuple[AnyName, ...] = ()
-    """Columns, or whole tables, that look like personal data and are none."""
+    """Columns, or whole tables, that look like personal data and are not."""
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Defang:
         for name in self.keep:
             if name in self.mask or written(parse(name)[:2]) in self.clear:
-                raise bad("keeps what it also masks or clears", "remove it from one of the two")
+                raise bad("lists a name under `keep` that it also masks or clears", "remove it from one of the two")
         return self
 
     @property
     def masks(self) -> dict[Name, str]:
-        """The masks by the columns' names."""
+        """The masks, by the parsed names of the columns."""
         return {parse(name): mask for name, mask in self.mask.items()}
 
     def names(self, key: str) -> list[Name]:
-        """The names that stand under ``clear`` or ``keep``."""
+        """Return the names under the key ``clear`` or ``keep``."""
         return [parse(name) for name in getattr(self, key)]
 
 

@@ -1,4 +1,4 @@
-"""The inventory's key ``dump``: how a backup's dump is made, and whose rows it leaves out."""
+"""The inventory's key ``dump``: how a backup's dump is made, and which tables' rows it omits."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ EXAMPLE = '{jobs: 4, compress: zstd:3, exclude: [audit_log, "stats.*"], max_rate
 
 
 def bytes_a_second(text: str) -> int:
-    """A rate as it is written: ``500kB``, ``20MB``, ``1.5GB``; decimal units, a second.
+    """Parse a rate such as ``500kB``, ``20MB`` or ``1.5GB``, in decimal units, into bytes per second.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a rate, or the rate is 0.
     """
     found = re.fullmatch(r"(\d{1,4}(?:\.\d{1,3})?)(kB|MB|GB)", text)
     rate = round(float(found[1]) * UNITS[found[2]]) if found else 0
     if rate <= 0:
-        raise ValueError("should be bytes a second: 500kB, 20MB or 1GB")
+        raise ValueError("should be bytes per second: 500kB, 20MB or 1GB")
     return rate
 
 
@@ -35,22 +35,22 @@ def _rate(value: str) -> str:
 
 
 def _compress(value: Any) -> Any:
-    """YAML reads a bare level as a number."""
+    """Convert a level that YAML read as a number to text."""
     return str(value) if type(value) is int else value
 
 
 def _pattern(value: str) -> str:
     if not re.fullmatch(r"[\w$*?-]+(\.[\w$*?-]+)?", value):
-        words = "should be TABLE or SCHEMA.TABLE, in which * stands for any text and ? for any one character"
+        words = "should be TABLE or SCHEMA.TABLE, where * matches any text and ? matches one character"
         raise bad(words, 'dump: {exclude: [audit_log, "stats.*"]}')
     if not re.search(r"\w", value):
-        raise bad("would leave out every table", "dump: {exclude: [audit_log]}")
+        raise bad("would exclude every table", "dump: {exclude: [audit_log]}")
     return value
 
 
 def _compression(value: str) -> str:
     if not re.fullmatch(r"\d|none|(gzip|lz4|zstd)(:[a-z0-9=,]+)?", value):
-        raise bad("should be what pg_dump's --compress takes: 0 to 9, none, gzip:6, lz4 or zstd:3", "compress: zstd:3")
+        raise bad("should be a value of pg_dump's --compress: 0 to 9, none, gzip:6, lz4 or zstd:3", "compress: zstd:3")
     return value
 
 
@@ -58,17 +58,17 @@ class Dump(Frozen):
     """How the dump of a backup is made."""
 
     jobs: Annotated[int, Field(strict=True, ge=1, le=64)] | None = None
-    """Tables that are dumped, and restored, at once. Left out: the cores of this machine, at most 4."""
+    """Number of tables that are dumped or restored in parallel. If omitted: the cores of this machine, at most 4."""
     compress: Annotated[str, BeforeValidator(_compress), AfterValidator(_compression)] | None = None
-    """What `pg_dump --compress` takes. Left out: the fastest method that it has."""
+    """A value of `pg_dump --compress`. If omitted: the fastest method of this pg_dump."""
     exclude: tuple[Annotated[str, AfterValidator(_pattern)], ...] = ()
     """Tables whose rows are not backed up: `TABLE` or `SCHEMA.TABLE`, with `*` and `?`."""
     max_rate: Annotated[str, AfterValidator(_rate)] | None = None
-    """Bytes that are written a second, at most: `500kB`, `20MB`, `1GB`."""
+    """Limit of bytes that are written per second: `500kB`, `20MB`, `1GB`. If omitted: no limit."""
 
     @property
     def rate(self) -> int:
-        """Bytes a second; 0 where nothing is held back."""
+        """The limit in bytes per second; 0 without a limit."""
         return bytes_a_second(self.max_rate) if self.max_rate else 0
 
 

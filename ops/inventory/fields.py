@@ -1,4 +1,4 @@
-"""The inventory's words: what its values may be, and how a wrong one is said without quoting it."""
+"""Types of the inventory's values. Validation messages never quote a value."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
 def bad(message: str, hint: str = "") -> PydanticCustomError:
-    """A refusal inside a validator; ``translated`` turns it into an InventoryError with its line."""
+    """Return the error that a validator raises. ``translated`` turns it into an InventoryError with the line."""
     return PydanticCustomError("inventory", "{text}", {"text": message, "hint": hint})
 
 
 def _text(value: str) -> str:
     if not value.isprintable():
-        raise bad("holds a control or invisible character")
+        raise bad("contains a control or invisible character")
     if re.search(r"://[^/\s]*:[^/\s]+@", value):
-        raise bad("holds a password; a password does not belong in the inventory", "keep it in the environment")
+        raise bad("contains a password; a password does not belong in the inventory", "put it in the environment")
     return value
 
 
 def _word(value: str) -> str:
     if not value.strip():
-        raise bad("holds an empty word")
+        raise bad("contains an empty word")
     return _text(value)
 
 
@@ -41,7 +41,7 @@ def _zone(value: str) -> str:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         guess = nearest(value, available_timezones())
-        raise bad("is not a time zone that is known here", f"zone: {guess or 'Europe/Berlin'}") from None
+        raise bad("is not a time zone that this machine knows", f"zone: {guess or 'Europe/Berlin'}") from None
     return value
 
 
@@ -59,22 +59,22 @@ DAYS = get_args(Day)
 
 
 class Frozen(BaseModel):
-    """Base of the models: frozen, no unknown keys, and no input in pydantic's own texts."""
+    """Base class of the models: frozen, without unknown keys, and without input values in pydantic's messages."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True)
 
 
-# The public key of nobody.
+# An example; nobody has the secret key.
 ENCRYPT = "{recipients: [age176yzrxwhg876ysclvfrn7lh02axfnqknuxq3p8dh6r4zerz0v40qm4y7ph]}"
 
 
 class Encrypt(Frozen):
-    """Encryption of new backups, by age."""
+    """Encryption of new backups with age."""
 
     recipients: Annotated[tuple[Annotated[str, Field(pattern="^age1[a-z0-9]{58}$")], ...], Field(min_length=1)]
-    """Public keys of age (`age1…`). Each of their secret keys opens a backup."""
+    """Public keys of age (`age1…`). The secret key of each of them can decrypt a backup."""
     identity: Annotated[str, Field(pattern=rf"^(env:{ENV_NAME}|file:\S(.*\S)?)$")] | None = None
-    """Where the secret key is: `env:NAME` or `file:PATH`. Only a restore needs it."""
+    """Location of the secret key: `env:NAME` or `file:PATH`. Only a restore needs the secret key."""
 
 
 def _span(value: str) -> str:
@@ -84,19 +84,19 @@ def _span(value: str) -> str:
 
 
 def span(text: str) -> timedelta:
-    """A duration as it is written in the inventory: ``90min``, ``26h``, ``8d``."""
+    """Parse a duration of the inventory: ``90min``, ``26h``, ``8d``."""
     number, unit = re.fullmatch(r"(\d+)(min|h|d)", text).groups()  # type: ignore[union-attr]
     return timedelta(minutes=int(number) * {"min": 1, "h": 60, "d": 1440}[unit])
 
 
 def spoken(text: str) -> str:
-    """The same as a person reads it: ``26 h``."""
+    """Format a duration of the inventory for people: ``26 h``."""
     return re.sub(r"(\d+)", r"\1 ", text)
 
 
 def _secret(value: str) -> str:
     if not re.fullmatch(rf"env:{ENV_NAME}|file:(?!.*://)\S(?:.*\S)?", value):
-        raise bad("should say where the address is, since it is a secret: env:NAME or file:PATH", "ping: env:PING_URL")
+        raise bad("should be env:NAME or file:PATH, since the address itself is a secret", "ping: env:PING_URL")
     return value
 
 
@@ -105,37 +105,40 @@ SecretAt = Annotated[str, AfterValidator(_secret)]
 
 
 class Fresh(Frozen):
-    """How old the newest backup, and the newest proved restore, may be, and who is notified."""
+    """How old the newest backup and the newest proved restore may be, and who is notified."""
 
     backup: Span = "26h"
-    """The newest backup is at most so old: a number and `min`, `h` or `d`."""
+    """Maximum age of the newest backup: a number and `min`, `h` or `d`."""
     proved: Span | None = None
-    """A backup was restored and proved within this time; left out: not required."""
+    """Maximum time since a backup was last restored and proved. If omitted: not required."""
     ping: SecretAt | None = None
-    """The address that is asked while all is well: `env:NAME` or `file:PATH`."""
+    """Address that is requested as long as nothing is wrong: `env:NAME` or `file:PATH`."""
     notify: tuple[SecretAt, ...] = ()
-    """Addresses of apprise, each as `env:NAME` or `file:PATH`."""
+    """Addresses of apprise that are notified of problems, each as `env:NAME` or `file:PATH`."""
 
 
 class Keep(Frozen):
-    """Which backups stay: the newest one of each day, week, month and year that has one, for so many of them."""
+    """Which backups are retained: the newest backup of each of the last days, weeks, months and years.
+
+    Only days, weeks, months and years with a backup count.
+    """
 
     daily: Count = 7
-    """Days of which the newest backup stays."""
+    """Number of days of which the newest backup is retained."""
     weekly: Count = 4
-    """ISO weeks of which the newest backup stays."""
+    """Number of ISO weeks of which the newest backup is retained."""
     monthly: Count = 6
-    """Months of which the newest backup stays."""
+    """Number of months of which the newest backup is retained."""
     yearly: Count = 0
-    """Years of which the newest backup stays."""
+    """Number of years of which the newest backup is retained."""
     last: Count = 0
-    """Newest backups that stay, whatever their age."""
+    """Number of newest backups that are retained, whatever their age."""
     least: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 3
-    """Backups that are always left."""
+    """Minimum number of backups that remain after each removal."""
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:
-    """The keys of a mapping as they are written in the inventory."""
+    """Return the keys of a mapping as they are written in the inventory."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
@@ -146,16 +149,16 @@ def _address(value: str) -> str:
 
 
 class HealthCheck(Frozen):
-    """How to see that the application is well: an address or a command, tried until it succeeds or time is up."""
+    """How to check that the application is healthy: a URL or a command, tried until it succeeds or `timeout` ends."""
 
     url: Annotated[str, AfterValidator(_address)] | None = None
-    """The address that is asked. Either `url` or `command`."""
+    """The URL that is requested. Give either `url` or `command`."""
     command: Words | None = None
-    """The command that is run in `app.dir`; exit code 0 means healthy."""
+    """The command that runs in `app.dir`. Exit code 0 means healthy."""
     status: Annotated[int, Field(strict=True, ge=100, le=599)] = 200
     """The HTTP status that means healthy."""
     timeout: Annotated[float, Field(strict=True, ge=0, le=86_400)] = 60.0
-    """Seconds after which it is given up; 0: asked once."""
+    """Seconds after which the check fails. 0: one attempt."""
     every: Annotated[float, Field(strict=True, gt=0, le=3_600)] = 2.0
     """Seconds between two attempts."""
 
@@ -164,12 +167,12 @@ class HealthCheck(Frozen):
         if (self.url is None) == (self.command is None):
             raise bad("should have either `url` or `command`", "health: {url: https://shop.example.com/health}")
         if self.command and self.status != 200:
-            raise bad("has a `status`, which only an answer to a `url` has", "remove `status:`")
+            raise bad("has a `status`, which applies to a `url` only", "remove `status:`")
         return self
 
 
 def _health(given: Any, handler: ModelWrapValidatorHandler[HealthCheck]) -> HealthCheck:
-    """A bare list of words is a command that is tried once."""
+    """Read a plain list of words as a command that is tried once."""
     if isinstance(given, (Mapping, HealthCheck)):
         return handler(given)
     return HealthCheck(command=TypeAdapter(Words).validate_python(given), timeout=0)

@@ -1,4 +1,4 @@
-"""Finds an inventory, reads it, and checks what no single key shows: groups, tests, databases that are the same."""
+"""Find and read an inventory, and check what concerns several keys: groups, test targets, equal databases."""
 
 from __future__ import annotations
 
@@ -19,28 +19,33 @@ VARIABLE = "OPS_INVENTORY"
 
 
 def find(explicit: str | None, start: Path, environ: Mapping[str, str]) -> Path:
-    """Gives the inventory's path: ``explicit`` (from -i), else $OPS_INVENTORY, else inventory.yaml; from ``start``.
+    """Return the inventory's path: ``explicit`` (from -i), else $OPS_INVENTORY, else inventory.yaml; from ``start``.
 
-    Raises InventoryError if there is no such file.
+    Raises:
+        InventoryError: there is no such file.
     """
     named = explicit if explicit is not None else environ.get(VARIABLE) or FILE
     path = start / os.path.expanduser(named)
     if not os.path.exists(path) or os.path.isdir(path):
-        first = "generalprobe init   writes one; or " if named == FILE else ""
+        first = "generalprobe init   to create an inventory; or " if named == FILE else ""
         raise InventoryError("there is no such inventory", f"{first}-i FILE, or {VARIABLE}=FILE", file=str(path))
     return path
 
 
 def load(path: Path) -> Inventory:
-    """Reads an inventory. Raises InventoryError, with file and line, for whatever is wrong in it."""
+    """Read an inventory.
+
+    Raises:
+        InventoryError: the inventory is wrong; names file and line.
+    """
     try:
         return _Loader(path).inventory()
     except RecursionError:
-        raise InventoryError("groups stand too deeply below each other", "use fewer levels", file=str(path)) from None
+        raise InventoryError("groups are nested too deeply", "use fewer levels", file=str(path)) from None
 
 
 class _Loader:
-    """From the tree of groups to the checked targets; the variables stay at hand, for their lines."""
+    """Builds the checked targets from the tree of groups. Keeps the nodes of the variables, for their lines."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -68,14 +73,14 @@ class _Loader:
                 if key in OLD_ALIASES:
                     raise node.wrong(f"{key} is an old name", f"write `{OLD_ALIASES[key]}`")
                 if key == "default":
-                    raise node.wrong("`default` holds for the whole file", "write it below `all: vars:`")
+                    raise node.wrong("`default` applies to the whole file", "write it below `all: vars:`")
                 if key == "defang" and node.value is None:
-                    raise node.wrong("`defang` is empty: is it wanted or not?", "defang: {}   for all rules")
+                    raise node.wrong("`defang` is empty", "defang: {}   for all rules, or remove `defang:`")
                 if key not in KEYS and not key.startswith("ansible_"):
                     raise node.wrong(f"unknown key {shown(key)}", meant(key, KEYS))
 
     def _variables(self, name: str) -> dict[str, Node]:
-        """What holds for a target. What a test target only shares with production does not concern it."""
+        """Return the variables of a target. A test target ignores production's keys in groups that it shares."""
         found: dict[str, Node] = {}
         for group, variables in self.tree.layers(name):
             for key, node in variables.items():
@@ -104,7 +109,7 @@ class _Loader:
                 continue
             tests = [other for other, kind in self.kinds.items() if kind == "test"]
             hint = f"test: {nearest(target.test, tests) or 'NAME of a target in group `test`'}"
-            what = "a production target" if target.test in self.targets else "no target"
+            what = "a production target" if target.test in self.targets else "a target that does not exist"
             what = "the target itself" if target.test == name else what
             raise self.found[name]["test"].wrong(f"{name}: `test` names {what}", hint)
 
@@ -133,6 +138,6 @@ class _Loader:
 
 
 def _hint(path: Sequence[str | int], kind: str) -> str:
-    """What to write instead of what pydantic refused: the nearest key, or the key's example."""
+    """Return what to write instead of what pydantic refused: the nearest key, or the key's example."""
     key = str(path[0])
     return meant(str(path[-1]), keys_of(NESTED[key])) if kind == "extra_forbidden" else f"{key}: {EXAMPLES[key]}"

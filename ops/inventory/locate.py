@@ -1,4 +1,4 @@
-"""Where something stands in the inventory, as messages begin: ``inventory.yaml:12: shop``."""
+"""Find the line of an entry of the inventory, for messages: ``inventory.yaml:12: shop``."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from ops.inventory.tree import Tree
 
 
 def where(inventory: Inventory, entry: Target, *path: str | int) -> str:
-    """Name file, line and target of an entry, or of a part of it.
+    """Return file, line and target of an entry, or of a part of the entry, as messages begin.
 
     Args:
-        path: the part: a key, a key in that, and an entry of it: its place in the list, or its name.
+        inventory: the inventory.
+        entry: the target.
+        path: the part: a key, a key within that key, and an item there by its index or name.
     """
     return f"{inventory.file.name}:{line_of(inventory, entry, *path)}: {entry.name}"
 
 
 def line_of(inventory: Inventory, entry: Target, *path: str | int) -> int:
-    """Find the line of an entry, or of a part of it; of the nearest part that is there."""
+    """Return the line of an entry, or of a part of the entry; for a missing part, the line of its nearest parent."""
     node = None
     with contextlib.suppress(OpsError):
         for _, variables in Tree(read(inventory.file)).layers(entry.name) if path else ():
@@ -32,7 +34,7 @@ def line_of(inventory: Inventory, entry: Target, *path: str | int) -> int:
 
 
 def _part(node: Node, part: str | int) -> Node:
-    """A key, or an entry of a list by its place or name; the node itself where there is none."""
+    """Return a key's node, or a list's item by its index or name; the node itself if there is none."""
     if isinstance(part, int):
         return node.at([part])
     if isinstance(node.value, tuple):

@@ -1,4 +1,4 @@
-"""The inventory's ``schedule``: which of our tasks run by themselves, when, and through what."""
+"""The inventory's key ``schedule``: which tasks run automatically, when, and whether cron or systemd runs them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from ops.core.cron import EXAMPLE, mistake
 from ops.inventory.fields import Frozen, Word, Zone, bad
 
-# The tasks that may run by themselves, with what is typed beside --target. A release, a promotion or a rollback is
-# never one of them: those are a person's.
+# The tasks that may run automatically, with their options beside --target. Only a person may run a release, a
+# promotion or a rollback.
 TASKS: Mapping[str, tuple[str, ...]] = {
     "backup": ("--reason=scheduled",),
     "clone-prod-to-test": ("--reason=scheduled",),
@@ -32,7 +32,7 @@ Cron = Annotated[str, AfterValidator(_cron)]
 
 
 class Schedule(Frozen):
-    """Which tasks run by themselves: for each one cron's five fields, in the time of ``zone``."""
+    """Which tasks run automatically: cron's five fields for each task, in the time zone ``zone``."""
 
     model_config = ConfigDict(validate_by_name=False, validate_by_alias=True)
 
@@ -43,23 +43,23 @@ class Schedule(Frozen):
     drill: Cron | None = None
     """When `inv drill` runs."""
     prune_backups: Annotated[Cron | None, Field(alias="prune-backups")] = None
-    """When `inv prune-backups` runs, with its confirmation."""
+    """When `inv prune-backups --confirm=TARGET` runs."""
     check_backups: Annotated[Cron | None, Field(alias="check-backups")] = None
     """When `inv check-backups` runs."""
     with_: Annotated[Literal["cron", "systemd"], Field(alias="with")] = "cron"
-    """What calls the tasks."""
+    """Which program runs the tasks."""
     zone: Zone = "UTC"
-    """The time zone in which the fields are meant."""
+    """The time zone of the fields."""
     jitter: Annotated[int, Field(strict=True, ge=0, le=3600)] = 0
-    """Seconds by which a start is delayed at random, at most."""
+    """Maximum random delay of a start, in seconds."""
     environment: Word | None = None
-    """A file (0600) of lines `NAME=VALUE`, for variables that cron and systemd do not have."""
+    """A file (mode 0600) of lines `NAME=VALUE`: environment variables that cron and systemd do not set."""
 
     @model_validator(mode="before")
     @classmethod
     def _by_hand(cls, given: Any) -> Any:
         if isinstance(given, Mapping) and (asked := [name for name in NEVER if name in given]):
-            raise bad(f"names {asked[0]}, which only a person runs", f"remove `{asked[0]}:`")
+            raise bad(f"names {asked[0]}, which only a person may run", f"remove `{asked[0]}:`")
         return given
 
     @model_validator(mode="after")
@@ -70,6 +70,6 @@ class Schedule(Frozen):
 
     @property
     def tasks(self) -> dict[str, str]:
-        """The tasks by their names, each with its five fields."""
+        """The five fields of each task, by the task's name."""
         found = ((name, getattr(self, name.replace("-", "_"))) for name in TASKS)
         return {name: at for name, at in found if at}

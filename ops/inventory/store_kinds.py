@@ -1,4 +1,4 @@
-"""The kinds of stores: how the address of each is written in the inventory, and which class opens it."""
+"""The kinds of stores: the form of each kind's address in the inventory, and the class that opens the store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ops.inventory.fields import bad
 
-# A host behind SSH, maybe a name of ~/.ssh/config, and a folder there, from its root or from the user's home.
+# A host of SSH (an address or a name of ~/.ssh/config), and a folder there, from the root or the user's home.
 _PORT = r"(?::(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?"
 _NAMED = r"(?:[A-Za-z0-9_][\w.-]*@)?(?:[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])"
 _BUCKET, _PREFIX = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", r"(?:/[^\s@]*)?"
@@ -20,10 +20,11 @@ class StoreKind:
     """One kind of store.
 
     Args:
-        written: an address of this kind, for a person.
-        rest: a pattern of what follows ``SCHEME://``; it takes no password.
-        opened_by: ``module:class``; it takes the address and the environment, and is imported when a store is opened.
-        hint: what to type where an address of this kind is not well-formed.
+        written: an example of an address, for messages.
+        rest: a pattern for the text after ``SCHEME://``; it must not match a password.
+        opened_by: ``module:class``. The class takes the address and the environment. The module is imported when a
+            store is opened.
+        hint: what to type if an address of this kind is not well-formed.
     """
 
     written: str
@@ -53,7 +54,7 @@ STORE_KINDS = {
 
 
 def store_name(value: str) -> str:
-    """A folder, or the address of a store without a password."""
+    """Validate a store's folder or address. A password in it is refused."""
     scheme, elsewhere, rest = value.partition("://")
     if elsewhere:
         kind = STORE_KINDS.get(scheme)
@@ -61,13 +62,14 @@ def store_name(value: str) -> str:
             *most, last = (one.written for one in STORE_KINDS.values())
             kinds = f"{', '.join(most)} or {last}"
             raise bad(f"should be a folder, or {kinds}, without a password", kind.hint if kind else "")
-    # It leads into commands: `~` is opened here, a dash would be an option, and psql takes a bar for a program.
+    # The folder becomes part of commands: expand `~` here; a leading dash would be an option, and psql runs what
+    # follows a leading bar as a program.
     value = os.path.expanduser(value)
     return f"./{value}" if value.startswith(("-", "|", "~", "\\")) else value
 
 
 def store_folder(store: str) -> str:
-    """The folder of a store: itself, or where a remote store's working copy is, beside the inventory."""
+    """Return the folder of a store: the store itself, or a remote store's working copy beside the inventory."""
     scheme, elsewhere, rest = store.partition("://")
     rest = re.sub("[:~]", "_", rest) if scheme == "ssh" else rest
     return f".store/{scheme}/{rest.strip('/')}" if elsewhere else store

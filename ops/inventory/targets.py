@@ -1,8 +1,9 @@
 """The inventory: Ansible's YAML format as typed, frozen targets.
 
-A host of the inventory is a target; the groups ``production`` and ``test`` give it its kind. Variables follow Ansible:
-the nearer one wins, whole. Every refusal names file and line and says what to write instead, and never quotes a value
-that could be a secret. The commented ``inventory.yaml`` beside ``tasks.py`` shows every key.
+A host of the inventory is a target. The groups ``production`` and ``test`` give the target its kind. As in Ansible, a
+variable of a nearer group replaces the variable of a farther group. Every error names file and line and what to write
+instead, and never quotes a value that could be a secret. The commented ``inventory.yaml`` beside ``tasks.py`` shows
+every key.
 """
 
 from __future__ import annotations
@@ -46,16 +47,17 @@ from ops.inventory.window import Window
 
 
 class Reference(Frozen):
-    """Where a connection string is found; never the string itself. ``str`` gives back ``kind:value``."""
+    """The location of a connection string; never the string itself. ``str`` returns ``kind:value``."""
 
     kind: Literal["env", "file", "railway", "embedded"]
     value: str
 
     @classmethod
     def parse(cls, text: str) -> Reference:
-        """Takes ``env:NAME``, ``file:PATH``, ``railway:SERVICE/VARIABLE`` or ``embedded:NAME``.
+        """Parse ``env:NAME``, ``file:PATH``, ``railway:SERVICE/VARIABLE`` or ``embedded:NAME``.
 
-        Raises InventoryError for anything else, without quoting it.
+        Raises:
+            InventoryError: the text is not a reference; the message does not quote the text.
         """
         try:
             return cls.model_validate(text)
@@ -70,7 +72,7 @@ class Reference(Frozen):
         return _reference(str(given) if isinstance(given, Reference) else given)
 
     def __str__(self) -> str:
-        """Gives what ``parse`` takes."""
+        """Return the text that ``parse`` accepts."""
         return f"{self.kind}:{self.value}"
 
 
@@ -95,43 +97,43 @@ def _reference(given: object) -> dict[str, str]:
 
 
 class App(Frozen):
-    """The Django application: its folder, and how its commands and its database are named there."""
+    """The Django application: its folder, its `manage.py`, and its environment variables."""
 
     dir: Word
-    """The folder of the application, relative to the inventory; on the host, where that is behind SSH."""
+    """The folder of the application, relative to the inventory; with `ansible_host`, the folder on that host."""
     manage: Words = ("python", "manage.py")
-    """The words that start its `manage.py`, in that folder."""
+    """The command that starts `manage.py`, in that folder."""
     database_env: EnvName = "DATABASE_URL"
-    """The environment variable from which its settings take the database."""
+    """The environment variable from which the settings take the database's address."""
     env: Mapping[EnvName, Text] = {}
-    """Further variables for `manage`; no passwords."""
+    """Further environment variables for `manage`. No passwords."""
     rehearsal_env: Mapping[EnvName, Text] = {}
-    """Variables that have other values in a rehearsal; no passwords."""
+    """Environment variables that have other values in a rehearsal. No passwords."""
 
 
 class Connection(Frozen):
-    """How the target's host is reached, in Ansible's variables. A host without a connection is reached by ssh."""
+    """The connection to the target's host, in Ansible's variables."""
 
     host: Annotated[Account | None, Field(validation_alias="ansible_host", examples=["shop.example.com"])] = None
-    """The host behind SSH, or a name of `~/.ssh/config`."""
+    """The host that is reached by SSH: an address, or a name of `~/.ssh/config`."""
     user: Annotated[Account | None, Field(validation_alias="ansible_user", examples=["deploy"])] = None
-    """Who logs in there."""
+    """The user that logs in on the host."""
     port: Annotated[Port | None, Field(validation_alias="ansible_port", examples=["22"])] = None
-    """The port of its SSH server."""
+    """The port of the host's SSH server."""
     private_key_file: Annotated[
         Word | None, Field(validation_alias="ansible_ssh_private_key_file", examples=["~/.ssh/id_ed25519"])
     ] = None
-    """The key that logs in."""
+    """The private key for the login."""
     kind: Literal["local", "ssh"] = Field(
         default_factory=lambda data: "ssh" if data.get("host") else "local",
         validation_alias="ansible_connection",
         examples=["ssh"],
     )
-    """Where commands run: on this machine, or on the host. `ssh` where `ansible_host` is given, else `local`."""
+    """Where commands run: on this machine (`local`) or on the host (`ssh`). `ssh` if `ansible_host` is given."""
 
 
 class Railway(Frozen):
-    """Where on Railway a target is."""
+    """The location of a target on Railway."""
 
     project: Word
     """The project, by name or ID."""
@@ -140,37 +142,38 @@ class Railway(Frozen):
     service: Word | None = None
     """The application's service, by name or ID."""
     deploy: Literal["up", "redeploy"] | None = None
-    """How a release is deployed: upload `app.dir`, or deploy the newest source of the service again."""
+    """How a release is deployed: upload `app.dir` (`up`), or redeploy the service's newest source (`redeploy`)."""
     backups: Annotated[bool, Field(strict=True)] = False
-    """Let Railway make a backup of the volume after each backup of ours."""
+    """Let Railway back up the volume after each backup of Generalprobe."""
     schedule: tuple[Literal["daily", "weekly", "monthly"], ...] | None = None
-    """Railway's automatic backups; left out, they stay as they are."""
+    """Railway's automatic backups. If omitted: unchanged."""
 
     @model_validator(mode="after")
     def _deploys_a_service(self) -> Railway:
         if self.deploy and not self.service:
-            raise bad("deploy needs the service that is deployed", "service: web")
+            raise bad("has `deploy` without the service that is deployed", "service: web")
         return self
 
 
 class Target(Frozen):
-    """One deployment: an application, its database, the host that reaches it. ``line`` is its line in the file."""
+    """A deployment: an application, its database, and the host that reaches it. ``line`` is its line in the file."""
 
     name: str
     kind: Kind
     line: int = 0
     connection: Connection = Connection()
     store: Annotated[Word, AfterValidator(store_name), Field(examples=["s3://bucket/prefix"])] = "backups"
-    """Where backups and runs lie: a folder beside the inventory, or a remote store."""
+    """Where backups and runs are stored: a folder beside the inventory, or a remote store."""
     database: Annotated[Reference, Field(examples=["env:DATABASE_URL"])]
-    """Where the database's address is found: `env:NAME`, `file:PATH`, `railway:SERVICE/VARIABLE` or `embedded:NAME`.
+    """The location of the database's address: `env:NAME`, `file:PATH`, `railway:SERVICE/VARIABLE` or `embedded:NAME`.
     Never the address itself."""
     railway: Annotated[
         Railway | None, Field(examples=["{project: ID, environment: production}"], validate_default=True)
     ] = None
-    """Where on Railway the target is."""
+    """The location of the target on Railway."""
     pg_dump: Annotated[Literal["here", "container", "host"], Field(examples=["here"])] = "here"
-    """Where `pg_dump` runs: on this machine, in the database's container on Railway, or on the host behind SSH."""
+    """Where `pg_dump` runs: on this machine (`here`), in the database's container on Railway (`container`), or on the
+    host that is reached by SSH (`host`)."""
     app: Annotated[App | None, Field(examples=["{dir: ../shop, manage: [python, manage.py]}"])] = None
     """The Django application."""
     checks: Annotated[tuple[Words, ...], Field(examples=["[[check_lessons_data]]"])] = ()
@@ -178,19 +181,19 @@ class Target(Frozen):
     test: Annotated[str | None, Field(examples=["lessons-test"])] = None
     """The test target on which releases are rehearsed."""
     freeze: Annotated[Literal["always", "never", "auto"], Field(examples=["auto"])] = "auto"
-    """Whether a promotion freezes production; `auto`: where the rehearsal shows that it must."""
+    """Whether a promotion freezes production. `auto`: only if the rehearsal shows that a freeze is necessary."""
     window: Annotated[Window | None, Field(examples=['{days: [tue, wed], hours: "02:00-05:00", zone: UTC}'])] = None
-    """When production may be changed; left out: always."""
+    """When production may be changed. If omitted: always."""
     encrypt: Annotated[Encrypt | None, Field(examples=[ENCRYPT])] = None
     """Encrypt new backups."""
     engine: Annotated[Literal["dump", "pgbackrest"], Field(examples=["dump"])] = "dump"
-    """What makes a backup: a dump, or pgBackRest."""
+    """The program that makes a backup: pg_dump (`dump`) or pgBackRest."""
     pgbackrest: Annotated[PgBackRest | None, Field(examples=[PGBACKREST], validate_default=True)] = None
-    """The stanza, where `engine` is `pgbackrest`."""
+    """The stanza of pgBackRest, for `engine: pgbackrest`."""
     dump: DumpKey = Dump()
     """How a dump is made."""
     schedule: Annotated[Schedule | None, Field(examples=['{backup: "30 2 * * *"}'])] = None
-    """Which tasks run by themselves, once they are installed."""
+    """Which tasks run automatically, after `inv schedule --install`."""
     fresh: Annotated[Fresh, Field(examples=["{backup: 26h, proved: 8d, ping: env:PING_URL}"])] = Fresh()
     """What `inv check-backups` requires."""
     keep: Annotated[Keep, Field(examples=["{daily: 7, weekly: 4, monthly: 6}"])] = Keep()
@@ -198,25 +201,25 @@ class Target(Frozen):
     deploy: Annotated[Words | None, Field(examples=["[./deploy.sh, --now]"])] = None
     """The command that deploys, in `app.dir`. The variable `RELEASE` holds the commit."""
     health: Annotated[Health | None, Field(examples=["[curl, -fsS, https://shop.example.com/health]"])] = None
-    """How to see that the application is well, after a deploy."""
+    """How to check after a deploy that the application is healthy."""
     keep_replaced: Annotated[float, Field(strict=True, ge=0, le=10_000, examples=["7"])] = 7.0
-    """Days before `inv discard-replaced` may remove a kept database."""
+    """Minimum age in days at which `inv discard-replaced` may remove a kept database."""
     seed: Annotated[Words | None, Field(examples=["[python, demo/seed.py]"])] = None
     """The command that fills an embedded database, once."""
     lock_timeout: Annotated[Amount, Field(examples=["5"])] = 5.0
-    """Seconds that a statement of a migration waits for a lock, before it is tried again."""
+    """Seconds for which a statement of a migration waits for a lock before the migration is retried."""
     lock_wait: Annotated[Amount, Field(examples=["300"])] = 300.0
-    """Seconds that any command of a run waits for a lock, before it is given up."""
+    """Seconds for which any other command of a run waits for a lock before the run fails."""
     lock_yield: Annotated[Amount, Field(examples=["15"])] = 15.0
-    """Seconds that others may wait for the locks of a backup, before the backup gives way."""
+    """Seconds for which others may wait for the locks of a backup before the backup releases its locks."""
     end_blockers: Annotated[tuple[Word, ...], Field(examples=["[reporting]"])] = ()
-    """Roles whose sessions are ended where the tool waits for a lock that they hold."""
+    """Roles whose sessions are terminated if they hold a lock for which a run waits."""
     retries: Annotated[Count, Field(examples=["5"])] = 5
-    """How often a migration that got no lock is tried again."""
+    """How often a migration that did not get its lock is retried."""
     certificate_hours: Annotated[Amount, Field(examples=["24"])] = 24.0
     """Hours for which a rehearsal's certificate is valid."""
     defang: DefangKey = None
-    """What happens to a clone before anybody reaches it. `{}`: all rules."""
+    """How personal data is removed from a clone before anybody can use the clone. `{}`: all rules."""
 
     @property
     def folder(self) -> str:
@@ -225,7 +228,7 @@ class Target(Frozen):
 
     @property
     def remote(self) -> str:
-        """The remote store's address; empty where the store is a folder."""
+        """The remote store's address; empty if the store is a folder."""
         return self.store if "://" in self.store else ""
 
     @field_validator("railway")
@@ -233,14 +236,14 @@ class Target(Frozen):
     def _is_told(cls, value: object, info: ValidationInfo) -> object:
         database = info.data.get("database")
         if value is None and database is not None and database.kind == "railway":
-            raise bad("says where the service of `database` is", "railway: {project: ID, environment: production}")
+            raise bad("is missing, and `database` names a service", "railway: {project: ID, environment: production}")
         return value
 
     @field_validator("pgbackrest")
     @classmethod
     def _goes_together(cls, value: object, info: ValidationInfo) -> object:
         if value is None and info.data.get("engine") == "pgbackrest":
-            raise bad("says where its stanza is, for `engine: pgbackrest`", f"pgbackrest: {PGBACKREST}")
+            raise bad("is missing; `engine: pgbackrest` needs a stanza", f"pgbackrest: {PGBACKREST}")
         return value
 
     @field_validator("pg_dump")
@@ -249,11 +252,11 @@ class Target(Frozen):
         connection = info.data.get("connection")
         behind = connection is not None and connection.kind == "ssh"
         if value == "host" and not behind:
-            raise bad("pg_dump on the host needs a host behind SSH", "ansible_host: shop.example.com")
+            raise bad("should not be `host` without a host that is reached by SSH", "ansible_host: shop.example.com")
         if value == "container" and info.data.get("railway") is None:
-            raise bad("a container is reached on Railway only", "railway: {project: ID, environment: production}")
+            raise bad("should be `container` on Railway only", "railway: {project: ID, environment: production}")
         if value == "container" and behind:
-            raise bad("a container is reached by the CLI on this machine, not behind SSH", "ansible_connection: local")
+            raise bad("should not be `container` for a target that is reached by SSH", "ansible_connection: local")
         return value
 
     @field_validator("seed")
@@ -261,7 +264,7 @@ class Target(Frozen):
     def _fills_embedded(cls, value: object, info: ValidationInfo) -> object:
         database = info.data.get("database")
         if value is not None and database is not None and database.kind != "embedded":
-            raise bad("fills an embedded database only", "remove `seed:`, or write database: embedded:NAME")
+            raise bad("applies to an embedded database only", "remove `seed:`, or write database: embedded:NAME")
         return value
 
 
@@ -303,7 +306,7 @@ PRODUCTION_ONLY = (
 
 
 class Inventory(Frozen):
-    """All targets of a file. ``folder`` is the file's own, absolute: folders and files in it are relative to that."""
+    """All targets of a file. ``folder`` is the file's absolute folder; paths in the file are relative to the folder."""
 
     file: Path
     folder: Path
@@ -316,9 +319,10 @@ class Inventory(Frozen):
         return tuple(name for name, target in self.targets.items() if target.kind == "production")
 
     def target(self, name: str | None) -> Target:
-        """Gives the target of that name; for None the default one, or the only one in production.
+        """Return the target of a name; for None the default target, or the only production target.
 
-        Raises InventoryError where there is no such target, or more than one could be meant.
+        Raises:
+            InventoryError: there is no such target, or ``name`` is None and there are several production targets.
         """
         if name is not None:
             return self._named(name)
@@ -326,11 +330,15 @@ class Inventory(Frozen):
         if len(meant) == 1:
             return self.targets[meant[0]]
         if not meant:
-            raise InventoryError("no target in group `production`", f"write one into {self.file}", file=str(self.file))
+            raise InventoryError("no target in group `production`", f"add one to {self.file}", file=str(self.file))
         raise InventoryError(f"several production targets: {', '.join(meant)}", "--target=NAME", file=str(self.file))
 
     def live(self, name: str | None) -> Target:
-        """Gives the production target of that name, for None like ``target``. Raises InventoryError for a test one."""
+        """Return the production target of a name; for None like ``target``.
+
+        Raises:
+            InventoryError: there is no such target, or it is a test target.
+        """
         found = self.target(name)
         if found.kind == "production":
             return found
@@ -339,7 +347,11 @@ class Inventory(Frozen):
         raise InventoryError(f"{found.name} is a test target", hint, file=str(self.file), line=found.line)
 
     def test_of(self, target: Target) -> Target:
-        """Gives the test target on which releases of ``target`` are rehearsed. Raises InventoryError without one."""
+        """Return the test target on which releases of ``target`` are rehearsed.
+
+        Raises:
+            InventoryError: ``target`` names no test target.
+        """
         if target.test is None:
             is_test = target.kind == "test"
             message = f"{target.name}: is itself a test target" if is_test else f"{target.name}: names no test target"
@@ -348,7 +360,7 @@ class Inventory(Frozen):
         return self._named(target.test)
 
     def path(self, text: str) -> Path:
-        """Gives a folder or file of the inventory as an absolute path; ``~`` is the user's home."""
+        """Return a folder or file of the inventory as an absolute path; ``~`` is the user's home."""
         return Path(os.path.abspath(self.folder / os.path.expanduser(text)))
 
     def _named(self, name: str) -> Target:

@@ -1,4 +1,4 @@
-"""The groups and hosts of Ansible's YAML inventory format; what the variables mean is the business of ``targets``."""
+"""Read the groups and hosts of Ansible's YAML inventory format. ``targets`` validates the variables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Kind = Literal["production", "test"]
 
 @dataclass
 class Host:
-    """A host in all the places where it stands: the groups that name it, its own variables, its mentions."""
+    """A host: the groups that name the host, its own variables, and each node that mentions it."""
 
     groups: set[str] = field(default_factory=set)
     vars: dict[str, Node] = field(default_factory=dict)
@@ -24,15 +24,21 @@ class Host:
 
     @property
     def node(self) -> Node:
-        """The first mention that says something about the host, else the first."""
+        """The first mention with variables, or else the first mention."""
         return next((node for node in self.mentions if node.value), self.mentions[0])
 
 
 class Tree:
-    """Groups and hosts, with Ansible's order of variables: farther groups first, the host last."""
+    """Groups and hosts, with Ansible's order of variables: farther groups first, the host last.
+
+    Args:
+        root: the file's root.
+
+    Raises:
+        InventoryError: the file is not an inventory.
+    """
 
     def __init__(self, root: Node) -> None:
-        """Takes the file's root. Raises InventoryError where it is not an inventory."""
         self.vars: dict[str, dict[str, Node]] = {}
         self.parents: dict[str, set[str]] = {"all": set()}
         self.hosts: dict[str, Host] = {}
@@ -44,7 +50,7 @@ class Tree:
             self._add(name, node, None if name == "all" else "all")
 
     def lineage(self, groups: Iterable[str]) -> set[str]:
-        """The groups, and all groups above them."""
+        """Return the groups, and all groups above them."""
         found: set[str] = set()
         waiting = list(groups)
         while waiting:
@@ -54,13 +60,17 @@ class Tree:
         return found
 
     def layers(self, host: str) -> Iterator[tuple[str | None, dict[str, Node]]]:
-        """Gives (group, its variables) from the farthest to the nearest, and at last (None, the host's own)."""
+        """Yield (group, its variables) from the farthest to the nearest group, then (None, the host's variables)."""
         for group in sorted(self.lineage(self.hosts[host].groups), key=self._rank):
             yield group, self.vars[group]
         yield None, self.hosts[host].vars
 
     def kinds(self) -> dict[str, Kind]:
-        """Says of each host whether it is below `production` or `test`. Raises InventoryError for neither or both."""
+        """Return for each host whether it is in `production` or in `test`.
+
+        Raises:
+            InventoryError: a host is in neither group, or in both.
+        """
         return {name: self._kind(name, host) for name, host in self.hosts.items()}
 
     def _kind(self, name: str, host: Host) -> Kind:
@@ -70,9 +80,9 @@ class Tree:
         groups = self.lineage(host.groups)
         kinds: list[Kind] = [kind for kind in get_args(Kind) if kind in groups]
         if len(kinds) == 2:
-            raise host.mentions[-1].wrong(f"{name}: stands in `production` and in `test`", "keep one of the two")
+            raise host.mentions[-1].wrong(f"{name}: is in `production` and in `test`", "remove one of the two")
         if not kinds:
-            raise host.node.wrong(f"{name}: stands in no group `production` or `test`", "move it into one of the two")
+            raise host.node.wrong(f"{name}: is not in group `production` or `test`", "move it to one of the two")
         return kinds[0]
 
     def _rank(self, group: str) -> tuple[int, int, str]:
@@ -88,7 +98,7 @@ class Tree:
 
     def _add(self, name: str, node: Node, parent: str | None) -> None:
         if parent is not None and name in self.lineage([parent]):
-            raise node.wrong(f"group {shown(name)} stands below itself", "remove it from this `children:`")
+            raise node.wrong(f"group {shown(name)} is a child of itself", "remove it from this `children:`")
         self.vars.setdefault(name, {})
         self.parents.setdefault(name, set()).update([parent] if parent else [])
         for key, section in node.mapping(f"group {shown(name)}", "hosts: {NAME: {database: env:DATABASE_URL}}").items():

@@ -15,12 +15,12 @@ CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 
 
 class Window(Frozen):
-    """When production may be changed. A window over midnight belongs to the day on which it opens."""
+    """When production may be changed. A window across midnight belongs to the day on which the window opens."""
 
     days: Annotated[tuple[Day, ...], Field(min_length=1)]
     """The days on which the window opens."""
     hours: str
-    """From when to when, `HH:MM-HH:MM`; may cross midnight."""
+    """Start and end, `HH:MM-HH:MM`. The window may cross midnight."""
     zone: Zone = "UTC"
     """The time zone of `hours`."""
 
@@ -32,7 +32,11 @@ class Window(Frozen):
         return value
 
     def contains(self, moment: datetime) -> bool:
-        """Says whether ``moment`` lies in the window; its end does not. Raises ValueError for a naive moment."""
+        """Return True if ``moment`` is in the window. The window's end is not part of it.
+
+        Raises:
+            ValueError: ``moment`` has no time zone.
+        """
         if moment.tzinfo is None:
             raise ValueError("a window needs a moment with a time zone")
         local = moment.astimezone(ZoneInfo(self.zone))

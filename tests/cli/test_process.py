@@ -59,7 +59,7 @@ def test_a_second_signal_while_it_says_how_it_ended_changes_nothing(first: signa
         process.send_signal(signal.SIGINT)
         said = stream.read().lstrip("x")
         assert process.wait(30) == 130 and process.stderr.read() == ""
-    assert "INTERRUPTED  interrupted before anything was begun; nothing was changed" in said
+    assert "INTERRUPTED  interrupted before the command started; nothing was changed" in said
 
 
 @pytest.mark.parametrize("json", [[], ["--json"]], ids=["text", "json"])
@@ -76,5 +76,5 @@ def test_a_signal_before_the_task_begins_is_answered(tmp_path: Path, json: list[
         [sys.executable, "-c", wake, *words], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 130 and done.stderr == "", done
-    assert "interrupted before anything was begun; nothing was changed" in done.stdout
+    assert "interrupted before the command started; nothing was changed" in done.stdout
     assert done.stdout.startswith('{"event": "outcome"' if json else "\nINTERRUPTED  ")

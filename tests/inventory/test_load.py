@@ -271,7 +271,7 @@ def test_find_nothing(tmp_path, explicit):
     (tmp_path / "folder").mkdir()
     with pytest.raises(InventoryError, match="there is no such inventory") as caught:
         find(explicit, tmp_path, {})
-    first = "generalprobe init   writes one; or " if explicit is None else ""
+    first = "generalprobe init   to create an inventory; or " if explicit is None else ""
     assert caught.value.hint == f"{first}-i FILE, or OPS_INVENTORY=FILE"
 
 
@@ -363,8 +363,8 @@ REFUSALS = {
     "odd date": ("all: 2001-99-99", "malformed", 0, "quotes"),
     "deep": ("[" * 1000, "nested too deeply", 0, "quotes"),
     "nested": ("all:\n  vars:\n    ansible_x: " + "[" * 60 + "]" * 60, "nested too deeply", 3, "aliases"),
-    "duplicate": (one("retries: 1\nretries: 2"), "`retries` stands twice", 8, "keep one"),
-    "duplicate target": (hosts("      hosts: {}\n"), "`hosts` stands twice", 5, "keep one"),
+    "duplicate": (one("retries: 1\nretries: 2"), "`retries` is given twice", 8, "remove one"),
+    "duplicate target": (hosts("      hosts: {}\n"), "`hosts` is given twice", 5, "remove one"),
     "key": ("all:\n  1: x", "a key should be text", 2, "quotes"),
     "large": ("#" * 300_000, "larger than", 0, "-i FILE"),
     # groups
@@ -374,9 +374,9 @@ REFUSALS = {
     "group no mapping": ("all:\n  children:\n    test: x", "group `test` should be a mapping", 3, "hosts:"),
     "hosts a list": ("all:\n  hosts:\n  - x", "`hosts` of group `all` should be a mapping", 2, "hosts: {NAME"),
     "unknown group key": ("all:\n  childern: {}", "unknown key `childern`", 2, "write `children:`"),
-    "group below itself": ("all:\n  children:\n    a:\n      children:\n        a:", "below itself", 5, "remove"),
-    "neither": ("all:\n  hosts:\n    shop: {database: env:A}", "shop: stands in no group", 3, "move it"),
-    "both": (hosts("    test:\n      hosts:\n        shop:\n"), "in `production` and in `test`", 7, "keep one"),
+    "group below itself": ("all:\n  children:\n    a:\n      children:\n        a:", "a child of itself", 5, "remove"),
+    "neither": ("all:\n  hosts:\n    shop: {database: env:A}", "shop: is not in group", 3, "move it"),
+    "both": (hosts("    test:\n      hosts:\n        shop:\n"), "in `production` and in `test`", 7, "remove one"),
     "target no mapping": (hosts("").replace("{database: env:URL}", "x"), "target `shop` should be", 4, "NAME: {data"),
     "target name slash": (hosts("").replace("shop", '"a/b"'), "target name (not shown) is not allowed", 4, "letters"),
     "target name dash": (hosts("").replace("shop", "_x"), "target name `_x` is not allowed", 4, "first a letter"),
@@ -389,7 +389,7 @@ REFUSALS = {
     "name is no key": (one("kind: test"), "unknown key `kind`", 7, "known keys"),
     "unknown key in app": (one("app:\n  dir: x\n  mange: [a]"), "`app.mange` is an unknown key", 9, "write `manage:`"),
     "unknown key in window": (one("window: {day: x}"), "`window.days` is missing (and 2 more)", 7, "window: {days"),
-    "default elsewhere": (one("default: shop"), "`default` holds for the whole file", 7, "`all: vars:`"),
+    "default elsewhere": (one("default: shop"), "`default` applies to the whole file", 7, "`all: vars:`"),
     "old alias": (one("ansible_ssh_host: x"), "ansible_ssh_host is an old name", 7, "write `ansible_host`"),
     # types
     "freeze": (one("freeze: yes"), "shop: `freeze` should be 'always', 'never' or 'auto'", 7, "freeze: auto"),
@@ -397,10 +397,10 @@ REFUSALS = {
     "no words": (one("deploy: []"), "`deploy` should not be empty", 7, "deploy: ["),
     "checks flat": (one("checks: [check]"), "`checks` should be a list", 7, "checks: [["),
     "number as word": (one("health:\n- sleep\n- 5"), "`health` should be text", 9, "health: ["),
-    "empty word": (one('health: ["", x]'), "holds an empty word", 7, "health: ["),
-    "control in word": (one('health:\n- a\n- "a\\nb"'), "holds a control", 9, "health: ["),
-    "nul in word": (one('health: ["a\\0b"]'), "holds a control", 7, "health: ["),
-    "surrogate": (one('health: ["\\ud800"]'), "holds a control", 7, "health: ["),
+    "empty word": (one('health: ["", x]'), "contains an empty word", 7, "health: ["),
+    "control in word": (one('health:\n- a\n- "a\\nb"'), "contains a control", 9, "health: ["),
+    "nul in word": (one('health: ["a\\0b"]'), "contains a control", 7, "health: ["),
+    "surrogate": (one('health: ["\\ud800"]'), "contains a control", 7, "health: ["),
     "password in word": (one("health: ['http://u:hunter2@h']"), "a password does not belong", 7, "environment"),
     "retries": (one("retries: true"), "`retries` should be a valid integer", 7, "retries: 5"),
     "retries below": (one("retries: -1"), "should be greater than or equal to 0", 7, "retries: 5"),
@@ -410,11 +410,11 @@ REFUSALS = {
     "keep": (one("keep: {daily: -1}"), "`keep.daily` should be", 7, "keep: {daily: 7"),
     "dump key": (one("dump: {exlude: [a]}"), "`dump.exlude` is an unknown key", 7, "write `exclude:`"),
     "dump jobs": (one("dump: {jobs: 0}"), "`dump.jobs` should be", 7, "dump: {jobs: 4"),
-    "dump compress": (one("dump: {compress: best}"), "what pg_dump's --compress takes", 7, "compress: zstd:3"),
+    "dump compress": (one("dump: {compress: best}"), "a value of pg_dump's --compress", 7, "compress: zstd:3"),
     "dump pattern": (one("dump: {exclude: [a, 'b c']}"), "should be TABLE or SCHEMA.TABLE", 7, "stats.*"),
-    "dump all": (one("dump: {exclude: ['*.*']}"), "would leave out every table", 7, "exclude: [audit_log]"),
+    "dump all": (one("dump: {exclude: ['*.*']}"), "would exclude every table", 7, "exclude: [audit_log]"),
     "dump rate": (one("dump: {max_rate: 20}"), "`dump.max_rate` should be text", 7, "dump: {jobs: 4"),
-    "dump rate zero": (one("dump: {max_rate: 0MB}"), "should be bytes a second", 7, "max_rate: 20MB"),
+    "dump rate zero": (one("dump: {max_rate: 0MB}"), "should be bytes per second", 7, "max_rate: 20MB"),
     "keep list": (one("keep: [1]"), "`keep` should be a mapping", 7, "keep: {daily: 7"),
     "app text": (one("app: ../shop"), "`app` should be a mapping", 7, "app: {dir:"),
     "app dir": (one("app:\n  manage: [a]"), "`app.dir` is missing", 7, "app: {dir:"),
@@ -447,7 +447,7 @@ REFUSALS = {
     "port": (one("ansible_port: 0"), "`ansible_port` should be", 7, "ansible_port: 22"),
     "host": (one("ansible_host: -oProxyCommand=x"), "`ansible_host` is not well-formed", 7, "ansible_host: shop"),
     "template": (one('ansible_host: "{{ x }}"'), "`ansible_host` is not well-formed", 7, "ansible_host: shop"),
-    "seed": (one("seed: [python]"), "`seed` fills an embedded database only", 7, "embedded:NAME"),
+    "seed": (one("seed: [python]"), "`seed` applies to an embedded database only", 7, "embedded:NAME"),
     # database
     "database missing": (production("retries: 1"), "shop: `database` is missing", 5, "database: env:DATABASE_URL"),
     "database missing, no variables": (
@@ -464,7 +464,7 @@ REFUSALS = {
     ),
     "database kind": (production("database: vault:x"), "should be env:NAME, file:PATH", 6, "database: env:"),
     "database value": (production("database: env:a-b"), "not a well-formed env: reference", 6, "env:DATABASE_URL"),
-    "pg_dump on a host": (one("pg_dump: host"), "a host behind SSH", 7, "ansible_host: shop.example.com"),
+    "pg_dump on a host": (one("pg_dump: host"), "a host that is reached by SSH", 7, "ansible_host: shop.example.com"),
     "pg_dump in a container": (one("pg_dump: container"), "on Railway only", 7, "railway: {project: ID"),
     "database railway": (production("database: railway:x"), "railway: reference", 6, "railway:Postgres/DATABASE"),
     "database type": (production("database: [env:A]"), "should be env:NAME", 6, "database: env:DATABASE_URL"),
@@ -487,7 +487,7 @@ REFUSALS = {
         "of its own",
     ),
     # test and default
-    "test unknown": (one("test: shop-tst"), "shop: `test` names no target", 7, "test: shop-test"),
+    "test unknown": (one("test: shop-tst"), "shop: `test` names a target that does not exist", 7, "test: shop-test"),
     "test itself": (one("test: shop"), "shop: `test` names the target itself", 7, "test: shop-test"),
     "test production": (
         hosts("        b: x\n")
@@ -734,12 +734,12 @@ all:
 @pytest.mark.parametrize(
     ("more", "line", "said"),
     [
-        ("", 5, "says where its stanza is"),
+        ("", 5, "needs a stanza"),
         ("          pgbackrest: {stanza: main}\n", 8, "`pgbackrest.aside`"),
         ("          pgbackrest: {stanza: ../x, aside: /srv/aside}\n", 8, "`pgbackrest.stanza`"),
-        ("          pgbackrest: {stanza: main, aside: aside}\n", 8, "should be a whole path"),
-        ("          pgbackrest: {stanza: main, aside: /srv/../aside}\n", 8, "should be a whole path"),
-        ("          pgbackrest: {stanza: main, aside: /srv}\n", 8, "should be a folder of its own"),
+        ("          pgbackrest: {stanza: main, aside: aside}\n", 8, "should be an absolute path"),
+        ("          pgbackrest: {stanza: main, aside: /srv/../aside}\n", 8, "should be an absolute path"),
+        ("          pgbackrest: {stanza: main, aside: /srv}\n", 8, "should be the absolute path of a separate folder"),
         (f"          pgbackrest: {{stanza: main, aside: /srv/{'a' * 50}}}\n", 8, "at most 50"),
         ("          pgbackrest: {stanza: main, aside: /srv/a, type: weekly}\n", 8, "`pgbackrest.type`"),
         ("          pgbackrest: {stanza: main, aside: /srv/a, stanzas: x}\n", 8, "`pgbackrest.stanzas`"),

@@ -187,7 +187,7 @@ def test_a_backup_that_is_held_back_is_one_stream_and_is_restored_like_any(shop:
     assert shop.inv("drill", "--backup=latest").code == 0
     plan = shop.inv("backup", "--max-rate=500kB", "--plan").out
     assert "500,000 bytes a second" in plan and "-v rate=500000" in plan, plan
-    refused(shop.inv("backup", "--max-rate=fast"), "--max-rate=fast: should be bytes a second", code=2)
+    refused(shop.inv("backup", "--max-rate=fast"), "--max-rate=fast: should be bytes per second", code=2)
 
 
 def test_a_compression_that_the_tools_do_not_have_is_one_line(shop: Project) -> None:

@@ -82,7 +82,7 @@ def test_a_secret_that_others_can_read_is_refused(project: Make) -> None:
     path.chmod(0o600)
     if os.geteuid() == 0:
         os.chown(path, 65534, -1)
-        assert "belongs to somebody else" in shop.inv("backup").out
+        assert "belongs to another user" in shop.inv("backup").out
         os.chown(path, 0, -1)
     assert shop.inv("backups").code == 0
     path.write_bytes(b"\xff\xfe")

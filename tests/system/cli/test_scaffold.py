@@ -280,7 +280,7 @@ def test_all_files_or_none(tmp_path: Path, there: int, seen: bool) -> None:
         files[there].path.write_text("mine")
     else:
         files[there].path.symlink_to("nowhere")
-    with pytest.raises(Refused, match="is there already"):
+    with pytest.raises(Refused, match="exists already"):
         write_new("shop", files)
     assert [path.name for path in tmp_path.iterdir()] == [f"{there}.py"]
     assert not seen or files[there].path.read_text() == "mine"

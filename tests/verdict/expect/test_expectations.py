@@ -128,7 +128,7 @@ def test_it_is_found_in_the_folder_and_beside_the_manage_that_is_named(tmp_path:
         ("0001_initial: [{table: x, lost: 1, why: y}]", 1, "is not a migration's name"),
         ("- a", 1, "should be a mapping"),
         ("a.0001:\n\t- x", 2, "not YAML"),
-        ("a.0001:\n  - {table: x, lost: 1, why: y}\na.0001: []", 3, "stands twice"),
+        ("a.0001:\n  - {table: x, lost: 1, why: y}\na.0001: []", 3, "is given twice"),
         ("a.0001:\n  - {table: x, lost: 1, why: y}\n  - {table: public.x, lost: 2, why: z}", 3, "stands twice"),
     ],
 )
