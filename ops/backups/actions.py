@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ops.application.probe import commit_of, identity
-from ops.backups import disk_space, exclusions, restored_objects
+from ops.backups import disk_space, exclusions, foreign_keys, restored_objects
 from ops.backups.pgbackrest.presence import gone
 from ops.backups.remote_dump import Streamed, read_report
 from ops.backups.requirements import SERVER, lacking, needs
@@ -138,14 +138,16 @@ def check_backup(session: Session, *, target: str, backup_id: str) -> str:
 
 
 @tool
-def same_fingerprint(session: Session, *, before: str, after: str, form: str = "") -> str:
+def same_fingerprint(session: Session, *, before: str, after: str, form: str = "", broken: str = "") -> str:
     """Compare two fingerprints: every table equal, every sequence as far or further, every object there as it was.
 
-    ``form`` says how it was restored: all of it, or ``bare``, without owners and grants.
+    ``form`` says how it was restored: all of it, or ``bare``, without owners and grants. ``broken`` is the report of
+    ``add-keys``: those foreign keys are NOT VALID or missing.
     """
     one, two = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
     wrong = fingerprint.differences(one, two)
-    wrong += restored_objects.missing(one.objects, two.objects, (one.server, two.server), form)
+    keys = foreign_keys.names(session.inventory.path(broken)) if broken else frozenset()
+    wrong += restored_objects.missing(one.objects, two.objects, (one.server, two.server), form, keys)
     if wrong:
         more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
         said = f"{after}: not what was dumped: {'; '.join(wrong[:3])}{more}"
@@ -153,7 +155,7 @@ def same_fingerprint(session: Session, *, before: str, after: str, form: str = "
     rest = fingerprint.not_backed_up(one.excluded)
     said = f"{one.rows:,} rows in {len(one.tables) - len(one.excluded)} tables are equal"
     said += f", and {len(one.objects):,} objects and their properties are there" if one.objects else ""
-    said += "".join(f"; {line}" for line in restored_objects.left_open(one.objects, two.objects)) if form == "" else ""
+    said += "".join(f"; {line}" for line in restored_objects.left_open(one.objects, two.objects, form, keys))
     return said + (f"; {rest}" if rest else "")
 
 

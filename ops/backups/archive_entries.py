@@ -15,6 +15,10 @@ _DATA = ("TABLE DATA ", "SEQUENCE SET ", "BLOB", "STATISTICS DATA ")
 # They belong to objects that are there by then; a right that was taken from an owner would keep his rows out.
 _LATER = ("ACL ", "DEFAULT ACL ", "COMMENT ", "SECURITY LABEL ")
 _FILLED = "MATERIALIZED VIEW DATA "
+_KEY = "FK CONSTRAINT "
+_KEY_COMMENT = re.compile(r"COMMENT \S+ CONSTRAINT ")
+# Such a trigger must not see what a restore does at its end.
+_WATCHER = re.compile(r"(?:(?:COMMENT|SECURITY LABEL) - )?EVENT TRIGGER ")
 _PUBLIC = re.compile(r"SCHEMA - public (.+)$")
 _REMARK = re.compile(r"COMMENT - EXTENSION (.+?)(?: \S*)?$")
 
@@ -38,14 +42,19 @@ class Place:
 
 @dataclass(frozen=True)
 class Entries:
-    """The lines that come before the rows, and all others that are restored; and what is left out, and why."""
+    """The lines that come before the rows, all others, the foreign keys and event triggers; and what is left out, and
+    why."""
 
     first: list[str] = field(default_factory=list)
     rest: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    last: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
 
-def chosen(lines: Iterable[str], place: Place, views: Collection[str], *, owned: bool, apart: bool) -> Entries:
+def chosen(
+    lines: Iterable[str], place: Place, views: Collection[str], *, owned: bool, apart: bool, keyed: bool = False
+) -> Entries:
     """Divide an archive's list.
 
     Args:
@@ -53,9 +62,10 @@ def chosen(lines: Iterable[str], place: Place, views: Collection[str], *, owned:
         views: the materialized views that are filled at the end, by their numbers in the dumped database.
         owned: owners are restored.
         apart: what makes tables comes first, so that checks can be put aside before there are rows.
+        keyed: foreign keys come after all rows and indexes, each with its comment behind it, and event triggers last.
     """
     found = Entries()
-    before = apart
+    before, key = apart, False
     there = tuple(f"SCHEMA - {name} " for name in place.schemas)
     for line in lines:
         match = _ENTRY.match(line)
@@ -68,6 +78,10 @@ def chosen(lines: Iterable[str], place: Place, views: Collection[str], *, owned:
             continue  # Which are filled at the end is said then.
         if why := _without(entry, place, owned=owned):
             found.said.append(why)
+            continue
+        key = keyed and (entry.startswith(_KEY) or key and bool(_KEY_COMMENT.match(entry)))
+        if key or (keyed and _WATCHER.match(entry)):
+            (found.keys if key else found.last).append(line)
             continue
         before = before and not entry.startswith(_DATA)
         (found.first if before and not entry.startswith(_LATER) else found.rest).append(line)

@@ -6,7 +6,7 @@ import json
 
 import psycopg
 
-from ops.backups import archive_entries, deferred_checks, restore_trial, schema_rights
+from ops.backups import archive_entries, deferred_checks, foreign_keys, restore_trial, schema_rights
 from ops.backups.schema_comparison import difference
 from ops.core.errors import Refused, StepFailed
 from ops.core.files import write_whole
@@ -68,11 +68,15 @@ def choose_entries(
     listed: str,
     rest: str,
     first: str = "",
+    keys: str = "",
+    last: str = "",
     form: str = "",
 ) -> str:
-    """Divide an archive's list into what is restored before its rows and all else, and say what is left out.
+    """Divide an archive's list into what is restored before its rows, foreign keys, event triggers and all else, and
+    say what is left out.
 
-    ``form`` says how it is restored: all of it, or ``bare``, without owners and grants. Without ``first`` it is one.
+    ``form`` says how it is restored: all of it, or ``bare``, without owners and grants. Without ``first``, ``keys`` and
+    ``last`` it is one.
     """
     dumped = fingerprint.read(session.inventory.path(before))
     lines = session.inventory.path(listed).read_text(encoding="utf-8", errors="surrogateescape").split("\n")
@@ -80,8 +84,8 @@ def choose_entries(
         place = _place(connection)
     views = deferred_checks.views(dumped.objects)
     apart = bool(first) and deferred_checks.checks(dumped.objects)
-    found = archive_entries.chosen(lines, place, views, owned=form == "", apart=apart)
-    for name, kept in ((first, found.first), (rest, found.rest)):
+    found = archive_entries.chosen(lines, place, views, owned=form == "", apart=apart, keyed=bool(keys))
+    for name, kept in ((first, found.first), (rest, found.rest), (keys, found.keys), (last, found.last)):
         if name:
             text = "".join(f"{line}\n" for line in kept)
             write_whole(session.inventory.path(name), text.encode("utf-8", "surrogateescape"))
@@ -128,6 +132,18 @@ def loosen_checks(session: Session, *, server: str, database: str, before: str, 
             aside = deferred_checks.loosen(connection)
     write_whole(session.inventory.path(report), deferred_checks.dumped(aside))
     return f"{len(aside)} checks are held against the rows at the end" if aside else ""
+
+
+@tool
+def add_keys(session: Session, *, server: str, database: str, script: str, report: str) -> str:
+    """Add the foreign keys that pg_restore could not add, NOT VALID where rows break them; name those."""
+    text = session.inventory.path(script).read_text(encoding="utf-8", errors="surrogateescape")
+    broken: list[foreign_keys.BrokenKey] = []
+    if keys := foreign_keys.read_keys(text):
+        with session.connect(server, database) as connection:
+            broken = foreign_keys.add_missing(connection, keys)
+    write_whole(session.inventory.path(report), foreign_keys.dumped(broken))
+    return "\n".join(f"WARNING: {one.reported}" for one in broken)
 
 
 @tool

@@ -7,7 +7,7 @@ restore that stopped in its middle is never taken for a whole one.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 Objects = Mapping[tuple[str, str], str]
 
@@ -27,7 +27,9 @@ _MAINTAIN = 170000
 PUBLIC, _DEFAULT = "schema public", "pg_database_owner"
 
 
-def missing(before: Objects, after: Objects, servers: tuple[int, int], form: str = "") -> list[str]:
+def missing(
+    before: Objects, after: Objects, servers: tuple[int, int], form: str = "", broken: Collection[str] = ()
+) -> list[str]:
     """Say what a restored database lacks, or has in another way, a sentence each; empty where it is whole.
 
     Args:
@@ -35,11 +37,10 @@ def missing(before: Objects, after: Objects, servers: tuple[int, int], form: str
         after: those of the restored database.
         servers: the versions of both servers, as numbers.
         form: how it was restored: all of it (empty), ``bare`` (without owners and grants), or ``stage``.
+        broken: the foreign keys that rows break: they may be NOT VALID, or missing.
     """
     if form == STAGE:
-        return [
-            f"{name} is missing" for kind, name in sorted(before) if _staged(kind, name) and (kind, name) not in after
-        ]
+        return [f"{key[1]} is missing" for key in sorted(before) if _staged(*key) and key not in after]
     out = LEAVES_OUT[form]
     said = []
     for key in sorted({*before, *(key for key in after if before and key[0] in _BOTH_WAYS)}):
@@ -48,7 +49,7 @@ def missing(before: Objects, after: Objects, servers: tuple[int, int], form: str
             continue
         old, new = before.get(key), after.get(key)
         there = ("object", name)
-        if kind == "constraint" and new is not None and new == unvalidated(before, name):
+        if kind == "constraint" and new in ((None, "f f") if name in broken else (unvalidated(before, name) or old,)):
             continue
         if name == PUBLIC and (owner := _given_away(before, after)):
             if kind == "owner":
@@ -72,9 +73,19 @@ def unvalidated(before: Objects, name: str) -> str | None:
     return before.get(("constraint", name), "").removesuffix("t") + "f" if (LOOSE, name) in before else None
 
 
-def left_open(before: Objects, after: Objects) -> list[str]:
-    """What of a whole restore is another way than it was, a sentence each: nothing is lost by it."""
+def left_open(before: Objects, after: Objects, form: str = "", broken: Collection[str] = ()) -> list[str]:
+    """What of a restore is another way than it was, a sentence each: nothing is lost by it.
+
+    Args:
+        before, after, form, broken: as ``missing`` takes them.
+    """
     said = [
+        f"foreign key {name} is {'NOT VALID' if ('constraint', name) in after else 'missing'}: rows break it"
+        for name in sorted(broken)
+    ]
+    if form:
+        return said
+    said += [
         f"check {name} is NOT VALID"
         for kind, name in sorted(before)
         if kind == LOOSE and (state := after.get(("constraint", name))) and state == unvalidated(before, name)

@@ -13,6 +13,12 @@ BARE = ("--no-owner", "--no-privileges", "--no-tablespaces", "--no-subscriptions
 # Jobs of pg_restore may wait for each other at a partitioned table: the server ends one of them, and all is done again.
 AGAIN = 2
 
+# What a restore writes: an archive's list, its parts in the order in which they are restored, and two reports.
+FILES = ("list", "first", "rest", "keys", "last", "checks", "keys.sql")
+
+# A foreign key that fails is added by the command behind this one, which names it. What it prints has values of rows.
+TRIED = '"$@" 2> /dev/null || :'
+
 
 def created_beside(c: RunInputs, name: str, marker: str) -> Query:
     """What makes an empty database beside production that is like it.
@@ -39,34 +45,47 @@ def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bo
     """Restore the backup into a database, stopping at the first error.
 
     What the new database has already is left out; checks that depend on more than their row are held against the rows
-    at the end, and materialized views that need search_path are filled there.
+    at the end, and materialized views that need search_path are filled there. Foreign keys that rows break become NOT
+    VALID. Event triggers come last, so that they see none of that.
 
     Args:
         server: the target on whose server it is.
         found: what the files in the run's folder begin with.
         owned: with owners, grants, tablespaces and subscriptions.
     """
-    listed, first, rest, report = (f"{c.run_folder}/{found}.{end}" for end in ("list", "first", "rest", "checks"))
-    place = {"server": server, "database": database, "before": c.fingerprint}
-    lists = {"listed": listed, "first": first, "rest": rest} | ({} if owned else {"form": "bare"})
+    listed, first, rest, keys, last, report, script = (f"{c.run_folder}/{found}.{end}" for end in FILES)
+    there = {"server": server, "database": database}
+    place = there | {"before": c.fingerprint}
+    lists = {"listed": listed, "first": first, "rest": rest, "keys": keys, "last": last}
     where = ("--no-password", f"--dbname=service={server}{'' if owned else RESTORES} dbname={conninfo(database)}")
 
+    def words(entries: str, *more: str) -> tuple[str, ...]:
+        return from_dump(c, "pg_restore", *(() if owned else BARE), f"--use-list={entries}", *more)
+
     def restore(entries: str) -> Shell:
-        words = (*jobs(c), "--exit-on-error", *(() if owned else BARE), f"--use-list={entries}", *where)
-        return Shell(from_dump(c, "pg_restore", *words), server)
+        return Shell(words(entries, *jobs(c), "--exit-on-error", *where), server)
 
     path = {} if c.apart else {"path_of": c.target}
     rights = place | {"report": f"{c.run_folder}/{found}.opened"}
     return [
         *([Tool("open-schemas", rights)] if owned else []),
         listing(c, server, listed),
-        Tool("choose-entries", place | lists),
+        Tool("choose-entries", place | lists | ({} if owned else {"form": "bare"})),
         restore(first),
         Tool("loosen-checks", place | {"report": report}),
         restore(rest),
+        Shell(("sh", "-c", TRIED, "try", *words(keys, *jobs(c), *where)), server),
+        Shell(words(keys, "--file=-"), server, output=script),
+        Tool("add-keys", there | {"script": script, "report": broken(c, found)}),
         *([Tool("close-schemas", rights)] if owned else []),
         Tool("tighten-checks", place | {"report": report} | path),
+        restore(last),
     ]
+
+
+def broken(c: RunInputs, found: str) -> str:
+    """Name the file of the foreign keys that the rows break."""
+    return f"{c.run_folder}/{found}.broken"
 
 
 def equals_backup(c: RunInputs, server: str, database: str, found: str, *, owned: bool = True) -> list[Command]:
@@ -78,6 +97,7 @@ def equals_backup(c: RunInputs, server: str, database: str, found: str, *, owned
         owned: it was restored with owners and grants.
     """
     after = f"{c.run_folder}/{found}.jsonl"
-    given = {"before": c.fingerprint, "after": after} | ({} if owned else {"form": "bare"})
+    given = {"before": c.fingerprint, "after": after, "broken": broken(c, found)}
+    given |= {} if owned else {"form": "bare"}
     look = Query("fingerprint.sql", server, database, {"objects": "yes"}, output=after)
     return [look, Tool("same-fingerprint", given)]

@@ -17,8 +17,10 @@ WITH relations AS (
     UNION ALL
     SELECT format('constraint %I on %s', k.conname, coalesce(r.name, k.contypid::regtype::text)),
            concat_ws(' ', 'constraint', coalesce(r.name, k.contypid::regtype::text), k.conname, CASE
+               -- A restore may have to leave a foreign key NOT VALID (ops/backups/foreign_keys.py), and a check that
+               -- depends on more than its row (ops/backups/deferred_checks.py).
+               WHEN k.contype = 'f' THEN regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', '')
                WHEN k.contype <> 'c' OR k.convalidated THEN pg_get_constraintdef(k.oid)
-               -- A restore may have to leave a check that depends on more than its row like that (ops/backups/deferred_checks.py).
                WHEN k.conbin::text ~ '\{SQLVALUEFUNCTION ' OR EXISTS (
                         SELECT FROM pg_depend d WHERE d.classid = 'pg_constraint'::regclass AND d.objid = k.oid AND d.refobjid >= 16384
                         AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass))

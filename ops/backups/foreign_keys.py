@@ -1,0 +1,166 @@
+"""Restore foreign keys that the rows of a backup break.
+
+Production can hold such rows: they came in while triggers were disabled, or by a restore that was not whole. pg_restore
+refuses the key then. The key is restored NOT VALID instead, and reported with the number of the rows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from ops.core.errors import StepFailed
+from ops.core.sql_names import parse
+from ops.core.text import counted
+
+_NAME = r'(?:"(?:[^"]|"")*"|[^\s"]+)'
+_ADDED = re.compile(rf"^ALTER TABLE (?:ONLY )?(.+)\n {{4}}ADD CONSTRAINT ({_NAME}) (FOREIGN KEY .+);$", re.MULTILINE)
+_NOT_VALID = " NOT VALID"
+_THERE = "SELECT conrelid, conname FROM pg_constraint WHERE contype = 'f' AND conparentid = 0"
+_ABOUT = """
+SELECT format('%%I on %%s %%s', %(name)s::text, i.type, i.identity),
+       (SELECT format('SELECT count(*) FROM %%s f WHERE %%s AND NOT EXISTS (SELECT FROM %%s p WHERE %%s)',
+                      concat(CASE f.relkind WHEN 'r' THEN 'ONLY ' END, k.conrelid::regclass),
+                      string_agg(format('f.%%I IS NOT NULL', a.attname), ' AND '),
+                      concat(CASE p.relkind WHEN 'r' THEN 'ONLY ' END, k.confrelid::regclass),
+                      string_agg(format('p.%%I OPERATOR(%%I.%%s) f.%%I', b.attname, s.nspname, o.oprname, a.attname),
+                                 ' AND '))
+        FROM pg_constraint k JOIN pg_class f ON f.oid = k.conrelid JOIN pg_class p ON p.oid = k.confrelid,
+             unnest(k.conkey, k.confkey, k.conpfeqop) u (old, new, op)
+             JOIN pg_operator o ON o.oid = u.op JOIN pg_namespace s ON s.oid = o.oprnamespace,
+             pg_attribute a, pg_attribute b
+        WHERE k.conrelid = i.oid AND k.conname = %(name)s AND (a.attrelid, a.attnum) = (k.conrelid, u.old)
+          AND (b.attrelid, b.attnum) = (k.confrelid, u.new)
+        GROUP BY k.oid, f.relkind, p.relkind)
+FROM (SELECT c.oid, o.* FROM pg_class c CROSS JOIN LATERAL pg_identify_object('pg_class'::regclass, c.oid, 0) o
+      WHERE c.oid = %(on)s::regclass) i
+"""
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key as pg_dump writes it: table, name and definition in SQL; ``comment`` is a statement or empty."""
+
+    on: str
+    name: str
+    definition: str
+    comment: str = ""
+
+    @property
+    def called(self) -> str:
+        """Name the key for a person."""
+        return f"foreign key {self.name} of {self.on}"
+
+    @property
+    def added(self) -> str:
+        """Return the statement that adds the key and holds all rows against it."""
+        return f"ALTER TABLE {self.on} ADD CONSTRAINT {self.name} {self.definition}"
+
+    @property
+    def validated(self) -> str:
+        """Return the statement that holds the rows against a key that is NOT VALID."""
+        return f"ALTER TABLE {self.on} VALIDATE CONSTRAINT {self.name}"
+
+
+@dataclass(frozen=True)
+class BrokenKey:
+    """A foreign key that the rows break: its name in the list of objects, and what is reported of it."""
+
+    object: str
+    reported: str
+
+
+def read_keys(script: str) -> list[ForeignKey]:
+    """Read the foreign keys from a script that pg_restore wrote."""
+    found = []
+    for on, name, definition in _ADDED.findall(script):
+        comment = re.search(rf"^COMMENT ON CONSTRAINT {re.escape(f'{name} ON {on}')} IS '(?:[^']|'')*'", script, re.M)
+        found.append(ForeignKey(on, name, definition, comment[0] if comment else ""))
+    return found
+
+
+def add_missing(connection: psycopg.Connection[Any], keys: Iterable[ForeignKey]) -> list[BrokenKey]:
+    """Add the foreign keys that a database lacks, and validate them.
+
+    Returns:
+        those that the rows break. They are NOT VALID; a server before 18 can't have one of a partitioned table so, and
+        is left without it.
+
+    Raises:
+        psycopg.Error: the server refuses a key for another reason.
+    """
+    connection.execute("SELECT set_config('search_path', 'pg_catalog', false)")
+    there = set(connection.execute(_THERE).fetchall())
+    broken = []
+    for key in keys:
+        oid = connection.execute("SELECT %s::regclass::oid", [key.on]).fetchone()
+        if oid and (oid[0], parse(key.name)[0]) not in there and (found := _add(connection, key)):
+            broken.append(found)
+    return broken
+
+
+def _add(connection: psycopg.Connection[Any], key: ForeignKey) -> BrokenKey | None:
+    try:
+        connection.execute(f"{key.added.removesuffix(_NOT_VALID)}{_NOT_VALID}".encode())
+    except psycopg.errors.FeatureNotSupported:
+        return _add_whole(connection, key)
+    if key.comment:
+        connection.execute(key.comment.encode())
+    if key.definition.endswith(_NOT_VALID):
+        return None
+    try:
+        connection.execute(key.validated.encode())
+    except psycopg.errors.ForeignKeyViolation:
+        name, rows = _about(connection, key)
+        said = f"{key.called} is restored NOT VALID, so only new rows are held against it"
+        return BrokenKey(name, f"{said}: {rows} to no row: correct or delete them, then   {key.validated}")
+    return None
+
+
+def _add_whole(connection: psycopg.Connection[Any], key: ForeignKey) -> BrokenKey | None:
+    try:
+        connection.execute(key.added.encode())
+    except psycopg.errors.ForeignKeyViolation:
+        name, _ = _about(connection, key)
+        said = f"{key.called} is not restored: its rows lead to no row, and this server has no key of a partitioned"
+        return BrokenKey(name, f"{said} table that is NOT VALID: correct or delete them, then   {key.added}")
+    if key.comment:
+        connection.execute(key.comment.encode())
+    return None
+
+
+def _about(connection: psycopg.Connection[Any], key: ForeignKey) -> tuple[str, str]:
+    """The key's name in the list of objects, and how many rows break it."""
+    row = connection.execute(_ABOUT.encode(), {"on": key.on, "name": parse(key.name)[0]}).fetchone()
+    assert row is not None
+    try:
+        count = connection.execute(str(row[1]).encode()).fetchone() if row[1] else None
+    except psycopg.Error:
+        count = None  # Row security, or a key over a period: the number is not worth the restore.
+    many = int(count[0]) if count else 0
+    return str(row[0]), f"{counted(many, 'row')} {'leads' if many == 1 else 'lead'}" if many else "rows lead"
+
+
+def dumped(found: Iterable[BrokenKey]) -> str:
+    """Write broken keys as text, for a file."""
+    return json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False)
+
+
+def names(path: Path) -> frozenset[str]:
+    """Read the names of the broken keys from such a file; none where no restore wrote it.
+
+    Raises:
+        StepFailed: the file is damaged.
+    """
+    try:
+        return frozenset(BrokenKey(**one).object for one in json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return frozenset()
+    except (OSError, ValueError, TypeError):
+        raise StepFailed(f"{path}: it does not say which foreign keys are broken", "inv undo") from None

@@ -1,0 +1,88 @@
+"""Foreign keys that rows break: added NOT VALID, and named with the number of those rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ops.backups.foreign_keys import BrokenKey, add_missing, dumped, names, read_keys
+from ops.backups.restored_objects import left_open, missing
+from ops.core.errors import StepFailed
+from tests.support.client import Client
+
+Named = Callable[..., str]
+
+# As pg_dump prints them.
+SCRIPT = """
+ALTER TABLE ONLY public.b
+    ADD CONSTRAINT "b's FOREIGN KEY x" FOREIGN KEY (a, n) REFERENCES public.a(a, n) DEFERRABLE;
+
+
+COMMENT ON CONSTRAINT "b's FOREIGN KEY x" ON public.b IS 'it''s
+ALTER TABLE a thing';
+
+
+ALTER TABLE ONLY public.b
+    ADD CONSTRAINT older FOREIGN KEY (o) REFERENCES public.b(id) NOT VALID;
+
+
+ALTER TABLE ONLY public.b
+    ADD CONSTRAINT whole FOREIGN KEY (id) REFERENCES public.b(id);
+
+
+ALTER TABLE public.p
+    ADD CONSTRAINT spread FOREIGN KEY (a) REFERENCES public.b(id);
+"""
+TABLES = """
+CREATE TABLE a (a int, n text, UNIQUE (a, n)); INSERT INTO a VALUES (1, 'x');
+CREATE TABLE b (id int PRIMARY KEY, a int, n text, o int);
+INSERT INTO b VALUES (1, 1, 'x', 1), (2, 4711, 'x', 9), (3, 1, 'y', NULL), (4, 5, NULL, NULL);
+CREATE TABLE p (id int, a int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9);
+INSERT INTO p VALUES (1, 77), (2, 1);
+"""
+STATE = """
+SELECT conname, convalidated, condeferrable, obj_description(oid, 'pg_constraint') FROM pg_constraint
+WHERE contype = 'f' AND conparentid = 0 AND connamespace = 'public'::regnamespace ORDER BY 1
+"""
+
+
+def test_only_what_rows_break_is_not_valid_and_named(client: Client, named: Named) -> None:
+    with client.connect(named("keys", TABLES)) as connection:
+        connection.execute("ALTER TABLE b ADD CONSTRAINT whole FOREIGN KEY (id) REFERENCES b (id)")
+        one, two = add_missing(connection, read_keys(SCRIPT))
+        assert one.object == '"b\'s FOREIGN KEY x" on table public.b' and two.object == "spread on table public.p"
+        assert ": 2 rows lead to no row: " in one.reported and "4711" not in one.reported, one
+        then = 'ALTER TABLE public.b VALIDATE CONSTRAINT "b\'s FOREIGN KEY x"'
+        assert one.reported.endswith(f"then   {then}")
+        connection.execute("RESET search_path")
+        assert connection.execute(STATE.encode()).fetchall() == [
+            ("b's FOREIGN KEY x", False, True, "it's\nALTER TABLE a thing"),
+            ("older", False, False, None),
+            ("spread", False, False, None),
+            ("whole", True, False, None),
+        ]
+        assert ": 1 row leads to no row: " in two.reported, two
+        connection.execute("DELETE FROM b WHERE id IN (2, 3)")
+        connection.execute(then.encode())
+        assert add_missing(connection, read_keys(SCRIPT)) == []
+
+
+def test_the_proof_accepts_such_a_key_only_where_it_was_named(tmp_path: Path) -> None:
+    before = {("constraint", name): "f t" for name in ("a on table t", "b on table t", "c on table t")}
+    after = {("constraint", "a on table t"): "f f", ("constraint", "c on table t"): "f f"}
+    file = tmp_path / "broken"
+    file.write_text(dumped([BrokenKey("a on table t", "…"), BrokenKey("b on table t", "…")]))
+    broken = names(file)
+    assert missing(before, after, (180000, 180000), broken=broken) == [
+        "constraint c on table t is not as it was (f f, and was f t)"
+    ]
+    assert left_open(before, after, "bare", broken) == [
+        "foreign key a on table t is NOT VALID: rows break it",
+        "foreign key b on table t is missing: rows break it",
+    ]
+    assert names(tmp_path / "none") == frozenset()
+    file.write_text("{")
+    with pytest.raises(StepFailed):
+        names(file)
