@@ -17,10 +17,8 @@ _THERE = frozenset({"owner", "grants", "default privileges", "tablespace", "user
 LOOSE = "loose"
 # A restore installs the version that its server has. A comment on an extension is its author's.
 _NEVER = frozenset({"version", "extension comment", "spread", LOOSE})
-# Restored by which words, and so without what. "stage" is salvage's: tables, types and functions, to be read only.
+# Restored by which words, and so without what.
 LEAVES_OUT: dict[str, frozenset[str]] = {"": _NEVER, "bare": _NEVER | _THERE}
-STAGE = "stage"
-_LATER = ("event trigger ", "publication ", "statistics object ")
 # A default that is given is no line; where it was taken away and is there again, a line is too many.
 _BOTH_WAYS = frozenset({"grants", "default privileges"})
 _MAINTAIN = 170000
@@ -36,11 +34,9 @@ def missing(
         before: the objects that were dumped; empty in a backup of an older version of this tool, then nothing is known.
         after: those of the restored database.
         servers: the versions of both servers, as numbers.
-        form: how it was restored: all of it (empty), ``bare`` (without owners and grants), or ``stage``.
+        form: how it was restored: all of it (empty), or ``bare`` (without owners and grants).
         broken: the foreign keys that rows break: they may be NOT VALID, or missing.
     """
-    if form == STAGE:
-        return [f"{key[1]} is missing" for key in sorted(before) if _staged(*key) and key not in after]
     out = LEAVES_OUT[form]
     said = []
     for key in sorted({*before, *(key for key in after if before and key[0] in _BOTH_WAYS)}):
@@ -99,10 +95,6 @@ def _given_away(before: Objects, after: Objects) -> tuple[str, str] | None:
     """The owners of schema public, where it belongs to whoever owns the database instead: nobody can do less then."""
     old, new = (one.get(("owner", PUBLIC), "") for one in (before, after))
     return (old, new) if new == _DEFAULT and old != new and old else None
-
-
-def _staged(kind: str, name: str) -> bool:
-    return kind == "object" and not name.startswith(_LATER)
 
 
 def _called(kind: str, name: str) -> str:

@@ -12,6 +12,7 @@ from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup, from_dump, in_store, jobs, kept_safety, safety
 from ops.procedures.checks import backup_is_whole, is_production
 from ops.procedures.restore_proof import created_beside
+from ops.procedures.trial_beside import SAID
 from ops.recovery.salvage.names import join, schema_and_name
 
 salvage = Procedure(
@@ -105,21 +106,26 @@ salvage.include(backup, inputs=safety, prefix="safety-", label="Safety backup: "
     again=True,
 )
 def restore(c: RunInputs) -> list[Command]:
-    """Into a database of its own on production's server: every table, type and function, and the rows of the tables
-    that are needed; no index and no trigger."""
+    """Into a database of its own on production's server: the tables that are needed, with their rows; no index and no
+    trigger. Whatever else can't be made there is named, and left out."""
     where = f"--dbname=service={c.target} dbname={conninfo(c.names.salvage)}"
     bare = ("--no-owner", "--no-privileges", "--no-comments", "--no-publications", "--no-subscriptions")
-    words = ("pg_restore", "--exit-on-error", *bare, "--no-security-labels", "--no-password", where)
-    found, place = wanted(c).sources, {"server": c.target, "database": c.names.salvage}
+    words = ("pg_restore", *bare, "--no-security-labels", "--no-password", where)
+    found, place = wanted(c).sources, {"server": c.target, "database": c.names.salvage, "before": c.fingerprint}
+    said, names = f"{c.run_folder}/aside.txt", join((name, name) for name in found)
     rows: list[tuple[str, ...]] = [
         ("--section=data", f"--schema={schema}", f"--table={name}")
         for schema, name in map(schema_and_name, dict.fromkeys(found))
     ]
     return [
         created_beside(c, c.names.salvage, c.names.salvage_marker),
-        Shell(from_dump(c, *words, "--section=pre-data"), c.target),
-        Tool("loosen-checks", {**place, "before": c.fingerprint, "report": f"{c.run_folder}/aside.checks"}),
-        *(Shell(from_dump(c, *words, *one), c.target) for one in rows or [("--section=data", *jobs(c))]),
+        Shell(("sh", "-c", SAID, "try", said, *from_dump(c, *words, "--section=pre-data")), c.target),
+        Tool("need-tables", {**place, "said": said, "tables": names}),
+        Tool("loosen-checks", {**place, "report": f"{c.run_folder}/aside.checks"}),
+        *(
+            Shell(from_dump(c, *words, "--exit-on-error", *one), c.target)
+            for one in rows or [("--section=data", *jobs(c))]
+        ),
     ]
 
 

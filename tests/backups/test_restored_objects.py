@@ -198,14 +198,6 @@ def test_a_whole_restore_is_whole(shop: Shop, tmp_path: Path) -> None:
     assert len(restored_objects.missing(shop.before, after, SERVERS)) > 20
 
 
-def test_what_salvage_restores_is_held_against_tables_types_and_functions(shop: Shop) -> None:
-    for kind in ("an index", "a trigger", "a comment on a schema", "an event trigger", "statistics", "a publication"):
-        after = shop.after(LOST[kind][0])
-        assert restored_objects.missing(shop.before, after, SERVERS, restored_objects.STAGE) == [], kind
-    for kind in ("a type", "a view", "an extension"):
-        assert restored_objects.missing(shop.before, shop.after(LOST[kind][0]), SERVERS, restored_objects.STAGE), kind
-
-
 NEVER: dict[str, Callable[[Found], Found]] = {
     "nothing is known of a backup of before": lambda _: {},
     "a newer server's own right": lambda found: {

@@ -9,15 +9,13 @@ from pathlib import Path
 
 import psycopg
 
-from ops.backups import restored_objects
 from ops.core.errors import Refused, StepFailed
 from ops.core.files import write_whole
-from ops.core.text import listed
 from ops.engine.registry import tool
 from ops.infra.postgres.session_settings import PATH, application
 from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
-from ops.recovery.salvage import column_mapping, insert, staging, take_back
+from ops.recovery.salvage import column_mapping, insert, scratch_tables, staging, take_back
 from ops.recovery.salvage import report as tell
 from ops.recovery.salvage.live_catalog import read_catalog
 from ops.recovery.salvage.names import read_pairs
@@ -33,13 +31,26 @@ from ops.verdict.databases import settings
 def same_tables(session: Session, *, before: str, after: str, tables: str) -> str:
     """Compare some tables of two fingerprints; all of them where none is named."""
     one, two = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
-    names = [name for name, _ in read_pairs(tables)] if tables else list(one.tables)
+    names = _sources(one, tables)
     for name in names:
         if name not in one.tables or not fingerprint.equal(one.tables[name], two.tables.get(name)):
             raise StepFailed(f"{after}: {name} is not what was dumped", "inv resume")
-    if wrong := restored_objects.missing(one.objects, two.objects, (one.server, two.server), restored_objects.STAGE):
-        raise StepFailed(f"{after}: not restored: {listed(wrong)}", "inv resume")
     return f"{len(names)} tables are equal"
+
+
+def _sources(dumped: fingerprint.Fingerprint, tables: str) -> list[str]:
+    return [name for name, _ in read_pairs(tables)] if tables else list(dumped.tables)
+
+
+@tool
+def need_tables(session: Session, *, server: str, database: str, before: str, said: str, tables: str) -> str:
+    """Make the tables that pg_restore could not make, without what stopped it; name what else is left out."""
+    dumped = fingerprint.read(session.inventory.path(before))
+    names = _sources(dumped, tables)
+    needed = [dumped.tables[name] for name in names if name in dumped.tables]
+    printed = session.inventory.path(said).read_text(encoding="utf-8", errors="replace")
+    with session.connect(server, database) as connection:
+        return scratch_tables.complete(connection, server, needed, printed)
 
 
 @tool

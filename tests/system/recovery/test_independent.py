@@ -99,6 +99,38 @@ def test_a_drill_and_a_salvage_need_no_other_rights(server: Server, tmp_path: Pa
     assert ask(server, "SELECT count(*) FROM s.t", "theirs") == [(30,)]
 
 
+HINDERED = """
+CREATE EXTENSION pg_buffercache; CREATE FUNCTION plain(int) RETURNS int LANGUAGE internal IMMUTABLE AS 'int4abs';
+ALTER FUNCTION plain OWNER TO shop_owner; CREATE VIEW buffers AS SELECT count(*) FROM pg_buffercache;
+CREATE FUNCTION hear() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+CREATE EVENT TRIGGER hearer ON ddl_command_end EXECUTE FUNCTION hear();
+"""
+NEEDED = """
+CREATE TABLE lost (id serial PRIMARY KEY, n int DEFAULT plain(-3) CHECK (plain(n) > 0), v numeric(9, 2));
+CREATE INDEX ON lost (plain(n)); ALTER TABLE lost ENABLE ROW LEVEL SECURITY;
+CREATE POLICY mine ON lost USING (plain(n) > 0); INSERT INTO lost (v) SELECT n FROM generate_series(1, 50) n;
+CREATE TABLE other (id int, n int GENERATED ALWAYS AS (plain(id)) STORED); INSERT INTO other VALUES (1), (2);
+"""
+
+
+def test_a_salvage_stops_at_nothing_that_it_does_not_need(server: Server, tmp_path: Path) -> None:
+    """An administrator made functions and an extension that production's role may not create."""
+    shop = made(server, tmp_path, "hindered")
+    ask(server, HINDERED, "hindered")
+    ask(server, NEEDED, "hindered", **OWNER)
+    ran(shop, "backup")
+    before = ask(server, "SELECT * FROM lost ORDER BY 1", "hindered")
+    ask(server, "DELETE FROM lost WHERE id > 20; DELETE FROM other", "hindered")
+    said = ran(shop, "salvage", "--backup=latest", "--table=lost", "--confirm=shop")
+    assert ask(server, "SELECT * FROM lost ORDER BY 1", "hindered") == before
+    [line] = [line for line in said.splitlines() if "left out, since no row needs it: " in line]
+    assert "extension pg_buffercache" in line and "function public.plain" in line, said
+    assert "restored with their columns only: public.lost" in line, said
+    done = shop.inv("salvage", "--backup=latest", "--table=other", "--confirm=shop")
+    assert done.code == 4 and "public.other" in done.out, done.out
+    assert ask(server, "SELECT * FROM other", "hindered") == [], "its generated column can't be computed"
+
+
 SPREAD = """
 CREATE TYPE color AS ENUM ('red', 'green', 'blue'); ALTER TYPE color ADD VALUE 'orange' BEFORE 'green';
 CREATE TABLE h (c color, n int) PARTITION BY HASH (c);
