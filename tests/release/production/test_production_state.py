@@ -41,10 +41,10 @@ ENDING = replace(RUN_, ending=True)
 # The table's row: what production is; its data, what --auto-rollback does, and what is offered, in that order.
 CELLS: dict[str, tuple[Production, Run, Data, Way, list[str]]] = {
     "as before, frozen": (AS_BEFORE, RUN_, Data.AS_BEFORE, Way.UNDO, [RESUME, UNDO]),
-    "as before, freeze ended by somebody": (opened(AS_BEFORE), RUN_, Data.AS_BEFORE, Way.UNDO, [UNDO]),
+    "as before, freeze ended outside of the run": (opened(AS_BEFORE), RUN_, Data.AS_BEFORE, Way.UNDO, [UNDO]),
     "as before, never frozen": (opened(AS_BEFORE), OPEN, Data.AS_BEFORE, Way.UNDO, [RESUME, UNDO]),
     "a part may be applied, frozen": (PART, RUN_, Data.PART_UNKNOWN, Way.ROLLBACK, [ROLLBACK, UNDO]),
-    "a part may be applied, freeze ended by somebody": (
+    "a part may be applied, freeze ended outside of the run": (
         opened(PART),
         RUN_,
         Data.PART_UNKNOWN,
@@ -53,11 +53,11 @@ CELLS: dict[str, tuple[Production, Run, Data, Way, list[str]]] = {
     ),
     "a part may be applied, never frozen": (opened(PART), OPEN, Data.PART_UNKNOWN, Way.NONE, [ROLLBACK, UNDO]),
     "partly migrated, frozen": (PARTLY, RUN_, Data.PARTLY, Way.ROLLBACK, [ROLLBACK, RESUME]),
-    "partly migrated, freeze ended by somebody": (opened(PARTLY), RUN_, Data.PARTLY, Way.NONE, [ROLLBACK]),
+    "partly migrated, freeze ended outside of the run": (opened(PARTLY), RUN_, Data.PARTLY, Way.NONE, [ROLLBACK]),
     "partly migrated, frozen again": (frozen_again(PARTLY), RUN_, Data.PARTLY, Way.NONE, [ROLLBACK, RESUME]),
     "partly migrated, never frozen": (opened(PARTLY), OPEN, Data.PARTLY, Way.NONE, [ROLLBACK, RESUME]),
     "migrated, frozen": (MIGRATED, RUN_, Data.MIGRATED, Way.ROLLBACK, [ROLLBACK, RESUME]),
-    "migrated, freeze ended by somebody": (opened(MIGRATED), RUN_, Data.MIGRATED, Way.NONE, [ROLLBACK]),
+    "migrated, freeze ended outside of the run": (opened(MIGRATED), RUN_, Data.MIGRATED, Way.NONE, [ROLLBACK]),
     "migrated, frozen again": (frozen_again(MIGRATED), RUN_, Data.MIGRATED, Way.NONE, [ROLLBACK, RESUME]),
     "migrated, freeze ended by this run": (opened(MIGRATED), ENDING, Data.MIGRATED, Way.NONE, [ROLLBACK, RESUME]),
     "migrated, never frozen": (opened(MIGRATED), OPEN, Data.MIGRATED, Way.NONE, [ROLLBACK, RESUME]),
