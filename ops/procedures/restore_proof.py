@@ -60,7 +60,7 @@ def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bo
     where = ("--no-password", f"--dbname=service={server}{'' if owned else RESTORES} dbname={conninfo(database)}")
 
     def words(entries: str, *more: str) -> tuple[str, ...]:
-        return from_dump(c, "pg_restore", *(() if owned else BARE), f"--use-list={entries}", *more)
+        return from_dump(c, "pg_restore", *more, *(() if owned else BARE), f"--use-list={entries}")
 
     def restore(entries: str) -> Shell:
         return Shell(words(entries, *jobs(c), "--exit-on-error", *where), server)
