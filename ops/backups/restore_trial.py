@@ -88,7 +88,7 @@ def judge(session: Session, target: str, before: Path, after: Path, said: Path, 
     found += [Trouble(line, then=_then(line, role)) for line in lacking]
     count = len([kind for kind, _ in one.objects if kind == "object"])
     notes = [*_notes(one, two), *_fragile(fragile), *json.loads(empty.read_text(encoding="utf-8"))]
-    return Trial(count, role, found, notes, _late(one))
+    return Trial(count, role, found, notes, [*_late(one), *objects.left_open(wanted, made)])
 
 
 def _then(line: str, role: str) -> str:

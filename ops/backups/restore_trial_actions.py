@@ -7,9 +7,11 @@ import json
 import psycopg
 
 from ops.backups import archive_entries, deferred_checks, foreign_keys, restore_trial, schema_rights
+from ops.backups.restored_objects import not_dumped
 from ops.backups.schema_comparison import difference
 from ops.core.errors import Refused, StepFailed
 from ops.core.files import write_whole
+from ops.core.sql_files import SQL_FOLDER
 from ops.core.text import listed as few
 from ops.engine.command import Shell, conninfo
 from ops.engine.registry import tool
@@ -147,18 +149,24 @@ def add_keys(session: Session, *, server: str, database: str, script: str, repor
 
 
 @tool
-def tighten_checks(session: Session, *, server: str, database: str, before: str, report: str, path_of: str = "") -> str:
-    """Validate them, and fill the materialized views that need search_path; say what does not hold."""
+def tighten_checks(
+    session: Session, *, server: str, database: str, before: str, report: str, path_of: str = "", form: str = ""
+) -> str:
+    """Validate them, and fill the materialized views that need search_path; say what does not hold.
+
+    Name, too, what no dump has and a restore made in another way. ``form`` says how it is restored: all of it, or
+    ``bare``, without owners and grants.
+    """
     dumped = fingerprint.read(session.inventory.path(before))
     aside, views = deferred_checks.read(session.inventory.path(report)), deferred_checks.views(dumped.objects)
     spread = sorted(name.removeprefix("table ") for kind, name in dumped.objects if kind == "spread")
     moved = f"rows of {few(spread)} may lie in another of these partitions, which hash an enum by its numbers"
-    said = ""
-    if aside or views:
-        path = _path(session, path_of)
-        with session.connect(server, database) as connection:
-            said = deferred_checks.tighten(connection, aside, views.values(), path)
-    return "; ".join(filter(None, [moved if spread else "", said]))
+    path = _path(session, path_of) if aside or views else ""
+    with session.connect(server, database) as connection:
+        there = connection.execute((SQL_FOLDER / "not_dumped.sql").read_bytes()).fetchall()
+        other = not_dumped(dumped.objects, {(one["object"], one["name"]): one["is"] for (one,) in there}, form)
+        said = deferred_checks.tighten(connection, aside, views.values(), path) if aside or views else ""
+    return "; ".join(filter(None, [*other, moved if spread else "", said]))
 
 
 def _path(session: Session, target: str) -> str:

@@ -15,8 +15,10 @@ Objects = Mapping[tuple[str, str], str]
 _THERE = frozenset({"owner", "grants", "default privileges", "tablespace", "user mapping"})
 # What is restored in a way of its own is marked with this kind (ops/backups/deferred_checks.py).
 LOOSE = "loose"
+# What no dump has, and what is reported instead.
+_ORDER, _EXTENDER = "column order", "extension owner"
 # A restore installs the version that its server has. A comment on an extension is its author's.
-_NEVER = frozenset({"version", "extension comment", "spread", LOOSE})
+_NEVER = frozenset({"version", "extension comment", "spread", LOOSE, _ORDER, _EXTENDER})
 # Restored by which words, and so without what.
 LEAVES_OUT: dict[str, frozenset[str]] = {"": _NEVER, "bare": _NEVER | _THERE}
 # A default that is given is no line; where it was taken away and is there again, a line is too many.
@@ -79,6 +81,7 @@ def left_open(before: Objects, after: Objects, form: str = "", broken: Collectio
         f"foreign key {name} is {'NOT VALID' if ('constraint', name) in after else 'missing'}: rows break it"
         for name in sorted(broken)
     ]
+    said += not_dumped(before, after, form)
     if form:
         return said
     said += [
@@ -88,6 +91,18 @@ def left_open(before: Objects, after: Objects, form: str = "", broken: Collectio
     ]
     if owner := _given_away(before, after):
         said.append(f"{PUBLIC} belongs to {owner[1]}, and not to {owner[0]}")
+    return said
+
+
+def not_dumped(before: Objects, after: Objects, form: str = "") -> list[str]:
+    """Name what no dump has, and what a restore made in another way: an extension's owner, an order of columns."""
+    said = []
+    for (kind, name), old in sorted(before.items()):
+        new = after.get((kind, name), old)
+        if kind == _ORDER and new != old:
+            said.append(f"the columns of {name} are in another order: {new}, and were {old}")
+        if kind == _EXTENDER and new != old and not form:
+            said.append(f"{name} belongs to {new}, and not to {old}")
     return said
 
 

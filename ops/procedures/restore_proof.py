@@ -44,16 +44,16 @@ def listing(c: RunInputs, server: str, listed: str) -> Shell:
 def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bool = True) -> list[Command]:
     """Restore the backup into a database, stopping at the first error.
 
-    What the new database has already is left out; checks that depend on more than their row are held against the rows
-    at the end, and materialized views that need search_path are filled there. Foreign keys that rows break become NOT
-    VALID. Event triggers come last, so that they see none of that.
+    What the new database has already is left out. At the end, checks that depend on more than their row are held
+    against the rows, materialized views are filled, and foreign keys that rows break become NOT VALID. Event triggers
+    come last.
 
     Args:
         server: the target on whose server it is.
         found: what the files in the run's folder begin with.
         owned: with owners, grants, tablespaces and subscriptions.
     """
-    listed, first, rest, keys, last, report, script = (f"{c.run_folder}/{found}.{end}" for end in FILES)
+    listed, first, rest, keys, last, report, script = (f"{c.run_folder}/{found}.{part}" for part in FILES)
     there = {"server": server, "database": database}
     place = there | {"before": c.fingerprint}
     lists = {"listed": listed, "first": first, "rest": rest, "keys": keys, "last": last}
@@ -65,12 +65,12 @@ def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bo
     def restore(entries: str) -> Shell:
         return Shell(words(entries, *jobs(c), "--exit-on-error", *where), server)
 
-    path = {} if c.apart else {"path_of": c.target}
+    form = {} if owned else {"form": "bare"}
     rights = place | {"report": f"{c.run_folder}/{found}.opened"}
     return [
         *([Tool("open-schemas", rights)] if owned else []),
         listing(c, server, listed),
-        Tool("choose-entries", place | lists | ({} if owned else {"form": "bare"})),
+        Tool("choose-entries", place | lists | form),
         restore(first),
         Tool("loosen-checks", place | {"report": report}),
         restore(rest),
@@ -78,7 +78,7 @@ def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bo
         Shell(words(keys, "--file=-"), server, output=script),
         Tool("add-keys", there | {"script": script, "report": broken(c, found)}),
         *([Tool("close-schemas", rights)] if owned else []),
-        Tool("tighten-checks", place | {"report": report} | path),
+        Tool("tighten-checks", place | form | {"report": report} | ({} if c.apart else {"path_of": c.target})),
         restore(last),
     ]
 

@@ -153,5 +153,6 @@ SELECT json_build_object('object', kind, 'name', name, 'is', coalesce(state, '')
 SELECT json_build_object('object', 'publication', 'name', format('schema %I in publication %I', s.nspname, p.pubname), 'is', '')
 FROM pg_publication_namespace n JOIN pg_publication p ON p.oid = n.pnpubid JOIN pg_namespace s ON s.oid = n.pnnspid ORDER BY 1::text;
 \endif
+\ir not_dumped.sql
 -- What is restored in a way of its own (ops/backups/deferred_checks.py).
 \ir loose.sql

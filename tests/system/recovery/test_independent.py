@@ -68,6 +68,8 @@ def named(differences: list[str], said: str) -> None:
     moved = [line for line in differences if line.startswith("sequences: ")]
     rest = [line for line in differences if line not in moved and not _administrators(line)]
     assert rest == [], rest
+    if any(line.startswith("extensions: ") for line in differences):
+        assert "extension citext belongs to shop_owner, and not to postgres" in said, said
     for line in moved:
         assert line.split("'")[3] in said, (line, said)
 
@@ -97,6 +99,32 @@ def test_a_drill_and_a_salvage_need_no_other_rights(server: Server, tmp_path: Pa
     assert (after["rows"], after["schema"]) == (before["rows"], before["schema"])
     ran(shop, "undo", "--confirm=shop")
     assert ask(server, "SELECT count(*) FROM s.t", "theirs") == [(30,)]
+
+
+ORDERED = """
+CREATE TABLE up (a int); CREATE TABLE down (b int) INHERITS (up); ALTER TABLE up ADD c int;
+INSERT INTO down VALUES (1, 2, 3);
+"""
+COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = 'down'::regclass AND attnum > 0 ORDER BY attnum"
+EXTENDER = "SELECT extowner::regrole::text FROM pg_extension WHERE extname = 'citext'"
+
+
+def test_an_order_of_columns_and_an_extension_s_owner_that_no_dump_has_are_named(
+    server: Server, tmp_path: Path
+) -> None:
+    shop = made(server, tmp_path, "ordered")
+    ask(server, ORDERED, "ordered", **OWNER)
+    owner = "extension citext belongs to shop_owner, and not to postgres"
+    ordered = "another order: a, c, b, and were a, b, c"
+    assert ask(server, EXTENDER, "ordered") == [("postgres",)]
+    ran(shop, "backup")
+    said = ran(shop, "drill")
+    assert owner in said and f"the columns of table public.down are in {ordered}" in said, said
+    said = ran(shop, "rollback", "--backup=latest", "--confirm=shop")
+    assert owner in said and ordered in said and "table public.up" not in said, said
+    assert ask(server, COLUMNS, "ordered") == [("a",), ("c",), ("b",)]
+    assert ask(server, EXTENDER, "ordered") == [("shop_owner",)]
+    assert ask(server, "SELECT a, b, c FROM down", "ordered") == [(1, 2, 3)]
 
 
 HINDERED = """
