@@ -6,7 +6,7 @@
 #                    OPS_FAULTS=1/12: at a twelfth of the places, another one with each commit
 # make test-all   every test there is, every blow at every place: hours
 # make railway-contract   the flags that are used, held against an installed railway CLI
-# make lint    ruff, mypy, which package imports which, and the documentation: its links, and its generated parts
+# make lint    ruff, mypy, imports between packages, and the documentation: links, generated parts, wording
 # make docs    serve the documentation at http://127.0.0.1:8000, renewed as it is edited
 # make reference   write the generated parts of docs/reference/
 # make loc     lines per package: code, docstrings and comments, blank
@@ -66,6 +66,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/site/reference.py --check
+	$(BIN)/python docs/site/wording.py
 	$(MKDOCS) build --strict
 
 docs: setup
