@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ops.core.errors import UsageError
 from ops.core.text import age
-from ops.engine.effects import Effect
+from ops.engine.effects import Effect, StepEffect
 from ops.engine.inputs import PHYSICAL, UNPACKED
 from ops.engine.journal import State
 from ops.infra.railway.volume_cli import VolumeBackup
@@ -224,7 +224,7 @@ def _stands_for(state: State) -> tuple[list[str], str]:
     if Effect.RELEASES in state.effects:
         inputs: dict[str, str] = state.header["inputs"]  # type: ignore[assignment]
         last = f"{state.run}_last"
-        if "last-backup.seal" in state.names("done"):
+        if state.did(StepEffect.LAST, StepEffect.SEALS):
             return [last], ", taken while it was frozen"
         taken = f" (what was written between it and {state.run}'s migrations is not in it: production was not frozen)"
         return [str(inputs["backup"])], taken

@@ -27,8 +27,6 @@ from ops.procedures.release import auto_rollback
 from ops.release.production import production_state
 from ops.release.production.production_state import Way
 
-SEAL = "last-backup.seal"
-
 
 class Work(Protocol):
     """Runs or undoes a plan; raises an ``OpsError`` that has been shown where it does not end well."""
@@ -49,8 +47,8 @@ def take_back(session: Session, plan: Plan, state: State, error: OpsError, scree
     Raises:
         OpsError: production was not touched, the operator interrupted, or the way back failed.
     """
-    changes = state.steps_with(StepEffect.FREEZES) | {production_state.MIGRATE}
-    if error.outcome == "interrupted" or not changes & state.touched:
+    changed = state.began(StepEffect.FREEZES) or state.began(StepEffect.MIGRATES)
+    if error.outcome == "interrupted" or not changed:
         raise error
     c = plan.inputs
     run = production_state.Run.of(state, f"{c.run}_last" if c.freezes else c.backup, freezes=c.freezes)
@@ -60,7 +58,7 @@ def take_back(session: Session, plan: Plan, state: State, error: OpsError, scree
     except Exception:
         what = ("not taken back", ": production does not answer")
         return _told(session, plan, error, screen, what, f"inv resume --run={c.run}")
-    way, why = production_state.way(found, run, backed_up=state.status.get(SEAL) == "done")
+    way, why = production_state.way(found, run, backed_up=state.did(StepEffect.LAST, StepEffect.SEALS))
     if way is Way.UNDO:
         screen.text(f"\n{c.target}: --auto-rollback: no migration is applied, so the release is taken back")
         work(plan, "", state, undo=True)
@@ -76,7 +74,7 @@ def take_back(session: Session, plan: Plan, state: State, error: OpsError, scree
 
 def _proof(session: Session, plan: Plan) -> Callable[[], OpsError | None] | None:
     """What proves that the migrations left nothing on production."""
-    planned = next(one for one in plan.steps if one.name == production_state.MIGRATE)
+    planned = next(one for one in plan.steps if StepEffect.MIGRATES in one.step.does)
     check, ask = planned.untouched, asked(session, plan.inputs)
     return (lambda: ask(check)) if check else None
 

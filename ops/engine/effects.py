@@ -35,3 +35,18 @@ class StepEffect(StrEnum):
     RESTORES = "restores"
     # It restores only to prove the backup: where the proof fails, the backup is not what was dumped.
     DRILLS = "drills"
+    # Production takes writes again from here on.
+    UNFREEZES = "unfreezes"
+    # It migrates production.
+    MIGRATES = "migrates"
+    # It makes a backup; the last of these steps seals it.
+    DUMPS = "dumps"
+    SEALS = "seals"
+    # It is a step of the backup that a release takes while production is frozen.
+    LAST = "last"
+    # How long it takes says how long production needs: a restore, the migrations, what is before and after.
+    CLONES = "clones"
+    REHEARSES = "rehearses"
+    COUNTS = "counts"
+    ACCOUNTS = "accounts"
+    DEPLOYS = "deploys"

@@ -100,6 +100,15 @@ class State:
         """The names of its steps that have an effect."""
         return steps_of(self.header, effect)
 
+    def began(self, effect: StepEffect) -> bool:
+        """Return True if a step with this effect was begun, and not taken back."""
+        return bool(self.steps_with(effect) & self.touched)
+
+    def did(self, *effects: StepEffect) -> bool:
+        """Return True if a step with all of these effects is done."""
+        names = frozenset.intersection(*map(self.steps_with, effects))
+        return any(self.status.get(name) == "done" for name in names)
+
     @property
     def target(self) -> str:
         """The target's name."""

@@ -36,6 +36,22 @@ STEP_EFFECTS = {
         "unpack.open_aside",
     },
     StepEffect.DRILLS: {"drill.restore", "drill-pgbackrest.prove"},
+    StepEffect.UNFREEZES: {
+        "auto-rollback.unfreeze",
+        "promote.unfreeze",
+        "railway-restore.unfreeze",
+        "rollback.unfreeze",
+        "unfreeze.take_writes",
+    },
+    StepEffect.MIGRATES: {"promote.migrate"},
+    StepEffect.DUMPS: {f"{part}backup.{step}" for part in ("", "last-", "safety-") for step in ("dump", "seal")},
+    StepEffect.SEALS: {"backup.seal", "last-backup.seal", "safety-backup.seal"},
+    StepEffect.LAST: {f"last-backup.{step}" for step in ("dump", "seal", "store", "railway")},
+    StepEffect.CLONES: {"clone.restore"},
+    StepEffect.REHEARSES: {"migrate-test.migrate"},
+    StepEffect.COUNTS: {"verify.before"},
+    StepEffect.ACCOUNTS: {"verify.after", "verify.account", "verify.checks"},
+    StepEffect.DEPLOYS: {"promote.deploy", "rollback.deploy"},
 }
 
 
@@ -49,7 +65,9 @@ def steps_of(header: Mapping[str, object], effect: StepEffect) -> frozenset[str]
     """Return the steps of a run that have an effect, as its header says; an old version's by their names."""
     given = header.get("step_effects")
     if not isinstance(given, dict):
-        return frozenset(STEP_EFFECTS[effect])
+        plan = header.get("plan")
+        planned = {str(one.get("step")) for one in plan if isinstance(one, dict)} if isinstance(plan, list) else None
+        return frozenset(name for name in STEP_EFFECTS[effect] if planned is None or name in planned)
     names = given.get(effect)
     return frozenset(map(str, names if isinstance(names, list) else ()))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args, get_type_hints
 
 
 class Measured(Protocol):
@@ -48,9 +48,25 @@ TOOLS: dict[str, Callable[..., str]] = {}
 
 
 def tool(function: Callable[..., str]) -> Callable[..., str]:
-    """Make a function a tool under its name with dashes."""
+    """Make a function a tool under its name with dashes.
+
+    Options that several tools share are one ``TypedDict``: ``**options: Unpack[Shared]`` stands for its keys.
+    """
+    function.__signature__ = _spread(function)  # type: ignore[attr-defined]
     TOOLS[function.__name__.replace("_", "-")] = function
     return function
+
+
+def _spread(function: Callable[..., str]) -> inspect.Signature:
+    signature = inspect.signature(function)
+    given: list[inspect.Parameter] = []
+    for one in signature.parameters.values():
+        if one.kind is not inspect.Parameter.VAR_KEYWORD:
+            given.append(one)
+            continue
+        (shared,) = get_args(get_type_hints(function)[one.name])
+        given += [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in shared.__annotations__]
+    return signature.replace(parameters=given)
 
 
 def misnamed(known: Mapping[str, Callable[..., object]], name: str, options: Mapping[str, str]) -> str:

@@ -232,6 +232,7 @@ class Procedure:
         prefix: str = "",
         label: str = "",
         only: str = "",
+        does: tuple[StepEffect, ...] = (),
     ) -> None:
         """Add another procedure's steps.
 
@@ -241,12 +242,16 @@ class Procedure:
             prefix: put before their names, where the same procedure is included twice.
             label: put before their titles, likewise.
             only: what ``when`` means, in words.
+            does: what each of them does beside its own effects.
         """
         change = inputs or same
         for step, inner in other.entries:
             title = label + (step.title[0].lower() + step.title[1:] if label else step.title)
             applies = _both(when, step.when, change)
-            named = replace(step, name=prefix + step.name, title=title, when=applies, only=only or step.only)
+            effects = (*step.does, *does)
+            named = replace(
+                step, name=prefix + step.name, title=title, when=applies, only=only or step.only, does=effects
+            )
             self.entries.append((named, _chain(change, inner)))
 
     def steps(self, inputs: RunInputs) -> list[tuple[Step, RunInputs]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops.engine.command import Command, Query, Shell, Tool, joined
-from ops.engine.effects import Effect
+from ops.engine.effects import Effect, StepEffect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
@@ -110,6 +110,7 @@ def from_dump(c: RunInputs, *words: str, folder: str = "") -> tuple[str, ...]:
 @backup.step(
     "Dump on one snapshot, with its fingerprint",
     changes="the store: a new folder, without a manifest yet",
+    does=(StepEffect.DUMPS,),
     takes=Time.DATABASE,
     gates=(is_production, can_be_made),
     proof=dump_reads,
@@ -132,6 +133,7 @@ def dump(c: RunInputs) -> list[Command]:
 @backup.step(
     "Seal it with its manifest",
     changes="the store: the backup gets its manifest",
+    does=(StepEffect.DUMPS, StepEffect.SEALS),
     takes=Time.DATABASE,
     reports=("excluded",),
     proof=backup_is_whole,

@@ -90,7 +90,7 @@ def swap_back(c: RunInputs) -> list[Command]:
     "Restore the backup into a spare database",
     changes="the test server: a spare database",
     takes=Time.DATABASE,
-    does=(StepEffect.RESTORES,),
+    does=(StepEffect.RESTORES, StepEffect.CLONES),
     reports=("excluded",),
     gates=(not_production, backup_is_whole, room_for_copy, copy_fits),
     proof=same_fingerprint,

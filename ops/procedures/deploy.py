@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ops.engine.command import Command, Query, Shell, Tool, show
+from ops.engine.effects import StepEffect
 from ops.engine.inputs import RunInputs
-from ops.engine.step import check
+from ops.engine.step import Time, check
 
 
 def folder_of(c: RunInputs) -> str:
@@ -48,3 +49,7 @@ def _healthy(c: RunInputs) -> list[Command]:
 
 def _words(words: tuple[str, ...]) -> str:
     return show(Shell(words, ""))
+
+
+# Of a step that deploys, whichever release.
+DEPLOYS = {"takes": Time.APPLICATION, "does": (StepEffect.DEPLOYS,), "proof": is_healthy, "again": True}

@@ -51,6 +51,7 @@ FREEZES = {
 }
 UNFREEZES = {
     "changes": "production: it takes writes",
+    "does": (StepEffect.UNFREEZES,),
     "gates": (is_production,),
     "proof": takes_writes,
     "stays": "`inv freeze` makes it read-only again.",

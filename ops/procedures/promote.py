@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from ops.application.manage import MIGRATE, READ_ONLY, manage
 from ops.engine.command import Command, Query, Tool
-from ops.engine.effects import Effect
+from ops.engine.effects import Effect, StepEffect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check, commands
 from ops.infra.postgres.session_settings import UNLIMITED
 from ops.procedures.backup import backup, in_store
 from ops.procedures.checks import backup_is_whole, is_production
-from ops.procedures.deploy import deploy_words, is_healthy
+from ops.procedures.deploy import DEPLOYS, deploy_words
 from ops.procedures.freeze import FREEZES, FROZEN, UNFREEZES, freeze_now, no_writers, unfreeze_now
 from ops.procedures.rehearse import certificate_holds
 
@@ -199,7 +199,15 @@ def note_freeze(c: RunInputs) -> Command:
     return Query("production.sql", c.target, output=c.freeze_note)
 
 
-promote.include(backup, inputs=last, when=lambda c: c.freezes, prefix="last-", label="Last backup: ", only=IF_FROZEN)
+promote.include(
+    backup,
+    inputs=last,
+    when=lambda c: c.freezes,
+    prefix="last-",
+    label="Last backup: ",
+    only=IF_FROZEN,
+    does=(StepEffect.LAST,),
+)
 
 
 @promote.step(
@@ -234,6 +242,7 @@ def hold(c: RunInputs) -> Command:
 @promote.step(
     "Run the migrations on production",
     changes="production: its tables and rows",
+    does=(StepEffect.MIGRATES,),
     takes=Time.MIGRATIONS,
     gates=(*BASE, window_still_open, freeze_as_measured, rest_is_rehearsed, losses_are_declared, nothing_written),
     proof=is_migrated,
@@ -305,13 +314,11 @@ def checks(c: RunInputs) -> list[Command]:
 @promote.step(
     "Deploy the application",
     changes="the application: the new release runs",
-    takes=Time.APPLICATION,
-    proof=is_healthy,
     stays="The former release is deployed again by `inv rollback`, together with its data.",
-    again=True,
     on_failure=rollback_hint,
     when=lambda c: c.deploys,
     only="Only where the inventory has a `deploy` command.",
+    **DEPLOYS,
 )
 def deploy(c: RunInputs) -> Command:
     """The new code meets the new schema."""

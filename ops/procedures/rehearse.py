@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ops.application.manage import READ_ONLY, manage
 from ops.engine.command import Command, Query, Tool
+from ops.engine.effects import StepEffect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, Watch, check
@@ -122,6 +123,7 @@ def keep_before(c: RunInputs) -> Command:
 @migrate_test.step(
     "Run the migrations on the clone",
     changes="the clone: its tables and rows",
+    does=(StepEffect.REHEARSES,),
     takes=Time.MIGRATIONS,
     reports=("excluded",),
     gates=(not_production, is_clone, leaves_alone, app_talks_to_clone),
@@ -139,19 +141,38 @@ def migrate(c: RunInputs) -> list[Command]:
     return [Tool("note-rehearsal", noted), manage(c, c.test, "migrate", "--noinput", options=UNLIMITED)]
 
 
-@verify.step("Take the fingerprint of the clone before", takes=Time.DATABASE, reads=True, again=True)
+@verify.step(
+    "Take the fingerprint of the clone before",
+    takes=Time.DATABASE,
+    does=(StepEffect.COUNTS,),
+    reads=True,
+    again=True,
+)
 def before(c: RunInputs) -> Command:
     """Every table as it was, from the copy that was kept."""
     return Query("fingerprint.sql", c.test, c.names.before, output=f"{c.run_folder}/before.jsonl")
 
 
-@verify.step("Take the fingerprint of the migrated clone", takes=Time.DATABASE, reads=True, again=True)
+@verify.step(
+    "Take the fingerprint of the migrated clone",
+    takes=Time.DATABASE,
+    does=(StepEffect.ACCOUNTS,),
+    reads=True,
+    again=True,
+)
 def after(c: RunInputs) -> Command:
     """Every table as it is now."""
     return Query("fingerprint.sql", c.test, output=f"{c.run_folder}/after.jsonl")
 
 
-@verify.step("Account for every row", takes=Time.DATABASE, reads=True, again=True, reports=("verdict", "excluded"))
+@verify.step(
+    "Account for every row",
+    takes=Time.DATABASE,
+    does=(StepEffect.ACCOUNTS,),
+    reads=True,
+    again=True,
+    reports=("verdict", "excluded"),
+)
 def account(c: RunInputs) -> Command:
     """Tables and columns that are gone are looked for by content. Every old row must be found as one new row; what is
     not found is counted, with keys. What `migrations.expect.yaml` declares may go, at most so much; and a declaration
@@ -174,6 +195,7 @@ def account(c: RunInputs) -> Command:
 @verify.step(
     "Run the application's own checks on the clone",
     takes=Time.APPLICATION,
+    does=(StepEffect.ACCOUNTS,),
     reads=True,
     again=True,
     when=lambda c: bool(c.release.checks),

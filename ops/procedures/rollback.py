@@ -10,7 +10,7 @@ from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup, in_store, kept_safety, safety
 from ops.procedures.checks import backup_is_whole, is_production, is_production_server, server_room
-from ops.procedures.deploy import deploy_words, is_healthy
+from ops.procedures.deploy import DEPLOYS, deploy_words
 from ops.procedures.freeze import FREEZES, FROZEN, UNFREEZES, freeze_now, no_writers, unfreeze_now
 from ops.procedures.promote import settings_are_ours
 from ops.procedures.restore_proof import AGAIN, created_beside, equals_backup, restoring
@@ -311,12 +311,10 @@ def account(c: RunInputs) -> Command:
 @rollback.step(
     "Deploy the release that belongs to the backup",
     changes="the application: the earlier release runs",
-    takes=Time.APPLICATION,
-    proof=is_healthy,
     stays="Deploy the other release again by your own deploy command after `inv undo`.",
-    again=True,
     when=lambda c: c.deploys and bool(c.deploy.commit),
     only="Only where the inventory has a `deploy` command and the manifest a commit.",
+    **DEPLOYS,
 )
 def deploy(c: RunInputs) -> Command:
     """The old schema needs the old code."""

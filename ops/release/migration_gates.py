@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from ops.application.probe import identity
 from ops.core.errors import Refused
 from ops.engine import journal
+from ops.engine.effects import StepEffect
 from ops.engine.registry import WATCHES, tool
 from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
@@ -52,8 +53,8 @@ def check_window(session: Session, *, target: str, name: str, frozen: str, begun
         return "no maintenance window is asked for"
     found = certificate.read(target_folder(session, target), name)
     larger = _larger(session, target, found)
-    took = {step: seconds * larger for step, seconds in _took(session, target).items()}
-    migrate = found.measured.seconds if found.measured else took.get("migrate-test.migrate", 0)
+    took = {effect: seconds * larger for effect, seconds in _took(session, target).items()}
+    migrate = found.measured.seconds if found.measured else took.get(StepEffect.REHEARSES, 0)
     need = needed(
         took,
         migrate,
@@ -76,16 +77,19 @@ def _larger(session: Session, target: str, found: certificate.Certificate) -> fl
     return max(int(identity(session, target)["size"]) / max(manifest.database_bytes, 1), 1)
 
 
-def _back(found: certificate.Certificate, took: Mapping[str, float], larger: float) -> float:
+def _back(found: certificate.Certificate, took: Mapping[StepEffect, float], larger: float) -> float:
     """What the way back takes, as measured, and before it the backup of what is live; 0 where it was not measured."""
     if found.recovery is None:
         return 0
-    return found.recovery.seconds * larger + took.get("backup.dump", 0) + took.get("backup.seal", 0)
+    return found.recovery.seconds * larger + took.get(StepEffect.DUMPS, 0)
 
 
-def _took(session: Session, target: str) -> dict[str, float]:
-    """How long each step of this target took when it was last done, whichever run did it."""
-    seconds: dict[str, float] = {}
+def _took(session: Session, target: str) -> dict[StepEffect, float]:
+    """Return how long the steps of each effect took in the last run that did all of them, but for the last backup's."""
+    seconds: dict[StepEffect, float] = {}
     for state in journal.runs(target_folder(session, target)):
-        seconds |= {step: took for step, took in state.seconds.items() if state.status.get(step) == "done"}
+        for effect in StepEffect:
+            names = state.steps_with(effect) - state.steps_with(StepEffect.LAST)
+            if names and all(state.status.get(name) == "done" for name in names):
+                seconds[effect] = sum(state.seconds.get(name, 0) for name in names)
     return seconds

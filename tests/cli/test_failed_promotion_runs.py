@@ -53,8 +53,8 @@ bench = test_failed_promotion.bench
 IS_FROZEN = Check("is_frozen", "It is frozen", "It must be.", lambda _: Tool("is-frozen"))
 
 
-def reading(name: str, tool: str) -> Step:
-    return Step(name, f"Do {name}", "Why.", lambda _: Tool(tool), reads=True, again=True)
+def reading(name: str, tool: str, *does: StepEffect) -> Step:
+    return Step(name, f"Do {name}", "Why.", lambda _: Tool(tool), reads=True, again=True, does=does)
 
 
 def procedure(name: str, *steps: Step) -> Procedure:
@@ -77,8 +77,8 @@ FREEZE = Step(
 PROMOTE = procedure(
     "promote",
     FREEZE,
-    reading("last-backup.seal", "well"),
-    reading("promote.migrate", "break"),
+    reading("last-backup.seal", "well", StepEffect.LAST, StepEffect.SEALS),
+    reading("promote.migrate", "break", StepEffect.MIGRATES),
     reading("never", "well"),
 )
 WAY_BACK = procedure("auto-rollback", FREEZE, reading("auto-rollback.prove", "prove"))

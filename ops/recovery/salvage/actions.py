@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import psycopg
 
@@ -25,6 +26,21 @@ from ops.recovery.salvage.resolve import verdicts
 from ops.recovery.salvage.staging import Connection
 from ops.verdict import fingerprint
 from ops.verdict.databases import settings
+
+
+class SalvageOptions(TypedDict):
+    """The options of what counts, inserts and checks, all as text; ``tables``, ``related``, ``linked`` are pairs."""
+
+    target: str
+    backup_id: str
+    run: str
+    aside: str
+    tables: str
+    related: str
+    linked: str
+    new_keys: str
+    values: str
+    report: str
 
 
 @tool
@@ -54,66 +70,39 @@ def need_tables(session: Session, *, server: str, database: str, before: str, sa
 
 
 @tool
-def salvage_count(
-    session: Session,
-    *,
-    target: str,
-    backup_id: str,
-    run: str,
-    aside: str,
-    tables: str,
-    related: str,
-    linked: str,
-    new_keys: str,
-    values: str,
-    report: str,
-) -> str:
+def salvage_count(session: Session, **options: Unpack[SalvageOptions]) -> str:
     """Lay the backup's rows beside the live ones and count what would come back; the server lets it change nothing."""
-    with _connections(session, target, run, aside) as (live, backup):
-        found = _closure(session, live, target, backup_id, tables, related, linked, values)
+    with _connections(session, options) as (live, backup):
+        found = _closure(session, live, options)
         with live.transaction():
             staging.prepare(live, found)
             live.execute("SET TRANSACTION READ ONLY")
-            _decide(live, backup, found, new_keys)
-            counted = tell.count(live, found, backup_id)
-    write_whole(session.inventory.path(report) / REPORT, counted.model_dump_json(indent=1))
+            _decide(live, backup, found, options["new_keys"])
+            counted = tell.count(live, found, options["backup_id"])
+    write_whole(session.inventory.path(options["report"]) / REPORT, counted.model_dump_json(indent=1))
     rows, links = counted.totals
     return "\n".join([f"{rows:,} rows and {links:,} links come back", *tell.lines(counted)])
 
 
 @tool
-def salvage_insert(
-    session: Session,
-    *,
-    target: str,
-    backup_id: str,
-    run: str,
-    aside: str,
-    tables: str,
-    related: str,
-    linked: str,
-    new_keys: str,
-    values: str,
-    report: str,
-    lock_timeout: str,
-) -> str:
+def salvage_insert(session: Session, *, lock_timeout: str, **options: Unpack[SalvageOptions]) -> str:
     """Bring back what was counted, in one transaction that holds writers of these tables off; never more than that."""
-    folder = session.inventory.path(report)
+    folder = session.inventory.path(options["report"])
     counted = Report.model_validate_json((folder / REPORT).read_bytes())
-    with _connections(session, target, run, aside) as (live, backup):
+    with _connections(session, options) as (live, backup):
         noted = take_back.read_note(folder)
         if noted and take_back.ended(live, noted):
             write_whole(folder / REPORT, noted.report.model_dump_json(indent=1))
             return f"{noted.rows:,} rows and {noted.linked:,} links came back before the interruption"
-        found = _closure(session, live, target, backup_id, tables, related, linked, values)
+        found = _closure(session, live, options)
         with live.transaction():
             staging.prepare(live, found)
             staging.fill(live, backup, found)
             live.execute(f"SET LOCAL lock_timeout = {float(lock_timeout) * 1000:.0f}".encode())
             insert.lock(live, insert.written(found))
-            staging.decide(live, found, new_keys == "yes")
-            done = tell.count(live, found, backup_id)
-            _no_more(target, counted, done)
+            staging.decide(live, found, options["new_keys"] == "yes")
+            done = tell.count(live, found, options["backup_id"])
+            _no_more(options["target"], counted, done)
             brought, links = insert.bring(live, found)
             for table in done.tables:
                 table.keys = brought[table.into].keys
@@ -125,32 +114,19 @@ def salvage_insert(
 
 
 @tool
-def salvage_check(
-    session: Session,
-    *,
-    target: str,
-    backup_id: str,
-    run: str,
-    aside: str,
-    tables: str,
-    related: str,
-    linked: str,
-    new_keys: str,
-    values: str,
-    report: str,
-) -> str:
+def salvage_check(session: Session, **options: Unpack[SalvageOptions]) -> str:
     """Prove, from what is live: every row that was noted is there, and every row of the backup is there or listed."""
-    folder = session.inventory.path(report)
+    folder, target = session.inventory.path(options["report"]), options["target"]
     noted = take_back.read_note(folder)
     if noted is None:
         raise StepFailed(f"{target}: nothing was inserted yet", "inv resume")
     told = Report.model_validate_json((folder / REPORT).read_bytes())
     listed = _listed(folder / LEFT)
-    with _connections(session, target, run, aside) as (live, backup):
+    with _connections(session, options) as (live, backup):
         if not take_back.ended(live, noted):
             unended = "the rows were not inserted: the transaction did not come to its end"
             raise StepFailed(f"{target}: {unended}", "inv resume")
-        found = _closure(session, live, target, backup_id, tables, related, linked, values)
+        found = _closure(session, live, options)
         with live.transaction():
             take_back.load(live, noted, folder)
             staging.prepare(live, found)
@@ -216,26 +192,26 @@ def _no_more(target: str, counted: Report, now: Report) -> None:
             )
 
 
-def _closure(
-    session: Session, live: Connection, target: str, backup_id: str, tables: str, related: str, linked: str, values: str
-) -> Closure:
+def _closure(session: Session, live: Connection, options: SalvageOptions) -> Closure:
+    target = options["target"]
     folder = target_folder(session, target)
-    old = fingerprint.read(folder / "backups" / backup_id / "fingerprint.jsonl")
+    old = fingerprint.read(folder / "backups" / options["backup_id"] / "fingerprint.jsonl")
     catalog = read_catalog(live)
-    roles = [(MAIN, tables), (RELATED, related), (LINKED, linked)]
+    roles = [(MAIN, options["tables"]), (RELATED, options["related"]), (LINKED, options["linked"])]
     pairs = [(source, into, role) for role, text in roles if text for source, into in read_pairs(text)]
     for source, into, _ in pairs:
         if source not in old.tables or into not in catalog:
             raise Refused(f"{target}: {source} → {into}: one of them is not there any more", "inv salvage … --plan")
     found = column_mapping.homes(old, catalog, {source: into for source, into, _ in pairs}, verdicts(folder))
     pairings = [(found.pair(old, catalog, source, into), role) for source, into, role in pairs]
-    given = dict(value.partition("=")[::2] for value in json.loads(values or "[]"))
+    given = dict(value.partition("=")[::2] for value in json.loads(options["values"] or "[]"))
     return closure(catalog, pairings, given)
 
 
 @contextmanager
-def _connections(session: Session, target: str, run: str, aside: str) -> Iterator[tuple[Connection, Connection]]:
-    with _connection(session, target, run) as live, _connection(session, target, run, aside) as backup:
+def _connections(session: Session, options: SalvageOptions) -> Iterator[tuple[Connection, Connection]]:
+    target, run = options["target"], options["run"]
+    with _connection(session, target, run) as live, _connection(session, target, run, options["aside"]) as backup:
         backup.execute("SET default_transaction_read_only = on")
         backup.execute("SET search_path = pg_catalog")
         yield live, backup

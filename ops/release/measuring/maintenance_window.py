@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from math import ceil
 from zoneinfo import ZoneInfo
 
+from ops.engine.effects import StepEffect
 from ops.inventory.window import Window
 
 # How much slower production may be than the clone: the clone is restored without bloat, is warm from having been
@@ -30,12 +31,12 @@ class Needed:
 
 
 def needed(
-    took: Mapping[str, float], migrate: float, *, frozen: bool, waits: float, begun: bool, back: float = 0
+    took: Mapping[StepEffect, float], migrate: float, *, frozen: bool, waits: float, begun: bool, back: float = 0
 ) -> Needed:
     """Estimate from the rehearsal what the release still needs on production.
 
     Args:
-        took: seconds of the rehearsal's steps, by name; what was never seen counts as nothing.
+        took: seconds of the rehearsal's steps, by what they do; what was never seen counts as nothing.
         migrate: seconds of the migrations on the clone.
         frozen: production is frozen, so a last backup is taken.
         waits: how long the migrations may wait for locks at most.
@@ -43,12 +44,11 @@ def needed(
         back: seconds that the way back was measured to take; 0 where it was not: then it is estimated from a backup
             (what is live is kept, too) and a restore with its proof.
     """
-    backup = took.get("backup.dump", 0) + took.get("backup.seal", 0)
-    forward = migrate * FACTOR + waits + sum(took.get(f"verify.{name}", 0) for name in ("after", "account", "checks"))
-    forward += took.get("promote.deploy", 0)
+    backup = took.get(StepEffect.DUMPS, 0)
+    forward = migrate * FACTOR + waits + took.get(StepEffect.ACCOUNTS, 0) + took.get(StepEffect.DEPLOYS, 0)
     if not begun:
-        forward += took.get("verify.before", 0) + (backup if frozen else 0)
-    return Needed(forward, back or backup + took.get("clone.restore", 0))
+        forward += took.get(StepEffect.COUNTS, 0) + (backup if frozen else 0)
+    return Needed(forward, back or backup + took.get(StepEffect.CLONES, 0))
 
 
 def closes(window: Window, moment: datetime) -> datetime:

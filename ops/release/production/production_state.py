@@ -12,15 +12,13 @@ from typing import Any
 from ops.application.probe import applied, probe
 from ops.core.errors import OpsError, Unreachable
 from ops.engine.command import Query
+from ops.engine.effects import StepEffect
 from ops.engine.journal import State
 from ops.infra.postgres.client import json_lines, unreached
 from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
 from ops.release import certificate
 from ops.release.concurrent_indexes import only_indexes, statements
-
-MIGRATE, UNFREEZE = "promote.migrate", "promote.unfreeze"
-
 
 Prove = Callable[[], OpsError | None]
 
@@ -102,7 +100,7 @@ class Run:
     @classmethod
     def of(cls, state: State, backup: str, *, freezes: bool) -> Run:
         """The same, by its journal."""
-        begun, ending = MIGRATE in state.touched, UNFREEZE in state.touched
+        begun, ending = state.began(StepEffect.MIGRATES), state.began(StepEffect.UNFREEZES)
         return cls(state.run, state.target, backup, freezes, begun, ending)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from ops.engine.effects import StepEffect
 from ops.inventory.fields import DAYS
 from ops.inventory.window import Window
 from ops.release.measuring.maintenance_window import FACTOR, Needed, closes, last_start, needed, objection, opens, said
@@ -117,8 +118,8 @@ def test_the_words() -> None:
     assert said(window, moment, Needed(6 * 3600)).endswith("last safe start 23:00 on 2026-11-23")
 
 
-TOOK = {"backup.dump": 100.0, "backup.seal": 1.0, "clone.restore": 200.0, "verify.before": 10.0, "verify.after": 11.0,
-        "verify.account": 20.0, "verify.checks": 5.0, "promote.deploy": 7.0}  # fmt: skip
+TOOK = {StepEffect.DUMPS: 101.0, StepEffect.CLONES: 200.0, StepEffect.COUNTS: 10.0, StepEffect.ACCOUNTS: 36.0,
+        StepEffect.DEPLOYS: 7.0}  # fmt: skip
 
 
 def test_what_a_release_needs() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from ops.core.errors import DataDiffers, OpsError, StepFailed, Unreachable
+from ops.engine.effects import StepEffect
+from ops.engine.journal import State
 from ops.release.production.failed_release import explain_promotion
 from ops.release.production.production_state import Data, Production, Run, Way, look, offers, told, way
 from tests.cli import test_failed_promotion
@@ -179,6 +181,21 @@ def test_indexes_that_are_left_by_half_are_built_again(bench: Bench, monkeypatch
     assert (found.data, found.part, found.indexes) == (Data.AS_BEFORE, "", FIRST)
     assert told(found).endswith(f"{FIRST} only builds and drops indexes")
     assert offers(found, RUN_)[0] == (RESUME, "tries again, and first removes what was left of its indexes")
+
+
+def test_what_a_run_has_begun_is_read_from_the_effects_of_its_steps() -> None:
+    does = {"migrates": ["anew.go"], "unfreezes": ["anew.open"], "last": ["anew.save"]}
+    does["seals"] = ["anew.save", "anew.first"]
+    header = {"run": RUN, "procedure": "anew", "target": "shop", "inputs": {}, "step_effects": does}
+    state = State(header)
+    for name in ("promote.migrate", "promote.unfreeze", "last-backup.seal", "anew.first"):
+        state.mark(name, "done")
+    found = Run.of(state, "b", freezes=True)
+    assert (found.begun, found.ending, state.did(StepEffect.LAST, StepEffect.SEALS)) == (False, False, False)
+    for name in ("anew.go", "anew.open", "anew.save"):
+        state.mark(name, "done")
+    found = Run.of(state, "b", freezes=True)
+    assert (found.begun, found.ending, state.did(StepEffect.LAST, StepEffect.SEALS)) == (True, True, True)
 
 
 def test_the_tool_says_it_in_lines(bench: Bench) -> None:

@@ -20,6 +20,7 @@ import yaml
 
 from tests.conftest import Done, Project
 from tests.schedules import write_crontab
+from tests.support.project import wait_for
 
 Make = Callable[..., Project]
 # Hours ago, whatever the time is: a moment that comes up while a test runs would be due once more.
@@ -130,13 +131,6 @@ def blocked(cron: Cron) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(cron.shop.production) as connection:
         connection.execute("LOCK TABLE lessons_teacher IN ACCESS EXCLUSIVE MODE")
         yield connection
-
-
-def wait_for(what: Callable[[], object], seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.1)
 
 
 def dumping(cron: Cron) -> bool:
@@ -259,7 +253,7 @@ def test_two_of_a_kind_never_overlap(cron: Cron, blocked: psycopg.Connection[Any
     cron.install()
     cron.days_pass()
     first = cron.start()
-    wait_for(lambda: dumping(cron))
+    assert wait_for(lambda: dumping(cron), 40)
     assert cron.tick("backup") == Done(0, "", ""), "cron calls again, and it says nothing"
     done = cron.shop.inv("scheduled", "--task=backup")
     assert done.code == 0 and "shop: backup: the one before, begun " in done.out, done.out + done.err
@@ -276,14 +270,14 @@ def test_what_called_it_is_killed_and_it_still_does_not_overlap(cron: Cron, bloc
     cron.install()
     cron.days_pass()
     first = cron.start()
-    wait_for(lambda: dumping(cron))
+    assert wait_for(lambda: dumping(cron), 40)
     first.kill()
     first.communicate()
     assert cron.tick() == Done(0, "", "")
     assert "still runs" in cron.shop.inv("scheduled", "--task=backup").out
     blocked.rollback()
-    wait_for(lambda: cron.backups() == 1)
-    wait_for(lambda: not cron.shown()[1]["running"])
+    assert wait_for(lambda: cron.backups() == 1, 40)
+    assert wait_for(lambda: not cron.shown()[1]["running"], 40)
     # Nobody saw how it ended, so it is done once more, and not a third time.
     assert cron.outcome()["exit"] is None
     assert cron.tick() == Done(0, "", "") and cron.backups() == 2
@@ -295,7 +289,7 @@ def test_a_reboot_in_the_middle_is_caught_up(cron: Cron, blocked: psycopg.Connec
     cron.install()
     cron.days_pass()
     first = cron.start()
-    wait_for(lambda: dumping(cron))
+    assert wait_for(lambda: dumping(cron), 40)
     first.send_signal(signal.SIGTERM)
     _, err = first.communicate(timeout=60)
     assert first.returncode == 130 and "scheduled backup ended with 130" in err
@@ -330,10 +324,11 @@ def test_what_uses_backups_waits_its_turn_and_what_checks_them_does_not(
     for task in (*NIGHTLY, *late):
         cron.days_pass(task=task)
     first = cron.start()
-    wait_for(lambda: dumping(cron))
+    assert wait_for(lambda: dumping(cron), 40)
     second = cron.start()
     third = cron.start()
-    wait_for(lambda: (cron.kept / "check-backups.json").exists() and cron.outcome("check-backups")["exit"] == 0)
+    ended = cron.kept / "check-backups.json"
+    assert wait_for(lambda: ended.exists() and cron.outcome("check-backups")["exit"] == 0, 40)
     assert not any((cron.kept / f"{task}.json").exists() for task in ("drill", "prune-backups"))
     blocked.rollback()
     for process in (first, second, third):
@@ -368,7 +363,7 @@ def test_the_jitter_is_waited_for_before_a_task_is_begun(cron: Cron) -> None:
     cron.install()
     cron.days_pass(task="drill")
     process = cron.start()
-    wait_for(lambda: cron.shown()[1]["running"])
+    assert wait_for(lambda: cron.shown()[1]["running"], 40)
     time.sleep(1)
     assert process.poll() is None and not (cron.kept / "drill.json").exists()
     process.send_signal(signal.SIGTERM)

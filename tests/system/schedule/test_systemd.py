@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Done, Project
+from tests.support.project import wait_for
 from tests.systemd import Manager, booted
 
 pytestmark = pytest.mark.slow
@@ -48,13 +48,6 @@ def backups(shop: Project) -> int:
     return len(list((shop.folder / "backups/shop/backups").glob("*/manifest.json")))
 
 
-def wait_for(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.2)
-
-
 def test_systemd_itself_runs_what_was_installed_and_nothing_is_left(manager: Manager, shop: Project) -> None:
     done = inside(manager, shop, "schedule", "--install")
     assert done.code == 0 and "1 task with systemd" in done.out, done.out + done.err
@@ -73,7 +66,7 @@ def test_systemd_itself_runs_what_was_installed_and_nothing_is_left(manager: Man
     stamp = f"/var/lib/systemd/timers/stamp-{timer}"
     assert manager.run("touch", "--no-create", "--date=2 days ago", stamp).returncode == 0
     assert manager.run("systemctl", "start", timer).returncode == 0
-    wait_for(lambda: backups(shop) == 2)
+    assert wait_for(lambda: backups(shop) == 2, 60)
     removed = inside(manager, shop, "schedule", "--remove")
     assert removed.code == 0, removed.out + removed.err
     assert units(manager) == []
