@@ -1,5 +1,5 @@
-"""The definitions: what each procedure needs and does, read by plan, run, page and undo.
+"""Define the procedures: the needs and steps of each. Plan, run, page and undo read the definitions.
 
-One file per procedure, found by ``catalog``; ``checks`` is what several of them ask first. Begin with ``backup``, which
-says how a dump is made; ``freeze`` makes production read-only and lifts that again.
+Each procedure has a file, which ``catalog`` finds. ``checks`` contains gates that several procedures share. Begin with
+``backup``, which defines how a dump is made. ``freeze`` makes production read-only, and lifts the freeze.
 """

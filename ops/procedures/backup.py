@@ -1,4 +1,4 @@
-"""backup: one consistent dump with its fingerprint, proved readable."""
+"""Define backup: one consistent dump with its fingerprint, proved readable."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ops.engine.step import Procedure, Time, check
 from ops.infra.stores.encryption import DUMP
 from ops.procedures.checks import backup_is_whole, is_production
 
-# Opens the first word with the identity that the second one names, and gives it to the rest.
+# Decrypts the file $1 with the identity $2, and pipes the result to the rest of the words.
 OPENED = 'f="$1" i="$2"; shift 2; "$OPS_PYTHON" -m ops.infra.stores.encryption open "$i" < "$f" | "$@"'
 
 backup = Procedure(
     "backup",
     "Back up production",
-    """Takes one consistent dump of production together with a fingerprint of every table, both from the same snapshot,
-    and proves that the dump can be read. Run it before anything that changes production, and whenever in doubt: it
-    only reads, and the application goes on working meanwhile.""",
-    """A backup that failed is not a backup: what is half-written ends in `.partial` and is never offered for a
-    restore. Production was only read. `inv resume` takes it up again.""",
+    """Dumps production and takes a fingerprint of every table in the same snapshot, and proves that the dump can be
+    read. Run it before anything that changes production. It only reads production, and the application stays
+    available.""",
+    """An unfinished backup has a name that ends in `.partial`, and no command restores from it. Production was only
+    read. `inv resume` continues the backup.""",
     exclusive=False,
     effects=(Effect.MINOR,),
     needs=(Need.PRODUCTION, Need.NEW_BACKUP),
@@ -28,51 +28,55 @@ backup = Procedure(
 
 
 def made(c: RunInputs) -> RunInputs:
-    """The inputs of whoever restores a backup that this run makes."""
+    """Return the inputs with which this run restores the backup that the run made."""
     return c.replace(encryption={"sealed": bool(c.encryption.recipients)})
 
 
 def safety(c: RunInputs) -> RunInputs:
-    """The inputs of the safety backup."""
+    """Return the inputs of the safety backup."""
     return c.whole(f"{c.run}_safety")
 
 
 def kept_safety(c: RunInputs) -> RunInputs:
-    """The same when it goes into the store."""
+    """Return the inputs with which the safety backup is copied to the remote store."""
     return safety(c).replace(remote=c.remote)
 
 
 def encrypted(c: RunInputs) -> dict[str, str]:
-    """What tells the dump to whom it is encrypted; nothing where it is not."""
+    """Return the dump's recipients; empty without encryption."""
     return {"recipients": " ".join(c.encryption.recipients)} if c.encryption.recipients else {}
 
 
 def elsewhere(c: RunInputs) -> dict[str, str]:
-    """What tells the dump that pg_dump is to run beside the database; nothing where it runs here."""
+    """Return how to run pg_dump beside the database; empty if pg_dump runs on this machine."""
     return {"over": joined(c.dump.over), "port": c.dump.port} if c.dump.over else {}
 
 
 def dumped(c: RunInputs) -> dict[str, str]:
-    """What tells the dump how it is to be made."""
+    """Return the parameters of the dump."""
     given = {"jobs": str(c.jobs), "compress": c.dump.compress} | encrypted(c) | excluding(c) | elsewhere(c)
     return given | ({"rate": str(c.dump.rate)} if c.dump.rate else {})
 
 
-@check("There is room for it where the backups are, and no foreign key leads to what stays out", "inv doctor")
+@check("The store has disk space for the backup, and no foreign key refers to excluded rows", "inv doctor")
 def can_be_made(c: RunInputs) -> Command:
-    """A disk that fills up in the middle leaves half a backup, and stands in the way of whatever else writes there. And
-    a restore would stop at a key that leads to a table whose rows the inventory's `dump` excludes."""
+    """Refuse a dump that would fill the disk, or that could not be restored.
+
+    A disk that fills up leaves an unfinished backup and blocks everything else that writes to the disk. A restore
+    stops at a foreign key that refers to a table whose rows the inventory's `dump` excludes."""
     return Tool("check-room", {"target": c.target, "backup_id": c.backup, **excluding(c)})
 
 
 def excluding(c: RunInputs) -> dict[str, str]:
-    """The option of a tool that has to know whose rows stay out."""
+    """Return the action's option that names the tables whose rows are excluded."""
     return {"exclude": " ".join(c.dump.exclude)} if c.dump.exclude else {}
 
 
 def listed(c: RunInputs) -> list[Command]:
-    """What reads the dump's table of contents. Of a dump that came as a stream it was read where it was made, by the
-    pg_restore of that place: the one here may be older, and what arrived is held against what was sent."""
+    """Return the commands that read the dump's table of contents.
+
+    For a streamed dump, the pg_restore beside the database has read the table of contents: the one on this machine
+    may be older. Compare the received bytes with the sent bytes instead."""
     if c.dump.over:
         return [Tool("check-streamed", {"target": c.target, "backup_id": c.backup})]
     words = from_dump(made(c), "pg_restore", "--list", folder=c.partial)
@@ -80,9 +84,11 @@ def listed(c: RunInputs) -> list[Command]:
     return [Shell(words, c.target, output=f"{c.partial}/list.txt")] if can else []
 
 
-@check("pg_dump came to its end, and the dump can be read", "inv resume")
+@check("pg_dump finished, and the dump can be read", "inv resume")
 def dump_reads(c: RunInputs) -> list[Command]:
-    """pg_dump can end early, and what it leaves may still be listed: `dumped` is written when it came to its end."""
+    """Detect a dump that pg_dump left unfinished, which can still be listed.
+
+    The file `dumped` is written when pg_dump has finished."""
     return [
         Shell(("test", "-f", f"{c.partial}/dumped"), c.target),
         *listed(c),
@@ -91,15 +97,15 @@ def dump_reads(c: RunInputs) -> list[Command]:
 
 
 def jobs(c: RunInputs) -> tuple[str, ...]:
-    """How many at once restore; what comes as one stream can't be read at several places."""
+    """Return the number of parallel jobs for pg_restore. An encrypted dump is one stream and allows only one job."""
     return () if c.encryption.sealed else (f"--jobs={c.jobs}",)
 
 
 def from_dump(c: RunInputs, *words: str, folder: str = "") -> tuple[str, ...]:
-    """The words that give the backup's dump to a program: its path, or where it is encrypted what is opened on the way.
+    """Return the words that give a program the backup's dump: the path, or the command that decrypts the dump.
 
     Args:
-        folder: where the backup is; its own place unless told otherwise.
+        folder: the backup's folder; by default its folder in the store.
     """
     place = folder or c.backup_folder
     if not c.encryption.sealed:
@@ -108,20 +114,21 @@ def from_dump(c: RunInputs, *words: str, folder: str = "") -> tuple[str, ...]:
 
 
 @backup.step(
-    "Dump on one snapshot, with its fingerprint",
+    "Dump the database and take its fingerprint",
     changes="the store: a new folder, without a manifest yet",
     does=(StepEffect.DUMPS,),
     takes=Time.DATABASE,
     gates=(is_production, can_be_made),
     proof=dump_reads,
-    stays="A half-written dump ends in `.partial`; nothing takes it for a backup, and production was only read.",
+    stays="An unfinished dump has a name that ends in `.partial`, and no command uses it. Production was only read.",
     again=True,
 )
 def dump(c: RunInputs) -> list[Command]:
-    """Exports a snapshot, dumps it in parallel and takes the fingerprint of every table from that same snapshot
-    meanwhile, so that a restored copy can be compared with it to the last bit. Of what the inventory's `dump` excludes
-    no rows are dumped, and which tables those are stands in the manifest. With `pg_dump: container` or `host` there
-    pg_dump runs beside the database and streams here; how many bytes it sent, and their sha256, are compared."""
+    """Export a snapshot, dump the database in parallel, and take the fingerprint of every table in the same snapshot.
+
+    Later a restored copy is compared with the fingerprint. Tables that the inventory's `dump` excludes are dumped
+    without rows; the manifest names the tables. With `pg_dump: container` or `pg_dump: host`, pg_dump runs beside
+    the database and streams to this machine; the number of bytes and their sha256 are compared at both ends."""
     given = {"service": c.target, "folder": c.partial} | dumped(c)
     return [
         Shell(("rm", "-rf", c.partial), c.target),
@@ -131,67 +138,71 @@ def dump(c: RunInputs) -> list[Command]:
 
 
 @backup.step(
-    "Seal it with its manifest",
-    changes="the store: the backup gets its manifest",
+    "Write the manifest",
+    changes="the store: the manifest of the backup",
     does=(StepEffect.DUMPS, StepEffect.SEALS),
     takes=Time.DATABASE,
     reports=("excluded",),
     proof=backup_is_whole,
-    stays="A finished backup harms nobody and stays; old ones are removed by retention only.",
+    stays="A finished backup stays in the store. Only retention removes backups.",
     again=True,
 )
 def seal(c: RunInputs) -> Command:
-    """Writes the sha256 of every file, the versions, the applied migrations and the application's commit into the
-    manifest, last of all, and gives the folder its name."""
+    """Write the manifest: the sha256 of every file, the versions, the applied migrations, the application's commit.
+
+    The manifest is the last file. Then remove `.partial` from the folder's name."""
     return Tool("seal", {"target": c.target, "backup_id": c.backup, "run": c.run})
 
 
-@check("Every file of the backup is in the store, the manifest last", "inv resume")
+@check("Every file of the backup is in the remote store", "inv resume")
 def is_stored(c: RunInputs) -> Command:
-    """What was sent only in part is no backup."""
+    """Detect a backup of which a file is missing in the remote store."""
     return Tool("check-stored", {"target": c.target, "backup_id": c.backup})
 
 
-in_store = Procedure("backup", "Put a backup into the store", "Part of every backup.", "")
+in_store = Procedure("backup", "Copy a backup to the remote store", "Part of every backup.", "")
 
 
 @in_store.step(
-    "Put it into the store",
+    "Copy the backup to the remote store",
     changes="the remote store: the backup's files",
     takes=Time.DATABASE,
     proof=is_stored,
-    stays="A finished backup harms nobody and stays; old ones are removed by retention only.",
+    stays="A finished backup stays in the store. Only retention removes backups.",
     again=True,
     when=lambda c: bool(c.remote),
     only="Only with a remote store.",
 )
 def store(c: RunInputs) -> Command:
-    """Sends its files, several at once, and its manifest last. What is
-    there already is not sent again. The copy here stays, for a quick way back."""
+    """Send the backup's files in parallel, and the manifest last.
+
+    Files that the remote store already has are not sent again. The local copy stays, so that a rollback needs no
+    download."""
     return Tool("store-backup", {"target": c.target, "backup_id": c.backup})
 
 
 backup.include(in_store)
 
 
-@check("Railway lists its own backup, where its plan has any", "inv resume")
+@check("Railway lists the volume backup, if the Railway plan includes volume backups", "inv resume")
 def railway_lists_it(c: RunInputs) -> Command:
-    """What the CLI says when it is asked for one is no proof."""
+    """Ask Railway for the list: the output of the command that makes the backup is no proof."""
     return Tool("check-railway-backup", {"target": c.target, "name": c.backup})
 
 
 @backup.step(
-    "Ask Railway for a backup of its own, too",
-    changes="Railway: one more backup of the volume",
+    "Make a volume backup on Railway",
+    changes="Railway: a backup of the volume",
     takes=Time.RAILWAY,
     proof=railway_lists_it,
-    stays="One more of Railway's own backups; Railway removes it in its own time.",
+    stays="The volume backup stays. Railway removes it when it expires.",
     again=True,
     when=lambda c: c.railway.backups,
     only="Only where the inventory has `railway: {backups: true}`.",
 )
 def railway(c: RunInputs) -> Command:
-    """A second net, of the whole volume, on the same platform: deleting the volume deletes it. To restore it takes the
-    service down and replaces all that was written since, in place; the dump is restored beside what is live, so take
-    that first."""
+    """Make a backup of the whole volume on Railway, in addition to the dump.
+
+    Deleting the volume also deletes this backup. To restore it, Railway stops the service and replaces the volume,
+    including everything written since. Prefer the dump, which is restored beside the live database."""
     return Tool("railway-backup", {"target": c.target, "name": c.backup})

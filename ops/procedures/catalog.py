@@ -1,4 +1,4 @@
-"""All procedures that can be planned and have a page, by name: whatever a file of this folder defines with needs."""
+"""Find all procedures that can be planned and have a page: each definition in this folder that declares needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READERS = ("catalog",)
 
 
 def find_procedures() -> dict[str, Procedure]:
-    """Import every definition, and return the procedures that declare needs; others are parts of those."""
+    """Import every definition and return the procedures that declare needs, by name. The others are only parts."""
     names = [found.name for found in iter_modules(procedures.__path__) if not found.ispkg and found.name not in READERS]
     modules = [import_module(f"{procedures.__name__}.{name}") for name in names]
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Procedure)]
@@ -28,20 +28,20 @@ PROCEDURES = find_procedures()
 
 
 def usual_backup(name: str) -> str:
-    """The backup with which a plan of this procedure is made where none is named; empty where it takes none."""
+    """Return the backup with which `inv plan` plans the procedure if none is named; empty if none is needed."""
     return PROCEDURES[name].usual_backup if name in PROCEDURES else ""
 
 
 def procedure_of(name: str, engine: str, backup_id: str = "") -> Procedure:
-    """The procedure that a task means.
+    """Return the procedure that a task runs.
 
     Args:
-        name: the task's.
-        engine: what the inventory says makes the target's backups.
-        backup_id: the backup that was named.
+        name: the task's name.
+        engine: the backup engine of the target in the inventory.
+        backup_id: the backup that the command names.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no procedure has this name.
     """
     if name not in PROCEDURES:
         close = get_close_matches(name, PROCEDURES, 1)
@@ -51,10 +51,11 @@ def procedure_of(name: str, engine: str, backup_id: str = "") -> Procedure:
 
 
 def replan(state: State) -> Plan:
-    """Make a run's plan again from its header.
+    """Make a run's plan again from the run's header.
 
     Raises:
-        Refused: it would not be the same plan: another version of the tool began the run, or its journal was edited.
+        Refused: the plan has another digest, because another version of the tool began the run or the journal was
+            edited.
     """
     try:
         inputs = RunInputs.model_validate(state.header["inputs"])
@@ -67,10 +68,10 @@ def replan(state: State) -> Plan:
     earlier = f"version {tool}"
     fetch = f"python -m pip install generalprobe=={tool}   (or check out the commit that was in use at {at})"
     if tool == __version__:
-        # Of a checkout the version tells no two commits apart.
+        # Two commits of a checkout have the same version.
         earlier, fetch = f"another commit of version {tool}", f"check out the commit that was in use at {at}"
     raise Refused(
-        f"{state.target}: run {state.run} was begun by {earlier}, and this one would go on with other commands: "
+        f"{state.target}: run {state.run} was begun by {earlier}, whose commands differ from this version's: "
         "end open runs before upgrading",
         f"{fetch}   and there   inv resume --run={state.run}   or   inv undo --run={state.run}",
     )

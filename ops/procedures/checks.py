@@ -1,4 +1,4 @@
-"""What several procedures ask before they touch anything: the planned server, a whole backup, room."""
+"""Define gates that several procedures share: the planned server, a complete backup, disk space."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from ops.engine.inputs import RunInputs
 from ops.engine.step import check
 
 
-@check("The database is the one that was planned for", "inv plan")
+@check("The database is the planned one", "inv plan")
 def is_production(c: RunInputs) -> list[Command]:
-    """A wrong variable in the environment would dump, or change, another database."""
+    """Detect a wrong environment variable, which would dump or change another database."""
     return [
         *same_place(c),
         Query("check_identity.sql", c.target, parameters={"system": c.system, "database": c.database}),
@@ -17,24 +17,26 @@ def is_production(c: RunInputs) -> list[Command]:
 
 
 def same_place(c: RunInputs) -> list[Command]:
-    """On Railway the same project, environment and service by their IDs: names can be given away."""
+    """Return the check that project, environment and service on Railway have the planned IDs: names can be reused."""
     return [Tool("check-railway", {"target": c.target, "place": c.railway.app})] if c.railway.app else []
 
 
-@check("The server is the one that was planned for", "inv status")
+@check("The server is the planned one", "inv status")
 def is_production_server(c: RunInputs) -> list[Command]:
-    """Asked on another database of the server: the live one may be closed by a swap that was interrupted."""
+    """Check the server over its database `postgres`.
+
+    An interrupted swap can leave the live database closed to connections."""
     given = {"system": c.system, "database": c.database}
     return [*same_place(c), Query("check_identity.sql", c.target, "postgres", given)]
 
 
 def server_room(c: RunInputs, server: str, like: str) -> Command:
-    """Looks whether a copy of the backup has room on a target's server, made like a database there."""
+    """Return the check that a target's server has disk space for a copy of the backup, created like a database."""
     given = {"target": c.target, "server": server, "backup_id": c.backup}
     return Tool("check-server-room", given | ({"like": like} if like != "postgres" else {}))
 
 
-@check("Every file of the backup has the sha256 of its manifest", "inv backup")
+@check("Every file of the backup has the sha256 that the manifest names", "inv backup")
 def backup_is_whole(c: RunInputs) -> Command:
-    """Without a manifest there is no backup, and a file that changed since is none either."""
+    """Refuse to use a backup without a manifest or with a changed file."""
     return Tool("check-backup", {"target": c.target, "backup_id": c.backup})

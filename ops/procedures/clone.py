@@ -1,4 +1,4 @@
-"""clone-prod-to-test: the backup, restored and proved, becomes the test database."""
+"""Define clone-prod-to-test: restore a backup, prove the clone, make the clone the test database."""
 
 from __future__ import annotations
 
@@ -14,65 +14,67 @@ from ops.procedures.restore_proof import AGAIN, equals_backup, restoring
 clone = Procedure(
     "clone",
     "Restore the backup as the test database",
-    """Restores a backup into a spare database, proves by fingerprint that it equals what was dumped, and only then
-    gives it the test database's name.""",
-    "The test database that was there before is kept aside until the clone after next.",
+    """Restores a backup into a spare database, proves by fingerprint that the spare database equals the backup, and
+    then gives the spare database the test database's name.""",
+    "The former test database stays on the server until the clone after next.",
 )
 
 
-@check("What is about to be replaced is not production", "give the test target a database of its own in the inventory")
+@check("The target is not production", "give the test target a database of its own in the inventory")
 def not_production(c: RunInputs) -> Command:
-    """A test target that points at production is how production gets overwritten."""
+    """Detect a test target that leads to production: the run would overwrite production."""
     given = {"planned": c.test_server.system, "system": c.system, "database": c.database}
     return Query(
         "check_not_production.sql", c.test, "postgres", given | {"name": c.test_server.database, "other": c.names.spare}
     )
 
 
-@check("There is room for a copy on the test server, as far as its disk can be seen", "inv status")
+@check("The test server has disk space for a copy, if its disk can be measured", "inv status")
 def room_for_copy(c: RunInputs) -> Command:
-    """A disk that fills up stops the whole server, with all that is on it."""
+    """Prevent a full disk, which stops the whole server."""
     return server_room(c, c.test, c.test_server.like)
 
 
-@check("The test server can hold a copy that is like production: encoding, locale, extensions, roles", "inv doctor")
+@check("The test server offers production's encoding, locale, extensions and roles", "inv doctor")
 def copy_fits(c: RunInputs) -> Command:
-    """Under another locale text is equal, ordered and folded in another way, so what succeeds there can fail here."""
+    """Refuse another locale, which compares, orders and folds text differently.
+
+    A migration that succeeds under one locale can fail under another."""
     return Query("check_fits.sql", c.test, "postgres", {"from": c.fingerprint})
 
 
 def created(c: RunInputs, name: str, marker: str) -> list[Command]:
-    """What makes an empty database on the test server that is like the one that was dumped.
+    """Return the commands that create an empty database like the dumped one on the test server.
 
     Args:
-        name: what it is called.
-        marker: its comment.
+        name: the new database's name.
+        marker: the new database's comment.
     """
     given = {"name": name, "like": c.test_server.like, "marker": marker, "run": c.run, "from": c.fingerprint}
     roles = Query("create_roles.sql", c.test, "postgres", {"from": c.fingerprint})
     return [Query("create_database.sql", c.test, "postgres", given), roles]
 
 
-@check("The restored database equals what was dumped: every table, sequence and object", "inv resume")
+@check("The restored database equals the backup: every table, sequence and object", "inv resume")
 def same_fingerprint(c: RunInputs) -> list[Command]:
-    """pg_restore can end with 0 and have left something out."""
+    """Detect an incomplete restore: pg_restore can exit with 0 without having restored everything."""
     return equals_backup(c, c.test, c.names.spare, "restored", owned=False)
 
 
-@check("The test database is the clone, and open", "inv resume")
+@check("The test database is the clone, and accepts connections", "inv resume")
 def clone_is_live(c: RunInputs) -> Command:
-    """The mark inside the server says which run made it."""
+    """Compare the database's comment, which names the run that made the clone."""
     given = {"live": c.test_server.database, "incoming": c.names.spare, "marker": c.names.clone_marker}
     return Query("check_swapped.sql", c.test, "postgres", given)
 
 
 def drop_spare(c: RunInputs) -> Command:
-    """The spare database goes; it is marked as ours."""
+    """Drop the spare database. The drop is refused without the tool's mark."""
     return Query("drop_database.sql", c.test, "postgres", {"name": c.names.spare, "marker": c.names.clone_marker})
 
 
 def swap_back(c: RunInputs) -> list[Command]:
-    """The former test database takes its name back."""
+    """Give the former test database its name back."""
     if not c.test_server.exists:
         return [
             Query(
@@ -99,11 +101,12 @@ def swap_back(c: RunInputs) -> list[Command]:
     retries=lambda _: AGAIN,
 )
 def restore(c: RunInputs) -> list[Command]:
-    """Stops at the first error. The test database that is there stays as it is meanwhile; so every release also
-    proves that its backup can be restored. The copy has production's encoding and locale; roles that its policies name
-    are created where the server lacks them; foreign servers and dblink lead nowhere from it; subscriptions stay
-    out. Then its statistics are gathered, the settings of production's database become its own, and its schema is
-    compared with the backup's."""
+    """Restore the backup into a spare database, and stop at the first error.
+
+    The present test database is not changed. The spare database has production's encoding and locale, and the
+    database settings of production. Roles that policies name are created if the server lacks them. Foreign servers
+    and dblink are disconnected, and subscriptions are not restored. Afterwards statistics are gathered, and the
+    schema is compared with the backup's."""
     private = {"private": "yes"} if c.defang else {}
     like = {"target": c.target, "test": c.test, "database": c.names.spare, "before": c.fingerprint, **private}
     return [
@@ -116,27 +119,27 @@ def restore(c: RunInputs) -> list[Command]:
 
 
 def _defang(c: RunInputs) -> dict[str, str]:
-    """What the tools of a defang are told. The digest binds a run to the inventory and the files of its plan."""
+    """Return the options of the defang actions. The digest binds a run to the inventory and the files of the plan."""
     digest = c.defang.digest if c.defang else ""
     given = {"target": c.target, "test": c.test, "database": c.names.spare}
     return given | ({"digest": digest} if digest else {})
 
 
-@check("The inventory's `defang` fits the clone, and says what becomes of all that looks like personal data")
+@check("The inventory's `defang` fits the clone and covers every column that looks like personal data")
 def is_classified(c: RunInputs) -> Command:
-    """A column that was added since would reach the test database as it is, and nobody would know."""
+    """Prevent a new column with personal data from reaching the test database unmasked."""
     return Tool("check-defang", _defang(c))
 
 
-@check("What was to be emptied is empty, what was to be masked is masked, and the schema is the backup's", "inv resume")
+@check("The data to empty is empty, the data to mask is masked, and the schema is the backup's", "inv resume")
 def is_defanged(c: RunInputs) -> Command:
-    """Looked at in the tables; that the commands ended well is no proof."""
+    """Read the tables: an exit code is no proof."""
     return Tool("check-defanged", {**_defang(c), "marker": c.names.clone_marker, "before": c.fingerprint})
 
 
 @clone.step(
-    "Take out of the clone what could reach real people",
-    changes="the spare database: people's data",
+    "Defang the clone",
+    changes="the spare database: personal data",
     takes=Time.DATABASE,
     gates=(not_production, is_classified),
     proof=is_defanged,
@@ -146,39 +149,42 @@ def is_defanged(c: RunInputs) -> Command:
     only="Only where the inventory has `defang`.",
 )
 def defang(c: RunInputs) -> Command:
-    """Rules, masks and the operator's SQL files of the inventory's `defang`, in one transaction, before the clone gets
-    the name under which people, workers and mail senders reach it. Equal values get equal masks; what the masks are
-    made with is kept nowhere."""
+    """Apply the rules, masks and SQL files of the inventory's `defang` in one transaction.
+
+    The clone gets the test database's name only afterwards, so no person, worker or mail sender reaches the clone
+    before. Equal values get equal masks. The key of the masks is not stored."""
     given = {**_defang(c), "marker": c.names.clone_marker, "run": c.run, "report": f"{c.run_folder}/defang.json"}
     return Tool("defang", given)
 
 
 @clone.step(
-    "Give the clone the test database's name",
-    changes="the test database: the spare one gets its name",
+    "Swap the clone in as the test database",
+    changes="the test database: the clone replaces it",
     gates=(not_production,),
     proof=clone_is_live,
     undo=swap_back,
     again=True,
 )
 def swap(c: RunInputs) -> Command:
-    """Two renames in one transaction: there is no moment without a test database. The former one is kept aside."""
+    """Rename both databases in one transaction, so that the test database is never missing.
+
+    The former test database stays on the server under another name."""
     given = {"live": c.test_server.database, "incoming": c.names.spare, "aside": c.names.test_replaced}
     return Query("swap.sql", c.test, "postgres", given)
 
 
 @clone.step(
-    "Drop the test databases of earlier clones",
-    changes="the test server: earlier clones are dropped",
+    "Drop earlier test databases",
+    changes="the test server: earlier test databases are dropped",
     gates=(not_production,),
     proof=clone_is_live,
-    stays="Only clones of earlier runs go, and only those that carry our mark; the last one is kept aside.",
+    stays="Only clones of earlier runs with the tool's mark are dropped. The last former test database stays.",
     again=True,
     when=lambda c: bool(c.test_server.tidy),
-    only="Only where there are any.",
+    only="Only if there are any.",
 )
 def tidy(c: RunInputs) -> list[Command]:
-    """One former test database is kept; those before it would only fill the disk."""
+    """Drop the former test databases except the last one. They only use disk space."""
     mark = "generalprobe clone "
     return [
         Query("drop_database.sql", c.test, "postgres", {"name": name, "marker": mark}) for name in c.test_server.tidy
@@ -188,12 +194,11 @@ def tidy(c: RunInputs) -> list[Command]:
 clone_prod_to_test = Procedure(
     "clone-prod-to-test",
     "Clone production to test",
-    """Makes the test database an exact copy of production as it is now: takes a backup, restores that very backup,
-    proves by fingerprint that nothing is missing, and swaps it in. Use it to look for a bug on real data, or before
-    trying migrations by hand. Where the inventory has `defang`, what could reach real people is taken out of the copy
-    first.""",
-    """Production was only read. Until the swap the old test database is untouched; after it, the old one is kept
-    aside. `inv status` says what stands, `inv resume` goes on, `inv undo` takes it back.""",
+    """Makes the test database an exact copy of production: takes a backup, restores that backup, proves by fingerprint
+    that nothing is missing, and swaps the clone in. Use it to search for a bug on real data, or before trying
+    migrations by hand. If the inventory has `defang`, the clone is defanged before the swap.""",
+    """Production was only read. Until the swap, the former test database is unchanged; after the swap, it stays on the
+    server under another name. `inv status` shows the state, `inv resume` continues, `inv undo` undoes the run.""",
     needs=(Need.PRODUCTION, Need.TEST_DATABASE, Need.NEW_BACKUP),
     restores=True,
 )

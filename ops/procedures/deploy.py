@@ -1,4 +1,4 @@
-"""Deploying the application, and how to see that it is well afterwards."""
+"""Define how the application is deployed, and how its health is checked afterwards."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ops.engine.step import Time, check
 
 
 def folder_of(c: RunInputs) -> str:
-    """Where the application's commands run."""
+    """Return the folder in which the application's commands run."""
     return c.app.folder if c.app else ""
 
 
 def deploy_words(c: RunInputs, back: bool = False) -> Command:
-    """The inventory's deploy command, told which commit to deploy; or Railway's, whose status is waited for.
+    """Return the inventory's deploy command with the commit to deploy, or Railway's deploy, which waits for its status.
 
     Args:
-        back: to an earlier release.
+        back: deploy an earlier release.
     """
     if c.deploy.railway:
         return Tool(
@@ -30,7 +30,7 @@ def deploy_words(c: RunInputs, back: bool = False) -> Command:
 
 @check("The application is healthy", "look at the application's log, then inv resume")
 def is_healthy(c: RunInputs) -> list[Command]:
-    """A deploy command can end with 0 and leave an application that does not start."""
+    """Detect an application that does not start although the deploy command exited with 0."""
     on = [Tool("check-deployed", {"target": c.target, "release": c.deploy.commit})] if c.deploy.railway else []
     return [*on, *_healthy(c)]
 

@@ -1,4 +1,4 @@
-"""drill: a backup is restored into a throw-away database, proved, timed, and dropped again."""
+"""Define drill: restore a backup into a throw-away database, prove and time the restore, drop the database."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from ops.procedures.trial_beside import beside
 drill = Procedure(
     "drill",
     "Prove that a backup can be restored",
-    """Restores a backup into a database of its own on the test server, proves by fingerprint that it equals what was
-    dumped, says how long that took, and drops it again. A backup that was never restored is a hope. Takes the newest
-    one that was never proved, unless one is named. Neither production nor the test database is read or written, so
-    this works, too, when production is down. With `--beside`, and where there is no test server, the backup's schema
-    is restored beside production, too: without rows, with owners and grants, as the role of a rollback.""",
-    """If the proof fails, this backup is not what was dumped: `inv backups` says which ones were proved, `inv backup`
-    takes a new one. Nothing else was touched; `inv undo` drops the throw-away database.""",
+    """Restores a backup into a throw-away database on the test server, proves by fingerprint that the database equals
+    the backup, reports the time, and drops the database. Without `--backup`, the drill takes the newest unproved
+    backup. Neither production nor the test database is read or written, so the drill also works while production is
+    down. With `--beside`, or without a test server, the backup's schema is also restored beside production: without
+    rows, with owners and grants, as the role of a rollback.""",
+    """If the proof fails, the backup cannot be trusted: `inv backups` lists the proved backups, `inv backup` takes a
+    new one. Nothing else was changed. `inv undo` drops the throw-away database.""",
     exclusive=False,
     task="inv drill --backup=latest",
     needs=(Need.BACKUP_TO_PROVE,),
     restores=True,
 )
 
-IF_TEST = "Only where the inventory names a test server."
-OTHERS = "inv backups   says which backups were proved; inv backup   takes a new one"
+IF_TEST = "Only if the inventory names a test server."
+OTHERS = "inv backups   lists the proved backups; inv backup   takes a new one"
 
 
-@check("What is about to be written is not production", "give the test target a database of its own in the inventory")
+@check("The target is not production", "give the test target a database of its own in the inventory")
 def not_production(c: RunInputs) -> Command:
-    """A throw-away database beside production would take its space and its locks."""
+    """Prevent a drill on production's server, which would use production's disk space and locks."""
     given = {"planned": c.test_server.system, "system": c.system, "database": c.database}
     return Query(
         "check_not_production.sql", c.test, "postgres", given | {"name": c.test_server.database, "other": c.names.drill}
     )
 
 
-@check("The restored database equals what was dumped: every table, sequence and object", OTHERS)
+@check("The restored database equals the backup: every table, sequence and object", OTHERS)
 def equals_dumped(c: RunInputs) -> list[Command]:
-    """pg_restore can end with 0 and have left something out."""
+    """Detect an incomplete restore: pg_restore can exit with 0 without having restored everything."""
     return equals_backup(c, c.test, c.names.drill, "restored", owned=False)
 
 
-@check("The throw-away database is gone", "inv resume")
+@check("The throw-away database does not exist", "inv resume")
 def is_gone(c: RunInputs) -> Command:
-    """It would only fill the disk."""
+    """Detect a throw-away database that was not dropped and uses disk space."""
     return Query("check_gone.sql", c.test, "postgres", {"name": c.names.drill})
 
 
 def drop_drilled(c: RunInputs) -> Command:
-    """The throw-away database goes; it is marked as ours."""
+    """Drop the throw-away database. The drop is refused without this run's mark."""
     return Query("drop_database.sql", c.test, "postgres", {"name": c.names.drill, "marker": c.names.drill_marker})
 
 
@@ -74,8 +74,9 @@ def drop_drilled(c: RunInputs) -> Command:
     only=IF_TEST,
 )
 def restore(c: RunInputs) -> list[Command]:
-    """On the test server, under a name of its own. Its time and its proof stand in the run's journal, and `inv backups`
-    shows them."""
+    """Restore the backup into a throw-away database on the test server.
+
+    The journal of the run records the time of the restore and the proof; `inv backups` shows both."""
     return [
         *created(c, c.names.drill, c.names.drill_marker),
         *restoring(c, c.test, c.names.drill, "restored", owned=False),
@@ -87,14 +88,14 @@ def restore(c: RunInputs) -> list[Command]:
     changes="the test server: that database is dropped",
     gates=(not_production,),
     proof=is_gone,
-    stays="It was a copy of the backup, and the backup stays.",
+    stays="The database was a copy of the backup, and the backup stays.",
     again=True,
     when=lambda c: bool(c.test),
     only=IF_TEST,
 )
 def drop(c: RunInputs) -> Command:
-    """It carries this run's mark; nothing else is dropped."""
+    """Drop the database with this run's mark, and nothing else."""
     return drop_drilled(c)
 
 
-drill.include(beside, when=lambda c: c.beside.trial, only="Only with `--beside`, and where there is no test server.")
+drill.include(beside, when=lambda c: c.beside.trial, only="Only with `--beside`, or without a test server.")

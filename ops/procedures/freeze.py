@@ -1,4 +1,4 @@
-"""Freeze production and let it take writes again: as procedures of their own, and as steps of others."""
+"""Define freeze and unfreeze, as procedures and as steps of other procedures."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ from ops.engine.needs import Need
 from ops.engine.step import Procedure, check
 from ops.procedures.checks import is_production
 
-FROZEN = "production is frozen: reading works, writing is refused"
+FROZEN = "production is frozen: it serves reads and refuses writes"
 
 
-@check("Nobody could write to a frozen production whom this role can't stop", "inv doctor")
+@check("This role can stop everybody who could write to a frozen production", "inv doctor")
 def no_writers(c: RunInputs) -> Command:
-    """A prepared transaction, a subscription, a role with a setting of its own, or a session that is not ours to end
-    would go on writing. It is looked for before anything is changed, and before anybody's session is ended."""
+    """Detect writers that a freeze does not stop, before anything is changed and before any session is ended.
+
+    These are prepared transactions, subscriptions, roles with a setting of their own, and sessions that this role
+    may not end."""
     return Tool("check-writers", {"target": c.target})
 
 
 @check("New sessions of production are read-only", "inv resume")
 def is_frozen(c: RunInputs) -> Command:
-    """A write between the last backup and the migration would be lost by a rollback."""
+    """Detect a production that still takes writes: a rollback would lose a write after the last backup."""
     return Query("check_frozen.sql", c.target, parameters={"wanted": "on"})
 
 
 @check("New sessions of production may write", "inv unfreeze")
 def takes_writes(c: RunInputs) -> Command:
-    """A production that stays read-only is an outage."""
+    """Detect a production that is still read-only, which is an outage."""
     return Query("check_frozen.sql", c.target, parameters={"wanted": "off"})
 
 
 def freeze_now(c: RunInputs) -> Command:
-    """Production refuses writes."""
+    """Make production refuse writes."""
     return Query("freeze.sql", c.target, "postgres", parameters={"live": c.database})
 
 
 def unfreeze_now(c: RunInputs) -> Command:
-    """Production takes writes again."""
+    """Let production take writes again."""
     return Query("unfreeze.sql", c.target, "postgres", parameters={"live": c.database})
 
 
@@ -50,20 +52,20 @@ FREEZES = {
     "confirm": True,
 }
 UNFREEZES = {
-    "changes": "production: it takes writes",
+    "changes": "production: it takes writes again",
     "does": (StepEffect.UNFREEZES,),
     "gates": (is_production,),
     "proof": takes_writes,
-    "stays": "`inv freeze` makes it read-only again.",
+    "stays": "`inv freeze` makes production read-only again.",
     "again": True,
 }
 
 freeze = Procedure(
     "freeze",
     "Freeze production",
-    "Makes production refuse writes: reading goes on. For when something eats data and nobody knows yet what.",
-    "`inv unfreeze` takes it back at any time.",
-    afterwards=lambda c: f"inv unfreeze --target={c.target}   as soon as it may write again",
+    "Makes production refuse writes; reading still works. Use it while rows disappear and the cause is unknown.",
+    "`inv unfreeze` lifts the freeze at any time.",
+    afterwards=lambda c: f"inv unfreeze --target={c.target}   when production may take writes again",
     effects=(Effect.MINOR,),
     needs=(Need.PRODUCTION,),
     changes_production=True,
@@ -71,8 +73,8 @@ freeze = Procedure(
 unfreeze = Procedure(
     "unfreeze",
     "Let production take writes again",
-    "Takes a freeze back; also one that a run left behind whose operator has vanished.",
-    "It is safe to repeat.",
+    "Lifts a freeze, also the freeze of a run that was never finished.",
+    "The command can be repeated safely.",
     effects=(Effect.MINOR,),
     needs=(Need.PRODUCTION,),
     changes_production=True,
@@ -81,11 +83,11 @@ unfreeze = Procedure(
 
 @freeze.step("Freeze production", gates=(is_production, no_writers), **FREEZES)
 def refuse_writes(c: RunInputs) -> Command:
-    """Every new session is read-only, and the old ones end."""
+    """Make every new session read-only, and end the present sessions."""
     return freeze_now(c)
 
 
 @unfreeze.step("Let production take writes again", confirm=True, **UNFREEZES)
 def take_writes(c: RunInputs) -> Command:
-    """New sessions may write again."""
+    """Let new sessions write again."""
     return unfreeze_now(c)

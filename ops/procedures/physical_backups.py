@@ -1,4 +1,4 @@
-"""backup-pgbackrest, drill-pgbackrest, unpack: pgBackRest's backups, each proved by restoring it aside."""
+"""Define backup-pgbackrest, drill-pgbackrest and unpack: pgBackRest's backups, each proved by a restore."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ops.procedures.checks import backup_is_whole, is_production
 
 
 def _drills_stanza(engine: str, backup_id: str) -> bool:
-    """`inv drill` means the newest backup of the inventory's engine, or the one that is named."""
+    """Return whether `inv drill` means a backup of pgBackRest: by its id, or the newest one of this engine."""
     return backup_id.endswith(PHYSICAL) or (engine == "pgbackrest" and backup_id in NEWEST)
 
 
 backup_pgbackrest = Procedure(
     "backup-pgbackrest",
     "Back production up with pgBackRest",
-    """What `inv backup` does where the inventory has `engine: pgbackrest`: for databases whose dump takes too long.
-    pgBackRest backs the whole server up, with our id as its annotation; then that very backup is restored aside, every
-    table of it is read, and what was found is kept as a backup of ours: fingerprint and manifest, while the data stay
-    with pgBackRest. It proves that every table can be read whole, and that schema and applied migrations are
-    production's. It does not prove that the rows equal production's at a moment: there is no snapshot that both
-    share.""",
-    """Production was only read, but for a switch to a new WAL segment. What was restored aside carries our mark: `inv
-    resume` goes on with it or begins it anew, `inv undo` removes it. A backup that pgBackRest made stays with it, and
-    is not made twice.""",
+    """`inv backup` runs this procedure if the inventory has `engine: pgbackrest`. Use it for databases whose dump takes
+    too long. pgBackRest backs the whole server up, with the tool's id as annotation. Then the backup is restored aside,
+    on the database's machine, and every table of the restored copy is read. The store receives the fingerprint and the
+    manifest; the data stay in pgBackRest's repository. The run proves that every table can be read, and that schema
+    and applied migrations are production's. It does not prove that the rows equal production's rows: pgBackRest and the
+    fingerprint share no snapshot.""",
+    """Production was only read, except for a switch to a new WAL segment. The restored copy carries the run's mark:
+    `inv resume` continues or repeats the restore, `inv undo` removes the copy. A finished backup of pgBackRest stays
+    in its repository and is not made twice.""",
     exclusive=False,
     task="inv backup",
-    afterwards=lambda c: f"inv unpack --backup={c.backup}   makes a dump of it, for a rollback or a salvage",
+    afterwards=lambda c: f"inv unpack --backup={c.backup}   makes a dump of the backup, for a rollback or a salvage",
     needs=(Need.PRODUCTION, Need.STANZA, Need.NEW_BACKUP),
     instead_of="backup",
     meant=lambda engine, _: engine == "pgbackrest",
@@ -40,12 +40,12 @@ backup_pgbackrest = Procedure(
 
 drill_pgbackrest = Procedure(
     "drill-pgbackrest",
-    "Prove that a backup of pgBackRest's can be restored",
-    """What `inv drill` does with a backup of pgBackRest's: restores it aside on the database's machine, proves by
-    fingerprint that it holds what it held when it was taken, says how long that took, and removes it again. Production
-    is not asked for anything, so this works, too, when it is down.""",
-    """If the proof fails, this backup is not what it was: `inv backups` says which ones were proved, `inv backup` takes
-    a new one. Nothing else was touched; `inv undo` removes what was restored.""",
+    "Prove that a backup of pgBackRest can be restored",
+    """`inv drill` runs this procedure with a backup of pgBackRest. It restores the backup aside, on the database's
+    machine, proves by fingerprint that the backup is unchanged, reports the time, and removes the restored copy.
+    Production is not queried, so the drill also works while production is down.""",
+    """If the proof fails, the backup has changed since it was taken: `inv backups` lists the proved backups, `inv
+    backup` takes a new one. Nothing else was changed. `inv undo` removes the restored copy.""",
     exclusive=False,
     task="inv drill --backup=latest",
     needs=(Need.STANZA_BACKUP,),
@@ -56,13 +56,13 @@ drill_pgbackrest = Procedure(
 
 unpack = Procedure(
     "unpack",
-    "Make a dump of a backup of pgBackRest's",
-    """The way back from pgBackRest: restores one of its backups aside on the database's machine, proves that it holds
-    what it held when it was taken, and dumps the database there into a backup of the ordinary kind, so that `inv
-    rollback`, `inv salvage` and `inv drill` take it. It is the newest one, unless `--backup=ID` names another: `inv
-    backups` lists them. Production is not asked for anything, so this works, too, when it is down.""",
-    """What was restored aside carries our mark: `inv resume` begins it anew, `inv undo` removes it. A half-written dump
-    ends in `.partial`, and nothing takes it for a backup.""",
+    "Make a dump of a backup of pgBackRest",
+    """Makes a dump of a backup of pgBackRest, which `inv rollback`, `inv salvage` and `inv drill` accept. Restores the
+    newest backup, or the backup that `--backup=ID` names, aside on the database's machine, proves that the backup is
+    unchanged, and dumps the restored database. `inv backups` lists the backups. Production is not queried, so the
+    command also works while production is down.""",
+    """The restored copy carries the run's mark: `inv resume` repeats the restore, `inv undo` removes the copy. An
+    unfinished dump has a name that ends in `.partial`, and no command uses it.""",
     exclusive=False,
     task="inv unpack --backup=latest",
     afterwards=lambda c: f"inv rollback --target={c.target} --backup={c.unpacked}",
@@ -73,42 +73,42 @@ unpack = Procedure(
 
 
 def stanza(c: RunInputs) -> PgBackRestInputs:
-    """The stanza; these procedures have one."""
+    """Return the stanza, which these procedures always have."""
     if c.pgbackrest is None:
         raise ValueError("no stanza")
     return c.pgbackrest
 
 
 def at(c: RunInputs) -> dict[str, str]:
-    """What every tool is told: where, as the run was planned."""
+    """Return the options that every action gets: the planned place."""
     return {"target": c.target, "stanza": stanza(c).stanza, "folder": stanza(c).folder}
 
 
 def restored(c: RunInputs) -> str:
-    """The fingerprint of what was restored."""
+    """Return the path of the fingerprint of the restored server."""
     return f"{c.run_folder}/restored.jsonl"
 
 
-@check("pgBackRest's stanza is well, and of the planned server", "inv plan")
+@check("pgBackRest's stanza has no error, and belongs to the planned server", "inv plan")
 def stanza_is_well(c: RunInputs) -> Command:
-    """A stanza of another server would be backed up, and proved, in production's name."""
+    """Refuse the stanza of another server, whose backup would be proved in production's name."""
     return Tool("check-stanza", {**at(c), "system": c.system})
 
 
-@check("There is room for it aside, and nothing there is another's", "inv plan")
+@check("The folder has disk space for the restored copy, and no files of somebody else", "inv plan")
 def aside_is_free(c: RunInputs) -> Command:
-    """It would fill the disk, or replace what is not ours."""
+    """Prevent a full disk, and do not replace files of somebody else."""
     return Tool("check-aside", {**at(c), "backup_id": c.backup})
 
 
-@check("pgBackRest lists it, without errors", "inv resume")
+@check("pgBackRest lists the backup without errors", "inv resume")
 def is_listed(c: RunInputs) -> Command:
-    """An exit code is no proof."""
+    """Ask pgBackRest for the backup: an exit code is no proof."""
     return Tool("check-listed", {**at(c), "backup_id": c.backup})
 
 
 def read_whole(c: RunInputs) -> list[Command]:
-    """Reads every table of what was restored."""
+    """Return the commands that read every table of the restored server."""
     given = {"system": c.system, "database": c.database}
     return [
         Query("check_identity.sql", c.on_aside, parameters=given),
@@ -116,51 +116,51 @@ def read_whole(c: RunInputs) -> list[Command]:
     ]
 
 
-@check("Every table of it can be read whole; schema and migrations are production's", "inv resume")
+@check("Every restored table can be read, and schema and migrations are production's", "inv resume")
 def reads_whole(c: RunInputs) -> list[Command]:
-    """A backup that was never restored is a hope."""
+    """Prove that the backup can be restored."""
     return [*read_whole(c), Tool("same-schema", {"target": c.target, "found": restored(c)})]
 
 
-@check("What was restored equals what was read when it was taken: every table, every sequence", "inv backups")
+@check("The restored copy equals the fingerprint of the backup: every table, every sequence", "inv backups")
 def equals_backup(c: RunInputs) -> list[Command]:
-    """What pgBackRest holds can be damaged since."""
+    """Detect damage to pgBackRest's repository since the backup."""
     return [*read_whole(c), Tool("same-fingerprint", {"before": c.fingerprint, "after": restored(c)})]
 
 
-@check("The server that was restored aside is the planned one's copy", "inv undo, and then again")
+@check("The restored server is a copy of the planned server", "inv undo, then repeat the command")
 def is_aside(c: RunInputs) -> Command:
-    """It carries the system identifier of the server that it was."""
+    """Compare the system identifier, which a restored server inherits."""
     return Query("check_identity.sql", c.on_aside, parameters={"system": c.system, "database": c.database})
 
 
-@check("What was restored aside is gone", "inv resume")
+@check("The restored copy does not exist", "inv resume")
 def aside_is_gone(c: RunInputs) -> Command:
-    """It would only fill the disk."""
+    """Detect a restored copy that was not removed and uses disk space."""
     return Tool("check-aside-gone", {**at(c), "run": c.run})
 
 
 def clear_aside(c: RunInputs) -> Command:
-    """Ends the server aside and removes its folder; both carry this run's mark."""
+    """Stop the restored server and remove its folder, both identified by this run's mark."""
     return Tool("clear-aside", {**at(c), "run": c.run})
 
 
 def restore_aside(c: RunInputs) -> Command:
-    """What all three do."""
+    """Return the command that restores the backup aside."""
     return Tool("restore-aside", {**at(c), "run": c.run, "backup_id": c.backup})
 
 
 @backup_pgbackrest.step(
-    "Let pgBackRest make a backup",
-    changes="pgBackRest: one more backup",
+    "Make a backup with pgBackRest",
+    changes="pgBackRest: a new backup",
     takes=Time.DATABASE,
     gates=(is_production, stanza_is_well, aside_is_free),
     proof=is_listed,
-    stays="pgBackRest keeps it, and expires it by its own rules; production was only read.",
+    stays="The backup stays in pgBackRest's repository and expires by pgBackRest's rules. Production was only read.",
     again=True,
 )
 def make(c: RunInputs) -> list[Command]:
-    """Waits for one that is being made, looks whether archiving works, and makes one that carries our id; never two."""
+    """Wait for a backup that is already running, check that archiving works, and make one backup with the tool's id."""
     return [
         Tool("await-stanza", {**at(c), "backup_id": c.backup}),
         Shell(words(stanza(c), "check"), c.target, host=c.host),
@@ -170,8 +170,8 @@ def make(c: RunInputs) -> list[Command]:
 
 
 @backup_pgbackrest.step(
-    "Restore it aside and read every table",
-    changes="the database's machine: a folder with a server of its own",
+    "Restore the backup aside and read every table",
+    changes="the database's machine: a folder with a separate server",
     takes=Time.DATABASE,
     does=(StepEffect.RESTORES,),
     gates=(is_production, aside_is_free),
@@ -180,36 +180,39 @@ def make(c: RunInputs) -> list[Command]:
     again=True,
 )
 def restore(c: RunInputs) -> Command:
-    """Into a folder of our own on the database's machine, as far as it is consistent. A server starts there that
-    listens on a socket in that folder only, archives nothing, and runs no jobs and no workers."""
+    """Restore the backup into a folder on the database's machine, up to its first consistent state.
+
+    A server starts there. It listens only on a socket in that folder, archives nothing, and runs no jobs and no
+    background workers."""
     return restore_aside(c)
 
 
 @backup_pgbackrest.step(
-    "Seal what was found with a manifest",
-    changes="the store: the backup gets its manifest",
+    "Write the manifest",
+    changes="the store: the manifest of the backup",
     reports=("excluded",),
     proof=backup_is_whole,
-    stays="A finished backup harms nobody and stays; retention removes it when pgBackRest has expired its own.",
+    stays="A finished backup stays in the store. Retention removes it after pgBackRest has expired its backup.",
     again=True,
 )
 def seal(c: RunInputs) -> Command:
-    """The fingerprint, pgBackRest's label, the versions and the applied migrations become a backup of the store; the
-    data stay with pgBackRest."""
+    """Write the fingerprint, pgBackRest's label, the versions and the applied migrations into the store.
+
+    The data stay in pgBackRest's repository."""
     return Tool("seal-physical", {**at(c), "run": c.run, "backup_id": c.backup, "found": restored(c)})
 
 
 CLEARED = {
-    "changes": "the database's machine: that folder is removed",
+    "changes": "the database's machine: the folder is removed",
     "proof": aside_is_gone,
-    "stays": "It was a copy of the backup, and the backup stays.",
+    "stays": "The copy came from the backup, and the backup stays.",
     "again": True,
 }
 
 
-@backup_pgbackrest.step("Remove what was restored aside", **CLEARED)
+@backup_pgbackrest.step("Remove the restored copy", **CLEARED)
 def clear(c: RunInputs) -> Command:
-    """It carries this run's mark; nothing else is removed."""
+    """Remove the folder with this run's mark, and nothing else."""
     return clear_aside(c)
 
 
@@ -217,8 +220,8 @@ backup_pgbackrest.include(in_store)
 
 
 @drill_pgbackrest.step(
-    "Restore it aside and prove it",
-    changes="the database's machine: a folder with a server of its own",
+    "Restore the backup aside and prove it",
+    changes="the database's machine: a folder with a separate server",
     takes=Time.DATABASE,
     does=(StepEffect.RESTORES, StepEffect.DRILLS),
     reports=("excluded",),
@@ -226,40 +229,41 @@ backup_pgbackrest.include(in_store)
     proof=equals_backup,
     undo=clear_aside,
     again=True,
-    on_failure=lambda _: "inv backups   says which backups were proved; inv backup   takes a new one",
+    on_failure=lambda _: "inv backups   lists the proved backups; inv backup   takes a new one",
 )
 def prove(c: RunInputs) -> Command:
-    """Into a folder of our own, as when it was taken. Its time and its proof stand in the run's journal, and `inv
-    backups` shows them."""
+    """Restore the backup into a folder on the database's machine, up to its first consistent state.
+
+    The journal of the run records the time of the restore and the proof; `inv backups` shows both."""
     return restore_aside(c)
 
 
-@drill_pgbackrest.step("Remove what was restored aside", **CLEARED)
+@drill_pgbackrest.step("Remove the restored copy", **CLEARED)
 def remove(c: RunInputs) -> Command:
-    """It carries this run's mark; nothing else is removed."""
+    """Remove the folder with this run's mark, and nothing else."""
     return clear_aside(c)
 
 
 def as_dump(c: RunInputs) -> RunInputs:
-    """The inputs of the dump that is made."""
+    """Return the inputs of the new dump."""
     return c.replace(backup=c.unpacked)
 
 
-@check("pg_dump came to its end, and the dump can be read", "inv resume")
+@check("pg_dump finished, and the dump can be read", "inv resume")
 def unpacked_reads(c: RunInputs) -> list[Command]:
-    """What pg_dump leaves when it ends early may still be listed."""
+    """Detect a dump that pg_dump left unfinished, which can still be listed."""
     return list(commands(dump_reads.act, as_dump(c)))
 
 
-@check("Every file of the dump has the sha256 of its manifest", "inv resume")
+@check("Every file of the dump has the sha256 that the manifest names", "inv resume")
 def dump_is_whole(c: RunInputs) -> list[Command]:
-    """Without a manifest there is no backup."""
+    """Refuse to use a backup without a manifest or with a changed file."""
     return list(commands(backup_is_whole.act, as_dump(c)))
 
 
 @unpack.step(
-    "Restore it aside and prove it",
-    changes="the database's machine: a folder with a server of its own",
+    "Restore the backup aside and prove it",
+    changes="the database's machine: a folder with a separate server",
     takes=Time.DATABASE,
     does=(StepEffect.RESTORES,),
     reports=("excluded",),
@@ -269,22 +273,22 @@ def dump_is_whole(c: RunInputs) -> list[Command]:
     again=True,
 )
 def open_aside(c: RunInputs) -> Command:
-    """Into a folder of our own, as when it was taken."""
+    """Restore the backup into a folder on the database's machine, up to its first consistent state."""
     return restore_aside(c)
 
 
 @unpack.step(
-    "Dump it there on one snapshot, with its fingerprint",
+    "Dump the restored database and take its fingerprint",
     changes="the store: a new folder, without a manifest yet",
     takes=Time.DATABASE,
     gates=(is_aside,),
     proof=unpacked_reads,
-    stays="A half-written dump ends in `.partial`; nothing takes it for a backup.",
+    stays="An unfinished dump has a name that ends in `.partial`, and no command uses it.",
     again=True,
     on_failure=lambda c: f"inv undo --run={c.run}   and then   inv unpack --backup={c.backup}",
 )
 def dump(c: RunInputs) -> list[Command]:
-    """The same dump as of production: what takes a backup takes this one, too."""
+    """Dump the restored database as production would be dumped, so that every command accepts the backup."""
     d = as_dump(c)
     given = {"service": c.on_aside, "folder": d.partial, "jobs": str(c.jobs), "compress": c.dump.compress} | encrypted(
         c
@@ -297,21 +301,21 @@ def dump(c: RunInputs) -> list[Command]:
 
 
 @unpack.step(
-    "Seal it with its manifest",
-    changes="the store: the dump gets its manifest",
+    "Write the manifest of the dump",
+    changes="the store: the manifest of the dump",
     takes=Time.DATABASE,
     proof=dump_is_whole,
-    stays="A finished backup harms nobody and stays; old ones are removed by retention only.",
+    stays="A finished backup stays in the store. Only retention removes backups.",
     again=True,
 )
 def seal_dump(c: RunInputs) -> Command:
-    """Its moment, migrations and commit are those of pgBackRest's backup, and it says of which one it was made."""
+    """Write the manifest with the time, migrations and commit of pgBackRest's backup, and the id of that backup."""
     return Tool("seal-unpacked", {"target": c.target, "backup_id": c.unpacked, "source": c.backup, "run": c.run})
 
 
-@unpack.step("Remove what was restored aside", **CLEARED)
+@unpack.step("Remove the restored copy", **CLEARED)
 def close_aside(c: RunInputs) -> Command:
-    """It carries this run's mark; nothing else is removed."""
+    """Remove the folder with this run's mark, and nothing else."""
     return clear_aside(c)
 
 

@@ -1,4 +1,4 @@
-"""promote: production gets what was rehearsed, and nothing else."""
+"""Define promote: apply to production the rehearsed migrations, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from ops.procedures.deploy import DEPLOYS, deploy_words
 from ops.procedures.freeze import FREEZES, FROZEN, UNFREEZES, freeze_now, no_writers, unfreeze_now
 from ops.procedures.rehearse import certificate_holds
 
-IF_FROZEN = "Only where production is frozen: when a migration does more than add, or with `freeze: always`."
+IF_FROZEN = "Only if the release freezes production: if a migration does more than add, or with `freeze: always`."
 
 
 def last(c: RunInputs) -> RunInputs:
-    """The inputs of the last backup, taken while production is frozen."""
+    """Return the inputs of the last backup, taken while production is frozen."""
     return c.whole(f"{c.run}_last")
 
 
 def kept_last(c: RunInputs) -> RunInputs:
-    """The same when it goes into the store."""
+    """Return the inputs with which the last backup is copied to the remote store."""
     return last(c).replace(remote=c.remote)
 
 
 def rollback_hint(c: RunInputs) -> str:
-    """What to type when production was migrated and should not have been."""
+    """Return the command that rolls a migrated production back."""
     return f"inv rollback --target={c.target} --backup={last(c).backup if c.freezes else c.backup}"
 
 
 def way_back(c: RunInputs) -> str:
-    """What takes a release back, for whoever finds tomorrow that it was wrong."""
-    return f"{rollback_hint(c)}   takes it back"
+    """Return the command that undoes a release which turns out to be wrong later."""
+    return f"{rollback_hint(c)}   undoes the release"
 
 
 def explained(c: RunInputs) -> Tool:
-    """What stands on production and what to type, where it does not end well."""
+    """Return the action that reports production's state and the next command after an unsuccessful run."""
     backup_id = last(c).backup if c.freezes else c.backup
     given = {"target": c.target, "name": c.release.certificate, "run": c.run, "backup_id": backup_id}
     return Tool("explain-promotion", {**given, "frozen": "yes" if c.freezes else "no"})
@@ -50,12 +50,13 @@ def explained(c: RunInputs) -> Tool:
 promote = Procedure(
     "promote",
     "Promote the rehearsed release to production",
-    """Applies to production exactly the migrations that were rehearsed on its copy, when a certificate says that
-    every row survived and nothing has changed since. Where the migrations move or remove data, production refuses
-    writes meanwhile, and a last backup is taken, so that the way back brings back all that was written.""",
-    """The text says whether production was migrated. If it was not: `inv undo` lets it take writes again. If it was,
-    and something is wrong: `inv rollback --backup=…` with the backup that the text names; production stays frozen
-    until then. With `--auto-rollback` a frozen production is taken back by itself, and proved to be as before.""",
+    """Applies to production exactly the migrations that were rehearsed on the clone. Requires a certificate, which
+    states that every row survived, and that nothing has changed since. If the migrations move or remove data,
+    production is frozen and a last backup is taken first, so that a rollback loses no write.""",
+    """The error message says whether production was migrated. If production was not migrated: `inv undo` lets
+    production take writes again. If production was migrated and something is wrong: `inv rollback --backup=…` with the
+    backup that the message names; a frozen production stays frozen until then. With `--auto-rollback`, a release that
+    froze production is rolled back automatically, and production is proved to be as before.""",
     afterwards=way_back,
     effects=(Effect.RELEASES,),
     needs=(Need.PRODUCTION, Need.MIGRATIONS, Need.CERTIFICATE),
@@ -63,28 +64,29 @@ promote = Procedure(
 )
 
 
-@check("The migrations that are left are those of the rehearsal", "inv status")
+@check("The pending migrations are those of the rehearsal", "inv status")
 def rest_is_rehearsed(c: RunInputs) -> Command:
-    """Also after a stop between two migrations: what goes on must be the rest of what was rehearsed."""
+    """Refuse to continue an interrupted promotion with migrations that were not rehearsed."""
     return Tool("check-rest", {"target": c.target, "name": c.release.certificate})
 
 
-@check("The application talks to production", "read the variable of app.database_env in the settings")
+@check("The application connects to production", "read the variable of app.database_env in the settings")
 def app_talks_to_production(c: RunInputs) -> Command:
-    """Otherwise another database would be migrated."""
+    """Prevent the migrations from changing another database."""
     return Tool("check-app", {"target": c.target, "database_of": c.target})
 
 
-@check("The maintenance window is open for long enough, where one is asked for", "wait for the window")
+@check("The maintenance window is open for long enough, if the inventory has one", "wait for the window")
 def window_is_open(c: RunInputs) -> Command:
-    """Locks and a freeze are felt; users were told when. The release, as long as its rehearsal took and half as fast,
-    and the way back must fit into what is left of it."""
+    """Prevent locks and a freeze outside the window: they affect users.
+
+    The release (1.5 × its rehearsal) and a rollback must fit into the rest of the window."""
     return _window(c, begun=False)
 
 
-@check("What is left of the maintenance window is enough for the migrations and the way back", "wait for the window")
+@check("The rest of the maintenance window is enough for the migrations and a rollback", "wait for the window")
 def window_still_open(c: RunInputs) -> Command:
-    """The last backup may have taken longer than it did in the rehearsal."""
+    """Check the window again: the last backup can take longer than in the rehearsal."""
     return _window(c, begun=True)
 
 
@@ -94,78 +96,88 @@ def _window(c: RunInputs, *, begun: bool) -> Command:
     return Tool("check-window", given)
 
 
-@check("Production is frozen meanwhile, where the rehearsal asks for it")
+@check("Production is frozen, if the rehearsal requires it")
 def freeze_as_measured(c: RunInputs) -> Command:
-    """With `freeze: auto`: where rows that were there are updated or deleted, a table is rewritten or dropped, or
-    writers would wait for long, nobody should write meanwhile. A release is planned before that is known."""
+    """Refuse a release that was planned without a freeze if the rehearsal requires a freeze.
+
+    With `freeze: auto` the rehearsal requires a freeze if a migration updates or deletes rows that existed before,
+    rewrites or drops a table, or blocks writers for a long time."""
     return Tool(
         "check-freeze", {"target": c.target, "name": c.release.certificate, "frozen": "yes" if c.freezes else "no"}
     )
 
 
-@check("The settings of the database are this role's to write", "an administrator types that, then the same again")
+@check("This role may write the settings of the database", "ask an administrator to run it, then repeat the command")
 def settings_are_ours(c: RunInputs) -> Command:
-    """A rollback gives the restored database the settings of the live one; one that only an administrator may write
-    would stop it in the middle."""
+    """Prevent a rollback from stopping halfway at a setting that only an administrator may write.
+
+    A rollback copies the settings of the live database to the restored one."""
     return Query("check_settings.sql", c.target, "postgres", {"live": c.database})
 
 
-@check("Production holds what the last backup does, where it is frozen", "inv undo", once=True)
+@check("A frozen production equals the last backup", "inv undo", once=True)
 def nothing_written(c: RunInputs) -> Command:
-    """An administrator, or a session that sets it for itself, can write to a frozen production: what is in no backup
-    would be lost by a rollback."""
+    """Detect rows that no backup contains: a rollback would lose them.
+
+    An administrator, or a session that changes its own settings, can write to a frozen production."""
     compared = {"before": last(c).fingerprint, "after": f"{c.run_folder}/production-before.jsonl"}
     return Tool("check-unwritten", {"target": c.target, **(compared if c.freezes else {})})
 
 
-@check("No migration is left to apply on production", "inv status")
+@check("No migration is pending on production", "inv status")
 def is_migrated(c: RunInputs) -> Command:
-    """migrate can end with 0 without having applied anything."""
+    """Detect an incomplete migration: `migrate` can exit with 0 without having applied a migration."""
     return manage(c, c.target, "migrate", "--check")
 
 
-@check("The migration in which it stopped is one transaction")
+@check("The interrupted migration is one transaction")
 def is_atomic(c: RunInputs) -> Command:
-    """What fails in one transaction leaves nothing, so it may be tried again."""
+    """Allow a repetition of a migration in one transaction: a failed transaction leaves nothing."""
     return Tool("check-atomic", {"target": c.target, "database_of": c.target})
 
 
-@check("The migration in which it stopped only builds and drops indexes concurrently")
+@check("The interrupted migration only builds and drops indexes concurrently")
 def only_indexes(c: RunInputs) -> Command:
-    """What it left is removed before it is run again."""
+    """Allow a repetition of a migration whose unfinished indexes can be dropped first."""
     return Tool("check-only-indexes", {"target": c.target, "database_of": c.target})
 
 
-@check("Production is what it was right before the migrations")
+@check("Production equals its state before the migrations")
 def is_as_before(c: RunInputs) -> list[Command]:
-    """Every table row for row, the schema and every sequence; that no migration is recorded shows nothing."""
+    """Compare every table row for row, the schema and every sequence.
+
+    A migration that is not recorded as applied can still have changed production."""
     now = f"{c.run_folder}/production-now.jsonl"
     given = {"before": f"{c.run_folder}/production-before.jsonl", "after": now}
     return [Query("fingerprint.sql", c.target, output=now), Tool("check-as-before", given)]
 
 
-@check("The migrations left nothing on production")
+@check("The interrupted migrations changed nothing on production")
 def left_nothing(c: RunInputs) -> list[Command]:
-    """A migration that is not one transaction can be done in part and not be recorded. Where nobody writes, production
-    is compared; where users do, only a transaction is sure to have left nothing."""
+    """Detect a migration that was applied in part and not recorded: it was not one transaction.
+
+    Without writers, production is compared. With writers, only a migration in one transaction is certain to leave
+    nothing."""
     checks = (is_as_before,) if c.freezes else (certificate_holds, is_atomic)
     return [command for one in checks for command in commands(one.act, c)]
 
 
-@check("The way back was restored, proved and timed in the rehearsal", "inv release")
+@check("The rehearsal restored the backup, proved it, and timed a rollback", "inv release")
 def way_back_is_proved(c: RunInputs) -> Command:
-    """A plan that was never tried is a hope."""
+    """Refuse to depend on a rollback that was never tried."""
     return Tool("check-recovery", {"target": c.target, "name": c.release.certificate})
 
 
-@check("What would be dropped was rehearsed, or is declared", "inv release")
+@check("Rows and values that the migrations drop were rehearsed or are declared", "inv release")
 def losses_are_declared(c: RunInputs) -> Command:
-    """Production was written to since the rehearsal. It is decided before production is frozen, and again right before
-    it is migrated: a table or column that goes holds nothing, or what is declared and what was written since."""
+    """Compare the tables and columns to drop with production, because users have written since the rehearsal.
+
+    A table or column that is dropped must be empty, or contain only declared values or rows written since. The check
+    runs before the freeze, and again before the migrations."""
     return Tool("check-losses", {"target": c.target, "name": c.release.certificate})
 
 
-# The guide's checklist: a backup, a rehearsal, verified data, a way back, a window where one is needed.
+# The guide's checklist: a backup, a rehearsal, verified data, a proved rollback, a maintenance window if required.
 BASE = (
     is_production,
     backup_is_whole,
@@ -187,15 +199,19 @@ GATES = (*BASE, losses_are_declared, window_is_open)
     **FREEZES,
 )
 def freeze(c: RunInputs) -> Command:
-    """Every new session is read-only and the old ones end: reading goes on, writing is refused until the release is
-    through. Nothing can be written between the last backup and the migration."""
+    """Make every new session read-only, and end the present sessions.
+
+    Production serves reads and refuses writes until the release ends. Nobody can write between the last backup and
+    the migrations."""
     return freeze_now(c)
 
 
-@promote.step("Note since when production is frozen", reads=True, again=True, when=lambda c: c.freezes, only=IF_FROZEN)
+@promote.step("Record the freeze", reads=True, again=True, when=lambda c: c.freezes, only=IF_FROZEN)
 def note_freeze(c: RunInputs) -> Command:
-    """Each setting that freezes it, with the transaction that wrote it: a freeze that was ended and made again has
-    another one. So it can be proved later that nothing was written since the last backup."""
+    """Record each setting that freezes production, and the transaction that wrote the setting.
+
+    A freeze that was lifted and made again has another transaction. `inv status` uses the record to prove that
+    nothing was written since the last backup."""
     return Query("production.sql", c.target, output=c.freeze_note)
 
 
@@ -211,22 +227,24 @@ promote.include(
 
 
 @promote.step(
-    "Take the fingerprint of production before",
+    "Take the fingerprint of production before the migrations",
     takes=Time.DATABASE,
     gates=(freeze_as_measured,),
     reads=True,
     again=True,
 )
 def fingerprint_before(c: RunInputs) -> Command:
-    """What every table holds right before the migrations."""
+    """Record the contents of every table immediately before the migrations."""
     return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/production-before.jsonl")
 
 
-@promote.step("Note what production holds", takes=Time.DATABASE, reads=True, again=True)
+@promote.step("Record production's rows", takes=Time.DATABASE, reads=True, again=True)
 def hold(c: RunInputs) -> Command:
-    """What was written since the rehearsal must survive, too, so every table is noted as it is; where production is not
-    frozen, every row of the tables that the operations touch, and a snapshot is held until they are accounted for: only
-    where each migration is one transaction, since what is built concurrently would wait for it."""
+    """Record the state of every table, because rows written since the rehearsal must survive, too.
+
+    If production is not frozen, also record every row of the tables that the migrations change, and hold a snapshot
+    until those rows are accounted for. The snapshot is held only if each migration is one transaction: a concurrent
+    index build would wait for the snapshot."""
     return Tool(
         "hold-production",
         {
@@ -246,8 +264,8 @@ def hold(c: RunInputs) -> Command:
     takes=Time.MIGRATIONS,
     gates=(*BASE, window_still_open, freeze_as_measured, rest_is_rehearsed, losses_are_declared, nothing_written),
     proof=is_migrated,
-    final="Migrations are not run backwards: that would bring tables back empty. The way back is the backup: "
-    "`inv rollback`; `inv status` says whether production has been frozen without a break since it was taken.",
+    final="A reversed migration would create empty tables. Use `inv rollback` to restore the backup. `inv status` "
+    "reports whether production has been frozen without interruption since the backup.",
     untouched=left_nothing,
     data="production was migrated",
     again=True,
@@ -258,11 +276,13 @@ def hold(c: RunInputs) -> Command:
     explain=explained,
 )
 def migrate(c: RunInputs) -> list[Command]:
-    """The same command as on the clone. It waits for a lock only briefly, so that it never queues the whole
-    application behind itself; then it tries again, with growing pauses. Where indexes are built or dropped
-    concurrently, those statements wait for as long as it takes (`manage.py shell -c` calls the same migrate), and what
-    an interrupted attempt left of them is dropped first. Where production is not frozen, that migrate also notifies
-    of its transactions' savepoints, so that what they wrote is told from what users did."""
+    """Run the same command as on the clone.
+
+    The command waits only briefly for a lock, so that the application's queries do not queue behind the migration.
+    If the wait times out, the command is repeated after growing pauses. Statements that build or drop indexes
+    concurrently wait without a limit; `manage.py shell -c` then runs the same migrate, and unfinished indexes of an
+    interrupted attempt are dropped first. If production is not frozen, the command also reports its transactions'
+    savepoints, so that rows written by the migrations can be distinguished from rows written by users."""
     options = f"-c lock_timeout={round(c.locks.timeout * 1000)} -c default_transaction_read_only=off {UNLIMITED}"
     if not c.release.concurrent and (c.freezes or not c.release.opaque):
         return [replace(manage(c, c.target, "migrate", "--noinput", options=options), result="migrations")]
@@ -282,10 +302,11 @@ def migrate(c: RunInputs) -> list[Command]:
     reports=("excluded",),
 )
 def account(c: RunInputs) -> list[Command]:
-    """The rehearsal proved where each table and column goes; production must hold the same there. Where production is
-    not frozen, users go on writing: tables that no operation touches may change, and of the others no more rows may be
-    gone or changed than users write in that time, and none by the migrations, as far as a held snapshot can tell.
-    Whenever this is done again, it looks at what is there then."""
+    """Prove that production holds every row where the rehearsal found it on the clone.
+
+    If production is not frozen, users still write. Tables that no migration changes may then differ. In the other
+    tables, no more rows may be missing or changed than users write in that time, and none by the migrations, as far
+    as the held snapshot shows. A repeated step compares the contents at the time of the repetition."""
     after = f"{c.run_folder}/production-after.jsonl"
     given = {
         "target": c.target,
@@ -304,24 +325,24 @@ def account(c: RunInputs) -> list[Command]:
     again=True,
     on_failure=rollback_hint,
     when=lambda c: bool(c.release.checks),
-    only="Only where the inventory has `checks`.",
+    only="Only if the inventory has `checks`.",
 )
 def checks(c: RunInputs) -> list[Command]:
-    """The same as on the clone, and read-only as there."""
+    """Run the same checks as on the clone, in read-only sessions."""
     return [manage(c, c.target, *words, options=READ_ONLY) for words in c.release.checks]
 
 
 @promote.step(
     "Deploy the application",
     changes="the application: the new release runs",
-    stays="The former release is deployed again by `inv rollback`, together with its data.",
+    stays="`inv rollback` deploys the former release together with its data.",
     on_failure=rollback_hint,
     when=lambda c: c.deploys,
-    only="Only where the inventory has a `deploy` command.",
+    only="Only if the inventory has a `deploy` command.",
     **DEPLOYS,
 )
 def deploy(c: RunInputs) -> Command:
-    """The new code meets the new schema."""
+    """Deploy the new code, which fits the new schema."""
     return deploy_words(c)
 
 
@@ -333,7 +354,7 @@ def deploy(c: RunInputs) -> Command:
     **UNFREEZES,
 )
 def unfreeze(c: RunInputs) -> Command:
-    """The release is through."""
+    """Lift the freeze at the end of the release."""
     return unfreeze_now(c)
 
 
@@ -343,5 +364,5 @@ promote.include(
     when=lambda c: c.freezes,
     prefix="last-",
     label="Last backup: ",
-    only="Only where production is frozen, and with a remote store.",
+    only="Only if the release freezes production, and with a remote store.",
 )

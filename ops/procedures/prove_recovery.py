@@ -1,4 +1,4 @@
-"""The way back, tried and timed on the test server before it is needed: restore, proof, swap. A part of verify."""
+"""Define the rehearsal of a rollback on the test server: restore, proof, swap, each timed. A part of verify."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from ops.procedures.restore_proof import AGAIN, equals_backup, restoring
 
 way_back = Procedure(
     "way-back",
-    "Prove the way back",
+    "Rehearse the rollback",
     """Does on the test server what a rollback does on production: restores the backup beside the migrated database,
-    proves it, swaps it in, and tells how long that took.""",
-    "The migrated clone and the backup stay as they are.",
+    proves the restored database, swaps it in, and reports the time.""",
+    "The migrated clone and the backup are not changed.",
 )
 
 
 def moment(c: RunInputs, name: str) -> Command:
-    """Notes that a moment of it is now."""
+    """Return the command that records the present time under a name."""
     return Tool("time-way-back", {"report": f"{c.run_folder}/way-back.json", "moment": name})
 
 
 @check("The restored database equals the backup: every table, sequence and object", "inv resume")
 def restored_equals_backup(c: RunInputs) -> list[Command]:
-    """A way back that leads somewhere else is none. The proof is a part of it, so it is timed, too; and a restore whose
-    time was not noted, since it was interrupted, is done again."""
+    """Prove the restored database, and record the time of the proof as a part of the recovery time.
+
+    An interrupted restore has no recorded time, so it is repeated."""
     return [
         Shell(("grep", "-q", '"restored"', f"{c.run_folder}/way-back.json"), c.test),
         moment(c, "proof-begun"),
@@ -35,36 +36,37 @@ def restored_equals_backup(c: RunInputs) -> list[Command]:
     ]
 
 
-@check("The swap was made, and the migrated clone has its name again and is open", "inv resume")
+@check("The swap was made, and the migrated clone has its name back and accepts connections", "inv resume")
 def clone_is_back(c: RunInputs) -> list[Command]:
-    """It is looked at after the rehearsal, and others may work with it. It has its name before the swap, too: only what
-    the swap wrote tells that there was one."""
+    """Check that the clone, which is still needed, has its name back.
+
+    The clone has its name before the swap, too, so the output of the swap proves that the swap was made."""
     marker = f"generalprobe clone of {c.target}, run {c.backup}"
     given = {"live": c.test_server.database, "incoming": c.names.migrated, "marker": marker}
     written = Shell(("test", "-s", f"{c.run_folder}/swapped-back.txt"), c.test)
     return [written, Query("check_swapped.sql", c.test, "postgres", given)]
 
 
-@check("What was restored beside the clone is gone", "inv resume")
+@check("The database beside the clone does not exist", "inv resume")
 def is_gone(c: RunInputs) -> Command:
-    """It would only fill the disk."""
+    """Detect a database that was not dropped and uses disk space."""
     return Query("check_gone.sql", c.test, "postgres", {"name": c.names.roundtrip})
 
 
 def swap_back(c: RunInputs, output: str = "swapped-back.txt") -> Command:
-    """The migrated clone takes its name again; nothing happens where it has it."""
+    """Give the migrated clone its name back; does nothing if the clone has it."""
     given = {"live": c.test_server.database, "incoming": c.names.migrated, "aside": c.names.roundtrip}
     return Query("swap.sql", c.test, "postgres", given, output=f"{c.run_folder}/{output}")
 
 
 def swap_in(c: RunInputs, output: str = "swapped-in.txt") -> Command:
-    """The database beside the migrated clone takes its name."""
+    """Give the database beside the migrated clone the clone's name."""
     given = {"live": c.test_server.database, "incoming": c.names.roundtrip, "aside": c.names.migrated}
     return Query("swap.sql", c.test, "postgres", given, output=f"{c.run_folder}/{output}")
 
 
 def drop_roundtrip(c: RunInputs) -> list[Command]:
-    """The migrated clone takes its name again, if it had lost it, and what was restored beside it goes."""
+    """Give the migrated clone its name back, and drop the database beside the clone."""
     given = {"name": c.names.roundtrip, "marker": c.names.roundtrip_marker}
     return [swap_back(c), Query("drop_database.sql", c.test, "postgres", given)]
 
@@ -80,8 +82,9 @@ def drop_roundtrip(c: RunInputs) -> list[Command]:
     retries=lambda _: AGAIN,
 )
 def restore(c: RunInputs) -> list[Command]:
-    """The rollback, rehearsed: the same restore as it would do, without the shortcuts that a throw-away clone may take,
-    timed from its first command to its proof."""
+    """Restore the backup as a rollback does, and time it from the first command to the proof.
+
+    The restore takes none of the shortcuts that are allowed for a throw-away clone."""
     return [
         moment(c, "restore-begun"),
         *created(c, c.names.roundtrip, c.names.roundtrip_marker),
@@ -92,30 +95,32 @@ def restore(c: RunInputs) -> list[Command]:
 
 
 @way_back.step(
-    "Swap it in for the migrated clone, and back",
-    changes="the test server: two names, and back",
+    "Swap the restored database in, then the migrated clone",
+    changes="the test server: two database names, twice",
     gates=(not_production,),
     proof=clone_is_back,
-    stays="The migrated clone has its own name again afterwards.",
+    stays="The migrated clone has its own name after the step.",
     again=True,
 )
 def swap(c: RunInputs) -> list[Command]:
-    """The rollback's own exchange of names, away from a migrated database, and for how long clients are away. In
-    between, the restored database is proved to be the live one; then the migrated clone gets its name back."""
+    """Swap names as a rollback does, and time how long clients are disconnected.
+
+    After the first swap, prove that the restored database has the clone's name. Then give the migrated clone its
+    name back."""
     live = {"live": c.test_server.database, "incoming": c.names.roundtrip, "marker": c.names.roundtrip_marker}
-    # First to where it begins, if it was interrupted in between; else this does nothing.
+    # The first command undoes a swap that was interrupted halfway; otherwise it does nothing.
     return [swap_back(c), swap_in(c), Query("check_swapped.sql", c.test, "postgres", live), swap_back(c)]
 
 
 @way_back.step(
-    "Drop what was restored beside the clone",
-    changes="the test server: the database beside the clone is dropped",
+    "Drop the database restored beside the clone",
+    changes="the test server: the restored database is dropped",
     gates=(not_production,),
     proof=is_gone,
-    stays="It was a copy of the backup, and the backup stays.",
+    stays="The database was a copy of the backup, and the backup stays.",
     again=True,
 )
 def drop(c: RunInputs) -> Command:
-    """It carries this run's mark; nothing else is dropped."""
+    """Drop the database with this run's mark, and nothing else."""
     given = {"name": c.names.roundtrip, "marker": c.names.roundtrip_marker}
     return Query("drop_database.sql", c.test, "postgres", given)

@@ -1,4 +1,4 @@
-"""migrate-test and verify: the rehearsal."""
+"""Define migrate-test and verify, the two parts of a rehearsal."""
 
 from __future__ import annotations
 
@@ -16,40 +16,42 @@ from ops.procedures.trial_beside import beside
 migrate_test = Procedure(
     "migrate-test",
     "Migrate the clone",
-    """Runs the application's own migrations on the test database, which must be a clone of production, so that
-    everything that can go wrong goes wrong there first.""",
-    """The message names the migration and the database's own words. Only the clone was touched: correct the
-    migration, then run `inv clone-prod-to-test` and `inv migrate-test` again, or just `inv release` (where clones are
-    defanged, only that: it rehearses on true rows, beside the test database).""",
+    """Runs the application's own migrations on the test database, which must be a clone of production, so that a
+    faulty migration fails on the clone first.""",
+    """The message names the migration and quotes the database's error. Only the clone was changed. Correct the
+    migration, then run `inv clone-prod-to-test` and `inv migrate-test` again, or `inv release`. If clones are
+    defanged, run `inv release`, which rehearses on unmasked rows beside the test database.""",
     needs=(Need.PRODUCTION, Need.REHEARSAL_DATABASE, Need.MIGRATIONS, Need.CLONE),
 )
 
 verify = Procedure(
     "verify",
     "Verify that every row survived",
-    """Compares the migrated clone with the clone as it was before, table by table and row by row, wherever the
-    migrations moved the data; then runs the inventory's checks. What loses or changes data is refused here, while
-    production is still untouched.""",
-    """Exit code 5 means that rows, values or links would be lost or changed; the text counts them and says how to
-    write the migration right. The clone before the migrations is kept beside the migrated one, so both can be looked
-    at.""",
+    """Compares the migrated clone with a copy from before the migrations, row by row, also where the migrations moved
+    rows to another table; then runs the inventory's checks. Migrations that lose or change data are refused here,
+    before production is changed.""",
+    """Exit code 5 means that rows, values or links would be lost or changed. The message counts them and says how to
+    correct the migration. The copy from before the migrations stays beside the migrated clone, so both can be
+    queried.""",
     needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.REHEARSAL_DATABASE, Need.MIGRATIONS, Need.CLONE),
     restores=True,
 )
 
 
 @check(
-    "The application talks to the clone, and to nothing else", "read the variable of app.database_env in the settings"
+    "The application connects to the clone and to no other database",
+    "read the variable of app.database_env in the settings",
 )
 def app_talks_to_clone(c: RunInputs) -> Command:
-    """Settings with a database of their own would migrate that one: production, in the worst case."""
+    """Detect settings that ignore the variable: the migrations would change another database."""
     return Tool("check-app", {"target": c.target, "database_of": c.test})
 
 
-@check("The test target leads to the clone of production, by its mark", "inv clone-prod-to-test")
+@check("The test target's address leads to the clone, identified by its mark", "inv clone-prod-to-test")
 def is_clone(c: RunInputs) -> list[Command]:
-    """Asked where the test target's own address leads, since that is where the application is going to write. Nothing
-    in it may lead to another server: the migrations would write there, too."""
+    """Check the database at the test target's own address, because the application is going to write there.
+
+    The database must have no connection to another server: the migrations would write there, too."""
     return _leads_to(c, f"generalprobe clone of {c.target}, run {c.backup}")
 
 
@@ -58,50 +60,50 @@ def _leads_to(c: RunInputs, marker: str) -> list[Command]:
     return [Query("check_clone.sql", c.test, parameters=given), Query("check_isolated.sql", c.test)]
 
 
-@check("The pending migrations leave alone what was not backed up", "inv release")
+@check("The pending migrations do not touch excluded tables", "inv release")
 def leaves_alone(c: RunInputs) -> Command:
-    """The clone does not have those rows, so nothing that happens to them could be seen."""
+    """Refuse migrations of excluded tables: the clone has none of their rows, so changes cannot be rehearsed."""
     return Tool("check-touched", {"target": c.target, "backup_id": c.backup})
 
 
-@check("The copy from before the migrations is there", "inv clone-prod-to-test")
+@check("The copy from before the migrations exists", "inv clone-prod-to-test")
 def copy_is_there(c: RunInputs) -> Command:
-    """Without it nothing could be compared."""
+    """Check for the copy, without which the migrated clone cannot be compared."""
     return Query("check_frozen.sql", c.test, c.names.before, {"wanted": "off"})
 
 
-@check("No migration is left to apply on the clone", "inv status")
+@check("No migration is pending on the clone", "inv status")
 def clone_is_migrated(c: RunInputs) -> Command:
-    """migrate can end with 0 without having applied anything."""
+    """Detect an incomplete migration: `migrate` can exit with 0 without having applied a migration."""
     return manage(c, c.test, "migrate", "--check")
 
 
-@check("The certificate holds: all is as it was rehearsed, and it is not expired", "inv release", once=True)
+@check("The certificate has not expired, and everything equals the rehearsal", "inv release", once=True)
 def certificate_holds(c: RunInputs) -> Command:
-    """What was rehearsed must be what is promoted; a migration edited since then was never rehearsed."""
+    """Refuse to promote anything that changed since the rehearsal."""
     return Tool("check-certificate", {"target": c.target, "name": c.release.certificate})
 
 
-@check("The migration in which it stopped is one transaction", "inv clone-prod-to-test")
+@check("The interrupted migration is one transaction", "inv clone-prod-to-test")
 def stopped_in_transaction(c: RunInputs) -> Command:
-    """Done in part, and then again, the clone would not be what production becomes."""
+    """Refuse to repeat a migration that ran in part: the clone could differ from production."""
     return Tool("check-atomic", {"target": c.target, "database_of": c.test})
 
 
 def drop_before(c: RunInputs) -> Command:
-    """The copy goes; it carries our mark."""
+    """Drop the copy from before the migrations. The drop is refused without the tool's mark."""
     return Query("drop_database.sql", c.test, "postgres", {"name": c.names.before, "marker": "generalprobe clone "})
 
 
 def measure(c: RunInputs) -> Watch:
-    """The locks, rows and times of each migration."""
+    """Measure the locks, rows and times of each migration."""
     return Watch(
         "migrations", {"test": c.test, "run": c.run, "backup": c.backup, "report": f"{c.run_folder}/measures.json"}
     )
 
 
 @migrate_test.step(
-    "Keep a copy of the clone as it is",
+    "Copy the clone before the migrations",
     changes="the test server: a copy of the clone",
     takes=Time.DATABASE,
     gates=(not_production, is_clone, leaves_alone, room_for_copy),
@@ -110,8 +112,9 @@ def measure(c: RunInputs) -> Watch:
     again=True,
 )
 def keep_before(c: RunInputs) -> Command:
-    """Inside the server and file by file; afterwards old and new can be compared row by row. It refuses a database
-    that does not carry a clone's mark."""
+    """Copy the clone's files inside the server, so that old and new rows can be compared.
+
+    The command refuses a database without a clone's mark."""
     given = {
         "source": c.test_server.database,
         "name": c.names.before,
@@ -128,28 +131,29 @@ def keep_before(c: RunInputs) -> Command:
     reports=("excluded",),
     gates=(not_production, is_clone, leaves_alone, app_talks_to_clone),
     proof=clone_is_migrated,
-    stays="The clone is a throw-away: `inv clone-prod-to-test` makes a fresh one.",
+    stays="`inv clone-prod-to-test` makes a new clone.",
     again=True,
     repeatable=(stopped_in_transaction,),
     watch=measure,
 )
 def migrate(c: RunInputs) -> list[Command]:
-    """The application's own command with the new release's code, on the clone. What it is about to run is noted: the
-    certificate is bound to that, and not to what lies in the folder later. The tool also measures meanwhile, over a
-    connection of its own: each migration's time, locks, rows, rewritten tables and WAL."""
+    """Run the application's own migrate command on the clone, with the code of the new release.
+
+    The step records which files it runs, and the certificate is bound to those files. Over a connection of its own,
+    the tool measures each migration's time, locks, rows, rewritten tables and WAL."""
     noted = {"target": c.target, "test": c.test, "backup_id": c.backup, "run": c.run}
     return [Tool("note-rehearsal", noted), manage(c, c.test, "migrate", "--noinput", options=UNLIMITED)]
 
 
 @verify.step(
-    "Take the fingerprint of the clone before",
+    "Take the fingerprint of the clone before the migrations",
     takes=Time.DATABASE,
     does=(StepEffect.COUNTS,),
     reads=True,
     again=True,
 )
 def before(c: RunInputs) -> Command:
-    """Every table as it was, from the copy that was kept."""
+    """Record the contents of every table before the migrations, from the copy of the clone."""
     return Query("fingerprint.sql", c.test, c.names.before, output=f"{c.run_folder}/before.jsonl")
 
 
@@ -161,7 +165,7 @@ def before(c: RunInputs) -> Command:
     again=True,
 )
 def after(c: RunInputs) -> Command:
-    """Every table as it is now."""
+    """Record the contents of every table after the migrations."""
     return Query("fingerprint.sql", c.test, output=f"{c.run_folder}/after.jsonl")
 
 
@@ -174,9 +178,11 @@ def after(c: RunInputs) -> Command:
     reports=("verdict", "excluded"),
 )
 def account(c: RunInputs) -> Command:
-    """Tables and columns that are gone are looked for by content. Every old row must be found as one new row; what is
-    not found is counted, with keys. What `migrations.expect.yaml` declares may go, at most so much; and a declaration
-    of what did not happen is refused, too. The copy from before is first proved to be the backup itself."""
+    """Find every old row in the migrated clone, and count the rows that are missing, with their keys.
+
+    Missing tables and columns are searched for by content. `migrations.expect.yaml` declares how many rows or values
+    may be lost or changed. A declaration of a loss that did not occur is refused. The copy from before the
+    migrations is first proved to equal the backup."""
     return Tool(
         "verdict",
         {
@@ -199,11 +205,12 @@ def account(c: RunInputs) -> Command:
     reads=True,
     again=True,
     when=lambda c: bool(c.release.checks),
-    only="Only where the inventory has `checks`.",
+    only="Only if the inventory has `checks`.",
 )
 def checks(c: RunInputs) -> list[Command]:
-    """The application knows best what right data look like. Each must exit 0. They read: a session that writes is
-    refused here as it will be on production."""
+    """Run the inventory's checks, which test the application's data. Each command must exit with 0.
+
+    A check that writes is refused, as on production."""
     noted = Tool("note-checks", {"target": c.target, "report": f"{c.run_folder}/checks.json"})
     return [*(manage(c, c.test, *words, options=READ_ONLY) for words in c.release.checks), noted]
 
@@ -211,37 +218,37 @@ def checks(c: RunInputs) -> list[Command]:
 DRAWS = {
     "again": True,
     "when": lambda c: c.release.draws,
-    "only": "Only where the migrations' code, or that of a default, may draw values (random, secrets, uuid, …).",
+    "only": "Only if code of a migration or of a default may generate random values (random, secrets, uuid, …).",
 }
 
 
 def live_on_test(c: RunInputs, incoming: str, marker: str) -> Command:
-    """Holds where the database with this mark has the test database's name."""
+    """Return the check that the database with this mark has the test database's name."""
     given = {"live": c.test_server.database, "incoming": incoming, "marker": marker}
     return Query("check_swapped.sql", c.test, "postgres", given)
 
 
-@check("A second copy of the clone as it was has its name, and is open", "inv resume")
+@check("A second copy of the unmigrated clone has the clone's name, and accepts connections", "inv resume")
 def copy_is_live(c: RunInputs) -> Command:
-    """The migrated clone is kept under another one meanwhile."""
+    """Check the name, because the migrated clone has another name during the second run."""
     return live_on_test(c, c.names.roundtrip, c.names.roundtrip_marker)
 
 
-@check("The migrated clone has its name again", "inv resume")
+@check("The migrated clone has its name back", "inv resume")
 def clone_is_live_again(c: RunInputs) -> Command:
-    """It is what is looked at, and certified."""
+    """Check the name of the migrated clone, which is the database to compare and certify."""
     return live_on_test(c, c.names.migrated, f"generalprobe clone of {c.target}, run {c.backup}")
 
 
-@check("The test target leads to the second copy, by its mark", "inv undo")
+@check("The test target's address leads to the second copy, identified by its mark", "inv undo")
 def is_copy(c: RunInputs) -> list[Command]:
-    """As with the clone itself: the application is going to write there."""
+    """Check the database at the test target's own address, because the application is going to write there."""
     return _leads_to(c, c.names.roundtrip_marker)
 
 
 @verify.step(
-    "Give a second copy of the clone as it was the clone's name",
-    changes="the test server: a second copy, which gets the clone's name",
+    "Swap in a second copy of the unmigrated clone",
+    changes="the test server: a second copy with the clone's name",
     takes=Time.DATABASE,
     gates=(not_production, room_for_copy),
     proof=copy_is_live,
@@ -249,8 +256,10 @@ def is_copy(c: RunInputs) -> list[Command]:
     **DRAWS,
 )
 def copy_again(c: RunInputs) -> list[Command]:
-    """Values that are drawn are other ones on production, and nobody could tell them from a fault there. So the
-    migrations run once more, on the same rows, and what they write otherwise then is known."""
+    """Swap in a second copy of the unmigrated clone, to run the migrations again on the same rows.
+
+    Random values differ on production, and there they look like a fault. The values that differ between the two runs
+    are known to be random."""
     copy = {"source": c.names.before, "name": c.names.roundtrip, "marker": c.names.roundtrip_marker}
     like = {"target": c.target, "test": c.test, "database": c.names.roundtrip, "before": c.fingerprint}
     return [
@@ -262,45 +271,47 @@ def copy_again(c: RunInputs) -> list[Command]:
 
 
 @verify.step(
-    "Run the migrations once more, on the copy",
+    "Run the migrations again on the second copy",
     changes="the second copy: its tables and rows",
     takes=Time.MIGRATIONS,
     gates=(not_production, is_copy, app_talks_to_clone),
     proof=clone_is_migrated,
-    stays="The copy goes when its place is taken back.",
+    stays="`inv undo` drops the second copy.",
     repeatable=(stopped_in_transaction,),
     **DRAWS,
 )
 def migrate_again(c: RunInputs) -> Command:
-    """The same command, with the same code."""
+    """Run the same command with the same code."""
     return manage(c, c.test, "migrate", "--noinput", options=UNLIMITED)
 
 
 @verify.step(
-    "Give the migrated clone its name again",
-    changes="the test server: the clone has its name again",
+    "Swap the migrated clone back in",
+    changes="the test server: the migrated clone has its name back",
     gates=(not_production,),
     proof=clone_is_live_again,
-    stays="It is the clone's own name.",
+    stays="The migrated clone keeps its own name.",
     **DRAWS,
 )
 def clone_again(c: RunInputs) -> list[Command]:
-    """The copy stays beside it for a moment, open, to be compared."""
+    """Give the migrated clone its name back. The second copy stays open for the comparison."""
     return [swap_back(c, "second-back.txt"), Query("reopen.sql", c.test, "postgres", {"live": c.names.roundtrip})]
 
 
 @verify.step(
-    "Compare what both runs of the migrations wrote",
+    "Compare the results of both migration runs",
     changes="the test server: the second copy is dropped",
     takes=Time.DATABASE,
     gates=(not_production,),
     proof=is_gone,
-    stays="It was a copy of the clone, and the clone stays.",
+    stays="The second copy was a copy of the clone, and the clone stays.",
     **DRAWS,
 )
 def compare(c: RunInputs) -> list[Command]:
-    """What both wrote alike, production must have; of the rest, only that there is a value. Then the copy is
-    dropped."""
+    """Compare the values that both runs wrote, then drop the second copy.
+
+    Production must have the values that were equal in both runs. For the other values, production must have any
+    value."""
     compared = {"target": c.target, "test": c.test, "before": c.names.before, "again": c.names.roundtrip}
     return [
         Tool("compare-rehearsals", {**compared, "report": f"{c.run_folder}/verdict.json"}),
@@ -316,13 +327,15 @@ verify.include(beside)
     "Write the certificate",
     changes="the store: a certificate",
     proof=certificate_holds,
-    stays="A certificate changes nothing; it expires by itself.",
+    stays="A certificate changes nothing, and expires.",
     again=True,
 )
 def write_certificate(c: RunInputs) -> Command:
-    """Binds the result to what was rehearsed: the migrations' files, the application's commit, production's schema and
-    migrations, the backup and its manifest, the declarations, the checks, the versions; with an expiry. Promotion
-    refuses where any of them differs."""
+    """Bind the result to the rehearsed state, with an expiry date.
+
+    The certificate names the migrations' files, the application's commit, production's schema and migrations, the
+    backup and its manifest, the declarations, the checks and the versions. A promotion is refused if any of them
+    differs."""
     return Tool(
         "certify",
         {

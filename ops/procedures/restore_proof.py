@@ -1,4 +1,4 @@
-"""Every restore and its proof: one list of commands, whoever restores and wherever."""
+"""Define the commands of a restore and of its proof, which every procedure that restores a backup uses."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from ops.engine.inputs import RunInputs
 from ops.infra.postgres.session_settings import RESTORES
 from ops.procedures.backup import from_dump, jobs
 
-# As on a test server, where those roles and disks may not be, and where nothing may be fetched from another server.
+# For a test server, which may lack roles and tablespaces, and which must not fetch rows from another server.
 BARE = ("--no-owner", "--no-privileges", "--no-tablespaces", "--no-subscriptions")
 
-# Jobs of pg_restore may wait for each other at a partitioned table: the server ends one of them, and all is done again.
+# Jobs of pg_restore can deadlock at a partitioned table. The server cancels one of them, and the restore is repeated.
 AGAIN = 2
 
-# What a restore writes: an archive's list, its parts in the order in which they are restored, and two reports.
+# The files of a restore: the archive's list, its parts in the order of the restore, and two reports.
 FILES = ("list", "first", "rest", "keys", "last", "checks", "keys.sql")
 
-# A foreign key that fails is added by the command behind this one, which names it. What it prints has values of rows.
+# The next command adds a foreign key that fails, and names it. The output is dropped because it quotes row values.
 TRIED = '"$@" 2> /dev/null || :'
 
 
 def created_beside(c: RunInputs, name: str, marker: str) -> Query:
-    """What makes an empty database beside production that is like it.
+    """Return the query that creates an empty database like production, on production's server.
 
     Args:
-        name: what it is called.
-        marker: its comment.
+        name: the new database's name.
+        marker: the new database's comment.
     """
     given = {"name": name, "like": c.database, "marker": marker, "run": c.run, "from": c.fingerprint}
     return Query(
@@ -37,21 +37,21 @@ def created_beside(c: RunInputs, name: str, marker: str) -> Query:
 
 
 def listing(c: RunInputs, server: str, listed: str) -> Shell:
-    """What writes the archive's list to a file."""
+    """Return the command that writes the archive's list to a file."""
     return Shell(from_dump(c, "pg_restore", "--list"), server, output=listed)
 
 
 def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bool = True) -> list[Command]:
     """Restore the backup into a database, stopping at the first error.
 
-    What the new database has already is left out. At the end, checks that depend on more than their row are held
-    against the rows, materialized views are filled, and foreign keys that rows break become NOT VALID. Event triggers
-    come last.
+    Entries that the new database already has are left out. Check constraints that depend on more than their row are
+    validated at the end, and materialized views that need search_path are filled at the end. Foreign keys that rows
+    break are restored NOT VALID. Event triggers are restored last, so that they do not fire during the restore.
 
     Args:
-        server: the target on whose server it is.
-        found: what the files in the run's folder begin with.
-        owned: with owners, grants, tablespaces and subscriptions.
+        server: the target whose server holds the database.
+        found: the prefix of the file names in the run's folder.
+        owned: restore owners, grants, tablespaces and subscriptions.
     """
     listed, first, rest, keys, last, report, script = (f"{c.run_folder}/{found}.{part}" for part in FILES)
     there = {"server": server, "database": database}
@@ -84,17 +84,17 @@ def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bo
 
 
 def broken(c: RunInputs, found: str) -> str:
-    """Name the file of the foreign keys that the rows break."""
+    """Return the path of the list of foreign keys that the rows break."""
     return f"{c.run_folder}/{found}.broken"
 
 
 def equals_backup(c: RunInputs, server: str, database: str, found: str, *, owned: bool = True) -> list[Command]:
-    """Hold a restored database against its backup: rows and sequences, and every object that the dump makes.
+    """Compare a restored database with its backup: rows, sequences, and every object of the dump.
 
     Args:
-        server: the target on whose server it is.
-        found: the file in the run's folder that takes its fingerprint.
-        owned: it was restored with owners and grants.
+        server: the target whose server holds the database.
+        found: the name of the file in the run's folder that receives the fingerprint.
+        owned: the database was restored with owners and grants.
     """
     after = f"{c.run_folder}/{found}.jsonl"
     given = {"before": c.fingerprint, "after": after, "broken": broken(c, found)}

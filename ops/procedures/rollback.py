@@ -1,4 +1,4 @@
-"""rollback: production becomes again what a backup holds; nothing of what is there now is lost."""
+"""Define rollback: restore a backup beside production and swap it in, retaining the replaced database."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from ops.procedures.promote import settings_are_ours
 from ops.procedures.restore_proof import AGAIN, created_beside, equals_backup, restoring
 from ops.procedures.rollback_export import delta, shown
 
-# How much of each table the first of two stages looks at; as vacuumdb --analyze-in-stages in its second of three.
+# The statistics target of the first of two stages, as in the second stage of vacuumdb --analyze-in-stages.
 FIRST_STAGE = "10"
-IF_LARGE = "Only of a large database (10 GB)."
-IF_FREEZES = "Only with `--freeze`, or with `freeze: always` in the inventory, and where production is not frozen yet."
+IF_LARGE = "Only for a large database (10 GB and more)."
+IF_FREEZES = "Only with `--freeze` or `freeze: always`, and if production is not frozen yet."
 
 rollback = Procedure(
     "rollback",
     "Roll production back to a backup",
-    """Brings production back to what a backup holds, after a release that went wrong. Restores the backup beside
-    production, proves it, says exactly which rows were written since and would be set aside, backs the present state
-    up, and then exchanges the two by name within milliseconds. What was live is kept.""",
-    """Until the swap production is untouched, and `inv undo` removes what was restored beside it. After the swap,
-    `inv undo` swaps back. What was live before is kept as `…_replaced_…`, and a safety backup of it was taken.""",
+    """Restores production from a backup after a faulty release. Restores the backup beside production, proves the
+    restored database, and shows which rows were written since the backup and would be set aside. Then takes a safety
+    backup of production and swaps the two databases' names within milliseconds. The replaced database is retained.""",
+    """Before the swap production is not changed, and `inv undo` drops the restored database. After the swap, `inv undo`
+    swaps the replaced database back in. The replaced database stays on the server as `…_replaced_…`, and the safety
+    backup holds the same rows.""",
     task="inv rollback --backup=latest",
     afterwards=lambda c: (
-        f"inv unfreeze --target={c.target}   since production is still frozen"
+        f"inv unfreeze --target={c.target}   because production is still frozen"
         if c.frozen
         else "inv undo   swaps the replaced database back in"
     ),
@@ -45,58 +46,60 @@ rollback = Procedure(
 
 
 def shown_state(c: RunInputs) -> str:
-    """The fingerprint of production when that preview was made."""
+    """Return the path of production's fingerprint at the time of the last preview."""
     return safety(c).fingerprint if c.freezes else f"{c.run_folder}/previewed.jsonl"
 
 
-@check("There is room for a copy beside production, as far as the server's disk can be seen", "inv status")
+@check("Production's server has disk space for a copy, if its disk can be measured", "inv status")
 def room_beside(c: RunInputs) -> Command:
-    """A disk that fills up stops the whole server, and production with it."""
+    """Prevent a full disk, which stops the whole server, including production."""
     return server_room(c, c.target, c.database)
 
 
 @check(
-    "Production's server has all that the backup needs: roles, rights, extensions, tablespaces, version", "inv doctor"
+    "Production's server has the backup's roles, rights, extensions, tablespaces and version", "inv doctor"
 )
 def restorable(c: RunInputs) -> Command:
-    """A restore that stops at the first of them has taken its time, in the middle of an incident."""
+    """Detect in advance what would make the restore fail during an incident."""
     return Tool("check-restorable", {"target": c.target, "backup_id": c.backup})
 
 
 @check("The restored database equals the backup: every table, sequence and object", "inv resume")
 def restored_equals_backup(c: RunInputs) -> list[Command]:
-    """What is swapped in must be what was dumped."""
+    """Detect an incomplete restore: pg_restore can exit with 0 without having restored everything."""
     return equals_backup(c, c.target, c.names.restored, "restored")
 
 
-@check("The live database is the restored one, and open", "inv resume")
+@check("The restored database is live, and accepts connections", "inv resume")
 def restored_is_live(c: RunInputs) -> Command:
-    """The mark inside the server says which run restored it."""
+    """Compare the database's comment, which names the run that restored it."""
     given = {"live": c.database, "incoming": c.names.restored, "marker": c.names.restored_marker}
     return Query("check_swapped.sql", c.target, "postgres", given)
 
 
 @check("Owner, grants, settings and connection limit are those of the live database", "inv resume")
 def is_carried(c: RunInputs) -> Command:
-    """They belong to a database and not to its name."""
+    """Compare the properties that belong to a database and do not follow its name."""
     return Query("check_carried.sql", c.target, "postgres", {"source": c.database, "name": c.names.restored})
 
 
 def advanced(c: RunInputs) -> str:
-    """Where the tool itself set the restored database's sequences."""
+    """Return the path of the file that records how far the tool advanced the restored sequences."""
     return f"{c.run_folder}/advanced.json"
 
 
 def drop_restored(c: RunInputs) -> Command:
-    """Removes what was restored beside production; it carries this run's mark and was never live."""
+    """Drop the restored database, which was never live. The drop is refused without this run's mark."""
     return Query(
         "drop_database.sql", c.target, "postgres", {"name": c.names.restored, "marker": c.names.restored_marker}
     )
 
 
 def replaced_back(c: RunInputs, *, aside: str) -> list[Command]:
-    """Give the replaced database the live name again, with the owner, grants and settings that the live one has by now,
-    and with sequences beyond its; that one is kept under the name ``aside``. They do nothing where it was done."""
+    """Swap the replaced database back in, and give the live database the name ``aside``.
+
+    The replaced database first gets the owner, grants and settings of the live database, and its sequences are
+    advanced beyond the live ones. The commands do nothing if repeated."""
     return [
         Query("carry_over.sql", c.target, "postgres", {"source": c.database, "name": c.names.replaced}),
         Tool("advance-kept", {"target": c.target, "name": c.names.replaced}),
@@ -105,23 +108,23 @@ def replaced_back(c: RunInputs, *, aside: str) -> list[Command]:
 
 
 def swap_back(c: RunInputs) -> list[Command]:
-    """The replaced database takes the live name again; the restored one is kept aside, with what was written to it, and
-    it is told how much that is."""
+    """Swap the replaced database back in. The restored database stays on the server under another name.
+
+    The command reports how many rows were written to the restored database."""
     told = {"target": c.target, "undone": c.names.undone, "before": c.fingerprint, "advanced": advanced(c)}
     report = {"report": f"{c.run_folder}/undone.jsonl"}
     return [*replaced_back(c, aside=c.names.undone), Tool("loss-undone", told | report)]
 
 
 @rollback.step(
-    "Look at what is there now",
+    "Take the fingerprint of production",
     takes=Time.DATABASE,
     gates=(is_production, backup_is_whole, settings_are_ours),
     reads=True,
     again=True,
 )
 def look(c: RunInputs) -> list[Command]:
-    """Takes the fingerprint of the live database, and says in which tables it differs from the backup: the first
-    glance, before the backup is restored."""
+    """Take the fingerprint of the live database, and list the tables that differ from the backup."""
     found = f"{c.run_folder}/live.jsonl"
     return [
         Query("fingerprint.sql", c.target, output=found),
@@ -142,37 +145,39 @@ def look(c: RunInputs) -> list[Command]:
     retries=lambda _: AGAIN,
 )
 def restore(c: RunInputs) -> list[Command]:
-    """Into a database of its own on production's server, with owners and grants. Production goes on meanwhile, and
-    nothing about it is changed."""
+    """Restore the backup into a new database on production's server, with owners and grants.
+
+    Production stays available and is not changed."""
     return [
         created_beside(c, c.names.restored, c.names.restored_marker),
         *restoring(c, c.target, c.names.restored, "restored"),
     ]
 
 
-@check("Statistics were gathered of every table", "inv resume")
+@check("Every table has statistics", "inv resume")
 def is_analyzed(c: RunInputs) -> Command:
-    """Asked of the restored database itself."""
+    """Read the statistics of the restored database."""
     return Query("check_analyzed.sql", c.target, c.names.restored)
 
 
 @rollback.step(
-    "Gather the restored database's statistics",
+    "Gather statistics of the restored database",
     changes="the restored database: its statistics",
     takes=Time.DATABASE,
     gates=(is_production_server,),
     proof=is_analyzed,
-    stays="They are statistics of the database that was restored beside production.",
+    stays="The statistics belong to the restored database, which is not live.",
     again=True,
 )
 def analyze(c: RunInputs) -> Command:
-    """A restore brings none, and without them a query of a moment can take minutes: they are gathered before the swap,
-    not by users waiting after it. Of a large database the first of two stages: a little of each table."""
+    """Gather the planner's statistics before the swap: a restored database has none, and its queries are slow.
+
+    For a large database, this is the first of two stages and samples only a few rows of each table."""
     return Query("analyze.sql", c.target, c.names.restored, {"target": FIRST_STAGE} if c.rollback.large else {})
 
 
 def counted(c: RunInputs, live: str, report: str) -> dict[str, str]:
-    """What the comparison of the live database with the restored one is told."""
+    """Return the options of the comparison of the live database with the restored one."""
     return {
         "target": c.target,
         "database": c.names.restored,
@@ -183,18 +188,19 @@ def counted(c: RunInputs, live: str, report: str) -> dict[str, str]:
     }
 
 
-@rollback.step("Show what would be set aside", takes=Time.DATABASE, reads=True, again=True, reports=("loss",))
+@rollback.step("Show what the rollback would set aside", takes=Time.DATABASE, reads=True, again=True, reports=("loss",))
 def preview(c: RunInputs) -> list[Command]:
-    """Compares the live database with the restored one, row by row where a table differs: what was inserted, updated
-    and deleted since that backup, with keys; and all else as `pg_dump` tells it: owners, grants, default privileges,
-    policies, comments. It is not lost, since the live database is kept aside; but it will not be
-    live. All keys are in the run's folder: `loss.json`, and `loss/`."""
+    """Compare the live database with the restored one, row by row in tables that differ.
+
+    List the rows that were inserted, updated and deleted since the backup, with their keys, and the differences that
+    `pg_dump` shows: owners, grants, default privileges, policies, comments. After the swap these rows are not live.
+    They stay in the replaced database. All keys are in the run's folder, in `loss.json` and `loss/`."""
     live = f"{c.run_folder}/previewed.jsonl"
     return [
         Query("snapshot.sql", c.target, output=f"{c.run_folder}/since.txt"),
         Query("fingerprint.sql", c.target, output=live),
         Tool("name-followers", {"target": c.target}),
-        # Where pg_dump runs beside the database, the one here may be too old.
+        # With pg_dump beside the database, the pg_dump on this machine may be too old.
         *([] if c.dump.over else [Tool("compare-schemas", {"target": c.target, "database": c.names.restored})]),
         Tool("loss-preview", counted(c, live, "loss")),
     ]
@@ -209,8 +215,9 @@ def preview(c: RunInputs) -> list[Command]:
     **FREEZES,
 )
 def freeze(c: RunInputs) -> Command:
-    """Every new session is read-only and the old ones end: nothing can be written any more that the safety backup does
-    not hold."""
+    """Make every new session read-only, and end the present sessions.
+
+    Nobody can write a row that the safety backup does not contain."""
     return freeze_now(c)
 
 
@@ -218,7 +225,7 @@ rollback.include(backup, inputs=safety, prefix="safety-", label="Safety backup: 
 
 
 @rollback.step(
-    "Count again under the freeze",
+    "Compare again under the freeze",
     takes=Time.DATABASE,
     reads=True,
     again=True,
@@ -227,71 +234,79 @@ rollback.include(backup, inputs=safety, prefix="safety-", label="Safety backup: 
     only=IF_FREEZES,
 )
 def recount(c: RunInputs) -> Command:
-    """What was written between the preview and the freeze was not shown. Where there is any, it is told now, and the
-    name is asked for again."""
+    """Count the rows that were written between the preview and the freeze.
+
+    If there are any, report them and ask again for the target's name."""
     more = {"shown": f"{c.run_folder}/loss.json"}
     return Tool("loss-recount", counted(c, safety(c).fingerprint, "recount") | more)
 
 
-@check("No sequence of the restored database gives out a number again", "inv resume")
+@check("No sequence of the restored database issues a number twice", "inv resume")
 def gives_new_numbers(c: RunInputs) -> Command:
-    """Two orders would have the same number."""
+    """Prevent two rows with the same number."""
     return Tool("check-sequences", {"target": c.target, "database": c.names.restored, "shown": shown(c)})
 
 
 @rollback.step(
-    "Advance its sequences beyond the live ones",
+    "Advance the restored sequences beyond the live ones",
     changes="the restored database: its sequences",
     gates=(is_production_server,),
     proof=gives_new_numbers,
-    stays="They are sequences of the database that was restored beside production.",
+    stays="The sequences belong to the restored database, which is not live.",
     again=True,
 )
 def advance(c: RunInputs) -> Command:
-    """Numbers that were given out since the backup are known to customers, and stand in what was set aside. Where users
-    go on writing until the swap, a thousand more of each are passed over; one that gave none since is left as it is."""
+    """Advance each sequence of the restored database beyond the live one.
+
+    Numbers that were issued since the backup are known to customers, so they must not be issued again. If users can
+    write until the swap, each sequence skips 1,000 more numbers; a sequence that issued none since the backup is not
+    changed."""
     ahead = "no" if c.read_only else "yes"
     given = {"target": c.target, "database": c.names.restored, "shown": shown(c), "ahead": ahead, "report": advanced(c)}
     return Tool("advance-sequences", given)
 
 
 @rollback.step(
-    "Carry over grants and settings",
+    "Copy grants and settings to the restored database",
     changes="the restored database: its grants and settings",
     gates=(is_production_server,),
     proof=is_carried,
-    stays="They are settings of the database that was restored beside production.",
+    stays="The settings belong to the restored database, which is not live.",
     again=True,
 )
 def carry_over(c: RunInputs) -> Command:
-    """Grants, connection limit and per-database settings do not follow a name; neither does a freeze."""
+    """Copy the grants, the connection limit and the database settings of the live database.
+
+    They belong to a database and do not follow its name. A freeze is such a setting, so it is copied, too."""
     return Query("carry_over.sql", c.target, "postgres", {"source": c.database, "name": c.names.restored})
 
 
 @rollback.step(
-    "Swap it in",
-    changes="production: the restored database is live, the former one is kept",
+    "Swap the restored database in",
+    changes="production: the restored database becomes live",
     gates=(is_production_server,),
     proof=restored_is_live,
     undo=swap_back,
     again=True,
     confirm=True,
     doubted=lambda codes: codes.get("RECOUNT", Code.AS_SHOWN) != Code.AS_SHOWN,
-    data="the restored database is live, and the former one is kept aside",
+    data="the restored database is live, and the replaced database is retained",
 )
 def swap(c: RunInputs) -> Command:
-    """Closes the live database to new sessions, ends the old ones, and exchanges the names in one transaction.
-    Clients are away for milliseconds, whatever the size. If it is cut off by hand, run it again: production may be
-    closed until then, and it finishes what is left."""
+    """Close the live database to new sessions, end the present sessions, and exchange both names in one transaction.
+
+    Clients are disconnected for milliseconds, whatever the size. If you run this command by hand and it is
+    interrupted, run it again: production may be closed until the command has finished."""
     return Query(
         "swap.sql", c.target, "postgres", {"live": c.database, "incoming": c.names.restored, "aside": c.names.replaced}
     )
 
 
-@rollback.step("Account for what was written until the swap", takes=Time.DATABASE, reads=True, again=True)
+@rollback.step("Count the rows written between preview and swap", takes=Time.DATABASE, reads=True, again=True)
 def account(c: RunInputs) -> Command:
-    """What was written after the preview was not shown, and is not live: it is in the replaced database. That is opened
-    for as long as it is read; what is found is counted and named, and how to bring it back."""
+    """Count the rows that were written after the preview, and report how to bring them back.
+
+    These rows were not in the preview. They are in the replaced database, which is opened while this step reads it."""
     return Tool(
         "loss-account",
         {
@@ -311,13 +326,13 @@ def account(c: RunInputs) -> Command:
 @rollback.step(
     "Deploy the release that belongs to the backup",
     changes="the application: the earlier release runs",
-    stays="Deploy the other release again by your own deploy command after `inv undo`.",
+    stays="After `inv undo`, deploy the other release with your own deploy command.",
     when=lambda c: c.deploys and bool(c.deploy.commit),
-    only="Only where the inventory has a `deploy` command and the manifest a commit.",
+    only="Only if the inventory has a `deploy` command and the manifest names a commit.",
     **DEPLOYS,
 )
 def deploy(c: RunInputs) -> Command:
-    """The old schema needs the old code."""
+    """Deploy the old code, which fits the old schema."""
     return deploy_words(c, back=True)
 
 
@@ -329,29 +344,29 @@ def deploy(c: RunInputs) -> Command:
     **UNFREEZES,
 )
 def unfreeze(c: RunInputs) -> Command:
-    """The way back is through."""
+    """Lift the freeze at the end of the rollback."""
     return unfreeze_now(c)
 
 
-@check("Statistics were gathered of every table, in full detail", "inv resume")
+@check("Every table has full statistics", "inv resume")
 def is_fully_analyzed(c: RunInputs) -> Command:
-    """Asked of the live database itself."""
+    """Read the statistics of the live database."""
     return Query("check_analyzed.sql", c.target, parameters={"beyond": FIRST_STAGE})
 
 
 @rollback.step(
-    "Gather its statistics in full detail",
+    "Gather full statistics of production",
     changes="production: its statistics",
     takes=Time.DATABASE,
     gates=(is_production,),
     proof=is_fully_analyzed,
-    stays="They are statistics, and the live database goes on meanwhile.",
+    stays="New statistics change no row.",
     again=True,
     when=lambda c: c.rollback.large,
     only=IF_LARGE,
 )
 def analyze_fully(c: RunInputs) -> Command:
-    """The second stage, several tables at once: users work on meanwhile, and no table is blocked."""
+    """Run the second stage in parallel jobs. The tables stay available to users."""
     where = f"--dbname=service={c.target}"
     return Shell(("vacuumdb", "--analyze-only", "--quiet", f"--jobs={c.jobs}", "--no-password", where), c.target)
 

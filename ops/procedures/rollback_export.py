@@ -1,4 +1,4 @@
-"""delta: what a rollback sets aside, as a backup of its own; a part of rollback, with `--export`."""
+"""Define delta: the rows that a rollback sets aside, as a backup. A part of rollback with `--export`."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from ops.procedures.restore_proof import created_beside
 
 delta = Procedure(
     "delta",
-    "Keep what differs as a backup of its own",
-    """Copies the rows that were inserted or updated since the backup into a database of their own, dumps that like any
-    backup, and drops it again.""",
-    "The replaced database and the safety backup hold all of it, too.",
+    "Export the rows that differ as a backup",
+    """Copies the rows that were inserted or updated since the backup into a separate database, dumps that database like
+    any backup, and drops it.""",
+    "The replaced database and the safety backup hold the same rows.",
 )
 
 
 def exported(c: RunInputs) -> RunInputs:
-    """The inputs of the delta's own backup."""
+    """Return the inputs of the delta's backup."""
     return c.replace(backup=f"{c.run}_delta", dump={"exclude": (), "rate": 0, "over": ()})
 
 
 def shown(c: RunInputs) -> str:
-    """The preview that counts: the last one, under the freeze where this run froze."""
+    """Return the path of the last preview, which is the recount if the rollback freezes production."""
     return f"{c.run_folder}/{'recount' if c.freezes else 'loss'}.json"
 
 
 def named(c: RunInputs) -> dict[str, str]:
-    """Where it stands which rows differ."""
+    """Return the paths of the reports that name the rows that differ."""
     return {"shown": shown(c), "since": f"{c.run_folder}/account.json"}
 
 
-@check("The delta holds the rows that were named", "inv resume")
+@check("The delta holds the rows that the preview named", "inv resume")
 def delta_is_filled(c: RunInputs) -> Command:
-    """An empty table in it would be taken for a table in which nothing differs."""
+    """Detect an empty table in the delta, which would look like a table without differences."""
     return Tool("check-delta", {"target": c.target, "database": c.names.delta, "report": f"{c.run_folder}/delta.json"})
 
 
-@check("The delta's own database is gone", "inv resume")
+@check("The delta's database does not exist", "inv resume")
 def delta_is_gone(c: RunInputs) -> Command:
-    """It would only fill the disk."""
+    """Detect a database that was not dropped and uses disk space."""
     return Query("check_gone.sql", c.target, "postgres", {"name": c.names.delta})
 
 
 def _of_delta(found: Check) -> Check:
-    """A backup's check, of the delta."""
+    """Return a check of a backup, applied to the delta."""
     return Check(f"delta_{found.name}", found.title, found.why, lambda c: commands(found.act, exported(c)), found.hint)
 
 
 def drop_delta(c: RunInputs) -> Command:
-    """The delta's own database goes; it is marked as ours."""
+    """Drop the delta's database. The drop is refused without this run's mark."""
     return Query("drop_database.sql", c.target, "postgres", {"name": c.names.delta, "marker": c.names.delta_marker})
 
 
@@ -65,7 +65,7 @@ def drop_delta(c: RunInputs) -> Command:
     again=True,
 )
 def fill(c: RunInputs) -> list[Command]:
-    """Into a database with the tables of the safety backup, and without its rows, indexes and triggers."""
+    """Create a database with the tables of the safety backup, without rows, indexes and triggers, and copy the rows."""
     where = f"--dbname=service={c.target} dbname={conninfo(c.names.delta)}"
     bare = ("--no-owner", "--no-privileges", "--no-comments", "--no-publications", "--no-subscriptions")
     words = ("pg_restore", "--exit-on-error", "--section=pre-data", *bare, "--no-password", where)
@@ -79,16 +79,16 @@ def fill(c: RunInputs) -> list[Command]:
 
 
 @delta.step(
-    "Dump it, with its fingerprint",
+    "Dump the database and take its fingerprint",
     changes="the store: a new folder, without a manifest yet",
     takes=Time.DATABASE,
     gates=(is_production_server,),
     proof=_of_delta(dump_reads),
-    stays="A half-written dump ends in `.partial`; nothing takes it for a backup.",
+    stays="An unfinished dump has a name that ends in `.partial`, and no command uses it.",
     again=True,
 )
 def dump(c: RunInputs) -> list[Command]:
-    """Like any backup. The keys of the rows that were deleted stand beside it, in `deleted.jsonl`."""
+    """Dump the delta like any backup. `deleted.jsonl` beside the dump lists the keys of deleted rows."""
     folder = exported(c).partial
     service = f"{c.target} dbname={conninfo(c.names.delta)}"
     given = {"service": service, "folder": folder} | dumped(exported(c))
@@ -101,29 +101,29 @@ def dump(c: RunInputs) -> list[Command]:
 
 
 @delta.step(
-    "Seal it with its manifest",
-    changes="the store: the delta gets its manifest",
+    "Write the manifest",
+    changes="the store: the manifest of the delta",
     takes=Time.DATABASE,
     proof=_of_delta(backup_is_whole),
-    stays="It is a copy of rows that the safety backup holds, too, and harms nobody.",
+    stays="The delta is a copy of rows that the safety backup also holds.",
     again=True,
 )
 def seal(c: RunInputs) -> Command:
-    """The manifest says of which backup it is a delta, so that nobody is offered it for a rollback."""
+    """Write the manifest, which names the backup of the delta, so that no rollback offers the delta."""
     given = {"target": c.target, "backup_id": exported(c).backup, "run": c.run, "delta_of": c.backup}
     return Tool("seal-delta", given)
 
 
 @delta.step(
-    "Drop the database of the delta",
+    "Drop the temporary database",
     changes="production's server: the delta's database is dropped",
     gates=(is_production_server,),
     proof=delta_is_gone,
-    stays="It was a copy of rows that the delta's backup holds.",
+    stays="The database was a copy of rows that the delta's backup holds.",
     again=True,
 )
 def drop(c: RunInputs) -> Command:
-    """It carries this run's mark; nothing else is dropped."""
+    """Drop the database with this run's mark, and nothing else."""
     return drop_delta(c)
 
 

@@ -1,4 +1,4 @@
-"""salvage: lost rows of a table come back from a backup; what was written since stays as it is."""
+"""Define salvage: bring lost rows of a table back from a backup, without changing rows written since."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ops.recovery.salvage.names import join, schema_and_name
 salvage = Procedure(
     "salvage",
     "Bring lost rows back from a backup",
-    """Brings back rows that a migration or a person deleted: restores the backup beside production, lays its rows
-    beside the live ones, shows what would come back, and inserts only what is missing, in one transaction. What was
-    written since stays as it is; a row whose key or value another one has is listed and left alone. Links that were
-    emptied when their row went lead to it again.""",
-    """Until "Bring them back" production is untouched. That step is one transaction: it has come to its end, or nothing
-    of it is there. `inv undo` takes away exactly the rows that came and empties the links again, unless somebody has
-    changed them since; a safety backup was taken before.""",
+    """Brings back rows that a migration or a person deleted. Restores the backup beside production, compares its rows
+    with the live rows, shows the missing rows, and inserts only those, in one transaction. Rows written since the
+    backup are not changed. A missing row whose key or unique value is in use is listed and not inserted. Links that
+    were cleared when their row was deleted refer to the row again.""",
+    """Before "Insert the missing rows" production is not changed. That step is one transaction: either all rows are
+    inserted, or none. `inv undo` deletes exactly the inserted rows and clears the restored links, unless somebody has
+    changed them since. A safety backup was taken before.""",
     task="inv salvage --backup=ID --table=TABLE",
-    afterwards=lambda c: f"inv undo --run={c.run}   takes away again exactly what came back",
+    afterwards=lambda c: f"inv undo --run={c.run}   deletes exactly the inserted rows",
     effects=(Effect.SAVES, Effect.SALVAGES),
     needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.BACKUP_TO_SALVAGE),
     restores=True,
@@ -34,14 +34,14 @@ salvage = Procedure(
 
 
 def wanted(c: RunInputs) -> SalvageInputs:
-    """The tables; a plan without them can't be."""
+    """Return the tables to salvage. A plan always has them."""
     if c.salvage is None:
         raise ValueError("a salvage without tables")
     return c.salvage
 
 
 def options(c: RunInputs) -> dict[str, str]:
-    """What every tool of a salvage is told."""
+    """Return the options that every action of a salvage gets."""
     found = wanted(c)
     return {
         "target": c.target,
@@ -59,7 +59,7 @@ def options(c: RunInputs) -> dict[str, str]:
 
 @check("The restored tables equal the backup's", "inv resume")
 def tables_equal_backup(c: RunInputs) -> list[Command]:
-    """What is inserted must be what was dumped."""
+    """Prove that the rows to insert are the rows of the backup."""
     after, found = f"{c.run_folder}/aside.jsonl", wanted(c)
     names = join((name, name) for name in found.sources)
     return [
@@ -68,26 +68,27 @@ def tables_equal_backup(c: RunInputs) -> list[Command]:
     ]
 
 
-@check("Every row of the backup's tables is live, or on the list of those that stay out", "inv resume")
+@check("Every row of the backup's tables is live or is listed as not inserted", "inv resume")
 def rows_are_back(c: RunInputs) -> Command:
-    """A transaction that ended says nothing of what it did."""
+    """Compare the rows: a committed transaction does not prove which rows it inserted."""
     return Tool("salvage-check", options(c))
 
 
-@check("What was restored beside production is gone", "inv resume")
+@check("The restored database does not exist", "inv resume")
 def aside_is_gone(c: RunInputs) -> Command:
-    """It would only fill the disk."""
+    """Detect a database that was not dropped and uses disk space."""
     return Query("check_gone.sql", c.target, "postgres", {"name": c.names.salvage})
 
 
 def drop_aside(c: RunInputs) -> Command:
-    """Removes what was restored beside production; it carries this run's mark and was never live."""
+    """Drop the restored database, which was never live. The drop is refused without this run's mark."""
     return Query("drop_database.sql", c.target, "postgres", {"name": c.names.salvage, "marker": c.names.salvage_marker})
 
 
 def remove(c: RunInputs) -> Command:
-    """Deletes exactly the rows that came back, by their keys, and empties the links again; refused where somebody has
-    changed one since, or leads to it."""
+    """Delete the inserted rows by their keys, and clear the restored links.
+
+    The undo is refused if somebody has changed one of these rows since, or refers to one."""
     given = {"target": c.target, "run": c.run, "report": c.run_folder, "lock_timeout": f"{c.locks.timeout:g}"}
     return Tool("salvage-remove", given)
 
@@ -106,8 +107,9 @@ salvage.include(backup, inputs=safety, prefix="safety-", label="Safety backup: "
     again=True,
 )
 def restore(c: RunInputs) -> list[Command]:
-    """Into a database of its own on production's server: the tables that are needed, with their rows; no index and no
-    trigger. Whatever else can't be made there is named, and left out."""
+    """Restore the required tables with their rows into a separate database on production's server.
+
+    No index and no trigger is restored. Objects that cannot be created there are left out and named."""
     where = f"--dbname=service={c.target} dbname={conninfo(c.names.salvage)}"
     bare = ("--no-owner", "--no-privileges", "--no-comments", "--no-publications", "--no-subscriptions")
     words = ("pg_restore", *bare, "--no-security-labels", "--no-password", where)
@@ -129,15 +131,17 @@ def restore(c: RunInputs) -> list[Command]:
     ]
 
 
-@salvage.step("Count what would come back", takes=Time.DATABASE, gates=(is_production,), reads=True, again=True)
+@salvage.step("Count the missing rows", takes=Time.DATABASE, gates=(is_production,), reads=True, again=True)
 def count(c: RunInputs) -> Command:
-    """Lays the backup's rows beside the live ones: which are missing, whose key another row has, which links were
-    emptied. The server lets this session change nothing. All of it stands in `salvage.json` in the run's folder."""
+    """Compare the backup's rows with the live rows, in a read-only session.
+
+    List the missing rows, the rows whose key is in use, and the links that were cleared. The list is `salvage.json`
+    in the run's folder."""
     return Tool("salvage-count", options(c))
 
 
 @salvage.step(
-    "Bring them back",
+    "Insert the missing rows",
     changes="production: the missing rows",
     takes=Time.DATABASE,
     gates=(is_production,),
@@ -146,25 +150,27 @@ def count(c: RunInputs) -> Command:
     again=True,
     confirm=True,
     retries=lambda c: c.locks.retries,
-    data="the rows that were missing are back in production",
+    data="the missing rows are back in production",
 )
 def bring(c: RunInputs) -> Command:
-    """One transaction: the tables take no other writes while it decides once more and inserts; their own triggers and
-    rules rest, foreign keys are checked, sequences go up to the highest key. Never more than was shown. What did not
-    come back stands in `left-out.jsonl`."""
+    """Insert the missing rows in one transaction. Only rows that step "Count the missing rows" listed are inserted.
+
+    The tables refuse other writes during the transaction, and the missing rows are determined again. Triggers and
+    rules of the tables are disabled, foreign keys are checked, and sequences are advanced to the highest key. Rows
+    that were not inserted are listed in `left-out.jsonl`."""
     return Tool("salvage-insert", {**options(c), "lock_timeout": f"{c.locks.timeout:g}"})
 
 
 @salvage.step(
-    "Drop what was restored beside production",
-    changes="production's server: the database beside production is dropped",
+    "Drop the restored database",
+    changes="production's server: the restored database is dropped",
     gates=(is_production,),
     proof=aside_is_gone,
-    stays="It was a copy of the backup, and the backup stays.",
+    stays="The database was a copy of the backup, and the backup stays.",
     again=True,
 )
 def drop(c: RunInputs) -> Command:
-    """It carries this run's mark; nothing else is dropped."""
+    """Drop the database with this run's mark, and nothing else."""
     return drop_aside(c)
 
 

@@ -1,4 +1,4 @@
-"""The restore, tried where it will be needed: on production's server, as production's role, without rows."""
+"""Define a trial restore on production's server: as production's role, without rows."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from ops.procedures.backup import from_dump
 from ops.procedures.checks import backup_is_whole, is_production
 from ops.procedures.restore_proof import created_beside, listing
 
-# What pg_restore says of each statement is kept; which of them failed is read from that.
+# The output of pg_restore is stored, to read from it which statements failed.
 SAID = 'umask 077; said="$1"; shift; "$@" 2> "$said" || :'
-# What a trial leaves, each in the folder of its run: the restored schema, what pg_restore said, functions to look at,
-# views that stay empty.
+# The files of a trial in its run's folder: the restored schema, the output of pg_restore, functions to inspect, views
+# that stay empty.
 FILES = {"after": "beside.jsonl", "said": "beside.txt", "fragile": "fragile.jsonl", "empty": "empty.json"}
 
 beside = Procedure(
     "beside",
-    "Try the restore beside production",
+    "Try a restore beside production",
     """Restores the backup's schema, with owners and grants and without rows, into an empty database on production's
-    server, and drops it again.""",
-    "Production itself is not touched.",
+    server, and drops the database.""",
+    "Production itself is not changed.",
 )
 
 
 def report(c: RunInputs) -> str:
-    """Where it stands what could not be restored."""
+    """Return the path of the report of what could not be restored."""
     return f"{c.run_folder}/beside.json"
 
 
-@check("The trial was judged, and its database is gone", "inv resume")
+@check("The trial was judged, and its database does not exist", "inv resume")
 def was_tried(c: RunInputs) -> list[Command]:
-    """It would lie beside production until somebody wonders what it is."""
+    """Detect a trial's database that stays on production's server."""
     return [
         Shell(("test", "-s", report(c)), c.target),
         Query("check_gone.sql", c.target, "postgres", {"name": c.names.trial}),
@@ -39,17 +39,17 @@ def was_tried(c: RunInputs) -> list[Command]:
 
 
 def drop_tried(c: RunInputs) -> Query:
-    """It carries this run's mark and has no rows; nothing else is dropped."""
+    """Drop the trial's database, which has no rows. The drop is refused without this run's mark."""
     return Query("drop_database.sql", c.target, "postgres", {"name": c.names.trial, "marker": c.names.trial_marker})
 
 
 def forget_trial(c: RunInputs) -> list[Command]:
-    """What was tried is gone, and so is what was found."""
+    """Drop the trial's database, and remove the trial's report."""
     return [drop_tried(c), Shell(("rm", "-f", report(c)), c.target)]
 
 
 def trial(c: RunInputs, folder: str) -> list[Command]:
-    """Restore, look, drop: what was found stands in a folder, and is judged afterwards."""
+    """Return the commands that restore, inspect and drop the trial's database, and write the findings to a folder."""
     where = f"--dbname=service={c.target} dbname={conninfo(c.names.trial)}"
     listed, entries = f"{folder}/beside.list", f"{folder}/beside.entries"
     place = {"server": c.target, "database": c.names.trial, "before": c.fingerprint}
@@ -70,14 +70,14 @@ def trial(c: RunInputs, folder: str) -> list[Command]:
 
 
 def judged(c: RunInputs) -> Tool:
-    """What says whether all of it was restored."""
+    """Return the command that judges whether everything was restored."""
     found = {name: f"{c.run_folder}/{file}" for name, file in FILES.items()}
     return Tool("judge-trial", {"target": c.target, "before": c.fingerprint, **found, "report": report(c)})
 
 
 @beside.step(
-    "Restore the backup's schema beside production, and drop it again",
-    changes="production's server: an empty database, for the time of the step",
+    "Restore the backup's schema beside production, then drop it",
+    changes="production's server: an empty database during the step",
     takes=Time.DATABASE,
     gates=(is_production, backup_is_whole),
     proof=was_tried,
@@ -85,7 +85,8 @@ def judged(c: RunInputs) -> Tool:
     again=True,
 )
 def restore(c: RunInputs) -> list[Command]:
-    """On the server and as the role with which a rollback works, with owners and grants, without rows: a test server
-    knows other roles and other rights. Whatever could not be restored is named here, with what an administrator types
-    once, before anything is frozen. Production itself is not touched."""
+    """Restore the schema on production's server as the role of a rollback, with owners and grants, without rows.
+
+    A test server has other roles and rights. The step names each object that could not be restored, and the commands
+    for an administrator, before a rollback needs them. Production itself is not changed."""
     return [*trial(c, c.run_folder), judged(c)]

@@ -131,7 +131,7 @@ def test_a_vanished_operator_leaves_a_freeze_that_anybody_can_end(stage: Stage) 
     assert dealt and done.code == -9
     run = sorted(path.name for path in (stage.store / "shop" / "runs").iterdir())[-1]
     text = said(stage.project.inv("status"), 0, "is FROZEN (read-only) since 2", f"by release, run {run}")
-    assert "production is frozen: reading works, writing is refused" in text
+    assert "production is frozen: it serves reads and refuses writes" in text
     assert f"inv resume --run={run}" in text and "inv unfreeze --target=shop" in text
     # From a shell that has not even the store of that run.
     away = stage.folder / "away"

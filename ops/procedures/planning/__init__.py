@@ -1,4 +1,4 @@
-"""Obtains what procedures declare that they need, and freezes it into ``RunInputs``; knows no definition.
+"""Obtain the needs that a procedure declares, and freeze them into ``RunInputs``. Import no definition.
 
-Begin with ``bind``; ``live`` asks the servers for each need, ``page_inputs`` puts placeholders there.
+Begin with ``bind``. ``live`` asks the servers for each need; ``page_inputs`` uses placeholders.
 """

@@ -1,5 +1,6 @@
-"""What a drill is about: a backup, the test server, and nothing of production but what the manifest says; unless the
-restore is tried beside production, too."""
+"""Obtain the inputs of a drill: a backup, the test server, and production if the restore is tried there.
+
+Otherwise only the manifest describes production."""
 
 from __future__ import annotations
 
@@ -26,11 +27,13 @@ UNPROVED = "unproved"
 
 
 def backup_to_prove(look: Look, given: Given) -> Given:
-    """The backup: an id, ``latest``, a moment, or ``unproved`` (also where nothing is said): the newest that was never
-    proved, else the newest. And the servers on which it is tried.
+    """Return the backup to prove, and the servers on which it is restored.
+
+    The request names an id, ``latest``, a moment, or ``unproved``. ``unproved`` and an empty request mean the newest
+    backup that was never proved, or the newest backup.
 
     Raises:
-        OpsError: there is no backup, or no way to open or restore it; or a server can't be asked.
+        OpsError: there is no backup, the backup cannot be decrypted or restored, or a server does not answer.
     """
     session, entry = look.session, look.entry
     manifest, said = _chosen(target_folder(session, entry.name), look.wanted.backup)
@@ -51,7 +54,7 @@ def backup_to_prove(look: Look, given: Given) -> Given:
 
 
 def _beside(look: Look, given: Given) -> Given:
-    """What the trial beside production needs to know of it."""
+    """Return the inputs of the trial beside production."""
     here = identity(look.session, look.entry.name)
     known = {"database": here["database"], "system": here["system"], "number": here["number"]}
     return join(known, beside_production(look, given), {"beside": {"trial": True}})
@@ -63,8 +66,8 @@ def _test(look: Look, manifest: Manifest) -> Given:
     session.url(test.name)
     there, name = server_of(session, test.name), session.database(test.name)
     if (there["system"], name) == (manifest.system, manifest.database):
-        at = f"{where(session.inventory, test)} is the very database that was dumped"
-        raise Refused(f"{at}: {name} on the same server", f"give {test.name} a database of its own")
+        at = f"{where(session.inventory, test)} is the database that was dumped"
+        raise Refused(f"{at}: {name} on the same server", f"give {test.name} another database")
     no_production(session, test, name, there["system"])
     same = there["system"] == manifest.system and manifest.database in there["databases"]
     return {
@@ -84,6 +87,6 @@ def _chosen(folder: Path, wanted: str) -> tuple[Manifest, str]:
     if wanted in ("", UNPROVED):
         done = proved(runs)
         if never := [one for one in backup_kinds.dumps(backup.backups(folder)) if one.backup not in done]:
-            return never[-1], f"{selection.said(never[-1])}; never proved yet"
+            return never[-1], f"{selection.said(never[-1])}; never proved"
     choice = selection.choose(folder, "latest" if wanted in ("", UNPROVED) else wanted, runs, selection.ANY)
     return choice.manifest, choice.said

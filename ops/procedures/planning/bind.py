@@ -1,4 +1,4 @@
-"""The binder: a procedure's declared needs become the inputs of its plan, and from then on nothing branches."""
+"""Turn the declared needs of a procedure into the inputs of its plan. Later code does not branch on a source."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from ops.procedures.planning.from_inventory import Given, join
 
 
 class Source(Protocol):
-    """Where needs are obtained: from the servers (``Live``), or from placeholders for a page (``Page``)."""
+    """Obtain needs from the servers (``Live``), or from placeholders for a page (``Page``)."""
 
     def begin(self, procedure: Procedure) -> Given:
-        """What every run has, whatever it needs."""
+        """Return the inputs of every run."""
 
     def obtain(self, need: Need, given: Given) -> Given:
-        """One need, where those before it gave this."""
+        """Return the inputs of one need. ``given`` holds the inputs of the needs before."""
 
     def end(self, given: Given) -> Given:
-        """What comes of all of them."""
+        """Return the inputs that depend on all needs."""
 
 
 def bind(source: Source, procedure: Procedure) -> RunInputs:
-    """Obtain all that a procedure declares, and freeze it.
+    """Obtain all needs that a procedure declares, and freeze them.
 
     Raises:
-        NothingToDo: there is nothing for the procedure to do.
-        OpsError: something can't be reached, or must not be.
+        NothingToDo: the procedure has nothing to do.
+        OpsError: a server or store does not answer, or must not be used.
     """
     given = source.begin(procedure)
     for need in Need:

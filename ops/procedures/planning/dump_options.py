@@ -1,4 +1,4 @@
-"""How a run dumps: with which tools, where they run, how it is compressed, how fast, and what stays out."""
+"""Determine how a run dumps: tools and their machine, compression, rate, excluded tables."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from ops.infra.transport.ssh import plainly
 from ops.inventory.locate import where
 from ops.inventory.targets import Target
 
-# Connections that a run takes beside those of pg_dump or pg_restore: theirs, psql's, the run lock's, the watchdog's.
+# Connections of a run besides the jobs: pg_dump's or pg_restore's leader, psql, the run lock, the watchdog.
 BESIDE_JOBS = 6
-# Where a page finds the database's project, environment and service.
+# The variables in which a page finds the database's project, environment and service.
 DATABASE_ON = ("DATABASE_PROJECT", "DATABASE_ENVIRONMENT", "DATABASE_SERVICE")
 
 
 def fitting(session: Session, entry: Target, sets: list[Tools], majors: tuple[int, int], restoring: bool) -> Tools:
-    """The tools for a run. Where pg_dump runs beside the database and nothing is restored, those here only ask.
+    """Return the client tools of a run.
+
+    If pg_dump runs beside the database and nothing is restored, the tools on this machine only query the server.
 
     Args:
-        majors: of the server that is dumped, and of the one that is restored to.
+        majors: the major versions of the dumped server and of the server to restore to.
 
     Raises:
-        UsageError: none fit.
+        UsageError: no installed tools fit.
     """
     if entry.pg_dump != "here" and not restoring:
         return next((one for one in sets if one.major >= majors[0]), sets[-1])
@@ -35,14 +37,14 @@ def fitting(session: Session, entry: Target, sets: list[Tools], majors: tuple[in
 
 
 def beside_hint(entry: Target) -> str:
-    """What to write into the inventory so that pg_dump runs where there is one of the server's version."""
+    """Return the inventory line with which pg_dump of the server's version runs beside the database."""
     if entry.connection.kind == "ssh":
-        return "pg_dump: host   in the inventory, where the host has one"
+        return "pg_dump: host   in the inventory, if the host has pg_dump"
     return "pg_dump: container   in the inventory" if entry.railway else ""
 
 
 def dump_inputs(session: Session, entry: Target) -> DumpInputs:
-    """Which words reach the shell beside the database in which pg_dump runs; nothing where it runs here."""
+    """Return how to reach the shell in which pg_dump runs beside the database; empty if pg_dump runs here."""
     if entry.pg_dump == "container":
         return DumpInputs(over=ssh_words(session.railway(entry.name).database))
     if entry.pg_dump == "host" and (host := session.host(entry.name)):
@@ -51,11 +53,12 @@ def dump_inputs(session: Session, entry: Target) -> DumpInputs:
 
 
 def compression(session: Session, entry: Target, tools: Tools, major: int) -> str:
-    """The ``--compress`` of new dumps: the inventory's, else a fast one, as the tools here can, which read it later;
-    pg_dump beside the database is the server's, or newer.
+    """Return the ``--compress`` of new dumps: the inventory's, or else a fast one that the tools here can read.
+
+    pg_dump beside the database has the server's version or a newer one.
 
     Raises:
-        UsageError: the pg_dump that is taken does not know the inventory's.
+        UsageError: the chosen pg_dump does not support the inventory's compression.
     """
     wanted = entry.dump.compress
     if entry.pg_dump != "here":
@@ -67,21 +70,21 @@ def compression(session: Session, entry: Target, tools: Tools, major: int) -> st
 
 
 def wanted_jobs(entry: Target) -> int:
-    """How many tables at once are dumped and restored where servers have the connections."""
+    """Return how many tables are dumped and restored in parallel if the servers have enough connections."""
     return entry.dump.jobs or min(os.cpu_count() or 1, 4)
 
 
 def fitting_jobs(entry: Target, *connections: int) -> int:
-    """As many of them as there are connections for.
+    """Return the number of jobs for which the servers have connections.
 
     Args:
-        connections: how many more each server gives this role.
+        connections: how many more connections each server gives this role.
     """
     return max(1, min([wanted_jobs(entry), *(free - BESIDE_JOBS for free in connections)]))
 
 
 def fewer_jobs(entry: Target, jobs: int) -> str:
-    """What to say where there are fewer than wanted; else empty."""
+    """Return the warning about fewer jobs than requested; empty without one."""
     if jobs >= (wanted := wanted_jobs(entry)):
         return ""
-    return f"{entry.name}: {jobs} instead of {wanted} jobs dump and restore: the server has no more connections to give"
+    return f"{entry.name}: {jobs} instead of {wanted} jobs dump and restore: the server has no more free connections"

@@ -1,4 +1,4 @@
-"""What production can be taken back to: a backup, or a database that is kept beside it."""
+"""Obtain the state to which production can be rolled back: a backup, or a kept database."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ops.procedures.planning.look import Look
 from ops.recovery.rollback import kept_databases
 from ops.recovery.salvage.resolve import bound
 
-# From which size of the database on a rollback gathers its statistics in two stages.
+# From this size on, a rollback gathers statistics in two stages.
 LARGE = 10 << 30
 
 
 def backup_to_restore(look: Look, given: Given) -> Given:
-    """The backup of a rollback; whole, unless a partial one was asked for."""
+    """Return the backup of a rollback. A partial backup is refused without ``--incomplete``."""
     found, folder = _chosen(look), target_folder(look.session, look.entry.name)
     manifest, wanted = found.manifest, look.wanted
     if not wanted.incomplete:
@@ -35,7 +35,7 @@ def backup_to_restore(look: Look, given: Given) -> Given:
 
 
 def backup_to_salvage(look: Look, _: Given) -> Given:
-    """The backup of a salvage, which may hold only some rows, and the tables."""
+    """Return the backup and the tables of a salvage. The backup may hold only some rows."""
     found = _chosen(look, delta=True)
     tables = bound(look.session, look.entry.name, found.manifest, look.wanted.salvage)
     return join(_of(found), {"salvage": tables})
@@ -54,21 +54,21 @@ def _of(found: selection.Choice) -> Given:
 
 
 def failed_release(look: Look, _: Given) -> Given:
-    """The run that is taken back."""
+    """Return the run to roll back."""
     return {"rollback": {"failed_run": look.wanted.failed_run}}
 
 
 def kept_to_swap_in(look: Look, given: Given) -> Given:
-    """The kept database that becomes live, and the release that was deployed when it was replaced."""
+    """Return the kept database to make live, and the release that was deployed when it was replaced."""
     target, wanted = look.entry.name, look.wanted
     if wanted.backup:
-        raise UsageError(f"{target}: either --backup or --to-replaced, not both", "inv rollback --help")
+        raise UsageError(f"{target}: --backup and --to-replaced exclude each other", "inv rollback --help")
     known = kept_databases.kept(look.session, target, given["database"])
     return _kept(look, kept_databases.to_swap_in(target, known, wanted.kept))
 
 
 def kept_to_discard(look: Look, given: Given) -> Given:
-    """The kept database that goes."""
+    """Return the kept database to drop."""
     target, live = look.entry.name, given["database"]
     known = kept_databases.kept(look.session, target, live)
     return _kept(look, kept_databases.to_discard(target, known, look.wanted.kept, live, look.entry.keep_replaced))

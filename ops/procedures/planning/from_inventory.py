@@ -1,4 +1,4 @@
-"""What the inventory alone says of a run, without a look at any server; and how inputs of two sources are joined."""
+"""Return the inputs that need only the inventory and no server, and join inputs of several sources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Given = dict[str, Any]
 
 
 def join(*parts: Mapping[str, Any]) -> Given:
-    """Join inputs of several sources; where two say the same, the later one counts."""
+    """Join inputs of several sources. If two sources give the same input, the later one is used."""
     found: Given = {}
     for part in parts:
         for name, value in part.items():
@@ -21,7 +21,7 @@ def join(*parts: Mapping[str, Any]) -> Given:
 
 
 def from_inventory(entry: Target) -> Given:
-    """Everything that the inventory says of a run of this target."""
+    """Return every input that the inventory gives for a run of this target."""
     railway = entry.railway
     return {
         "target": entry.name,
@@ -38,14 +38,14 @@ def from_inventory(entry: Target) -> Given:
 
 
 def encryption(entry: Target) -> Given:
-    """To whom new backups are encrypted, and where the secret key is; nothing where they are not."""
+    """Return the recipients of new backups and the place of the secret key; empty without encryption."""
     if entry.encrypt is None:
         return {}
     return {"recipients": entry.encrypt.recipients, "identity": entry.encrypt.identity or "", "sealed": True}
 
 
 def health_inputs(entry: Target) -> Given | None:
-    """The inventory's health check; a command without a timeout is tried once."""
+    """Return the inventory's health check. A command without a timeout is tried once."""
     health = entry.health
     if health is None:
         return None

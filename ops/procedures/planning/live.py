@@ -1,4 +1,4 @@
-"""The source of a run's inputs: the servers, asked for each need."""
+"""Obtain a run's inputs from the servers."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ OBTAIN: dict[Need, Callable[[Look, Given], Given]] = {
 
 
 class Live:
-    """Asks the servers; read-only.
+    """Query the servers, read-only.
 
     Args:
         session: the connections.
         target: a production target's name.
-        wanted: what the command line said.
+        wanted: the request of the command line.
     """
 
     def __init__(self, session: Session, target: str, wanted: Wanted) -> None:
@@ -52,20 +52,20 @@ class Live:
             raise UsageError(f"{target} is a test target", f"--target={' or '.join(session.inventory.production)}")
 
     def begin(self, procedure: Procedure) -> Given:
-        """What every run has."""
+        """Return the inputs of every run."""
         self._look = Look(self.session, self.entry, procedure, self.wanted)
         options = {"draft": self.wanted.draft, "auto_rollback": self.wanted.auto_rollback}
         return join(anew(self.session, self.entry), {"release": options})
 
     def obtain(self, need: Need, given: Given) -> Given:
-        """Look one need up.
+        """Query one need.
 
         Raises:
-            NothingToDo: there is nothing for the procedure to do.
-            OpsError: something can't be reached, or must not be.
+            NothingToDo: the procedure has nothing to do.
+            OpsError: a server or store does not answer, or must not be used.
         """
         return OBTAIN[need](self._look, given)
 
     def end(self, given: Given) -> Given:
-        """The tools, where no need has chosen them."""
+        """Choose the tools, unless a need has chosen them."""
         return {} if "tools" in given else new_backup.choose_tools(self._look, given)

@@ -1,4 +1,4 @@
-"""A look at the servers for one plan: who looks, and what was learned that is no input itself."""
+"""Hold the queries of one plan, and the results that later queries use."""
 
 from __future__ import annotations
 
@@ -25,25 +25,26 @@ from ops.procedures.planning.same_places import must_not_be_named_so
 
 @dataclass
 class NothingToDo(Exception):
-    """There is nothing for this procedure to do; ``reason`` says why."""
+    """Report that the procedure has nothing to do; ``reason`` says why."""
 
     reason: str
 
 
 @dataclass
 class Look:
-    """Who looks, for what; and what was found for those that look later.
+    """Hold the request of one plan, and the results of its queries.
 
     Args:
         session: the connections.
         entry: the production target.
-        procedure: whose needs are looked up.
-        wanted: what the command line said.
-        here: what production's server says of itself.
-        dumped: the major version of the server that is dumped, or was.
-        restored: that of the server to which a backup is restored.
-        connections: how many more connections each server gives.
+        procedure: the procedure whose needs are queried.
+        wanted: the request of the command line.
+        here: the identity and state that production's server reported.
+        dumped: the major version of the dumped server.
+        restored: the major version of the server to which a backup is restored.
+        connections: the number of free connections of each server.
         mark: the comment of the test database.
+        sets: the installed client tools.
     """
 
     session: Session
@@ -58,43 +59,43 @@ class Look:
     sets: list[Tools] = field(default_factory=list)
 
     def needs(self, need: Need) -> bool:
-        """Whether the procedure declares it."""
+        """Return True if the procedure declares the need."""
         return need in self.procedure.needs
 
     def can_open(self) -> None:
-        """Make sure that the secret key is at hand before anything is begun that needs it.
+        """Make sure that the secret key is available before the run begins.
 
         Raises:
-            UsageError: it is not.
+            UsageError: the secret key is not available.
         """
         can_open(self.session, self.entry)
 
 
 def anew(session: Session, entry: Target) -> Given:
-    """What every new run has, whatever it is about: its id, and what the inventory says."""
+    """Return the inputs of every new run: its id, and the inventory's inputs."""
     run = new_run(ids_in(target_folder(session, name) for name in session.inventory.production))
     own = {"run": run, "backup": run, "jobs": wanted_jobs(entry), "release": {"certificate": run}}
     return join(from_inventory(entry), own)
 
 
 def can_open(session: Session, entry: Target) -> None:
-    """Make sure that the secret key is at hand.
+    """Make sure that the secret key is available.
 
     Raises:
-        UsageError: it is not.
+        UsageError: the secret key is not available.
     """
     reference = entry.encrypt.identity if entry.encrypt else None
     if not reference:
         raise UsageError(
-            f"{where(session.inventory, entry)}: the backup is encrypted, and no identity that "
-            "opens it is named",
+            f"{where(session.inventory, entry)}: the backup is encrypted, and the inventory names "
+            "no identity to decrypt it",
             "encrypt: {recipients: [age1…], identity: file:PATH}   or   identity: env:NAME",
         )
     session.secrets.age_identity(reference)
 
 
 def production(look: Look, _: Given) -> Given:
-    """The live database, which must answer."""
+    """Return the inputs of the live database, which must answer."""
     session, target = look.session, look.entry.name
     session.url(target)
     look.sets = some_tools(session)
@@ -108,7 +109,7 @@ def production(look: Look, _: Given) -> Given:
 
 
 def places(look: Look) -> Given:
-    """How the application and the shell beside the database are reached, and where both are on Railway."""
+    """Return how to reach the application and the shell beside the database, and their places on Railway."""
     session, entry = look.session, look.entry
     host = session.host(entry.name)
     return {
@@ -120,11 +121,11 @@ def places(look: Look) -> Given:
 
 
 def railway_inputs(session: Session, entry: Target) -> Given:
-    """Where the target is on Railway, by IDs; nothing where it is not."""
+    """Return the target's place on Railway, by IDs; empty for other targets."""
     return {"app": str(session.railway(entry.name).app)} if entry.railway else {}
 
 
 def beside_production(look: Look, _: Given) -> Given:
-    """What a new database beside the live one is made from."""
+    """Return the template for a new database on production's server."""
     made_from = template(look.session, look.entry.name)
     return {"beside": {"template": "" if made_from == PLAIN else made_from}}

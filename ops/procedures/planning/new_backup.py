@@ -1,4 +1,4 @@
-"""How the run's own backup is made: with which tools, and of which rows, how fast."""
+"""Determine how the run's own backup is made: tools, excluded tables, rate."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from ops.release.touched_tables import must_not_touch, works_on
 
 
 def new_backup(look: Look, given: Given) -> Given:
-    """Whose rows stay out of a new backup, and how fast it is written. Where a release does not freeze production, its
-    only backup is its way back: that holds every table. What stays out is looked at now, as the gates will when the
-    time has come: a large backup is not taken for nothing.
+    """Return the excluded tables of a new backup, and its rate.
+
+    A release without a freeze restores its only backup in a rollback, so this backup excludes no table. The excluded
+    tables are checked now, so that a large backup is not made in vain.
 
     Raises:
-        OpsError: the store does not answer, or the pending migrations touch what stays out.
+        OpsError: the store does not answer, or the pending migrations touch excluded tables.
     """
     session, entry = look.session, look.entry
     if copy := session.stores.working_copy(entry.name):
@@ -40,8 +41,9 @@ def new_backup(look: Look, given: Given) -> Given:
 
 
 def choose_tools(look: Look, given: Given) -> Given:
-    """The tools that fit the servers, how they compress, and how many jobs the servers have connections for; what is
-    encrypted must be opened where it is restored."""
+    """Return the tools that fit the servers, their compression, and the number of jobs.
+
+    An encrypted backup must be decryptable on the machine that restores it."""
     session, entry = look.session, look.entry
     restores = look.procedure.restores
     identity = {}

@@ -1,7 +1,6 @@
-"""The source of a page's inputs: the inventory, and shell variables in the place of what only the servers tell.
+"""Obtain a page's inputs from the inventory, with shell variables in place of the servers' results.
 
-Each need has its placeholders, and the lines of shell that set the variables.
-"""
+Each need has its placeholders, and the lines of shell that set the variables."""
 
 from __future__ import annotations
 
@@ -24,28 +23,28 @@ from ops.inventory.targets import Target
 from ops.procedures.planning.dump_options import DATABASE_ON
 from ops.procedures.planning.from_inventory import Given, from_inventory, join
 
-# What is to come back, by hand: the backup's table and the live one; others as table=table, with commas between.
+# The tables of a salvage by hand: the backup's table and the live one; others as table=table, separated by commas.
 SALVAGED = [
     ': "${TABLE:?export TABLE=public.lessons_lesson: the table of the backup}"',
-    'export TABLE INTO="${INTO:-$TABLE}"    # the live table that its rows go into',
-    'export RELATED="${RELATED:-}"          # tables whose rows belong to them and come along: public.a=public.a,…',
-    'export LINKED="${LINKED:-}"            # tables whose links to them were emptied: public.b=public.b,…',
+    'export TABLE INTO="${INTO:-$TABLE}"    # the live table for its rows',
+    'export RELATED="${RELATED:-}"          # tables with dependent rows to salvage, too: public.a=public.a,…',
+    'export LINKED="${LINKED:-}"            # tables whose links to the rows were cleared: public.b=public.b,…',
 ]
 NO_STANZA = [
-    ': "${STANZA:?the inventory has no pgbackrest: add it (docs/how-to/pgbackrest.md), and then: inv runbooks}"',
-    ': "${ASIDE:?the folder for what is restored aside}"',
+    ': "${STANZA:?the inventory has no pgbackrest: add it (docs/how-to/pgbackrest.md), then run inv runbooks}"',
+    ': "${ASIDE:?the folder for restored copies}"',
 ]
 NO_APP = [
-    ': "${APP:?the inventory has no app: add it, and then: inv runbooks}"',
-    ': "${MANAGE:?the program that takes the commands of manage.py}"',
+    ': "${APP:?the inventory has no app: add it, then run inv runbooks}"',
+    ': "${MANAGE:?the program that runs the commands of manage.py}"',
 ]
 
 
 class Page:
-    """Asks no server.
+    """Obtain inputs without querying a server.
 
     Args:
-        session: the inventory, and how its hosts are reached.
+        session: the inventory and the connections to its hosts.
         target: a production target's name.
     """
 
@@ -53,7 +52,7 @@ class Page:
         self.session, self.entry = session, session.inventory.target(target)
 
     def begin(self, procedure: Procedure) -> Given:
-        """What every page has."""
+        """Return the inputs of every page."""
         session, entry, run = self.session, self.entry, placeholder("RUN")
         host = session.host(entry.name)
         given = {
@@ -78,15 +77,15 @@ class Page:
         return join(from_inventory(entry), given)
 
     def obtain(self, need: Need, given: Given) -> Given:
-        """The placeholders of one need."""
+        """Return the placeholders of one need."""
         return PAGES[need].inputs(self.entry, given) if need in PAGES else {}
 
     def end(self, given: Given) -> Given:
-        """Nothing comes of them."""
+        """Return nothing: no input of a page depends on all needs."""
         return {}
 
     def _beside(self) -> Given:
-        """How the shell beside the database is reached in which pg_dump runs; its IDs are looked up by the page."""
+        """Return how to reach the shell in which pg_dump runs beside the database, with its IDs as variables."""
         if self.entry.pg_dump == "container":
             return {"over": ssh_words(Place(*(placeholder(name) for name in DATABASE_ON)))}
         if self.entry.pg_dump == "host" and (host := self.session.host(self.entry.name)):
@@ -94,7 +93,7 @@ class Page:
         return {}
 
     def _like(self) -> str:
-        """On one server the clone is created like production; elsewhere like that server's own default."""
+        """Return the database to create a clone like: production on the same server, else the server's default."""
         test = self.session.inventory.targets.get(self.entry.test or "")
         embedded = test is not None and self.entry.database.kind == test.database.kind == "embedded"
         return placeholder("DATABASE") if embedded else "postgres"
@@ -102,14 +101,14 @@ class Page:
 
 @dataclass(frozen=True)
 class PagePart:
-    """A need on a page: its placeholders, and the lines of shell that set them."""
+    """Hold the placeholders of a need, and the lines of shell that set them."""
 
     inputs: Callable[[Target, Given], Given]
     lines: Callable[[RunInputs], list[str]] = lambda _: []
 
 
 def _migrations(entry: Target, _: Given) -> Given:
-    """Where the inventory has no application, the variables of whoever reads the page."""
+    """Return the inputs of the migrations. Without an application in the inventory, the reader sets its variables."""
     app = AppInputs(folder=placeholder("APP"), manage=(placeholder("MANAGE"),), database_env="DATABASE_URL")
     return {"freezes": True, "release": {"draws": True}, **({} if entry.app else {"app": app})}
 
@@ -143,7 +142,7 @@ def _rehearsal(entry: Target, given: Given) -> Given:
 
 
 def _salvage(*_: object) -> Given:
-    """One table by hand; which others lead to it is the operator's to say, so all rows are restored beside."""
+    """Return one table to salvage. The reader names the related tables, so all rows are restored."""
     one = (placeholder("TABLE"), placeholder("INTO"))
     related, linked = (placeholder("RELATED"), ""), (placeholder("LINKED"), "")
     found = SalvageInputs(tables=(one,), related=(related,), linked=(linked,), whole=True)
@@ -151,7 +150,7 @@ def _salvage(*_: object) -> Given:
 
 
 def _stanza(entry: Target) -> PgBackRestInputs:
-    """The inventory's stanza; where it has none, the variables of whoever reads the page."""
+    """Return the inventory's stanza, or variables that the reader sets."""
     if entry.pgbackrest:
         return inputs_of(entry, entry.pgbackrest, ("runuser", "-u", entry.pgbackrest.user, "--"))
     return PgBackRestInputs(
@@ -177,7 +176,7 @@ def _certificate(c: RunInputs) -> list[str]:
 
 
 def _kept(c: RunInputs) -> list[str]:
-    """Which kept database is meant: the newest that was replaced, unless `KEPT` names one; and its number."""
+    """Return the lines that set the kept database (the newest, unless `KEPT` names one) and its oid."""
     psql = f"psql -XqAt 'service={c.target} dbname=postgres'"
     mine = "starts_with(datname, :'live' || '_replaced_')"
     newest = f"SELECT datname FROM pg_database WHERE {mine} ORDER BY datname DESC LIMIT 1"
@@ -189,7 +188,7 @@ def _kept(c: RunInputs) -> list[str]:
 
 
 KEPT = PagePart(lambda *_: {"kept": {"name": placeholder("KEPT"), "oid": placeholder("KEPT_OID")}}, _kept)
-# What is not here has nothing of its own on a page.
+# A need that is missing here has no placeholder.
 PAGES: dict[Need, PagePart] = {
     Need.TEST_DATABASE: PagePart(lambda entry, _: {"defang": {}} if entry.defang is not None else {}),
     Need.REHEARSAL_DATABASE: PagePart(_rehearsal),
@@ -218,7 +217,7 @@ PAGES: dict[Need, PagePart] = {
             },
             "freezes": True,
         },
-        lambda _: [': "${VOLUME_BACKUP:?export VOLUME_BACKUP=ID: of Railway, as inv backups lists it}"'],
+        lambda _: [': "${VOLUME_BACKUP:?export VOLUME_BACKUP=ID: the ID of a volume backup that inv backups lists}"'],
     ),
     Need.STANZA: PagePart(
         lambda entry, given: {"backup": f"{given['run']}{PHYSICAL}", "pgbackrest": _stanza(entry)}, _no_stanza
@@ -233,7 +232,7 @@ PAGES: dict[Need, PagePart] = {
 
 
 def variables(c: RunInputs, procedure: Procedure) -> list[str]:
-    """The lines of shell that set what a page's blocks name."""
+    """Return the lines of shell that set the variables of a page's blocks."""
     lines = ["umask 077", 'export RUN="$(date -u +%Y%m%d_%H%M%S)_hand"']
     lines += [line for need, part in PAGES.items() if need in procedure.needs for line in part.lines(c)]
     if c.deploys:
@@ -242,9 +241,9 @@ def variables(c: RunInputs, procedure: Procedure) -> list[str]:
 
 
 def _head(c: RunInputs) -> str:
-    """What says which commit the application is at."""
+    """Return the command that prints the application's commit."""
     if not c.ssh:
         return "git rev-parse HEAD"
     folder = f"cd {quote(c.app.folder)} && " if c.app else ""
-    # Else it would take what is pasted next for its own input.
+    # Otherwise ssh would read the next pasted lines as input.
     return " ".join(map(quote, (*c.ssh, f"{folder}git rev-parse HEAD"))) + " < /dev/null"

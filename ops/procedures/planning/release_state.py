@@ -1,4 +1,4 @@
-"""What is known of the release: the migrations that are pending, and the certificate of their rehearsal."""
+"""Obtain the state of the release: the pending migrations, and the certificate of their rehearsal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ops.release.measuring.migration_metrics import asks_freeze
 
 
 def migrations(look: Look, _: Given) -> Given:
-    """The pending migrations, and whether production is frozen for them.
+    """Return the pending migrations, and whether production is frozen for them.
 
     Raises:
         NothingToDo: no migration is pending.
@@ -25,7 +25,7 @@ def migrations(look: Look, _: Given) -> Given:
     session, entry = look.session, look.entry
     if entry.app is None:
         raise UsageError(
-            f"{where(session.inventory, entry)} has no app, so nothing can be migrated",
+            f"{where(session.inventory, entry)} has no app, so no migrations can be run",
             "app: {dir: ../shop, manage: [python, manage.py]}",
         )
     declarations(session, entry.name)
@@ -33,7 +33,7 @@ def migrations(look: Look, _: Given) -> Given:
     if wrong := unfit(found, "python manage.py"):
         raise Refused(f"{entry.name}: {wrong[0]}", wrong[1])
     if not found["pending"]:
-        raise NothingToDo("no migration is pending; production has all of this release")
+        raise NothingToDo("no migration is pending: production has every migration of this release")
     check_told(entry.name, found)
     if others(found) and look.needs(Need.REHEARSAL_DATABASE):
         check_isolated(entry.name, probe(session, entry.name, entry.name, rehearses=True))
@@ -50,8 +50,10 @@ def migrations(look: Look, _: Given) -> Given:
 
 
 def newest_certificate(look: Look, given: Given) -> Given:
-    """The newest certificate. With ``freeze: auto``, what was measured can ask for a freeze, and so does a
-    backup that is not whole: the last one, under the freeze, is."""
+    """Return the newest certificate and its backup.
+
+    With ``freeze: auto``, measurements of the rehearsal can require a freeze. A backup with excluded tables requires
+    one, too: the last backup, taken under the freeze, excludes none."""
     folder = target_folder(look.session, look.entry.name)
     name = certificate.newest(folder)
     found = certificate.read(folder, name)

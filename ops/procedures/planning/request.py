@@ -1,4 +1,4 @@
-"""What the command line said of a procedure."""
+"""Hold the request of the command line for a procedure."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from ops.recovery.salvage.resolve import Asked
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the command line said beside procedure and target.
+    """Hold the request of the command line, besides procedure and target.
 
-    ``backup``: an id, ``latest``, ``before:RUN`` or a moment; ``kept``: a kept database; ``draft``: for ``verify``,
-    draft declarations for what is refused; ``auto_rollback``: for ``release`` and ``promote``; ``failed_run``: the
-    release that is to be taken back; ``freeze``, ``export``: for ``rollback``, freeze production meanwhile, and keep
-    what differs as a backup of its own; ``salvage``: the tables that are to come back; ``max_rate``: for ``backup``,
-    how much a second is written, instead of what the inventory says; ``no_safety``: for ``railway-restore``, make no
-    last dump before; ``incomplete``: for ``rollback``, also to a backup without some tables' rows; ``beside``: for
-    ``drill``, try the restore beside production, too.
+    Args:
+        backup: an id, ``latest``, ``before:RUN`` or a moment.
+        kept: a kept database.
+        draft: for ``verify``: draft declarations for refused losses.
+        auto_rollback: for ``release`` and ``promote``: roll a failed release back.
+        failed_run: the release to roll back.
+        freeze: for ``rollback``: freeze production.
+        export: for ``rollback``: export the rows that differ as a backup.
+        salvage: the tables to salvage.
+        max_rate: for ``backup``: the bytes to write per second, instead of the inventory's rate.
+        no_safety: for ``railway-restore``: make no safety backup.
+        incomplete: for ``rollback``: accept a backup with excluded tables.
+        beside: for ``drill``: try a restore beside production, too.
     """
 
     backup: str = ""

@@ -1,8 +1,7 @@
-"""Whether a run's addresses still lead where they led when it was planned: asked before it goes on or is taken back.
+"""Check that a run's addresses lead to the planned databases, before the run is resumed or undone.
 
-Within one process an address can't change. Between two it can: by another environment, another inventory, another
-server behind the same name. The steps' own gates look again, each at what it is about to touch.
-"""
+An address cannot change within one process. Between two processes it can change: by another environment, another
+inventory, or another server with the same name. The gates of the steps check again."""
 
 from __future__ import annotations
 
@@ -11,40 +10,40 @@ from ops.engine.inputs import RunInputs
 from ops.infra.session.server import server_of
 from ops.infra.session.session import Session
 
-# Where the run lock is, and from where databases are frozen, closed and renamed.
+# The database that holds the run lock, and from which databases are frozen, closed and renamed.
 MAINTENANCE = "postgres"
-NAMED_SO = "the database is named {}, and from the one of that name it is frozen and renamed: no release, no way back"
-HOW_ELSE = "ALTER DATABASE postgres RENAME TO another_name   from template1, CREATE DATABASE postgres, and the address"
+NAMED_SO = "the database is named {}, and the tool freezes and renames databases from the database of that name"
+HOW_ELSE = "ALTER DATABASE postgres RENAME TO other_name   from template1, CREATE DATABASE postgres, change the address"
 
 
 def must_not_be_named_so(target: str, database: str) -> None:
-    """Refuse to change a database that has the name of the one from which it would be done.
+    """Refuse a database that has the name of the maintenance database.
 
     Raises:
-        Refused: it has.
+        Refused: the database has that name.
     """
     if database == MAINTENANCE:
         raise Refused(f"{target}: {NAMED_SO.format(database)}; nothing was changed", HOW_ELSE)
 
 
 def check_places(session: Session, c: RunInputs) -> None:
-    """Compare servers and databases with those of the plan.
+    """Compare servers and databases with the plan.
 
     Raises:
-        Refused: one of them is another one now; the message says what differs.
+        Refused: a server or database is not the planned one; the message names the difference.
         OpsError: a server does not answer.
     """
     folder = session.inventory.path(c.run_folder)
     store = session.inventory.path(f"{session.inventory.target(c.target).folder}/{c.target}/runs/{c.run}")
     if folder != store:
         raise Refused(
-            f"{c.target}: run {c.run} was planned with the store {c.store}, and the inventory has another one now; "
+            f"{c.target}: run {c.run} was planned with the store {c.store}, and the inventory names another store now; "
             "nothing was changed",
             f"store: {c.store}   in {session.inventory.file.name}",
         )
     if c.railway.app:
         session.railway(c.target).still(c.railway.app)
-    # While Railway exchanges its volume, the server is away: each step looks for itself.
+    # The server is down while Railway exchanges the volume, so each step checks on its own.
     if not (c.apart or c.railway.volume_backup):
         _compare(session, c, c.target, c.database, c.system)
     if c.test:
@@ -57,9 +56,9 @@ def _compare(session: Session, c: RunInputs, target: str, database: str, system:
     if name != database:
         said.append(f"the database {name}, not {database}")
     if system and server["system"] != system:
-        said.append(f"another server ({server['system']}) than the one planned for ({system})")
+        said.append(f"another server ({server['system']}) than the planned one ({system})")
     if said:
         raise Refused(
-            f"{target}: its address leads to {' on '.join(said)}, so run {c.run} does not go on; nothing was changed",
-            f"let {session.addresses.entry(target).database} lead where it led when the run was planned",
+            f"{target}: its address leads to {' on '.join(said)}, so run {c.run} cannot continue; nothing was changed",
+            f"let {session.addresses.entry(target).database} lead to the database for which the run was planned",
         )

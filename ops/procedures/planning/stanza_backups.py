@@ -1,4 +1,4 @@
-"""What a run about one of pgBackRest's backups depends on, looked at before its plan is made. Read-only."""
+"""Obtain the inputs of a run about one of pgBackRest's backups, read-only."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ops.procedures.planning.look import Look, NothingToDo
 
 
 def stanza(look: Look, given: Given) -> Given:
-    """The stanza, which must be well; the new backup's id says whose it is.
+    """Return the stanza, which must have no error. The new backup's id names pgBackRest as its engine.
 
     Raises:
-        OpsError: the stanza or the server's programs are not there.
+        OpsError: the stanza or the server's programs do not exist.
     """
     wanted(look.session, look.entry.name)
     OnStanza(look.session, look.entry.name).must_be_well(given["system"])
@@ -34,24 +34,24 @@ def _stanza(look: Look, major: str) -> PgBackRestInputs:
 
 
 def stanza_backup(look: Look, _: Given) -> Given:
-    """One of pgBackRest's backups; of production only what the manifest says.
+    """Return one of pgBackRest's backups. Only the manifest describes production.
 
     Raises:
-        OpsError: the stanza, the backup or the server's programs are not there.
+        OpsError: the stanza, the backup or the server's programs do not exist.
     """
     return _about(look, _named(look))
 
 
 def backup_to_unpack(look: Look, given: Given) -> Given:
-    """The same, of which no dump was made yet.
+    """Return one of pgBackRest's backups without a dump.
 
     Raises:
-        NothingToDo: it is unpacked already.
+        NothingToDo: the backup is unpacked already.
     """
     manifest = _named(look)
     unpacked = manifest.backup.removesuffix(PHYSICAL) + UNPACKED
     if any(one.backup == unpacked for one in backup.backups(target_folder(look.session, look.entry.name))):
-        raise NothingToDo(f"{manifest.backup} is unpacked: inv rollback --backup={unpacked}")
+        raise NothingToDo(f"{manifest.backup} is unpacked already: inv rollback --backup={unpacked}")
     if given["encryption"].get("identity"):
         look.can_open()
     return _about(look, manifest)
@@ -77,13 +77,13 @@ def _about(look: Look, manifest: Manifest) -> Given:
 
 
 def _named(look: Look) -> Manifest:
-    """The one that is meant: an id, or ``latest``, which is also meant where nothing is said."""
+    """Return the backup with the requested id; the newest for ``latest`` or an empty request."""
     wanted(look.session, look.entry.name)
     target, asked = look.entry.name, look.wanted.backup.strip()
     known = backup.backups(target_folder(look.session, target))
     ours = [one for one in known if one.engine]
     if not ours:
-        raise UsageError(f"{target}: there is no backup of pgBackRest's", f"inv backup --target={target}")
+        raise UsageError(f"{target}: there is no backup of pgBackRest", f"inv backup --target={target}")
     if asked in NEWEST:
         return ours[-1]
     for one in ours:
@@ -91,5 +91,5 @@ def _named(look: Look) -> Manifest:
             return one
     listed = ", ".join(one.backup for one in reversed(ours[-4:]))
     there = any(one.backup == asked for one in known)
-    what = f"{asked} is a dump already" if there else f"there is no backup {asked!r}"
-    raise UsageError(f"{target}: {what}; of pgBackRest's the newest are: {listed}", f"--backup={ours[-1].backup}")
+    what = f"{asked} is a dump and not a backup of pgBackRest" if there else f"there is no backup {asked!r}"
+    raise UsageError(f"{target}: {what}; the newest backups of pgBackRest are: {listed}", f"--backup={ours[-1].backup}")

@@ -1,4 +1,4 @@
-"""The database on the test server: the one that people reach, or the one on which a release is rehearsed."""
+"""Obtain the database on the test server: the test database, or the rehearsal database of a release."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ops.procedures.planning.look import Look
 
 
 def test_database(look: Look, _: Given) -> Given:
-    """The test database, and what becomes of a copy there."""
+    """Return the test database, and the defang request for its clone."""
     found = _test(look, rehearses=False)
     request = read_request(look.session, look.entry.name)
     return found | ({"defang": {"digest": request.digest, "files": request.files}} if request else {})
 
 
 def rehearsal_database(look: Look, _: Given) -> Given:
-    """A release needs the true rows: where the test database is only for defanged clones, a database beside it."""
+    """Return the database of a rehearsal: beside the test database if that is for defanged clones, else itself."""
     return _test(look, rehearses=look.entry.defang is not None)
 
 
@@ -37,9 +37,9 @@ def _test(look: Look, *, rehearses: bool) -> Given:
     databases: dict[str, str] = there["databases"]
     if (there["system"], name) == (here["system"], here["database"]):
         raise UsageError(
-            f"{where(session.inventory, test)} is the very database of {entry.name}: "
+            f"{where(session.inventory, test)} is the database of {entry.name}: "
             f"{name} on the same server",
-            f"give {test.name} a database of its own",
+            f"give {test.name} another database",
         )
     no_production(session, test, name, there["system"])
     look.connections.append(int(str(there["connections"])))
@@ -54,7 +54,7 @@ def _test(look: Look, *, rehearses: bool) -> Given:
         "test_server": {
             "database": name,
             "system": there["system"],
-            # What an earlier rehearsal left is nobody's: nothing of it is to come back.
+            # An undo must not restore the remains of an earlier rehearsal.
             "exists": name in databases and not rehearses,
             "like": here["database"] if there["system"] == here["system"] else "postgres",
             "tidy": tuple(sorted(tidy)),
@@ -63,7 +63,7 @@ def _test(look: Look, *, rehearses: bool) -> Given:
 
 
 def _true_copies(name: str, databases: dict[str, str], target: str) -> list[str]:
-    """What earlier rehearsals left beside a test database that is only for defanged clones: copies with true rows."""
+    """Return databases with unmasked rows that earlier rehearsals left beside a test database for defanged clones."""
     ours = (
         f"generalprobe clone of {target}, run ",
         "generalprobe clone before, run ",
@@ -76,7 +76,7 @@ def _true_copies(name: str, databases: dict[str, str], target: str) -> list[str]
 
 
 def clone(look: Look, given: Given) -> Given:
-    """The backup of which the rehearsal database is a clone, by its mark."""
+    """Return the backup of the clone in the rehearsal database, by its mark."""
     name = _clone_run(look.mark, look.entry.name, given["test"], given["test_server"]["database"])
     known = backup.backups(target_folder(look.session, look.entry.name))
     return {"backup": name, "encryption": {"sealed": any(one.sealed for one in known if one.backup == name)}}
@@ -85,7 +85,7 @@ def clone(look: Look, given: Given) -> Given:
 def _clone_run(mark: str, target: str, test: str, database: str) -> str:
     if is_rehearsal(test) and not mark:
         raise Refused(
-            f"{test}: there is no {database}: it is made by a release, to be rehearsed on",
+            f"{test}: there is no database {database}: a release creates it for the rehearsal",
             f"inv release --target={target}",
         )
     if not mark.startswith(f"generalprobe clone of {target}, run "):
@@ -99,6 +99,6 @@ def _clone_run(mark: str, target: str, test: str, database: str) -> str:
         raise Refused(
             f"{test}: {database} is a defanged clone of {target}: comparing with it "
             "would not prove that production's rows survive",
-            f"inv release --target={target}   (it rehearses on a true copy)",
+            f"inv release --target={target}   (it rehearses on unmasked rows)",
         )
     return str(first.rsplit(" ", 1)[-1])

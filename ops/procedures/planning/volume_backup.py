@@ -1,4 +1,4 @@
-"""What a restore of Railway's own backup is about: looked up also where the database answers no more."""
+"""Obtain the inputs of a restore of a Railway volume backup, also if the database does not answer."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ops.procedures.planning.look import Look, places
 
 
 def volume_backup(look: Look, _: Given) -> Given:
-    """Railway's backup, by its ID or name; our newest dump, and the database where it answers.
+    """Return the volume backup by its ID or name, the newest dump, and the database if it answers.
 
     Raises:
-        OpsError: the target is not on Railway, there is no such backup, or the database does not answer and no flag
-            says that it is to go on without a last dump.
+        OpsError: the target is not on Railway, there is no such volume backup, or the database does not answer and
+        ``--no-safety`` is missing.
     """
     session, entry, wanted = look.session, look.entry, look.wanted
     if entry.railway is None:
@@ -45,7 +45,7 @@ def volume_backup(look: Look, _: Given) -> Given:
 
 
 def _database(look: Look, ours: Manifest | None) -> Given:
-    """What is known of the database; by our newest dump where it does not answer."""
+    """Return the database's inputs; from the newest dump if the database does not answer."""
     session, entry, no_safety = look.session, look.entry, look.wanted.no_safety
     session.url(entry.name)
     sets = some_tools(session)
@@ -53,15 +53,15 @@ def _database(look: Look, ours: Manifest | None) -> Given:
         here = identity(session, entry.name)
     except Unreachable as error:
         if not no_safety:
-            said = f"{error.message}; so no last dump of it can be made, and nothing was changed"
-            raise Refused(said, "the same with --no-safety   which gives up what is in no dump") from None
+            said = f"{error.message}; so no safety backup can be made; nothing was changed"
+            raise Refused(said, "repeat the command with --no-safety   rows that are in no dump are lost") from None
         known = {"database": session.database(entry.name), "system": ours.system if ours else ""}
         return {**known, "dump": {"compress": "1"}, "tools": str(sets[-1].major)}
     major = int(here["number"]) // 10000
     if not no_safety:
         session.commands.tools = fitting(session, entry, sets, (major, major), restoring=False)
     with RunLock(session, entry.name, here["database"], "", look.procedure.name):
-        pass  # Another run is refused. It can't be held: its session ends with the server.
+        pass  # Refuse another run. The lock is released at once, because its session ends with the server.
     tools = session.commands.tools or sets[-1]
     frozen = here["read_only"] == "on"
     return {
@@ -77,6 +77,6 @@ def _database(look: Look, ours: Manifest | None) -> Given:
 
 def _prefer(target: str, ours: Manifest | None) -> str:
     if ours is None:
-        return "there is no dump of ours"
+        return "there is no dump"
     way = f"inv rollback --backup={ours.backup} --target={target}"
-    return f"rather {way}, which is {age(ours.taken_at)} old"
+    return f"prefer {way}, which is {age(ours.taken_at)} old"

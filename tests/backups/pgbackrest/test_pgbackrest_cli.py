@@ -315,7 +315,7 @@ def test_a_backup_that_is_unpacked_is_not_unpacked_again(tmp_path: Path, monkeyp
     monkeypatch.setattr(stanza_backups, "gone", lambda *_: "pgBackRest has it no more")
     look = Look(cast(Any, None), entry, PROCEDURES["unpack"], Wanted(backup="1_pgbackrest"))
     given: dict[str, Any] = {"encryption": {}}
-    with pytest.raises(NothingToDo, match="1_pgbackrest is unpacked: inv rollback --backup=1_unpacked"):
+    with pytest.raises(NothingToDo, match="1_pgbackrest is unpacked already: inv rollback --backup=1_unpacked"):
         stanza_backups.backup_to_unpack(look, given)
     # A drill of it is something else, and so is one that is not unpacked.
     with pytest.raises(Refused, match="has it no more"):

@@ -67,7 +67,7 @@ def test_where_all_leads_where_it_led_nothing_is_said(tmp_path: Path) -> None:
 
 def test_another_store_is_refused(tmp_path: Path) -> None:
     found = refused(session(tmp_path, INVENTORY.replace("store: backups", "store: elsewhere")))
-    assert "shop: run r1 was planned with the store backups, and the inventory has another one now" in found.message
+    assert "shop: run r1 was planned with the store backups, and the inventory names another store now" in found.message
     assert found.hint == "store: backups   in inventory.yaml"
 
 
@@ -75,14 +75,14 @@ def test_another_store_is_refused(tmp_path: Path) -> None:
     ("addresses", "systems", "said"),
     [
         ({"SHOP": "postgresql://a/shop2"}, {}, "shop: its address leads to the database shop2, not shop, so run r1"),
-        ({}, {"a": "9"}, "shop: its address leads to another server (9) than the one planned for (1), so run r1"),
+        ({}, {"a": "9"}, "shop: its address leads to another server (9) than the planned one (1), so run r1"),
         (
             {"SHOP": "postgresql://c/shop2"},
             {"c": "9"},
-            "shop: its address leads to the database shop2, not shop on another server (9) than the one planned for",
+            "shop: its address leads to the database shop2, not shop on another server (9) than the planned one",
         ),
         ({"TEST": "postgresql://b/shop"}, {}, "shop-test: its address leads to the database shop, not shop_test"),
-        ({}, {"b": "1"}, "shop-test: its address leads to another server (1) than the one planned for (2)"),
+        ({}, {"b": "1"}, "shop-test: its address leads to another server (1) than the planned one (2)"),
     ],
 )
 def test_another_place_is_refused(

@@ -35,7 +35,7 @@ def known(folder: Path, monkeypatch: pytest.MonkeyPatch, no_safety: bool) -> dic
 def test_without_a_last_dump_it_goes_on_only_where_that_was_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(Refused, match="no last dump of it can be made, and nothing was changed") as caught:
+    with pytest.raises(Refused, match="no safety backup can be made; nothing was changed") as caught:
         known(tmp_path, monkeypatch, no_safety=False)
     assert "--no-safety" in caught.value.hint
     found = known(tmp_path, monkeypatch, no_safety=True)

@@ -64,7 +64,7 @@ def test_what_is_offered_after_a_killed_backup_ends_it(project: Callable[..., Pr
     status = shop.inv("status").out
     assert f"inv undo --run={(run := shop.inv('runs', '--json').outcome['run'])}" in status, status
     planned = shop.inv("undo", "--plan")
-    assert planned.code == 0 and "there is nothing to take back: A half-written dump" in planned.out, planned.out
+    assert planned.code == 0 and "there is nothing to take back: An unfinished dump" in planned.out, planned.out
     undone = shop.inv("undo", f"--run={run}")
     assert undone.code == 0 and "backup was taken back: there was nothing to take back: A half-" in undone.out, undone
     assert shop.inv("runs", "--json").outcome["undone"] is True

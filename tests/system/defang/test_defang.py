@@ -338,7 +338,7 @@ def test_killed_while_it_masks_it_ends_both_ways(project: Make, word: str) -> No
     process = begin(shop, "clone.defang", "clone-prod-to-test")
     process.send_signal(signal.SIGKILL)
     ended(process)
-    assert 'not finished: "Take out of the clone' in shop.inv("status").out
+    assert 'not finished: "Defang the clone' in shop.inv("status").out
     with pytest.raises(psycopg.OperationalError):
         clone_of(shop).query("SELECT 1")
     ok(shop.inv(word))

@@ -69,7 +69,7 @@ def test_a_run_that_was_killed_asks_for_no_second_restore(backed_up: Rail) -> No
     on, shop = backed_up, backed_up.project
     on.change(faults=["kills-its-caller"])
     assert shop.process(*WORDS).code == -9
-    stopped = r'stopped: in step \d+ of \d+, "Let Railway put its backup in the place of the volume"'
+    stopped = r'stopped: in step \d+ of \d+, "Restore the volume backup on Railway"'
     assert re.search(stopped, shop.inv("status").out)
     on.change(faults=[])
     done = shop.inv("resume", "--confirm=shop")
@@ -121,7 +121,7 @@ def test_a_database_that_does_not_answer_needs_a_word(backed_up: Rail) -> None:
     name = shop.production.rsplit("/", 1)[1]
     shop.query(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false', "postgres")
     done = shop.inv(*WORDS)
-    assert done.code == 3 and "Try: the same with --no-safety" in done.out, done.out + done.err
+    assert done.code == 3 and "Try: repeat the command with --no-safety" in done.out, done.out + done.err
     done = shop.inv(*WORDS, "--no-safety")
     assert done.code == 0, done.out + done.err
     assert "no last dump is made, so it is lost for good" in done.out and shop.query(SINCE) == [(0,)]

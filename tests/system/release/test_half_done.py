@@ -114,7 +114,7 @@ def test_what_stands_is_asked_of_the_server_each_time(half: Project) -> None:
     assert half.inv("promote", "--json", "--confirm=shop").code == 4
     kept, aside = "frozen without a break since before that backup", "production was not frozen all the time"
     status = half.inv("status").out
-    assert kept in status and "production is frozen: reading works" in status, status
+    assert kept in status and "production is frozen: it serves reads" in status, status
 
     thaw(half, "RESET default_transaction_read_only")
     status = half.inv("status").out
@@ -124,7 +124,7 @@ def test_what_stands_is_asked_of_the_server_each_time(half: Project) -> None:
     thaw(half, "SET default_transaction_read_only = on")
     status = half.inv("status").out
     assert kept not in status and aside in status, "it was frozen again, and not all the time"
-    assert "production is frozen: reading works" in status, status
+    assert "production is frozen: it serves reads" in status, status
 
     back = next(line for line in half.inv("status").out.splitlines() if line.strip().startswith("Try: inv rollback"))
     assert half.inv(*back.split()[2:], "--confirm=shop").code == 0

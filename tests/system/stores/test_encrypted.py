@@ -83,7 +83,7 @@ def test_a_backup_needs_no_identity_and_a_restore_does(sealed: State, key: Path)
     assert done.code == 0, done.out + done.err
     assert len(manifests(shop)) == len(known) + 1
     back = shop.inv("rollback", "--backup=latest", "--confirm=shop")
-    assert back.code == 2 and "no identity that opens it is named" in back.out + back.err, back.out + back.err
+    assert back.code == 2 and "the inventory names no identity to decrypt it" in back.out + back.err, back.out
     assert "Try: encrypt:" in back.out + back.err
 
 

@@ -74,7 +74,7 @@ def older(shop: Project, name: str, days: int) -> str:
 def test_a_backup_is_in_the_store_with_its_manifest_and_its_run(buckets: Buckets) -> None:
     made = buckets.state("backed_up")
     done, there = made.said, {key.removeprefix("kept/"): content for key, content in made.objects.items()}
-    assert "Put it into the store" in done.out and "sent to s3://" in done.out
+    assert "Copy the backup to the remote store" in done.out and "sent to s3://" in done.out
     [backup] = [name.split("/")[2] for name in there if name.endswith("/manifest.json")]
     assert f"shop/backups/{backup}/dump/toc.dat" in there and f"shop/runs/{backup}/journal.jsonl" in there
     journal = made.scene.folder / f".store/s3/{made.bucket}/kept/shop/runs/{backup}/journal.jsonl"
