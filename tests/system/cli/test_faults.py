@@ -66,7 +66,7 @@ def test_what_is_offered_after_a_killed_backup_ends_it(project: Callable[..., Pr
     planned = shop.inv("undo", "--plan")
     assert planned.code == 0 and "there is nothing to take back: An unfinished dump" in planned.out, planned.out
     undone = shop.inv("undo", f"--run={run}")
-    assert undone.code == 0 and "backup was taken back: there was nothing to take back: An unfinished" in undone.out, undone
+    assert undone.code == 0 and "was taken back: there was nothing to take back: An unfinished" in undone.out, undone
     assert shop.inv("runs", "--json").outcome["undone"] is True
     assert "stands:  this run has changed none of production's data" in (said := shop.inv("status").out), said
     assert "Try:" not in said, said
