@@ -49,7 +49,7 @@ def test_the_backup_is_live_and_what_was_written_since_is_in_the_last_dump(backe
     on, shop = backed_up, backed_up.project
     dump = on.state["backups"][0]["name"]
     planned = shop.inv(*WORDS[:2], "--plan")
-    assert planned.code == 0 and f"rather inv rollback --backup={dump}" in planned.out, planned.out
+    assert planned.code == 0 and f"prefer inv rollback --backup={dump}" in planned.out, planned.out
     done = shop.inv("railway-restore", f"--backup={dump}", "--confirm=shop")
     assert done.code == 0, done.out + done.err
     assert f"prefer   inv rollback --backup={dump} --target=shop" in done.out
