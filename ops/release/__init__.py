@@ -1,5 +1,5 @@
-"""What a release decides: hazards, rehearsal, measures, certificate, window, promotion, the state of production.
+"""Decide about a release: hazards, rehearsal, measurements, certificate, window, promotion, state of production.
 
-It does not know how a backup is made. Begin with ``certificate``, then ``production.promotion``;
-``certificate_validity`` says whether a certificate has expired.
+This package does not know how a backup is made. Begin with ``certificate``, then ``production.promotion``.
+``certificate_validity`` checks whether a certificate has expired.
 """

@@ -1,7 +1,7 @@
-"""The certificate: a rehearsal's result, bound to what it is valid for. Promotion asks for it.
+"""Write and read certificates: the result of a rehearsal, which a promotion requires.
 
-It binds all that the rehearsal stood on (``Bound``), and it expires. Its file carries a seal over its own content, so
-that one that was edited is not taken for one that was issued.
+A certificate is bound to everything that the rehearsal depended on (``Bound``), and expires. Its file has a seal over
+its content, so that an edited certificate is refused.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Migrations = tuple[tuple[str, str], ...]
 
 
 class Bound(BaseModel):
-    """What a certificate is valid for; compared field by field.
+    """Hold what a certificate is valid for. The fields are compared one by one.
 
-    ``migrations`` are the pending ones, name and sha256 of the file, in their order; ``changes`` is a digest of what is
-    not committed; ``manifest`` and ``expectations`` are sha256 of files, empty where there is none; ``checks`` are the
-    application's checks that passed.
+    ``migrations`` are the pending migrations in order, with name and sha256 of the file. ``changes`` is a digest of the
+    uncommitted changes. ``manifest`` and ``expectations`` are the sha256 of files, or empty without a file. ``checks``
+    are the application's checks that passed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,7 +59,7 @@ class Bound(BaseModel):
 
 
 class Allowance(BaseModel):
-    """A comparison in which at most so many rows may be missing on the other side, since that is declared."""
+    """Hold a comparison and the declared number of rows that may be missing in it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -68,18 +68,20 @@ class Allowance(BaseModel):
 
 
 class Moved(BaseModel):
-    """Where a table's rows and columns went in the rehearsal.
+    """Hold where a table's rows and columns went in the rehearsal.
 
-    ``to`` is empty where the table is removed: it was empty, and must be. ``whole`` means that nothing about it may
-    change; else ``proofs`` are the comparisons that have to hold. ``tolerated``: Django keeps the table itself;
-    ``emptied`` are columns that are removed: they held no value, and must not; ``blank`` are those that held one empty
-    value and no other; ``one_empty`` those of which NULL, or an empty text, says what the other one said, with the SQL
-    over ``x`` of what must not be there; ``renamed`` are called otherwise now. ``reach`` is how the operations reach
-    the table (``ops.release.touched_tables``), empty where none does; ``wrote`` whether they wrote rows of it on the
-    clone, None where that was not measured.
-
-    What is declared may be lost or changed, at most so much: ``may_lose`` rows, the values in ``may_empty`` of columns
-    that are removed; ``allowances`` are the comparisons in which so many rows may be missing.
+    ``to``: the new tables. Empty if the table is removed; the table then was empty and must be empty on production.
+    ``whole``: nothing in the table may change. Otherwise ``proofs`` are the comparisons that must hold.
+    ``tolerated``: Django maintains the table.
+    ``emptied``: removed columns that held no value and must hold none on production.
+    ``blank``: columns that held one empty value and no other value.
+    ``one_empty``: columns in which NULL and an empty text now mean the same, with the SQL over ``x`` that finds the
+    forbidden values.
+    ``renamed``: old column names to new column names.
+    ``reach``: how the operations reach the table (``ops.release.touched_tables``), or empty.
+    ``wrote``: whether the operations wrote rows of the table on the clone, or None if that was not measured.
+    ``may_lose``, ``may_empty``: the declared limits for lost rows and for values of removed columns.
+    ``allowances``: the comparisons in which declared rows may be missing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -107,14 +109,14 @@ def moves(
     allowed: Mapping[str, Allowed],
     reaches: Mapping[str, str] | None = None,
 ) -> tuple[Moved, ...]:
-    """What a verdict says of every old table, as far as production must follow it.
+    """Return where each old table went, as production must repeat it.
 
     Args:
-        verdict: what became of every table.
-        before: fingerprint of the clone as it was.
+        verdict: the verdict on every table.
+        before: fingerprint of the clone before the migrations.
         after: fingerprint of the migrated clone.
-        allowed: what is declared, by table.
-        reaches: how the operations reach each table, as far as that is known.
+        allowed: the declarations by table.
+        reaches: how the operations reach each table, or None if unknown.
     """
     moved = (
         _moved(found, before.tables.get(found.table), after, allowed.get(found.table, Allowed()))
@@ -125,7 +127,7 @@ def moves(
 
 
 def _reach(move: Moved, reaches: Mapping[str, str] | None) -> str:
-    """A table that came out of the rehearsal as another one was reached, whatever the operations say."""
+    """Return how a table was reached. A table that the rehearsal changed counts as reached in any case."""
     return ROWS if reaches is None or not (move.whole or move.table in reaches) else reaches.get(move.table, "")
 
 
@@ -135,7 +137,7 @@ def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: 
     dropped = [c for c in found.columns if c.column not in found.mapping and c.verdict in ("removed", "declared")]
     gone = {c.column for c in dropped if c.proof is None}
     allowances = list(_allowances(found, old, after.tables[to[0]], allowed)) if old and len(to) == 1 else []
-    # What is declared may happen on production, though the rehearsal had no such row.
+    # A declared loss may happen on production even if the rehearsal had no such row.
     loose = {proof: most for proof in found.proofs if (most := _most(proof, allowed))} if allowances else {}
     allowances += [Allowance(proof=replace(proof, exact=False), missing=most) for proof, most in loose.items()]
     anew = [c for c in found.columns if c.verdict == "re-expressed"]
@@ -157,7 +159,7 @@ def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: 
 
 
 def _most(proof: Proof, allowed: Allowed) -> Limit:
-    """How many rows may be missing in a comparison: those of which it is declared, and those with such a value."""
+    """Return how many rows may be missing in a comparison: the declared rows, and rows with declared values."""
     read = {pair.name for source in proof.before for pair in source.pairs}
     named = [allowed.columns.get(name, {}) for name in sorted(read)]
     values = total(amounts.get(kind, NOTHING) for amounts in named for kind in KINDS)
@@ -165,7 +167,7 @@ def _most(proof: Proof, allowed: Allowed) -> Limit:
 
 
 def _elsewhere(found: TableVerdict, allowed: Allowed) -> Iterator[Allowance]:
-    """The comparisons of what is somewhere else but for the rows or values that are declared lost."""
+    """Yield the comparisons of rows and values that moved, without those that are declared lost."""
     if found.proof and allowed.rows.get("lost"):
         yield Allowance(proof=found.proof, missing=allowed.rows["lost"])
     for column in found.columns:
@@ -174,7 +176,7 @@ def _elsewhere(found: TableVerdict, allowed: Allowed) -> Iterator[Allowance]:
 
 
 def reached(moved: Sequence[Moved], tables: Iterable[str]) -> tuple[Moved, ...]:
-    """Note of which tables the migrations wrote rows on the clone, as that was measured."""
+    """Set ``wrote`` of each table by the tables that the migrations were measured to write on the clone."""
     written = set(tables)
     return tuple(
         move.model_copy(update={"wrote": True, "reach": ROWS} if move.table in written else {"wrote": False})
@@ -183,8 +185,11 @@ def reached(moved: Sequence[Moved], tables: Iterable[str]) -> tuple[Moved, ...]:
 
 
 def _allowances(found: TableVerdict, old: Table, new: Table, allowed: Allowed) -> Iterator[Allowance]:
-    """The comparisons in which what is declared may be missing: over all columns that are read alike on both sides; and
-    where the declarations name columns, over the others, in which nothing may differ."""
+    """Yield the comparisons in which declared rows may be missing.
+
+    The first compares all columns that are read alike on both sides. If the declarations name columns, the second
+    compares the other columns, which must not differ.
+    """
     values = {
         name: total(amounts.get(kind, NOTHING) for kind in KINDS)
         for name, amounts in allowed.columns.items()
@@ -213,15 +218,18 @@ def _proof(old: Table, new: Table, pairs: Sequence[tuple[Pair, Pair]]) -> Proof:
     return Proof((Source(old.name, one),), (Source(new.name, two),))
 
 
-# The file in which a comparison leaves that, beside the verdict.
+# The file in which a comparison writes ``Proved``, beside the verdict.
 MOVES = "moves.json"
 
 
 class Proved(BaseModel):
-    """What the comparison leaves for the certificate: where everything goes, what is declared beside tables, what the
-    migrations made of rows, and the declarations that it was held against (the file's sha256). ``fresh`` are the
-    tables that they made, ``sources`` how many rows each table had that they reach; ``since`` is the moment of the
-    backup."""
+    """Hold what a comparison passes to the certificate.
+
+    ``moves``: where each table went. ``expectations``: the sha256 of the declarations. ``objects``: the declarations
+    for objects other than tables. ``made``: the values that the migrations wrote into old rows. ``fresh``: the tables
+    that the migrations created. ``sources``: the rows of each table that the migrations reach. ``since``: the moment of
+    the backup.
+    """
 
     moves: tuple[Moved, ...]
     expectations: str = ""
@@ -233,14 +241,17 @@ class Proved(BaseModel):
 
 
 class Certificate(BaseModel):
-    """A rehearsal that held. ``recovery`` is how long the way back took in it, None where it was not tried;
-    ``measured`` what the migrations cost on the clone, None where that was not measured; ``excluded`` the tables whose
-    rows stayed out of the backup, and so of the rehearsal, with about how many those were; ``beside`` says what of the
-    backup was restored beside production, empty where that was not tried; ``objects`` how much of what is no table may
-    be lost or changed, as declared; ``made`` and ``fresh`` what the migrations wrote into rows, old and new ones, and
-    ``sources`` how many rows each table had that they reach; ``since``
-    the moment of the backup, None where it is not known; ``schema_parts_after`` the parts of ``schema_after``
-    (``ops.verdict.fingerprint``).
+    """Hold the result of a rehearsal that succeeded.
+
+    ``recovery``: how long the recovery took in the rehearsal, or None if it was not rehearsed.
+    ``measured``: what the migrations cost on the clone, or None if that was not measured.
+    ``excluded``: the tables whose rows are not in the backup, with their estimated rows.
+    ``beside``: what the trial restore beside production restored, or empty if it was not run.
+    ``objects``: the declared limits for objects other than tables.
+    ``made``, ``fresh``: the values that the migrations wrote into old rows, and the tables that they created.
+    ``sources``: the rows of each table that the migrations reach.
+    ``since``: the moment of the backup, or None if unknown.
+    ``schema_parts_after``: the parts of ``schema_after`` (``ops.verdict.fingerprint``).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -265,28 +276,28 @@ class Certificate(BaseModel):
 
     @property
     def pending(self) -> Migrations:
-        """The rehearsed migrations, name and sha256 of the file, in their order."""
+        """Return the rehearsed migrations in order, with name and sha256 of the file."""
         return self.bound.migrations
 
 
 def path(folder: Path, name: str) -> Path:
-    """Where a certificate is kept in a target's folder.
+    """Return the path of a certificate in a target's folder.
 
     Raises:
-        UsageError: that is no certificate's name.
+        UsageError: the name is not the name of a certificate.
     """
     return folder / "certificates" / f"{whole_id(name, 'name of a certificate')}.json"
 
 
 def write(folder: Path, certificate: Certificate) -> None:
-    """Keep a certificate; the file appears whole."""
+    """Write a certificate atomically."""
     content = certificate.model_dump(mode="json")
     text = json.dumps({"seal": _seal(certificate), **content}, indent=1, ensure_ascii=False)
     write_whole(path(folder, certificate.certificate), text)
 
 
 def _seal(certificate: Certificate) -> str:
-    # One from before there was such a field is as valid as it was.
+    # A certificate written by a version without these fields remains valid.
     since_then = ("excluded", "beside", "objects", "made", "fresh", "sources", "since", "schema_parts_after")
     without = {name for name in since_then if not getattr(certificate, name)} or None
     return hashlib.sha256(certificate.model_dump_json(exclude=without).encode()).hexdigest()
@@ -296,11 +307,11 @@ def read(folder: Path, name: str) -> Certificate:
     """Read a certificate.
 
     Raises:
-        Refused: it is missing or damaged, or somebody edited it.
+        Refused: the certificate is missing, damaged or edited.
     """
     hint = f"inv release --target={folder.name}"
     if not name:
-        raise Refused(f"{folder.name}: there is no certificate (none was issued)", hint)
+        raise Refused(f"{folder.name}: there is no certificate: no rehearsal has succeeded yet", hint)
     try:
         content = json.loads(path(folder, name).read_bytes())
         seal = content.pop("seal", "")
@@ -308,30 +319,30 @@ def read(folder: Path, name: str) -> Certificate:
     except OSError:
         raise Refused(f"{folder.name}: there is no certificate {name}", hint) from None
     except (ValueError, TypeError, AttributeError, ValidationError, RecursionError):
-        raise Refused(f"{folder.name}: certificate {name} is damaged, or of another version", hint) from None
+        raise Refused(f"{folder.name}: certificate {name} is damaged or was written by another version", hint) from None
     if seal != _seal(found) or found.certificate != name:
         raise Refused(f"{folder.name}: certificate {name} was edited after it was issued", hint)
     return found
 
 
 def newest(folder: Path) -> str:
-    """The name of the newest certificate; empty where there is none."""
+    """Return the name of the newest certificate, or an empty string."""
     names = sorted(file.stem for file in (folder / "certificates").glob("*.json"))
     return names[-1] if names else ""
 
 
 def partly(certificate: Certificate, applied: set[str], pending: list[tuple[str, str]]) -> list[str]:
-    """Why going on with a promotion that stopped between two migrations is not what was rehearsed; empty where it is.
+    """Return why an interrupted promotion cannot continue as rehearsed, or an empty list.
 
     Args:
         applied: the migrations that production has now.
-        pending: those that are left, with the sha256 of their files.
+        pending: the pending migrations, with the sha256 of their files.
     """
     names = [name for name, _ in certificate.pending]
     done = [name for name in names if name in applied]
     said = []
     if applied - set(names) != set(certificate.bound.applied):
-        said.append("other migrations were applied meanwhile")
+        said.append("other migrations were applied since the rehearsal")
     if pending != [entry for entry in certificate.pending if entry[0] not in done]:
-        said.append("the migrations that are left are not those of the rehearsal")
+        said.append("the pending migrations are not those of the rehearsal")
     return said

@@ -1,4 +1,4 @@
-"""What a certificate is bound to: as it was when it was rehearsed, and as it is now."""
+"""Collect what a certificate is bound to, at the time of the rehearsal and now."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ops.verdict.fingerprint import Fingerprint
 
 
 def checks_of(session: Session, target: str) -> tuple[str, ...]:
-    """The application's own checks, each as it is typed."""
+    """Return the application's checks as command lines."""
     return tuple(" ".join(quote(word) for word in words) for words in session.inventory.target(target).checks)
 
 
 def _noted(checks: Path) -> tuple[str, ...]:
-    """The checks that were noted; where the file is damaged, none."""
+    """Return the recorded checks, or none if the file is damaged."""
     try:
         return tuple(map(str, json.loads(checks.read_bytes())))
     except (OSError, ValueError, TypeError, RecursionError):
@@ -38,12 +38,11 @@ def _noted(checks: Path) -> tuple[str, ...]:
 def bound_then(
     session: Session, target: str, backup_id: str, checks: Path, proved: Proved, after: Fingerprint
 ) -> Bound:
-    """What was rehearsed: from the backup's manifest, from what was noted when the clone was migrated, and from what
-    the comparison and the checks left.
+    """Return what was rehearsed, by the manifest, the rehearsal record, the comparison and the checks.
 
     Args:
-        checks: the file in which the checks were noted when they had passed.
-        proved: what the comparison left.
+        checks: the file that records the checks that passed.
+        proved: the result of the comparison.
         after: the fingerprint of the migrated clone.
 
     Raises:
@@ -54,7 +53,7 @@ def bound_then(
     manifest, done = backup.read_manifest(there), rehearsal_record.read(folder, backup_id)
     if missing := [name for name, _ in done.migrations if name not in after.migrations]:
         raise Refused(
-            f"{target}: the clone does not have {', '.join(missing[:3])}, so it was not rehearsed",
+            f"{target}: the clone does not have {', '.join(missing[:3])}, so these migrations were not rehearsed",
             f"inv clone-prod-to-test --target={target}   and then   inv migrate-test --target={target}",
         )
     passed = _noted(checks)
@@ -78,7 +77,7 @@ def bound_then(
 
 
 def bound_now(session: Session, target: str, backup_id: str) -> Bound:
-    """The same as it is now."""
+    """Return the current values of everything that a certificate is bound to."""
     who = identity(session, target)
     there = backup.folder_of(target_folder(session, target), backup_id)
     try:
@@ -104,7 +103,7 @@ def bound_now(session: Session, target: str, backup_id: str) -> Bound:
 
 
 def changed_since(session: Session, target: str, found: Certificate) -> list[str]:
-    """Say why a certificate does not hold for what is there now, a sentence each; empty where it holds."""
+    """Return why a certificate no longer holds, one sentence for each reason."""
     now = bound_now(session, target, found.bound.backup)
     differs: list[str] = []
     if now.schema_digest != found.bound.schema_digest:

@@ -1,4 +1,4 @@
-"""Where releases took tables since a backup, as their certificates say: one release, or several after each other."""
+"""Follow tables through one or several releases since a backup, by their certificates."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ops.verdict.fingerprint import Fingerprint
 
 
 def moves_between(folder: Path, old: Fingerprint, new: Fingerprint) -> tuple[Moved, ...]:
-    """Where each table of ``old`` is in ``new``; empty where the certificates in a target's folder do not tell.
+    """Return where each table of ``old`` is in ``new``, or nothing if the target's certificates do not show it.
 
-    With one release in between its comparisons come along; with several only the tables' names do.
+    For one release, the result includes its comparisons. For several releases, it has only the names of the tables.
     """
     at, wanted = set(old.migrations), set(new.migrations)
     issued = [found for name in _names(folder) if (found := _read(folder, name))]
@@ -30,7 +30,7 @@ def moves_between(folder: Path, old: Fingerprint, new: Fingerprint) -> tuple[Mov
 
 
 def _follow(table: str, chain: list[Certificate]) -> str:
-    """The one table that holds a table's rows after all of these releases; empty where there is not one."""
+    """Return the only table that holds a table's rows after these releases, or an empty string."""
     for release in chain:
         to = next((move.to for move in release.moves if move.table == table), ())
         if len(to) != 1:
@@ -40,7 +40,7 @@ def _follow(table: str, chain: list[Certificate]) -> str:
 
 
 def _to(found: Certificate) -> set[str]:
-    """The migrations that are there after a release."""
+    """Return the migrations that are applied after a release."""
     return set(found.bound.applied) | {name for name, _ in found.pending}
 
 

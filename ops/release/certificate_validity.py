@@ -1,4 +1,4 @@
-"""Whether a certificate still holds: it has not expired, and all that it binds is as it was at the rehearsal."""
+"""Check that a certificate has not expired and that nothing changed since the rehearsal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ops.core.text import listed
 from ops.release.certificate import Bound, Certificate
 
-# How each field is called where it differs.
+# Names of the fields in messages.
 NAMES = {
     "migrations": "the pending migrations' files",
     "commit": "the application's commit",
@@ -25,27 +25,27 @@ NAMES = {
     "expectations": "the declarations (migrations.expect.yaml)",
     "checks": "the application's checks",
 }
-# By how much the clocks of two machines may differ.
+# How much the clocks of two machines may differ.
 CLOCKS = timedelta(minutes=5)
 DIGESTS = {"changes", "schema_digest", "manifest", "expectations"}
 SHOWN = 6
 
 
 def check_expiry(certificate: Certificate, moment: datetime) -> Iterator[str]:
-    """Why a certificate does not hold at a moment: it has expired, or is not issued yet."""
+    """Yield why a certificate does not hold at a moment: expired, or issued in the future."""
     if moment >= certificate.expires_at:
         yield f"it expired at {certificate.expires_at:%Y-%m-%d %H:%M} UTC"
     if moment < certificate.issued_at - CLOCKS:
-        yield f"it was issued at {certificate.issued_at:%Y-%m-%d %H:%M} UTC, which is not yet: a clock is wrong"
+        yield f"it was issued in the future, at {certificate.issued_at:%Y-%m-%d %H:%M} UTC: a clock is wrong"
 
 
 def objections(
     certificate: Certificate, now: Bound, moment: datetime | None = None, schema: Sequence[str] = ()
 ) -> list[str]:
-    """Why a certificate does not hold for what is there now, a sentence each: what it was, and what it is now.
+    """Return why a certificate no longer holds, one sentence for each reason, with the old and the new value.
 
     Args:
-        schema: what differs in production's schema, as far as the backup noted its parts.
+        schema: the differences of production's schema, if the backup recorded its parts.
     """
     said = list(check_expiry(certificate, moment or datetime.now(UTC)))
     for name, words in NAMES.items():
@@ -65,9 +65,9 @@ def _difference(name: str, was: str | Sequence[object], is_now: str | Sequence[o
         said = [f"{one} was edited" for one in before if one in after and before[one] != after[one]]
     else:
         before, after, said = dict.fromkeys(was), dict.fromkeys(is_now), []
-    said += [f"{one} is gone" for one in before if one not in after]
+    said += [f"{one} is missing" for one in before if one not in after]
     said += [f"{one} is new" for one in after if one not in before]
-    return ", ".join(said) or "their order"
+    return ", ".join(said) or "the order changed"
 
 
 def _named(migrations: Any) -> dict[object, object]:

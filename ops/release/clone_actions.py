@@ -1,4 +1,4 @@
-"""Tools of a clone: it is made like production, and compared with it before anything is rehearsed."""
+"""Make a clone like production and compare it with production before a rehearsal."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ops.verdict.databases import settings
 
 @tool
 def match_clone(session: Session, *, target: str, test: str, database: str, before: str, private: str = "") -> str:
-    """Give a clone the settings of production's database, and say in what else it differs from it.
+    """Copy the settings of production's database to a clone. Report how the clone still differs from production.
 
     Raises:
-        Refused: its schema, or the kind of its text, is another one: what it would prove does not hold for production.
+        Refused: the schema or the locale differs, so a rehearsal would not prove anything for production.
     """
     path = session.inventory.path(before)
     wanted, dumped = fingerprint.about_in(path), fingerprint.read(path)
@@ -25,8 +25,8 @@ def match_clone(session: Session, *, target: str, test: str, database: str, befo
         there, here = clone_match.about(production), clone_match.about(clone)
         if wrong := clone_match.locale_differs(wanted, here):
             raise Refused(
-                f"{test}: the copy of {target} has {', '.join(wrong)}: text would be compared in another way",
-                f"a test server that has production's locale   (inv doctor --target={target})",
+                f"{test}: the clone of {target} has {', '.join(wrong)}: text would sort or compare differently",
+                f"use a test server with production's locale   (inv doctor --target={target})",
             )
         left = clone_match.carry_settings(clone_match.own_settings(production), clone, private=bool(private))
         for connection in (production, clone):
@@ -37,16 +37,16 @@ def match_clone(session: Session, *, target: str, test: str, database: str, befo
     with session.connect(target, own=ALL) as production, session.connect(test, database, own=ALL) as clone:
         said = clone_match.settings_differ(production, clone)
     said = clone_match.versions_differ(there, here) + said
-    said += [f"the setting {name} is not carried over" for name in left]
+    said += [f"the setting {name} could not be copied" for name in left]
     kind = f"{here['encoding']}, {here['locale'] or here['collate']}"
     return f"schema, encoding and locale ({kind}) are production's" + "".join(f"\nWARNING: {one}" for one in said)
 
 
 def _refuse_schema(target: str, test: str, lines: list[str]) -> None:
-    first = "; ".join(line[:160] for line in lines[:3]) or "production's own schema was changed since the backup"
+    first = "; ".join(line[:160] for line in lines[:3]) or "production's schema changed since the backup"
     raise Refused(
-        f"{test}: the restored copy of {target} does not have the schema of the backup ({first}): what is rehearsed on "
-        "it would be another change than on production",
-        "a test server of production's version; or, where production's object can't be restored as it is, create it "
-        "anew there   (docs/explanation/rehearsal.md)",
+        f"{test}: the clone of {target} does not have the schema of the backup, so a rehearsal would prove nothing: "
+        f"{first}",
+        "use a test server of production's version; or, if an object of production cannot be restored, create that "
+        "object in production again   (docs/explanation/rehearsal.md)",
     )

@@ -1,4 +1,4 @@
-"""Which indexes migrations build concurrently, by the statements that the probe reports."""
+"""Find the indexes that migrations build concurrently, by the statements that the probe reports."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
 
 
 def statements(report: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Each pending migration of a probe's report with its statements, without comments, in order."""
+    """Yield each pending migration of a probe's report with its statements, without comments, in order."""
     for migration in report.get("sql", []):
         found = [_COMMENT.sub(" ", str(one)).strip() for one in migration["statements"]]
         yield migration["migration"], [one for one in found if one]
 
 
 def built(texts: list[str]) -> set[str]:
-    """The names of the indexes that statements build concurrently, without schema and quotes."""
+    """Return the names of the indexes that statements build concurrently, without schema and quotes."""
     names = {found[1] for text in texts for found in _CREATES.finditer(text)}
     return {_bare(name) for name in names}
 
@@ -31,5 +31,5 @@ def _bare(name: str) -> str:
 
 
 def only_indexes(texts: list[str]) -> bool:
-    """Whether a migration does nothing but build and drop indexes concurrently."""
+    """Return True if a migration only builds and drops indexes concurrently."""
     return bool(texts) and all(_ONLY_INDEXES.match(text) for text in texts)

@@ -1,4 +1,4 @@
-"""The verdict held against the application's declarations, and what is said where they do not cover it."""
+"""Compare the verdict with the application's declarations, and write the refusal of undeclared losses."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ops.verdict.model import Verdict
 
 SHOWN = 12
 # A semicolon after a command does no harm when it is copied, too.
-MEANT = ";   or, if it is meant:"
+MEANT = ";   or, if the loss is intended:"
 
 
 def declare_for(session: Session, target: str, judged: Verdict) -> tuple[Declared, Expectations]:
-    """Hold a verdict against what the application's repository declares; marks what is covered.
+    """Compare a verdict with the application's declarations. Mark the declared losses in the verdict.
 
     Raises:
-        InventoryError: the file of declarations is wrong.
+        InventoryError: the file of declarations is invalid.
     """
     expectations = declarations(session, target)
     if not expectations.entries:
@@ -46,17 +46,17 @@ def refusal(
     right: str = "",
     write: bool = False,
 ) -> tuple[str, str]:
-    """Message and hint for what is not declared, or declared otherwise, with the draft of a declaration.
+    """Return the message and hint for undeclared losses, with a draft of the declaration.
 
     Args:
-        right: how to write this very migration right, where that is known.
-        write: add the draft to the application's file. It is refused until a person has filled it in.
+        right: how to correct this migration, if known.
+        write: add the draft to the application's file. The draft is refused until a person fills in its reasons.
     """
     message, hint = f"{target}: refused, production is untouched", ""
     against = declared.left.refused or declared.left.against
     if against:
         message, hint = explain(target, declared.left, right)
-        # A command that is to be copied ends with blanks.
+        # Blanks separate a command to copy from the text after it.
         hint += f"{'' if hint.endswith(' ') else ', '}then   inv release --target={target}"
     meant = "fill in every `why` in {0}, commit it, and   inv release --target={1}"
     if declared.objections:
@@ -72,7 +72,7 @@ def refusal(
         return message, f"{hint}{MEANT} {meant.format(shown, target)}"
     more = f"\n# … and {len(drafted) - SHOWN} more" if len(drafted) > SHOWN else ""
     draft = expectations_draft.text(drafted[:SHOWN]).rstrip() + more
-    draft = f"{message}\nOnly if this is meant, declare it in {shown}:\n{draft}"
+    draft = f"{message}\nOnly if this loss is intended, declare it in {shown}:\n{draft}"
     if not file:
         return draft, f"{hint}{MEANT} copy the lines above to {shown} and {meant.format(shown, target)}"
     write_it = f"inv verify --target={target} --write-expectations"
@@ -80,7 +80,7 @@ def refusal(
 
 
 def _file(session: Session, target: str) -> tuple[Path | None, str]:
-    """The application's file, and how it is shown; no path where it is on a host behind SSH."""
+    """Return the application's file and its displayed name. The file is None on a host behind SSH."""
     app, host = session.inventory.target(target).app, session.host(target)
     if app is None:
         raise UsageError(f"{target} has no app", "app: {dir: ../shop, manage: [python, manage.py]}")

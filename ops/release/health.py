@@ -1,4 +1,4 @@
-"""Whether the application is well, asked again and again until it is or the time is up."""
+"""Check the application's health until it is healthy or the time is up."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ops.engine.registry import tool
 from ops.infra.postgres.client import said_error
 from ops.infra.session.session import Session
 
-# How long one answer may take, in seconds, however much time there is.
+# Seconds that one answer may take.
 PATIENCE = 10.0
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like any other: to a login page, it says nothing of the application's health."""
+    """Report a redirect as its status: a redirect to a login page does not show that the application is healthy."""
 
     def redirect_request(self, *_: object) -> None:
         return None
@@ -40,16 +40,16 @@ def check_health(
     timeout: str = "",
     every: str = "",
 ) -> str:
-    """Ask a web address, or run a command, until it answers as wanted or the time is up."""
+    """Request a web address, or run a command, until it succeeds or the time is up."""
     try:
         wanted, words = int(status or 200), shlex.split(command)
         seconds, pause = float(timeout or 60), float(every or 2)
     except ValueError:
         raise UsageError(
-            f"{target}: status, timeout or every is no number, or the command's quotes do not end"
+            f"{target}: status, timeout or every is not a number, or the command has an unclosed quote"
         ) from None
     if bool(url) == bool(words):
-        raise UsageError(f"{target}: either --url or --command", "inv tool.check-health --url=https://…")
+        raise UsageError(f"{target}: give either --url or --command", "inv tool.check-health --url=https://…")
 
     def ask(patience: float) -> str:
         return _answer(url, wanted, patience) if url else _exit(session, words, target, folder)
@@ -57,17 +57,17 @@ def check_health(
     what = url or command
     said, tries = _until(ask, seconds, max(pause, 0.05))
     if not said:
-        return f"{what}: healthy" + (f", asked {tries} times" if tries > 1 else "")
+        return f"{what}: healthy" + (f" after {tries} requests" if tries > 1 else "")
     again = f"inv tool.check-health --target={target} " + (f"--url={shlex.quote(url)}" if url else "--command=…")
     raise StepFailed(
-        f"{target}: {what} was not healthy within {seconds:g} s, asked {counted(tries, 'time')}; last: {said}; "
-        "look at the application's log" + (f", and at its answer: curl -si {shlex.quote(url)}" if url else ""),
-        f"look at the application's log;   {again}   asks again",
+        f"{target}: {what} was not healthy within {seconds:g} s ({counted(tries, 'request')}); last: {said}; "
+        "read the application's log" + (f" and the response: curl -si {shlex.quote(url)}" if url else ""),
+        f"read the application's log;   {again}   checks again",
     )
 
 
 def _until(ask: Callable[[float], str], seconds: float, pause: float) -> tuple[str, int]:
-    """Ask until nothing is wrong or the time is up: what was wrong at last (empty: nothing), and how often it asked."""
+    """Call ``ask`` until it returns no error or the time is up. Return the last error, and the number of calls."""
     deadline, tries = time.monotonic() + seconds, 0
     while True:
         tries += 1
@@ -79,7 +79,7 @@ def _until(ask: Callable[[float], str], seconds: float, pause: float) -> tuple[s
 
 
 def _answer(url: str, wanted: int, patience: float) -> str:
-    """What is wrong with a web address's answer; empty where it is the wanted one."""
+    """Return what is wrong with the response of a web address, or an empty string."""
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "generalprobe"})
         with urllib.request.build_opener(_NoRedirect).open(request, timeout=patience) as answer:
@@ -90,17 +90,17 @@ def _answer(url: str, wanted: int, patience: float) -> str:
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             return f"its TLS certificate is not accepted: {error.reason.verify_message}"
-        return f"no answer: {error.reason}"
+        return f"no response: {error.reason}"
     except (OSError, HTTPException, ValueError) as error:
-        return f"no answer: {str(error) or type(error).__name__}"
+        return f"no response: {str(error) or type(error).__name__}"
     if got == wanted:
         return ""
-    # Its text is not repeated: the page of an error may hold rows.
+    # The body is not repeated: an error page may contain rows.
     return f"status {got}, not {wanted}"
 
 
 def _exit(session: Session, words: list[str], target: str, folder: str) -> str:
-    """What is wrong with a command's end; empty where it exited with 0."""
+    """Return what is wrong with a command, or an empty string if it exits with 0."""
     done = session.run(Shell(tuple(words), target, folder=folder, host=session.host(target)))
     if done.exit == 0:
         return ""

@@ -1,4 +1,4 @@
-"""Tools about indexes that a migration builds concurrently: what an interrupted attempt left is removed first."""
+"""Remove the indexes that an interrupted migration left unfinished."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.engine.registry import tool
 from ops.infra.session.session import Session
 from ops.release.concurrent_indexes import built, only_indexes, statements
 
-# Indexes of the application's tables: schema, name, whether valid, whether one is being built on that table now.
+# Indexes of the application's tables: schema, name, valid, and whether an index is being built on the table now.
 _INDEXES = """
 SELECT n.nspname, c.relname, i.indisvalid,
        EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.relid = i.indrelid)
@@ -24,23 +24,23 @@ WHERE n.nspname !~ '^pg_' ORDER BY 1, 2
 
 @tool
 def check_only_indexes(session: Session, *, target: str, database_of: str) -> str:
-    """Say whether the first migration that is left does nothing but build and drop indexes concurrently."""
+    """Check that the first pending migration only builds and drops indexes concurrently."""
     for name, texts in statements(probe(session, target, database_of)):
         if only_indexes(texts):
-            return f"{name} only builds and drops indexes; what it left is removed before it is run again"
+            return f"{name} only builds and drops indexes; unfinished indexes are dropped before it runs again"
         raise Refused(f"{name} does more than build and drop indexes", f"inv status --target={target}")
-    return "no migration is left"
+    return "no migration is pending"
 
 
 @tool
 def clear_unfinished_indexes(session: Session, *, target: str, report: str) -> str:
-    """Drop what an interrupted attempt of this run left of the indexes that the pending migrations build concurrently.
+    """Drop the unfinished indexes that an earlier attempt of this run left.
 
-    The first call notes which indexes there are. Later calls drop those that are new since then and that a pending
-    migration builds: nobody else made them. An invalid index that was there before is never dropped.
+    The first call records the existing indexes. Later calls drop the indexes that are new since then and that a pending
+    migration builds concurrently. An invalid index that existed before the run is never dropped.
 
     Raises:
-        Refused: an invalid index of such a name was there before, or is being built at this moment.
+        Refused: an invalid index with such a name existed before the run, or is being built now.
     """
     path = session.inventory.path(report)
     wanted = set().union(*(built(texts) for _, texts in statements(probe(session, target, target))), set())
@@ -55,13 +55,14 @@ def clear_unfinished_indexes(session: Session, *, target: str, report: str) -> s
             words = sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(schema, name))
             if (schema, name) in known and not valid:
                 raise Refused(
-                    f"{target}: the migrations build the index {name}, and an invalid index of that name was there "
-                    f"before this run{': one is being built on its table now' if busy else ''}",
-                    f"{words.as_string(connection)};   where nobody builds it, then   inv resume --target={target}",
+                    f"{target}: the migrations build the index {name}, but an invalid index of that name existed "
+                    f"before this run{', and an index is being built on its table now' if busy else ''}",
+                    f"if nobody is building the index: {words.as_string(connection)};   then   "
+                    f"inv resume --target={target}",
                 )
         left = [row for row in mine if (row[0], row[1]) not in known]
         if left:
             connection.execute("SET lock_timeout = 0")
         for schema, name, *_ in left:
             connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(schema, name)))
-    return f"dropped what was left of {', '.join(row[1] for row in left)}" if left else "no unfinished index is left"
+    return f"dropped the unfinished {', '.join(row[1] for row in left)}" if left else "there is no unfinished index"

@@ -1,4 +1,4 @@
-"""Tools that decide from what the rehearsal measured; and what does the measuring."""
+"""Check the freeze and the maintenance window against the measurements of the rehearsal."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ WATCHES["migrations"] = Watching
 
 @tool
 def check_freeze(session: Session, *, target: str, name: str, frozen: str) -> str:
-    """Refuse to promote without a freeze what asked for one in the rehearsal."""
+    """Refuse a promotion without a freeze if the rehearsal measured that it needs one."""
     if frozen == "yes":
-        return "production is frozen meanwhile"
+        return "production is frozen during the migrations"
     mode = session.inventory.target(target).freeze
     found = certificate.read(target_folder(session, target), name)
     if found.excluded:
         raise Refused(
-            f"{target}: production has to be frozen meanwhile, and this plan has no freeze: else the way back would be "
+            f"{target}: the promotion needs a freeze, and this plan has none: without it, a rollback would restore "
             f"backup {found.bound.backup}, and {not_backed_up(found.excluded)}",
-            f"freeze: always   in the inventory, and then   inv promote --target={target}",
+            f"set   freeze: always   in the inventory, then   inv promote --target={target}",
         )
     why = asks_freeze(found.measured) if mode == "auto" else ""
     if why:
         raise Refused(
-            f"{target}: the rehearsal asks for a freeze, and this plan, made before it, has none: {why}",
+            f"{target}: the rehearsal showed that the promotion needs a freeze, and this plan has none: {why}",
             f"inv promote --target={target}",
         )
-    return "no freeze is asked for" if found.measured else f"nothing was measured, so `freeze: {mode}` decided alone"
+    return "no freeze is needed" if found.measured else f"nothing was measured, so `freeze: {mode}` applies"
 
 
 @tool
 def check_window(session: Session, *, target: str, name: str, frozen: str, begun: str) -> str:
-    """Say whether the maintenance window is open, and long enough for what the rehearsal measured."""
+    """Check that the maintenance window is open and long enough for the measured times."""
     entry = session.inventory.target(target)
     window = entry.window
     if window is None:
-        return "no maintenance window is asked for"
+        return "the inventory has no maintenance window"
     found = certificate.read(target_folder(session, target), name)
     larger = _larger(session, target, found)
     took = {effect: seconds * larger for effect, seconds in _took(session, target).items()}
@@ -70,7 +70,7 @@ def check_window(session: Session, *, target: str, name: str, frozen: str, begun
 
 
 def _larger(session: Session, target: str, found: certificate.Certificate) -> float:
-    """How many times as large as the rehearsed copy production is; 1 where the copy had all of it."""
+    """Return production's size divided by the clone's size, or 1 if the backup excludes no table."""
     if not found.excluded:
         return 1
     manifest = backup.read_manifest(backup.folder_of(target_folder(session, target), found.bound.backup))
@@ -78,14 +78,14 @@ def _larger(session: Session, target: str, found: certificate.Certificate) -> fl
 
 
 def _back(found: certificate.Certificate, took: Mapping[StepEffect, float], larger: float) -> float:
-    """What the way back takes, as measured, and before it the backup of what is live; 0 where it was not measured."""
+    """Return the measured seconds of a rollback and its safety backup, or 0 if they were not measured."""
     if found.recovery is None:
         return 0
     return found.recovery.seconds * larger + took.get(StepEffect.DUMPS, 0)
 
 
 def _took(session: Session, target: str) -> dict[StepEffect, float]:
-    """Return how long the steps of each effect took in the last run that did all of them, but for the last backup's."""
+    """Return the seconds of the steps of each effect in the last run that did all of them, without the last backup."""
     seconds: dict[StepEffect, float] = {}
     for state in journal.runs(target_folder(session, target)):
         for effect in StepEffect:

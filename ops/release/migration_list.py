@@ -1,4 +1,4 @@
-"""The list of migrations: in the order in which they run, with a mark on each that blocks readers or writers."""
+"""List migrations in the order in which they run, and mark those that block readers or writers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ops.core.text import counted
 
 MARKED, PLAIN = "LOCK  ", "      "
-# How many lines a step prints; a listing prints all.
+# The number of lines that a step prints; a listing prints all.
 MOST = 12
 
 
@@ -21,8 +21,8 @@ def in_order(names: Sequence[str], blocks: Mapping[str, str], most: int = 0) -> 
 
     Args:
         names: the migrations in the order in which they run.
-        blocks: what a migration blocks, by its name.
-        most: of more migrations than this, only those that block are named; 0 names all.
+        blocks: what each migration blocks, by name.
+        most: list only blocking migrations if there are more migrations than this; 0 lists all.
     """
     few = [name for name in names if name in blocks] if 0 < most < len(names) else list(names)
     lines = [f"{MARKED}{name}: {blocks[name]}" if name in blocks else PLAIN + name for name in few]

@@ -1,8 +1,8 @@
-"""Rows of tables that the migrations made: production's against the rehearsal's.
+"""Compare the rows of tables that the migrations created on production with the rehearsal's rows.
 
-Nothing stood there before, so no old row tells what they have to be; but the same migrations make the same rows of the
-same data. The rehearsal leaves the hashes of its rows, and where what the migrations read was not written since,
-production's must be equal. Keys of their own, moments and uuids that were drawn meanwhile are not compared.
+No old row shows what a row of a new table must be. But the same migrations make the same rows from the same data. The
+rehearsal stores the hashes of its rows. If the rows that the migrations read were not written since, production's rows
+must be equal. Generated keys, timestamps and uuids are not compared.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from ops.verdict.model import Look, Verdict, difference
 from ops.verdict.result_comparison import Reader
 from ops.verdict.row_hash import ROW, Pair, Source
 
-# A row that was written since may stand behind several of a new table.
+# One row that was written since the rehearsal may change several rows of a new table.
 EACH = 3
 
 
 class Fresh(BaseModel):
-    """A table that the migrations made: how its rows are read, and in the target's folder the rehearsal's hashes."""
+    """Hold a table that the migrations created: how its rows are read, and the file of the rehearsal's hashes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,12 +37,12 @@ class Fresh(BaseModel):
 
 
 def fresh(verdict: Verdict, after: Fingerprint, reader: Reader, allowed: Mapping[str, Allowed]) -> list[Fresh]:
-    """The new tables, without the files.
+    """Return the new tables, without the files.
 
     Args:
-        verdict: what became of every table.
+        verdict: the verdict on every table.
         after: fingerprint of the migrated clone.
-        allowed: what is declared: a column that may differ is not compared.
+        allowed: the declarations. A column that may differ is not compared.
     """
     found = []
     for one in verdict.tables:
@@ -55,7 +55,7 @@ def fresh(verdict: Verdict, after: Fingerprint, reader: Reader, allowed: Mapping
 
 
 def sources(reached: Iterable[str], before: Fingerprint) -> dict[str, int]:
-    """The rows of the tables that the migrations may have read: those that they reach, and what is linked with them."""
+    """Count the rows of the tables that the migrations may read: the reached tables and tables linked with them."""
     reach = set(reached)
     near = set(reach)
     for table in before.tables.values():
@@ -84,15 +84,16 @@ def rehearse(one: Fresh, look: Look, file: Path) -> None:
 
 
 def other_rows(tables: Sequence[Fresh], folder: Path, look: Look, written: int) -> tuple[list[str], list[str]]:
-    """Hold production's rows against the rehearsal's.
+    """Compare production's rows with the rehearsal's rows.
 
     Args:
-        folder: the target's, which has the rehearsal's files.
-        look: asks production; its ``after`` side.
+        folder: the target's folder, which has the rehearsal's files.
+        look: queries production as its ``after`` side.
         written: rows that the migrations read and that were written since the rehearsal.
 
     Returns:
-        a sentence for each table that differs by more than that explains, and for each that does by less.
+        A sentence for each table that differs by more rows than ``written`` explains, and for each that differs by
+        fewer.
     """
     wrong, explained = [], []
     for one in tables:
@@ -100,11 +101,11 @@ def other_rows(tables: Sequence[Fresh], folder: Path, look: Look, written: int) 
             missing, extra, _ = difference(map(int, lines), look.hashes("after", [Source(one.table, one.pairs)]))
         if missing or extra:
             said = (
-                f"{one.table}, which the migrations made: of {one.rows:,} rows in the rehearsal, {missing:,} are not "
-                f"here, and {extra:,} are that were not there"
+                f"{one.table}, a new table: of its {one.rows:,} rows in the rehearsal, production lacks {missing:,}, "
+                f"and it has {extra:,} others"
             )
             if max(missing, extra) > EACH * written:
                 wrong.append(said)
             else:
-                explained.append(f"{said}; {written:,} rows that they read were written since")
+                explained.append(f"{said}; {written:,} rows that the migrations read were written since the rehearsal")
     return wrong, explained

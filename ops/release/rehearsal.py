@@ -1,4 +1,4 @@
-"""Tools of the rehearsal: whose database it is, the verdict, the certificate."""
+"""Run the steps of a rehearsal: check the application's database, compute the verdict, write the certificate."""
 
 from __future__ import annotations
 
@@ -39,38 +39,38 @@ from ops.verdict.objects.beyond_rows import Connections, complete
 from ops.verdict.objects.content_types import Types, models_of
 from ops.verdict.result_comparison import Made
 
-# What one step of the rehearsal leaves for another, beside the verdict.
+# Files that one step of the rehearsal writes for another, beside the verdict.
 CHECKS, WAY_BACK = "checks.json", "way-back.json"
 TRIAL = "beside.json"
 
 
 @tool
 def check_app(session: Session, *, target: str, database_of: str) -> str:
-    """Prove from inside the application that it talks to the database that is meant, and to no other."""
+    """Check from inside the application that it uses the right database and no other."""
     found, wanted = probe(session, target, database_of), identity(session, database_of)
     if (found["system"], found["database"]) != (wanted["system"], wanted["database"]):
         raise Refused(
-            f"{target}: its manage.py talks to the database {found['database']}, not to {database_of} "
+            f"{target}: its manage.py connects to the database {found['database']}, not to {database_of} "
             f"({wanted['database']}): its settings do not read app.database_env",
-            f"read the variable of app.database_env in the settings of {target}",
+            f"have the settings of {target} read the variable that app.database_env names",
         )
     check_told(target, found)
-    said = f"manage.py talks to {found['database']}"
+    said = f"manage.py connects to {found['database']}"
     if database_of != target:
         check_isolated(target, found)
         return said
     rest = others(found)
-    return said + (f"; not backed up and not frozen with it: {', '.join(rest)}" if rest else "")
+    return said + (f"; other databases, neither backed up nor frozen: {', '.join(rest)}" if rest else "")
 
 
 @tool
 def check_touched(session: Session, *, target: str, backup_id: str) -> str:
-    """Refuse to rehearse what works on a table whose rows stayed out of the backup: they could not be proved."""
+    """Refuse migrations that change a table whose rows are not in the backup: nothing about them could be proved."""
     try:
         out = backup.read_manifest(backup.folder_of(target_folder(session, target), backup_id)).excluded
     except OpsError:
-        # A clone may outlive its backup; without that nothing is verified or certified.
-        return f"{backup_id} is not there any more"
+        # A clone may outlive its backup. Without the backup, no later step verifies or certifies anything.
+        return f"{backup_id} no longer exists"
     if out and (said := works_on(Application.read(probe(session, target, target)), out)):
         must_not_touch(session, target, said)
     return fingerprint.not_backed_up(out) or "every table was backed up"
@@ -78,7 +78,7 @@ def check_touched(session: Session, *, target: str, backup_id: str) -> str:
 
 @tool
 def note_rehearsal(session: Session, *, target: str, test: str, backup_id: str, run: str) -> str:
-    """Note what the clone is about to be migrated with, by what its application says is pending there."""
+    """Record the migrations that are pending on the clone, before they run."""
     now = rehearsal_record.Rehearsed(
         run=run,
         migrations=tuple(pending(probe(session, target, test))),
@@ -102,7 +102,7 @@ def verdict(
     report: str,
     draft: str,
 ) -> str:
-    """Say for every table whether its rows are unchanged, moved, changed or lost, and refuse what loses data."""
+    """Report for every table whether its rows are unchanged, moved, changed or lost. Refuse a loss of data."""
     dumped, old, new = (fingerprint.read(session.inventory.path(name)) for name in (backup, before, after))
     check_before(target, dumped, old)
     judged, known = _judged(session, (target, test, before_database), old, new)
@@ -112,8 +112,8 @@ def verdict(
     if declared.objections or declared.left.refused or declared.left.against:
         right = better(declared.left, known, partial(corrections.replace, session, target, known))
         message, hint = refusal(session, target, declared, expectations, right=right, write=draft == "yes")
-        sides = f"{before_database} is from before the migrations, {session.database(test)} after"
-        differs = DataDiffers(message, f"{hint}   (to compare, on {test}: {sides})", verdict=judged.data())
+        sides = f"{before_database} (before the migrations) with {session.database(test)} (after)"
+        differs = DataDiffers(message, f"{hint}   (on {test}, compare {sides})", verdict=judged.data())
         differs.examples = examples(declared.left)
         raise differs
     made, new_rows = made_of(session, target, (test, before_database), (old, new), judged, declared.allowed, report)
@@ -135,7 +135,7 @@ def verdict(
 def _judged(
     session: Session, place: tuple[str, str, str], old: fingerprint.Fingerprint, new: fingerprint.Fingerprint
 ) -> tuple[Verdict, Application]:
-    """Judge every row and every object; with what the pending migrations are."""
+    """Compute the verdict on every row and object. Return the pending migrations, too."""
     target, test, before_database = place
     with session.connect(test, before_database) as one, session.connect(test) as two:
         plan = Application.read(probe(session, target, target))
@@ -148,7 +148,7 @@ def _judged(
 
 
 def _said(judged: Verdict, counted: int, declared: Declared, expectations: Expectations) -> str:
-    """Report a verdict that refuses nothing, in a line, and its warnings in further ones."""
+    """Report a verdict without refusal in one line, and its warnings in further lines."""
     moved = [f"{t.table} → {t.to}" for t in judged.tables if t.verdict == "moved"]
     said = f"every row of {counted} tables is accounted for" + (f"; moved: {', '.join(moved)}" if moved else "")
     if other := [
@@ -172,10 +172,10 @@ def made_of(
     allowed: Mapping[str, Allowed],
     report: str,
 ) -> tuple[tuple[Made, ...], tuple[Fresh, ...]]:
-    """Leave beside the report what the migrations made of rows, for production to be held against.
+    """Write beside the report what the migrations wrote into rows, for the comparison with production.
 
     Args:
-        clone: the test target, and the database of the clone as it was.
+        clone: the test target, and the database of the clone before the migrations.
         prints: fingerprints of the clone before and after.
     """
     known = Application.read(probe(session, target, target))
@@ -205,28 +205,28 @@ def _rule(column: ColumnVerdict) -> str:
 
 
 def _unknown(excluded: Mapping[str, int]) -> str:
-    """What was not rehearsed, behind what was."""
+    """Return the part of a message that names the tables without rehearsal."""
     rest = fingerprint.not_backed_up(excluded)
-    return f"; {rest}: nothing is known of their rows" if rest else ""
+    return f"; {rest}: their rows were not rehearsed" if rest else ""
 
 
 def check_before(target: str, dumped: fingerprint.Fingerprint, before: fingerprint.Fingerprint) -> None:
-    """What the migrated clone is compared with must be the backup itself.
+    """Check that the clone was equal to the backup before the migrations.
 
     Raises:
         Refused: the clone was migrated or written to before it was copied, or the copy is of another clone.
     """
     if wrong := fingerprint.differences(dumped, before):
         raise Refused(
-            f"{target}: the clone was not production's copy any more when it was migrated ({'; '.join(wrong[:3])}), so "
-            "comparing with it proves nothing",
+            f"{target}: the clone had changed before it was migrated, so the comparison proves nothing: "
+            f"{'; '.join(wrong[:3])}",
             f"inv clone-prod-to-test --target={target}   and then   inv migrate-test --target={target}",
         )
 
 
 @tool
 def note_checks(session: Session, *, target: str, report: str) -> str:
-    """Note that the application's own checks passed; called when all of them have."""
+    """Record that all of the application's checks passed."""
     passed = checks_of(session, target)
     write_whole(session.inventory.path(report), json.dumps(passed))
     return f"{counted(len(passed), 'check')} passed"
@@ -234,19 +234,19 @@ def note_checks(session: Session, *, target: str, report: str) -> str:
 
 @tool
 def time_way_back(session: Session, *, report: str, moment: str) -> str:
-    """Note that a moment of the way back is now; the certificate tells how long it took."""
+    """Record the time of a moment of the recovery. The certificate has the duration."""
     return recovery_time.note(session.inventory.path(report), moment)
 
 
 @tool
 def certify(session: Session, *, target: str, backup_id: str, report: str, after: str, name: str) -> str:
-    """Bind the rehearsal's result to what it is valid for: to what was rehearsed, not to what is there by now."""
+    """Write the certificate, bound to what was rehearsed, not to the current state."""
     hours = session.inventory.target(target).certificate_hours
     try:
         proved = certificate.Proved.model_validate_json(_beside(session, report, certificate.MOVES).read_bytes())
     except (OSError, ValueError):
         raise Refused(
-            f"{target}: {_beside(session, report, certificate.MOVES)}: what the comparison found can't be read",
+            f"{target}: {_beside(session, report, certificate.MOVES)}: the result of the comparison cannot be read",
             f"inv verify --target={target}",
         ) from None
     recovery = recovery_time.measured(_beside(session, report, WAY_BACK))
@@ -275,14 +275,14 @@ def certify(session: Session, *, target: str, backup_id: str, report: str, after
         sources=proved.sources,
     )
     certificate.write(folder, made)
-    unknown = "" if costs else "; what the migrations lock was not measured"
+    unknown = "" if costs else "; the locks of the migrations were not measured"
     said = f"{name}: valid for {hours:g} h{unknown}" + (f"; {recovery.sentence}" if recovery else "")
-    longer = ", and the way back from the last backup, which has them, takes longer" if made.excluded else ""
+    longer = ", and a rollback to the last backup, which includes them, takes longer" if made.excluded else ""
     return said + _unknown(made.excluded) + longer
 
 
 def _tried(path: Path) -> str:
-    """How the trial restore beside production went, in words."""
+    """Return the result of the trial restore beside production as text."""
     try:
         found = json.loads(path.read_bytes())
         return f"{found['objects']:,} objects, as {found['role']}" if not found["troubles"] else ""
@@ -296,36 +296,36 @@ def _beside(session: Session, report: str, name: str) -> Path:
 
 @tool
 def check_certificate(session: Session, *, target: str, name: str) -> str:
-    """Compare what a certificate is bound to with what is there now."""
+    """Check that nothing that a certificate is bound to has changed."""
     found = certificate.read(target_folder(session, target), name)
     said = changed_since(session, target, found)
     if found.target != target:
-        said.insert(0, f"it is one of {found.target}")
+        said.insert(0, f"it belongs to {found.target}")
     if said:
         why = "; ".join(said)
         raise Refused(f"{target}: certificate {name} does not hold: {why}", f"inv release --target={target}")
-    return f"{name}: holds until {found.expires_at:%Y-%m-%d %H:%M} UTC"
+    return f"{name}: valid until {found.expires_at:%Y-%m-%d %H:%M} UTC"
 
 
 @tool
 def check_recovery(session: Session, *, target: str, name: str) -> str:
-    """Say how long the way back took in the rehearsal; refuse where it was not tried."""
+    """Report how long the recovery took in the rehearsal. Refuse a rehearsal without recovery."""
     found = certificate.read(target_folder(session, target), name)
     if (recovery := found.recovery) is None:
         raise Refused(
-            f"{target}: the rehearsal of certificate {name} did not prove the way back",
+            f"{target}: the rehearsal of certificate {name} did not prove the recovery",
             f"inv release --target={target}",
         )
     if not found.beside:
         raise Refused(
-            f"{target}: the rehearsal of certificate {name} did not try the restore beside production",
+            f"{target}: the rehearsal of certificate {name} did not test the restore beside production",
             f"inv verify --target={target}",
         )
-    return f"{recovery.sentence}; the schema was restored beside production, too ({found.beside})"
+    return f"{recovery.sentence}; the schema was also restored beside production ({found.beside})"
 
 
 def _report(_: Session, __: RunInputs, folder: Path) -> object:
-    """What the comparison found, where this run has made one."""
+    """Return the verdict of this run, or None."""
     try:
         return json.loads((folder / "verdict.json").read_bytes())
     except (OSError, ValueError, RecursionError):

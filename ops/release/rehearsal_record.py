@@ -1,5 +1,7 @@
-"""What a clone was migrated with: noted before its migrations run, so that a certificate binds what was rehearsed and
-not what lies in the folder by then."""
+"""Record what a clone is migrated with, before its migrations run.
+
+So a certificate is bound to what was rehearsed, not to what the application's folder has later.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from ops.core.permissions import whole_id
 
 
 class Rehearsed(BaseModel):
-    """The migrations that were pending on a clone (name and sha256 of the file, in their order), and the code."""
+    """Hold the migrations that were pending on a clone (name and sha256 of the file, in order), and the code."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,23 +30,23 @@ def _path(folder: Path, backup: str) -> Path:
 
 
 def note(folder: Path, backup: str, now: Rehearsed) -> Rehearsed:
-    """Note what a clone is about to be migrated with.
+    """Record what a clone is about to be migrated with.
 
     Args:
-        folder: the target's.
-        backup: the backup of which the test database is a clone.
+        folder: the target's folder.
+        backup: the backup that the clone was restored from.
         now: what is pending on the clone now.
 
     Raises:
-        Refused: this run was interrupted in the middle of the migrations, and their files changed since.
+        Refused: this run was interrupted during the migrations, and the application changed since.
     """
     before = _read(_path(folder, backup))
     if before and before.run == now.run:
         left = before.migrations[len(before.migrations) - len(now.migrations) :]
         if (left, before.commit, before.changes) != (now.migrations, now.commit, now.changes):
             raise Refused(
-                f"{folder.name}: the application changed while the clone was half migrated, so this rehearsal proves "
-                "nothing any more",
+                f"{folder.name}: the application changed during the migration of the clone, so this rehearsal proves "
+                "nothing",
                 f"inv release --target={folder.name}",
             )
         return before
@@ -53,10 +55,10 @@ def note(folder: Path, backup: str, now: Rehearsed) -> Rehearsed:
 
 
 def read(folder: Path, backup: str) -> Rehearsed:
-    """What the clone of a backup was migrated with.
+    """Return what the clone of a backup was migrated with.
 
     Raises:
-        Refused: it was not migrated by ``migrate-test``.
+        Refused: ``migrate-test`` did not migrate the clone.
     """
     found = _read(_path(folder, backup))
     if found is None:

@@ -1,7 +1,7 @@
-"""A second rehearsal, where the migrations' code may draw values: what two runs write alike, production must have, too.
+"""Run the migrations a second time to find values that each run generates, such as random values.
 
-A value that the two did not write alike is drawn anew by each run: of that, production is held against the rehearsal
-only in that there is one. So this is decided before anything is frozen, and nothing that is not drawn is let off.
+Production must have the values that both runs write alike. Of a value that the two runs write differently, production
+must only have one. This is decided before production is frozen, so no other difference is tolerated.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from ops.verdict.row_hash import Pair, Source, present
 
 @dataclass
 class Twice:
-    """Two rehearsals of one clone, compared.
+    """Compare two rehearsals of one clone.
 
     Args:
-        first: the migrated clone as ``after``, and the clone as it was.
-        second: the one that was migrated once more, and the clone as it was.
-        folder: the target's, with the first one's files.
-        file: takes the rows of the clone as it was.
-        drawn: receives, in words, what the two did not write alike.
+        first: the migrated clone as ``after``, and the clone before the migrations.
+        second: the clone of the second run as ``after``, and the clone before the migrations.
+        folder: the target's folder, with the files of the first rehearsal.
+        file: receives the rows of the clone before the migrations.
+        drawn: receives the names of the values that the two runs wrote differently.
     """
 
     first: Databases
@@ -42,7 +42,7 @@ class Twice:
     drawn: list[str] = field(default_factory=list)
 
     def made(self, one: Made) -> Made:
-        """What the migrations made of a table's rows, without the values that are drawn."""
+        """Return what the migrations wrote into a table's rows, without the generated values."""
         if one.file:
             result_comparison.hold_rows(one, self.second, self.file)
             found = result_comparison.differing(one, self.folder / one.file, self.file, self.second)[1]
@@ -51,7 +51,7 @@ class Twice:
         if not found:
             return one
         values = [self._value(one, value, found.get(value.column)) for value in one.values]
-        # A file of its own: whoever goes on after an interruption compares with the first one once more.
+        # A separate file: a resumed run must compare with the first file again.
         file = f"{one.file.removesuffix('.txt')}-again.txt" if one.file else ""
         loose = one.model_copy(update={"values": tuple(value for value in values if value), "file": file})
         if one.file:
@@ -60,22 +60,24 @@ class Twice:
 
     def _value(self, one: Made, value: Value, differs: Differing | None) -> Value | None:
         if differs is None or differs.count <= value.may_differ:
-            # What is declared stays the limit on production, too.
+            # The declared limit applies to production, too.
             return value
         self.drawn.append(f"{one.new}.{value.column}")
-        # Where chance also says whether there is one, nothing is left to compare.
+        # If even the presence of a value is random, nothing can be compared.
         unsure = differs.empty or differs.filled or value.every
         return None if unsure else value.model_copy(update={"drawn": present(value.column)})
 
     def fresh(self, one: Fresh) -> Fresh | None:
-        """How a new table's rows are read, with no more than presence of what is drawn; None where not even their
-        number is the same."""
+        """Return how to read a new table's rows, with only the presence of generated values.
+
+        Return None if not even the number of rows is the same.
+        """
         if self._alike(one.table, one.pairs):
             return one
         pairs = tuple(p if self._alike(one.table, [p]) else present(p.name) for p in one.pairs)
         names = sorted({p.name for p, was in zip(pairs, one.pairs, strict=True) if p != was})
         if not self._alike(one.table, pairs):
-            # The same values in other rows: chance has dealt them out.
+            # Both runs wrote the same values, but randomly to different rows.
             pairs, names = tuple(present(p.name) for p in one.pairs), ["*"]
         if not self._alike(one.table, pairs):
             self.drawn.append(f"{one.table} (which rows it has)")
@@ -93,12 +95,11 @@ class Twice:
 
 @tool
 def compare_rehearsals(session: Session, *, target: str, test: str, before: str, again: str, report: str) -> str:
-    """Find what a second run of the migrations on the same rows writes otherwise, and leave that out of what production
-    is held against.
+    """Find the values that a second run of the migrations writes differently. Do not compare production with them.
 
     Args:
-        before: the clone as it was.
-        again: the database that was migrated once more.
+        before: the clone before the migrations.
+        again: the database of the second run.
     """
     path = session.inventory.path(report).with_name(certificate.MOVES)
     proved = certificate.Proved.model_validate_json(path.read_bytes())
@@ -112,6 +113,6 @@ def compare_rehearsals(session: Session, *, target: str, test: str, before: str,
     if not twice.drawn:
         return "two runs of the migrations wrote the same"
     return (
-        "two runs of the migrations wrote the same, but for what each run draws anew\nWARNING: drawn anew by each run, "
-        f"so production is held against the rehearsal only in that there is a value: {', '.join(twice.drawn)}"
+        "two runs of the migrations wrote the same, except for generated values\nWARNING: each run generates these "
+        f"values, so production is only checked for having a value: {', '.join(twice.drawn)}"
     )

@@ -1,7 +1,7 @@
-"""Which tables the pending operations touch, and how: their rows, or only the table itself. Of one whose rows stay out
-of the backup nothing would be proved.
+"""Find the tables that the pending operations reach: their rows, or only the table's definition.
 
-On a production that is not frozen, a table that no operation touches is the application's own affair.
+Nothing can be proved about a table whose rows are not in the backup. On a production that is not frozen, tables that no
+operation reaches are not compared: the application may write to them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from ops.infra.session.session import Session
 from ops.inventory.locate import where
 from ops.release.measuring.migration_metrics import Measures
 
-# What an operation may do: write rows; change the table and leave every old value alone.
+# How an operation reaches a table: writes rows, or changes the table without changing a value.
 ROWS, SHAPE = "rows", "shape"
 
 
 def reaches(app: Application, tables: Collection[str]) -> dict[str, str]:
-    """Say how the pending operations reach each table; one that is not named is not touched.
+    """Return how the pending operations reach each table. Tables without an entry are not reached.
 
-    Code that names no table and no model of the application may write to any.
+    Code that names no table and no model of the application counts as reaching every table.
 
     Args:
-        tables: as the database calls them, before the operations.
+        tables: the names in the database before the operations.
     """
     known = {bare(table): table for table in tables}
     found: dict[str, str] = {}
@@ -42,33 +42,33 @@ def reaches(app: Application, tables: Collection[str]) -> dict[str, str]:
 
 
 def measured(measures: Measures) -> Iterator[str]:
-    """The tables whose rows the migrations wrote on the clone, where nobody else does, and that were there before."""
+    """Yield the old tables whose rows the migrations were measured to write on the clone."""
     yield from (rows.table for rows in measures.total.rows if rows.existed)
     yield from (c.relation for c in measures.total.changes if c.existed and c.kind == "table" and c.what == "rewritten")
 
 
 def must_not_touch(session: Session, target: str, said: Sequence[str]) -> None:
-    """Refuse a rehearsal without rows that the migrations work on.
+    """Refuse migrations that change tables whose rows are not in the backup.
 
     Args:
-        said: what of them does (see ``works_on``).
+        said: the operations (see ``works_on``).
 
     Raises:
         Refused: always.
     """
     at = where(session.inventory, session.addresses.entry(target), "dump", "exclude")
     raise Refused(
-        f"{at}: the pending migrations work on a table whose rows stay out of the backup, so "
-        f"nothing would be proved of them: {listed(said, joint='; ')}",
-        f"take it out of `exclude` for this release, and then   inv release --target={target}",
+        f"{at}: the pending migrations change a table whose rows are not in the backup, so the rehearsal could not "
+        f"prove anything about them: {listed(said, joint='; ')}",
+        f"remove the table from `exclude` for this release, then   inv release --target={target}",
     )
 
 
 def works_on(app: Application, names: Collection[str]) -> list[str]:
-    """What of the pending migrations works on one of these tables, a sentence each; its rows could not be proved.
+    """Return a sentence for each pending operation that changes one of these tables.
 
     Args:
-        names: tables as the database calls them, ``schema.table``.
+        names: the tables' names in the database, ``schema.table``.
     """
     tables = {bare(name): name for name in names}
     models = {table: model.rpartition(".")[2] for model, table in app.models_before.items() if table in tables}
@@ -79,15 +79,15 @@ def works_on(app: Application, names: Collection[str]) -> list[str]:
         hit = (_worked_on(operation) | renamed | looped | {operation.new_table, *operation.makes}) & tables.keys()
         if operation.opaque:
             hit |= {table for table in tables if operation.says(table) or operation.says(models.get(table, table))}
-        said += [f"{operation.migration}: {operation.words} works on {tables[table]}" for table in sorted(hit)]
-    # A new foreign key is checked against rows that are not there.
+        said += [f"{operation.migration}: {operation.words} changes {tables[table]}" for table in sorted(hit)]
+    # PostgreSQL would check a new foreign key against rows that the clone does not have.
     new = {link for link in app.links_after if link.constraint and link.to_table in tables} - set(app.links_before)
-    said += [f"a new foreign key of {link.table} leads to {tables[link.to_table]}" for link in sorted(new)]
+    said += [f"a new foreign key of {link.table} references {tables[link.to_table]}" for link in sorted(new)]
     return list(dict.fromkeys(said))
 
 
 def _rewrites(operation: Operation) -> bool:
-    """Return True if the operation gives values another form."""
+    """Return True if the operation changes the type of a column."""
     before, after = operation.before, operation.after
     return operation.acts_as == "AlterField" and (not before or not after or before.type != after.type)
 

@@ -1,9 +1,10 @@
-"""Hazards: what the pending migrations would do to production, before anything runs.
+"""Report the hazards of pending migrations before anything runs.
 
-A rule is a function that ``rule`` decorates, in any module of this package; ``scan`` collects them and asks them of the
-application's own plan (``ops.application.operations``) and of production's rows, read-only. What they say is not proof:
-the rehearsal is. Begin with ``rule``.
+A rule is a function with the decorator ``rule``, in any module of this package. ``scan`` collects the rules and applies
+each rule to the application's plan (``ops.application.operations``) and to production's rows, read-only. A hazard is a
+prediction; the rehearsal is the proof. Begin with ``rule``.
 
-The text of a code is in the module of its hundred: GP1… ``data_loss``, GP2… ``constraints``, GP3… ``plan_order``, GP4…
-``style``, GP5… ``locks``, GP6… ``outside_effects``; GP105 and GP205, what no longer fits, in ``narrowing``.
+The first digit of a code names the module: GP1… ``data_loss``, GP2… ``constraints``, GP3… ``plan_order``, GP4…
+``style``, GP5… ``locks``, GP6… ``outside_effects``. GP105 and GP205 (values that do not fit a type) are in
+``narrowing``.
 """

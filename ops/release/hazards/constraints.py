@@ -1,4 +1,4 @@
-"""Rules about what production's rows do not allow: the migration would fail on them, or change them silently."""
+"""Define the rules for migrations that production's rows make fail."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def _unless(place: Place) -> tuple[Operation, ...]:
     "GP201",
     "stop",
     what="{words}: NOT NULL without a default, and {table} has {rows:,} rows",
-    why="PostgreSQL has no value for the rows that are there and refuses: the migration fails with IntegrityError.",
-    how="""Three steps, so that each row gets its own value:
+    why="The existing rows have no value for the new column, so the migration fails with IntegrityError.",
+    how="""Use three operations to give each row its own value:
     migrations.AddField("{model}", "{field}", …, null=True),
     migrations.RunPython(fill, migrations.RunPython.noop),
     migrations.AlterField("{model}", "{field}", …),
-or one default for all: AddField(…, default=…, preserve_default=False).""",
+Or give all rows the same value: AddField(…, default=…, preserve_default=False).""",
 )
 def not_null_without_default(place: Place) -> Iterator[Found]:
-    """A new column that existing rows have no value for."""
+    """Find a new NOT NULL column without a default in a table that has rows."""
     operation, field = place.operation, place.operation.after
     if operation.acts_as != "AddField" or field is None or field.many or field.null or field.fills:
         return
@@ -42,13 +42,13 @@ def not_null_without_default(place: Place) -> Iterator[Found]:
 @rule(
     "GP202",
     "stop",
-    what="{words}: NOT NULL, and {rows:,} rows have no value there",
-    why="PostgreSQL checks every row and refuses: the migration fails with IntegrityError.",
-    how="Give them a value before this operation:\n{fill}\n"
-    "or write a default into the AlterField: Django fills with it.",
+    what="{words}: NOT NULL, and {rows:,} rows have no value in this column",
+    why="PostgreSQL checks every row, so the migration fails with IntegrityError.",
+    how="Set the missing values before this operation:\n{fill}\n"
+    "Or give the AlterField a default: Django sets the missing values to the default.",
 )
 def not_null_on_nulls(place: Place) -> Iterator[Found]:
-    """A column becomes NOT NULL while values are missing."""
+    """Find a column that becomes NOT NULL while rows hold NULL in the column."""
     operation, before, after = place.operation, place.operation.before, place.operation.after
     if operation.acts_as != "AlterField" or before is None or after is None or before.many or after.many:
         return
@@ -64,7 +64,7 @@ def not_null_on_nulls(place: Place) -> Iterator[Found]:
 
 
 def _never_filled(place: Place) -> int:
-    """Rows that a column of this plan has no value for: it was added without one, and no code ran since."""
+    """Count the rows without a value in a column that this plan adds without a default and no code fills."""
     for earlier in reversed(place.earlier):
         if earlier.opaque:
             return 0
@@ -78,11 +78,11 @@ def _never_filled(place: Place) -> int:
     "GP203",
     "stop",
     what="{words}: {columns} must be unique, and {rows:,} rows share their values{keys}",
-    why="PostgreSQL builds a unique index over all rows and refuses: the migration fails with IntegrityError.",
+    why="PostgreSQL builds a unique index over all rows, so the migration fails with IntegrityError.",
     how="{how}",
 )
 def unique_on_duplicates(place: Place) -> Iterator[Found]:
-    """Values that occur twice."""
+    """Find columns that become unique while rows share their values."""
     yield from _added_unique(place)
     for together in _unique_sets(place.operation):
         columns = [place.column(name) for name in together.columns]
@@ -95,7 +95,7 @@ def unique_on_duplicates(place: Place) -> Iterator[Found]:
             values = {
                 "columns": names,
                 "keys": _keys(keys),
-                "how": f"Look at them and make them differ first:\n    {look};",
+                "how": f"Change the duplicate values first. To list the duplicate values:\n    {look};",
             }
             yield Found(values, rows, place.table, columns[0] if len(columns) == 1 else "", _unless(place))
 
@@ -107,14 +107,14 @@ def _unique_sets(operation: Operation) -> tuple[Together, ...]:
 
 
 def _added_unique(place: Place) -> Iterator[Found]:
-    """Django evaluates a default once and gives it to all rows, also one that is a function."""
+    """Find a new unique column whose default Django evaluates once for all rows, even if the default is a function."""
     operation, field = place.operation, place.operation.after
     if operation.acts_as != "AddField" or field is None or field.many or field.primary_key or not field.unique:
         return
     if not field.fills or field.db_default or field.generated or place.rows < 2 or (field.null and not field.default):
         return
     how = (
-        "A default is evaluated once and given to all rows, also uuid.uuid4. Three steps:\n"
+        "Django evaluates a default once for all rows, even a function such as uuid.uuid4. Use three operations:\n"
         f'    migrations.AddField("{operation.model_name}", "{operation.field}", …, null=True),\n'
         "    migrations.RunPython(give_each_row_its_own, migrations.RunPython.noop),\n"
         f'    migrations.AlterField("{operation.model_name}", "{operation.field}", …, unique=True),'
@@ -126,12 +126,12 @@ def _added_unique(place: Place) -> Iterator[Found]:
 @rule(
     "GP204",
     "stop",
-    what="{words}: {rows:,} rows break {constraint}{keys}",
-    why="PostgreSQL checks every row when it adds the constraint and refuses: the migration fails with IntegrityError.",
-    how="Correct the rows first. These are they:\n    {look};",
+    what="{words}: {rows:,} rows violate {constraint}{keys}",
+    why="PostgreSQL checks every row when it adds the constraint, so the migration fails with IntegrityError.",
+    how="Correct these rows first. To list the rows:\n    {look};",
 )
 def check_on_violations(place: Place) -> Iterator[Found]:
-    """Rows for which a new check does not hold."""
+    """Find rows that violate a new check constraint."""
     operation = place.operation
     if operation.acts_as != "AddConstraint" or not operation.check or not place.table:
         return
@@ -149,12 +149,12 @@ def check_on_violations(place: Place) -> Iterator[Found]:
 @rule(
     "GP206",
     "stop",
-    what="{words}: {rows:,} values lead to no row of {remote}{keys}",
-    why="The foreign key's constraint is checked on every row: the migration fails with IntegrityError.",
+    what="{words}: {rows:,} values reference no row of {remote}{keys}",
+    why="PostgreSQL checks the foreign key on every row, so the migration fails with IntegrityError.",
     how="{how}",
 )
 def orphans(place: Place) -> Iterator[Found]:
-    """A foreign key gets a constraint, or leads to another table, and values would lead nowhere."""
+    """Find a foreign key that gets a constraint or another table while values reference no row."""
     operation, before, after = place.operation, place.operation.before, place.operation.after
     column = place.column(operation.column)
     if operation.acts_as != "AlterField" or not before or not after or not after.remote or not column or after.many:
@@ -163,7 +163,7 @@ def orphans(place: Place) -> Iterator[Found]:
         return
     remote = place.names.table(after.remote)
     if not remote:
-        # The plan makes the table: without code before, it is empty.
+        # The plan creates the table, so the table is empty unless earlier code fills the table.
         where = f"{quoted(column)} IS NOT NULL" if not any(one.opaque for one in place.earlier) else "false"
     else:
         key = quoted(place.names.column(after.remote, after.remote_column) or after.remote_column)
@@ -172,7 +172,7 @@ def orphans(place: Place) -> Iterator[Found]:
     if rows := place.production.count(place.table, where):
         values = {"remote": after.remote, "keys": _keys(place.production.keys(place.table, where))}
         values["how"] = (
-            "Copy the rows that they lead to first, with their keys, or set the links to NULL on purpose:\n"
+            "Copy the referenced rows with their keys first, or set the links to NULL:\n"
             + run_sql(f"INSERT INTO {sql_name(after.remote)} (…) SELECT … FROM {sql_name(before.remote or '…')}")
         )
         yield Found(values, rows, place.table, column, _unless(place))
@@ -181,20 +181,20 @@ def orphans(place: Place) -> Iterator[Found]:
 @rule(
     "GP207",
     "stop",
-    what="{words}: Django can't alter a field to or from ManyToManyField, or give it a `through` of its own",
-    why="The migration fails with ValueError before it has done anything.",
-    how="""Create the new relation beside the old one, copy the links, remove the old one last:
+    what="{words}: Django cannot alter a field to or from ManyToManyField, or change its `through` model",
+    why="The migration fails with ValueError before it changes anything.",
+    how="""Add the new relation, copy the links, then remove the old relation:
     migrations.AddField("{model}", "{field}_new", models.ManyToManyField(…)),
     migrations.RunPython(copy_links, migrations.RunPython.noop),
     migrations.RemoveField("{model}", "{field}"),
     migrations.RenameField("{model}", "{field}_new", "{field}"),""",
 )
 def many_to_many_altered(place: Place) -> Iterator[Found]:
-    """A change that Django refuses."""
+    """Find a change of a many-to-many relation that Django refuses."""
     operation, before, after = place.operation, place.operation.before, place.operation.after
     if operation.acts_as != "AlterField" or operation.state_only or before is None or after is None:
         return
-    # From one table of one's own to another Django does nothing, and says nothing.
+    # Django silently does nothing where one custom `through` model replaces another.
     other_through = before.many and after.many and before.auto != after.auto
     if before.many != after.many or other_through:
         yield Found({"model": operation.model_name, "field": operation.field}, None, place.table)

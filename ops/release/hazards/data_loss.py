@@ -1,4 +1,4 @@
-"""Rules about what would be lost: tables and columns that go with what is in them."""
+"""Define the rules for migrations that drop tables and columns with their data."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ import textwrap
 from collections.abc import Iterator
 
 from ops.application.operations import Field, Operation
+from ops.core.text import counted
 from ops.release.hazards.rule import Found, Place, rule
 from ops.release.measuring.corrections import scaffold
 
-DECLARE = "If it may go, say so in migrations.expect.yaml beside manage.py: what, how many at most, and why."
+DECLARE = (
+    "If the data may be lost, declare the loss in migrations.expect.yaml beside manage.py:\n"
+    "the table or column, the highest number of rows or values, and the reason."
+)
 
-WHY_DELETE = """The table is dropped with everything in it. Nothing fails: the migration is green, and so is every check
-that does not count rows. This is what `makemigrations --noinput` writes where a model has another name: it cannot ask,
-so it creates one table and deletes the other."""
+WHY_DELETE = """The migration drops the table with all its rows, and no error is reported. `makemigrations --noinput`
+writes this where a model was renamed: it cannot ask, so it creates one table and deletes the other."""
 
-WHY_REMOVE = """The column is dropped with every value in it, and nothing fails. This is also what `makemigrations
---noinput` writes where a field has another name."""
+WHY_REMOVE = """The migration drops the column with all its values, and no error is reported. `makemigrations --noinput`
+also writes this where a field was renamed."""
 
-PROVED = """Whether the code takes all of it along, can't be seen from here. The rehearsal proves it on a copy of
-production, row by row, before production is touched."""
+PROVED = """This check cannot see whether the earlier operation copies everything. The rehearsal proves that on a copy
+of production, row by row, before production is changed."""
 
 
 @rule(
     "GP101",
     "loss",
-    what="{words}: {rows:,} rows{links}, and no operation reads them before{others}",
+    what="{words} drops {rows:,} rows{links}; no earlier operation reads them{others}",
     why=WHY_DELETE,
     how="{how}\n" + DECLARE,
 )
 def delete_without_copy(place: Place) -> Iterator[Found]:
-    """The incident."""
+    """Find a deleted model whose rows no earlier operation reads."""
     for found in _deleted(place):
         if not _readers(place):
             yield found
@@ -40,13 +43,13 @@ def delete_without_copy(place: Place) -> Iterator[Found]:
 @rule(
     "GP102",
     "note",
-    what="{words}: {rows:,} rows{links}; {reader} reads them before",
+    what="{words} drops {rows:,} rows{links}; {reader} reads them first",
     why=PROVED,
-    how="Nothing to change. Keep the deletion last, in a migration of its own, behind a check that refuses while a row "
+    how="Nothing to correct. Keep the deletion last, in a separate migration, after a check that fails while a row\n"
     "is not copied.",
 )
 def delete_after_copy(place: Place) -> Iterator[Found]:
-    """A copy, as it should be."""
+    """Find a deleted model whose rows an earlier operation reads."""
     for found in _deleted(place):
         if readers := _readers(place):
             yield Found({**found.values, "reader": _named(readers[0])}, found.rows, found.table)
@@ -58,15 +61,15 @@ def _deleted(place: Place) -> Iterator[Found]:
         return
     throughs = [(place.names.table(table), table) for table in operation.throughs]
     links = [(table, place.production.rows(table)) for table, _ in throughs if table]
-    said = ", ".join(f"{rows:,} links in {table}" for table, rows in links if rows)
-    if not place.rows and not said:
+    linked = ", ".join(f"{rows:,} links in {table}" for table, rows in links if rows)
+    if not place.rows and not linked:
         return
-    values = {"links": f" (and {said})" if said else "", "others": _others(place), "how": _keep_model(place)}
+    values = {"links": f" (and {linked})" if linked else "", "others": _others(place), "how": _keep_model(place)}
     yield Found(values, place.rows, place.table)
 
 
 def _readers(place: Place, column: str = "") -> list[Operation]:
-    """Who may read the rows before; an operation of one's own may copy them itself."""
+    """Return the operations that may read the rows first, including a custom operation that may copy them itself."""
     itself = [place.operation] if place.operation.opaque else []
     return place.readers(column, place.operation.field if column else "") + itself
 
@@ -78,7 +81,7 @@ def _named(operation: Operation) -> str:
 def _others(place: Place, field: str = "") -> str:
     count = sum(operation.opaque for operation in place.earlier)
     names = f"{place.operation.model_name} or {place.table}" + (f" together with {field}" if field else "")
-    return f" ({count} run{'s' * (count == 1)} code before, but none of it names {names})" if count else ""
+    return f" ({counted(count, 'earlier operation')} with code, but none names {names})" if count else ""
 
 
 def _keep_model(place: Place) -> str:
@@ -86,24 +89,24 @@ def _keep_model(place: Place) -> str:
     if new is None:
         columns = ", ".join(sql_name(field.column) for field in old.columns)
         copy = run_sql(f"INSERT INTO … SELECT {columns} FROM {sql_name(old.table)}")
-        return f"Copy what is in it to where it belongs, in an operation before this one, and delete last:\n{copy}"
+        return f"Copy the rows in an earlier operation, and delete the model last:\n{copy}"
     links = list(link_pairs(place.app.operations, old.table, new.new_table))
     lines = []
     if new.app == old.app:
-        lines += [f"If {new.model_name} is {old.model_name} under a new name, write this instead; no row moves:"]
+        lines += [f"If {new.model_name} is the new name of {old.model_name}, write this instead. No row moves:"]
         lines += [f'    migrations.RenameModel("{old.model_name}", "{new.model_name}"),']
         lines += [
             f'    migrations.RenameField("{gone.model}", "{gone.field}", "{come.field}"),' for gone, come in links
         ]
-        lines += [f"(Remove this migration, and `{scaffold(place.app.target, old, new)}` writes that.)"]
-    lines += ["If it is another model: create it, copy, re-point the links, and delete last:"]
+        lines += [f"(To have it written, remove this migration and type `{scaffold(place.app.target, old, new)}`.)"]
+    lines += ["If it is another model, create it, copy the rows, update the links, and delete the old model last:"]
     lines += [run_sql(statement) for statement in copy_statements(old, new)]
     lines += [run_sql(_repoint(gone, come)) for gone, come in links]
     return "\n".join(lines)
 
 
 def link_pairs(operations: tuple[Operation, ...], old: str, new: str) -> Iterator[tuple[Operation, Operation]]:
-    """Foreign keys that go and led to the old table, each with one that comes and leads to the new one."""
+    """Pair each removed foreign key to the old table with an added foreign key of the same model to the new table."""
     for gone in operations:
         if gone.acts_as == "RemoveField" and gone.before and not gone.before.many and gone.before.remote == old:
             for come in operations:
@@ -114,7 +117,7 @@ def link_pairs(operations: tuple[Operation, ...], old: str, new: str) -> Iterato
 
 
 def copy_statements(old: Operation, new: Operation) -> Iterator[str]:
-    """The SQL that copies one table into the other over the columns that both have."""
+    """Return the SQL that copies the columns that both tables have."""
     shared = [f.column for f in old.columns if f.column in {g.column for g in new.columns}]
     columns = ", ".join(map(sql_name, shared))
     yield f"INSERT INTO {sql_name(new.new_table)} ({columns}) SELECT {columns} FROM {sql_name(old.table)}"
@@ -129,12 +132,12 @@ def _repoint(gone: Operation, come: Operation) -> str:
 
 
 def rename_field(gone: Operation, come: Operation) -> str:
-    """One field under the other's name, as an operation of a migration."""
+    """Return a RenameField operation as a line of a migration."""
     return f'    migrations.RenameField("{gone.model}", "{gone.field}", "{come.field}"),'
 
 
 def run_sql(statement: str) -> str:
-    """A statement as an operation of a migration; a long one on lines of its own."""
+    """Return a statement as a RunSQL operation of a migration. Wrap a long statement."""
     quote = "'" if '"' in statement else '"'
     if len(statement) < 90:
         return f"    migrations.RunSQL({quote}{statement}{quote}, migrations.RunSQL.noop),"
@@ -146,19 +149,19 @@ def run_sql(statement: str) -> str:
 
 
 def sql_name(name: str) -> str:
-    """A name as one writes it in SQL: quoted only where it has to be."""
+    """Quote a name for SQL only if it needs quotes."""
     return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else f'"{name}"'
 
 
 @rule(
     "GP103",
     "loss",
-    what="{words}: {rows:,} {noun}, and no operation reads them before{others}",
+    what="{words} drops {rows:,} {noun}; no earlier operation reads them{others}",
     why=WHY_REMOVE,
     how="{how}\n" + DECLARE,
 )
 def remove_without_copy(place: Place) -> Iterator[Found]:
-    """A column or a many-to-many table goes with its values."""
+    """Find a removed column or many-to-many table whose values no earlier operation reads."""
     for found in _removed(place):
         if not _readers(place, found.column or place.operation.field):
             yield found
@@ -167,12 +170,12 @@ def remove_without_copy(place: Place) -> Iterator[Found]:
 @rule(
     "GP104",
     "note",
-    what="{words}: {rows:,} {noun}; {reader} reads them before",
+    what="{words} drops {rows:,} {noun}; {reader} reads them first",
     why=PROVED,
-    how="Nothing to change. Keep the removal last, in a migration of its own.",
+    how="Nothing to correct. Keep the removal last, in a separate migration.",
 )
 def remove_after_copy(place: Place) -> Iterator[Found]:
-    """A column whose values may have been copied."""
+    """Find a removed column whose values an earlier operation reads."""
     for found in _removed(place):
         if readers := _readers(place, found.column or place.operation.field):
             yield Found({**found.values, "reader": _named(readers[0])}, found.rows, found.table, found.column)
@@ -180,7 +183,7 @@ def remove_after_copy(place: Place) -> Iterator[Found]:
 
 def _removed(place: Place) -> Iterator[Found]:
     operation, field = place.operation, place.operation.before
-    if operation.acts_as != "RemoveField" or field is None or not place.table or _told_with_table(place):
+    if operation.acts_as != "RemoveField" or field is None or not place.table or _table_dropped_later(place):
         return
     column = place.column(operation.column)
     if not field.many and not column:
@@ -192,8 +195,8 @@ def _removed(place: Place) -> Iterator[Found]:
         yield Found(values, rows, place.table, column)
 
 
-def _told_with_table(place: Place) -> bool:
-    """Whether the whole table goes later, with no code in between: then it is told there, as one loss."""
+def _table_dropped_later(place: Place) -> bool:
+    """Return True if the table is dropped later with no code in between: the drop then reports the loss once."""
     for later in place.later:
         if later.opaque:
             return False
@@ -209,14 +212,14 @@ def _keep_field(place: Place, field: Field) -> str:
     if not pairs:
         what = sql_name(gone.column or gone.table)
         target = f"migrations.RunSQL('UPDATE … SET … = {what} …', migrations.RunSQL.noop)"
-        return f"Take the values along before this operation, in the same release:\n    {target},"
+        return f"Copy the values before this operation, in the same release:\n    {target},"
     come = pairs[0][1]
-    lines = [f"If {come.field} is {gone.field} under a new name, write this instead; no value moves:"]
+    lines = [f"If {come.field} is the new name of {gone.field}, write this instead. No value moves:"]
     renamed = _renamed_with(place, field, come)
     lines += [f'    migrations.RenameModel("{renamed[0]}", "{renamed[1]}"),'] if renamed else []
     lines += [rename_field(gone, come)]
     if not field.many:
-        lines += ["Otherwise copy between AddField and RemoveField:", run_sql(_repoint(gone, come))]
+        lines += ["Otherwise copy the values between AddField and RemoveField:", run_sql(_repoint(gone, come))]
     return "\n".join(lines)
 
 
@@ -229,7 +232,7 @@ def _alike(gone: Field, come: Field, place: Place) -> bool:
 def _renamed_with(
     place: Place, gone: Field, come: Operation | None, field: Field | None = None
 ) -> tuple[str, str] | None:
-    """The models that the two links lead to, where the plan deletes one and creates the other."""
+    """Return the models that the two links reference if the plan deletes the first and creates the second."""
     to = field or (come.after if come else None)
     if to is None or gone.remote == to.remote:
         return None

@@ -1,6 +1,7 @@
-"""Locks and rewrites in the pending migrations' SQL: what squawk says of it, for tables that are big enough to feel it.
+"""Find locks and table rewrites in the SQL of pending migrations, by squawk, for large tables.
 
-squawk (squawk-cli on PyPI) reads the SQL as ``sqlmigrate`` shows it. RunPython has no SQL, so nothing is said of it.
+squawk (squawk-cli on PyPI) reads the SQL that ``sqlmigrate`` shows. RunPython has no SQL, so squawk reports nothing
+about it.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from ops.release.hazards.narrowing import textual, widens
 from ops.release.hazards.row_counts import Production
 from ops.release.hazards.rule import Hazard, Level
 
-# From how many rows on a lock is felt; below that, such a statement takes milliseconds.
+# With fewer rows, such a statement takes milliseconds, so users do not notice the lock.
 MANY = 10_000
-# How long squawk may take for one migration, in seconds.
+# Seconds that squawk may take for one migration.
 PATIENCE = 30
 
-MISSING = "squawk is not installed here, so locks and rewrites in the SQL are not looked at (pip install squawk-cli)"
+MISSING = "squawk is not installed, so locks and table rewrites are not checked (pip install squawk-cli)"
 
 
 @dataclass(frozen=True)
 class Lint:
-    """A rule of squawk's that matters here: our code for it, what happens to users, and how Django does it better."""
+    """Map a rule of squawk to a hazard: code, effect on users, and the correction in Django."""
 
     code: str
     level: Level
@@ -39,13 +40,13 @@ class Lint:
     how: str
 
 
-BUILT = """Build it without blocking, in a migration of its own:
+BUILT = """Build the index without blocking writes, in a separate migration:
     from django.contrib.postgres.operations import AddIndexConcurrently
     class Migration(migrations.Migration):
         atomic = False
         operations = [AddIndexConcurrently("…", models.Index(…))]"""
 
-VALID = """Add it without looking at the rows, and look at them in the next migration, while users go on:
+VALID = """Add the constraint without checking the rows. Check the rows in the next migration, which blocks nobody:
     from django.contrib.postgres.operations import AddConstraintNotValid, ValidateConstraint
     AddConstraintNotValid("…", models.CheckConstraint(…)),
     ValidateConstraint("…", name="…"),"""
@@ -54,55 +55,55 @@ LINTS: dict[str, Lint] = {
     "changing-column-type": Lint(
         "GP501",
         "lock",
-        "nobody reads or writes {table} while it is written anew with the other type",
-        "Add a field of the new type, fill it in batches, and remove the old one in a later release.",
+        "reads and writes of {table} wait while PostgreSQL rewrites the table with the new type",
+        "Add a field of the new type, fill it in batches, and remove the old field in a later release.",
     ),
     "require-concurrent-index-creation": Lint(
-        "GP502", "lock", "writes to {table} wait while an index is built over all of its rows", BUILT
+        "GP502", "lock", "writes to {table} wait while PostgreSQL builds an index over all rows", BUILT
     ),
     "require-concurrent-index-deletion": Lint(
         "GP503",
         "lock",
-        "reads and writes of {table} wait until those that go on have ended, while an index is dropped",
-        "RemoveIndexConcurrently (django.contrib.postgres.operations), in a migration with atomic = False.",
+        "reads and writes of {table} wait for all running queries on the table, while PostgreSQL drops an index",
+        "Use RemoveIndexConcurrently (django.contrib.postgres.operations) in a migration with atomic = False.",
     ),
     "constraint-missing-not-valid": Lint(
-        "GP504", "lock", "writes to {table} wait while every row is held against a new constraint", VALID
+        "GP504", "lock", "writes to {table} wait while PostgreSQL checks every row against a new constraint", VALID
     ),
     "adding-foreign-key-constraint": Lint(
         "GP505",
         "lock",
-        "writes to {table} and to the table that it links to wait while every row is held against a new foreign key",
-        """Add the field with db_constraint=False, and the constraint afterwards in two steps:
+        "writes to {table} and the referenced table wait while PostgreSQL checks every row against a new foreign key",
+        """Add the field with db_constraint=False. Then add the constraint in two steps:
     migrations.RunSQL("ALTER TABLE … ADD CONSTRAINT … FOREIGN KEY … NOT VALID", …),
     migrations.RunSQL("ALTER TABLE … VALIDATE CONSTRAINT …", …),""",
     ),
     "disallowed-unique-constraint": Lint(
         "GP506",
         "lock",
-        "nobody reads or writes {table} while a unique index is built over all of its rows",
-        """Build the index first, in a migration with atomic = False, and take it for the constraint:
+        "reads and writes of {table} wait while PostgreSQL builds a unique index over all rows",
+        """Build the index first, in a migration with atomic = False. Then use the index for the constraint:
     migrations.RunSQL("CREATE UNIQUE INDEX CONCURRENTLY … ON …", …),
     migrations.RunSQL("ALTER TABLE … ADD CONSTRAINT … UNIQUE USING INDEX …", …, state_operations=[…]),""",
     ),
     "adding-not-nullable-field": Lint(
         "GP507",
         "lock",
-        "nobody reads or writes {table} while every row is looked at for NULL",
-        "Add a CheckConstraint … IS NOT NULL as NOT VALID, validate it, and only then set NOT NULL: PostgreSQL takes "
-        "the constraint's word and does not look again.",
+        "reads and writes of {table} wait while PostgreSQL checks every row for NULL",
+        "Add a CheckConstraint … IS NOT NULL as NOT VALID, validate it, then set NOT NULL: PostgreSQL does not\n"
+        "check the rows again.",
     ),
     "adding-field-with-default": Lint(
         "GP508",
         "lock",
-        "nobody reads or writes {table} while each row is written anew with a value of its own",
-        "Add the field with null=True, fill it in batches, and make it NOT NULL after that.",
+        "reads and writes of {table} wait while PostgreSQL rewrites every row with its default",
+        "Add the field with null=True, fill it in batches, then set NOT NULL.",
     ),
     "ban-concurrent-index-creation-in-transaction": Lint(
         "GP509",
         "stop",
-        "an index on {table} is built concurrently within a transaction, which PostgreSQL refuses",
-        "Give the migration atomic = False, and no other operation.",
+        "PostgreSQL cannot build an index on {table} concurrently inside a transaction",
+        "Set atomic = False in the migration, and keep no other operation in it.",
     ),
 }
 
@@ -113,18 +114,18 @@ _INDEX = re.compile(r'\bDROP\s+INDEX\s+(?:IF\s+EXISTS\s+)?"?([^"\s;]+)"?', re.IG
 
 
 def squawk() -> str:
-    """Where squawk is: beside our own Python, or on the path; empty where it is not."""
+    """Return the path of squawk, beside this Python or on PATH, or an empty string."""
     beside = Path(sys.executable).with_name("squawk")
     return str(beside) if beside.is_file() else shutil.which("squawk") or ""
 
 
 def lint(app: Application, sql: list[dict[str, Any]], production: Production) -> tuple[list[Hazard], list[str]]:
-    """What squawk says of the SQL, as hazards; and what could not be looked at, a line each.
+    """Run squawk on the SQL. Return the hazards, and one line for each thing that was not checked.
 
     Args:
-        app: the plan, for the names that tables had before it.
+        app: the plan; it maps table names to the names before the plan.
         sql: each pending migration with its statements (see ``ops.application.inside``).
-        production: for the rows.
+        production: the database that holds the rows.
     """
     program = squawk()
     if not program:
@@ -134,15 +135,15 @@ def lint(app: Application, sql: list[dict[str, Any]], production: Production) ->
     version = production.connection.info.server_version // 10000
     for migration in sql:
         if migration["failed"]:
-            said.append(f"{migration['migration']}: its SQL can't be shown beforehand ({migration['failed']})")
+            said.append(f"{migration['migration']}: Django cannot show its SQL ({migration['failed']})")
             continue
         found = _lint(program, migration, version)
         if found is None:
-            said.append(f"{migration['migration']}: squawk can't read its SQL")
+            said.append(f"{migration['migration']}: squawk cannot read its SQL")
             continue
         hazards += _hazards(app, migration, found, production)
     hidden = [o.migration for o in app.operations if o.opaque and o.kind != "RunSQL"]
-    said += [f"{name}: RunPython has no SQL that could be shown" for name in dict.fromkeys(hidden)]
+    said += [f"{name}: RunPython has no SQL to check" for name in dict.fromkeys(hidden)]
     return hazards, said
 
 
@@ -159,7 +160,7 @@ def _lint(program: str, migration: dict[str, Any], version: int) -> list[dict[st
 
 
 def _statements(migration: dict[str, Any]) -> list[str]:
-    """Its statements within the transaction in which they run."""
+    """Return the migration's statements, with BEGIN and COMMIT if they run in a transaction."""
     statements: list[str] = migration["statements"]
     return ["BEGIN;", *statements, "COMMIT;"] if migration["atomic"] and statements else statements
 
@@ -182,14 +183,14 @@ def _hazards(
             continue
         seen.add((lint.code, present))
         what = lint.what.format(table=present) + (f" ({rows:,} rows)" if rows else "")
-        why = f"{one['message']} (squawk: {one['rule_name']}) The statement: {statement.strip()}"
+        why = f"{one['message']} (squawk: {one['rule_name']}) Statement: {statement.strip()}"
         yield Hazard(
             lint.code, lint.level, migration["migration"], "", table or present, "", rows or None, what, why, lint.how
         )
 
 
 def _names_before(app: Application, migration: str) -> Names:
-    """What tables were called before the plan, seen from a migration's end."""
+    """Map the table names after a migration to the names before the plan."""
     names, last = Names(), False
     for operation in app.operations:
         if last and operation.migration != migration:
@@ -210,12 +211,12 @@ def _table(written: str, production: Production) -> str:
 
 
 def _harmless(lint: Lint, app: Application, migration: str, table: str, statement: str) -> bool:
-    """Whether PostgreSQL needs no look at the rows for what squawk warns of, or another warning says it better."""
+    """Return True if PostgreSQL does not scan the rows, or if another hazard reports the statement better."""
     if lint.code == "GP501":
-        # A type in which every value stays as it is, byte for byte, is no table written anew.
+        # PostgreSQL does not rewrite the table if every value is stored alike in the new type.
         return any(_in_place(one) for one in app.operations if _alters(one, migration, table, statement))
     if lint.code == "GP505":
-        # A new column without a default holds nothing that could be checked.
+        # A new column without a default holds no value to check.
         return bool(re.search(r"\bADD COLUMN\b(?!.*\bDEFAULT\b)", statement, re.IGNORECASE | re.DOTALL))
     return lint.code == "GP504" and bool(re.search(r"\b(UNIQUE|FOREIGN KEY)\b", statement, re.IGNORECASE))
 

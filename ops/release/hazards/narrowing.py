@@ -1,4 +1,4 @@
-"""Rules about types that get narrower: values that do not fit, and values that are made to fit."""
+"""Define the rules for narrower column types, which make a migration fail or change values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ops.release.hazards.data_loss import DECLARE, sql_name
 from ops.release.hazards.row_counts import quoted
 from ops.release.hazards.rule import Found, Place, rule
 
-# Before PostgreSQL 16 no condition finds the values that a type does not take.
+# Before PostgreSQL 16 no condition finds the values that a type rejects.
 NOT_ALL = "are not all readable as {}"
 WHOLE = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
@@ -19,11 +19,11 @@ WHOLE = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
     "GP205",
     "stop",
     what="{words}: {old} → {new}, and {rows:,} values {fault}{keys}",
-    why="PostgreSQL refuses such a value, and the migration fails with DataError.",
-    how="Correct the values first, or keep the type wide enough.{look}",
+    why="PostgreSQL rejects these values, so the migration fails with DataError.",
+    how="Correct the values first, or use a wider type.{look}",
 )
 def too_narrow(place: Place) -> Iterator[Found]:
-    """A type that values do not fit into."""
+    """Find a new column type that rejects existing values."""
     yield from (found for failing, found in _narrowed(place) if failing)
 
 
@@ -31,12 +31,11 @@ def too_narrow(place: Place) -> Iterator[Found]:
     "GP105",
     "loss",
     what="{words}: {old} → {new}, and {rows:,} values {fault}{keys}",
-    why="PostgreSQL casts each value to the new type and says nothing: what does not fit is gone, and nothing fails.",
-    how="Keep the type wide enough; or add a new field, fill it as you mean it, and remove the old one last.{look}\n"
-    + DECLARE,
+    why="PostgreSQL casts each value to the new type. Values that do not fit are changed, and no error is reported.",
+    how="Use a wider type; or add a new field, fill it, and remove the old field last.{look}\n" + DECLARE,
 )
 def changed_by_cast(place: Place) -> Iterator[Found]:
-    """A type that values are made to fit into."""
+    """Find a new column type that silently changes existing values."""
     yield from (found for failing, found in _narrowed(place) if not failing)
 
 
@@ -49,8 +48,8 @@ def _narrowed(place: Place) -> Iterator[tuple[bool, Found]]:
         return
     for failing, where, fault in _tests(place, before, after, quoted(column)):
         if rows := place.production.count(place.table, where):
-            look = f" To see them:\n    SELECT * FROM {sql_name(place.table)} WHERE {where};"
-            # Where it can't be told which values are wrong, no row is an example.
+            look = f" To list the values:\n    SELECT * FROM {sql_name(place.table)} WHERE {where};"
+            # If no condition finds the wrong values, a row of the result may be a right one.
             keys = [] if fault == NOT_ALL.format(after.type) else place.production.keys(place.table, where)
             values = {"old": before.type, "new": after.type, "fault": fault, "look": look}
             values["keys"] = f" (for example {', '.join(keys)})" if keys else ""
@@ -59,7 +58,7 @@ def _narrowed(place: Place) -> Iterator[tuple[bool, Found]]:
 
 
 def widens(before: str, after: str) -> bool:
-    """Whether every value of one type is the same in the other."""
+    """Return True if the second type holds every value of the first type unchanged."""
     if before == after or (textual(before) and after in ("text", "varchar")):
         return True
     if before in WHOLE and after in WHOLE:
@@ -73,23 +72,23 @@ def widens(before: str, after: str) -> bool:
 
 
 def textual(name: str) -> bool:
-    """Whether a type is text."""
+    """Return True if a type holds text."""
     return name == "text" or name.startswith("varchar")
 
 
 def _sized(name: str) -> tuple[str, tuple[int, ...]]:
-    """``numeric(8, 2)`` as its name and its numbers."""
+    """Split a type such as ``numeric(8, 2)`` into its name and its numbers."""
     found = re.fullmatch(r"(\w+)\(([\d, ]+)\)", name)
     return (found[1], tuple(int(part) for part in found[2].split(","))) if found else (name, ())
 
 
 def _tests(place: Place, before: Field, after: Field, column: str) -> Iterator[tuple[bool, str, str]]:
-    """Conditions that find values that do not fit: whether PostgreSQL fails on them, the condition, what happens."""
+    """Yield tests for values that do not fit: True if PostgreSQL fails on them, the condition, and the effect."""
     kind, size = _sized(after.type)
     if kind == "varchar" and size and textual(before.type):
-        # Django casts explicitly where the two are not of one family, and an explicit cast cuts without a word.
+        # Django casts explicitly between two families of types, and an explicit cast truncates silently.
         failing = before.family == after.family
-        fault = f"are longer than {size[0]}" if failing else f"would be cut to {size[0]} characters"
+        fault = f"are longer than {size[0]}" if failing else f"would be truncated to {size[0]} characters"
         yield failing, f"char_length({column}) > {size[0]}", fault
     elif kind == "numeric" and len(size) == 2 and _sized(before.type)[0] == "numeric":
         rounded = f"round({column}, {size[1]})"
@@ -105,4 +104,4 @@ def _tests(place: Place, before: Field, after: Field, column: str) -> Iterator[t
         else:
             yield True, f"{column} IS NOT NULL", NOT_ALL.format(after.type)
     else:
-        yield False, f"({column}::{after.type})::{before.type} <> {column}", "would be other ones"
+        yield False, f"({column}::{after.type})::{before.type} <> {column}", "would change"

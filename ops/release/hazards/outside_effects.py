@@ -1,4 +1,4 @@
-"""Rules about what a migration's code reaches beyond its database. A rehearsal runs that code, too, for real."""
+"""Define the rule for migration code with effects outside its database, which a rehearsal also has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ops.release.hazards.rule import Found, Place, rule
 
-# What is reached, by the names of the modules, functions and attributes with which code does so.
+# The names of modules, functions and attributes that reach each kind of service.
 KINDS = {
     "mail": r"send_(?:mass_)?mail|mail_(?:admins|managers)|Email(?:Message|MultiAlternatives)|email_user|smtplib",
     "HTTP": r"requests|httpx|aiohttp|urllib3?|urlopen|grpc|stripe|slack_sdk|twilio|sentry_sdk",
@@ -20,12 +20,14 @@ KINDS = {
     "another database": r"connections|using|dblink\w*|postgres_fdw",
 }
 SQL = re.compile(r"\bdblink\w*", re.IGNORECASE)
-# These are also names of columns and variables: as attributes, and where code does not parse, they do not count.
+# Columns and variables also have these names, so attributes and words of code that does not parse do not count.
 COMMON = {"cache", "caches", "requests", "connections", "redis", "rq", "huey", "stripe"}
 
 
 def reaches(code: str, *, sql: bool = False) -> dict[str, list[str]]:
-    """What code reaches, and by which names; comments and texts do not count, and of SQL only dblink does.
+    """Return the kinds of services that code reaches, each with the names that reach it.
+
+    Comments and string literals do not count. In SQL, only dblink counts.
 
     Args:
         code: source in Python, or SQL.
@@ -39,7 +41,7 @@ def reaches(code: str, *, sql: bool = False) -> dict[str, list[str]]:
 
 
 def _names(code: str) -> set[str]:
-    """The names that code uses: of what it calls, with what stands before a dot, and of what it imports."""
+    """Return the names that code imports, calls and reads attributes of."""
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError):
@@ -57,19 +59,19 @@ def _names(code: str) -> set[str]:
             found.add(node.value.id)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             found.add(node.func.id)
-    # Django's own way to stay on the database that is migrated takes no name: using(schema_editor.connection.alias).
+    # using(schema_editor.connection.alias) names no other database: it is the one that is migrated.
     return (found - {"using"}) | {"using" for node in ast.walk(tree) if _names_alias(node)}
 
 
 def _names_alias(node: ast.AST) -> bool:
-    """Whether this is ``….using("name")``."""
+    """Return True if a node calls ``….using("name")``."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "using"):
         return False
     return any(isinstance(one, ast.Constant) and one.value != "default" for one in node.args)
 
 
 def _tokens(code: str) -> set[str]:
-    """The names among the words of what does not parse as a whole."""
+    """Return the names in code that does not parse."""
     found = set()
     try:
         for token in tokenize.generate_tokens(io.StringIO(code).readline):
@@ -83,15 +85,15 @@ def _tokens(code: str) -> set[str]:
 @rule(
     "GP601",
     "note",
-    what="{words} may reach beyond the database: {reached}",
-    why="The rehearsal runs it, too, on true rows, so real people could be written to and real files changed: once in "
-    "the rehearsal, and once more in production; and no way back undoes that.",
-    how="Take it out of the migration (a management command after the release), or let the settings disable it where\n"
+    what="{words} may have effects outside the database: {reached}",
+    why="Both the rehearsal and the release run this code on real rows, so it could send mail to people or change "
+    "files. A rollback does not undo that.",
+    how="Move the code to a management command after the release, or disable it in the settings where\n"
     '    os.environ.get("GENERALPROBE") == "rehearsal"   (docs/explanation/rehearsal.md)',
 )
 def reaches_beyond(place: Place) -> Iterator[Found]:
-    """Calls of mail, HTTP, storage, cache, tasks and other databases."""
+    """Find calls of mail, HTTP, storage, cache, task queues and other databases."""
     operation = place.operation
     if operation.opaque and (found := reaches(operation.code, sql=operation.kind == "RunSQL")):
-        said = "; ".join(f"{kind} ({', '.join(names[:3])})" for kind, names in found.items())
-        yield Found({"reached": said})
+        reached = "; ".join(f"{kind} ({', '.join(names[:3])})" for kind, names in found.items())
+        yield Found({"reached": reached})

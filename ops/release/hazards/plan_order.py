@@ -1,4 +1,4 @@
-"""Rules about the plan as a whole: what can't run at all, or not in this order."""
+"""Define the rules for plans that cannot run, or not in this order."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ops.release.hazards.rule import Found, Place, rule
     "GP301",
     "stop",
     whole=True,
-    what="{app}: {names} both end the migrations of one app",
-    why="Two people wrote a migration on top of the same one. Django does not know which comes first and refuses.",
+    what="{app}: {names} follow the same migration",
+    why="Django does not know which of them comes first and refuses to migrate.",
     how="python manage.py makemigrations --merge",
 )
 def conflicts(app: Application) -> Iterator[Found]:
-    """Two leaves."""
+    """Find apps with several leaf migrations."""
     for label, names in app.conflicts.items():
         yield Found({"app": label, "names": " and ".join(names)})
 
@@ -29,12 +29,13 @@ def conflicts(app: Application) -> Iterator[Found]:
     "stop",
     whole=True,
     what="{said}",
-    why="A migration is recorded as applied, and one that it depends on is not. Django refuses to migrate.",
-    how="Find out whether the missing one's work is in the database. If it is, record it: "
-    "python manage.py migrate APP NAME --fake; if not, it was recorded by mistake.",
+    why="A migration is recorded as applied, but a migration that it depends on is not. Django refuses to migrate.",
+    how="If the database already has the changes of the missing migration, record it:\n"
+    "    python manage.py migrate APP NAME --fake\n"
+    "Otherwise the later migration was recorded by mistake.",
 )
 def inconsistent(app: Application) -> Iterator[Found]:
-    """Unapplied dependencies."""
+    """Find applied migrations with unapplied dependencies."""
     if app.inconsistent:
         yield Found({"said": app.inconsistent.split(": ", 1)[-1]})
 
@@ -44,11 +45,11 @@ def inconsistent(app: Application) -> Iterator[Found]:
     "stop",
     whole=True,
     what="{said}",
-    why="The operation does not fit the models as the migrations before it leave them, so Django fails on it.",
-    how="Look at what runs before it: python manage.py migrate --plan shows the order.",
+    why="The operation does not fit the models that the earlier migrations define, so Django fails.",
+    how="Check the order of the migrations: python manage.py migrate --plan",
 )
 def broken(app: Application) -> Iterator[Found]:
-    """An operation that does not fit."""
+    """Find an operation that does not fit the models before it."""
     if app.broken:
         yield Found({"said": app.broken})
 
@@ -57,12 +58,12 @@ def broken(app: Application) -> Iterator[Found]:
     "GP304",
     "stop",
     whole=True,
-    what="production has migrations that this release does not know: {names}",
-    why="Production is ahead of this code, or another branch was released: what would be migrated is not there.",
+    what="production has migrations that this release does not have: {names}",
+    why="This code is older than production, or production was released from another branch.",
     how="Check out a release that is at least as new as production's.",
 )
 def unknown(app: Application) -> Iterator[Found]:
-    """A release older than production."""
+    """Find migrations of production that the release does not have."""
     if app.unknown:
         yield Found({"names": listed(app.unknown)})
 
@@ -70,19 +71,19 @@ def unknown(app: Application) -> Iterator[Found]:
 @rule(
     "GP305",
     "stop",
-    what="{words} asks for {model}, which is not there any more{by}",
-    why="apps.get_model gives the models as they are at this point of the plan: it fails with LookupError.",
+    what="{words} uses {model}, which no longer exists{by}",
+    why="apps.get_model returns the models at this point of the plan, so it fails with LookupError.",
     how="{how}",
 )
 def model_is_gone(place: Place) -> Iterator[Found]:
-    """RunPython comes too late."""
+    """Find RunPython operations that use a model that an earlier operation removes or renames."""
     for model in place.operation.missing:
         by = next((one for one in reversed(place.earlier) if _takes(one, model)), None)
         said = f": {by.words} in {by.migration} runs before" if by else ""
         how = (
-            f'Ask for it by its new name: apps.get_model("{by.app}", "{by.new_model_name}").'
+            f'Use the new name: apps.get_model("{by.app}", "{by.new_model_name}").'
             if by and by.acts_as == "RenameModel"
-            else f"Put this operation before {by.words if by else 'what removes the model'}: copy first, delete last."
+            else f"Move this operation before {by.words if by else 'the operation that removes the model'}."
         )
         yield Found({"model": model, "by": said, "how": how})
 
@@ -95,12 +96,12 @@ def _takes(operation: Operation, model: str) -> bool:
 @rule(
     "GP306",
     "stop",
-    what="{words} reads {table}, which is not there any more: {by} in {migration} runs before",
-    why="The table is dropped before the statement runs: it fails, and if it did not, there would be nothing to copy.",
-    how="Put it before {by}: copy first, delete last.",
+    what="{words} uses {table}, which no longer exists: {by} in {migration} runs before",
+    why="The table is dropped before the statement runs, so the statement fails.",
+    how="Move the statement before {by}.",
 )
 def table_is_gone(place: Place) -> Iterator[Found]:
-    """RunSQL comes too late."""
+    """Find RunSQL operations that use a table that an earlier operation drops."""
     code = place.operation.code
     careful = re.search(r"\b(exists|to_regclass|do|execute)\b", code, re.IGNORECASE)
     if place.operation.kind != "RunSQL" or not place.operation.opaque or careful:
@@ -114,12 +115,12 @@ def table_is_gone(place: Place) -> Iterator[Found]:
     "GP307",
     "note",
     whole=True,
-    what="models were changed without a migration: {changes}",
-    why="The code expects what no migration makes. It may fail on the migrated database, or the change was left out.",
+    what="models have changes without a migration: {changes}",
+    why="The code expects changes that no migration makes, so it may fail on the migrated database.",
     how="python manage.py makemigrations {apps}",
 )
 def unmade(app: Application) -> Iterator[Found]:
-    """Models that are ahead of their migrations."""
+    """Find model changes without a migration."""
     if app.unmade:
         apps = sorted({change.split(":")[0] for change in app.unmade})
         yield Found({"changes": listed(app.unmade, 4, "; "), "apps": " ".join(apps)})
@@ -129,12 +130,12 @@ def unmade(app: Application) -> Iterator[Found]:
     "GP308",
     "stop",
     whole=True,
-    what="{name} was never applied, and Django passes over it: production does not have {missing}, which it replaces",
-    why="Production has a part of what it replaces, so Django works with the replaced migrations, and their files are "
-    "gone. Nothing is pending then, and what is missing is never made.",
-    how="Put the replaced migrations' files back beside it, release, and remove them after that.",
+    what="{name} was never applied, and Django skips it: production does not have {missing}, which it replaces",
+    why="Production has only some of the migrations that the squashed migration replaces, so Django uses the replaced "
+    "migrations. Their files are missing, so the remaining ones never run.",
+    how="Restore the files of the replaced migrations, release, then remove the files.",
 )
 def skipped(app: Application) -> Iterator[Found]:
-    """A squash that came too early."""
+    """Find squashed migrations whose replaced migrations were removed too early."""
     for name, missing in app.skipped.items():
         yield Found({"name": name, "missing": ", ".join(missing[:3])})

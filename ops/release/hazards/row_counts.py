@@ -1,4 +1,4 @@
-"""Small exact look-ups in production for the hazards: rows, values, keys. Read-only, and never for long."""
+"""Count rows and values of production for the hazards, read-only and with a time limit."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import psycopg
 
 from ops.verdict.row_hash import told_key
 
-# How long one count may take, in seconds; after that the planner's estimate is taken and called that.
+# Seconds that one count may take. After that, the planner's estimate is reported as an estimate.
 PATIENCE = 30
 
 
 def quoted(name: str) -> str:
-    """A table's name as Django quotes it: one that holds a schema (``app"."table``) comes out right, too."""
+    """Quote a table's name as Django does, including a name with a schema (``app"."table``)."""
     return name if name.startswith('"') and name.endswith('"') else f'"{name}"'
 
 
 class Production:
-    """A production database, asked at most once for each thing.
+    """Query a production database at most once for each count.
 
     Args:
-        connection: in autocommit; it becomes read-only.
+        connection: a connection in autocommit. It is made read-only.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -34,7 +34,7 @@ class Production:
         connection.execute(f"SET statement_timeout = '{PATIENCE}s'".encode())
 
     def rows(self, table: str) -> int:
-        """A table's rows; 0 where it is not there. An estimate for one that takes too long (see ``estimated``)."""
+        """Count a table's rows: 0 without a table, an estimate after the time limit (see ``estimated``)."""
         if table not in self._rows:
             self._rows[table] = self._count_rows(table)
         return self._rows[table]
@@ -50,16 +50,16 @@ class Production:
             return 0
 
     def value(self, query: str) -> Any:
-        """The first value of a query's first row.
+        """Return the first value of a query's first row.
 
         Raises:
-            psycopg.Error: the query can't be answered.
+            psycopg.Error: the query failed.
         """
         row = self.connection.execute(query.encode()).fetchone()
         return row[0] if row else None
 
     def refuses(self, table: str, expression: str) -> bool:
-        """Whether PostgreSQL can't compute an expression for some row, as its value does not allow it."""
+        """Return True if PostgreSQL cannot compute an expression for the value of some row."""
         try:
             self.value(f"SELECT count({expression}) FROM {quoted(table)} x")
         except psycopg.DataError:
@@ -69,7 +69,7 @@ class Production:
         return False
 
     def count(self, table: str, where: str) -> int:
-        """Rows (called ``x``) for which a condition holds; 0 where that can't be told: no such operator, no time."""
+        """Count the rows (called ``x``) that meet a condition: 0 if the query fails or takes too long."""
         if (table, where) not in self._counts:
             try:
                 found = int(self.value(f"SELECT count(*) FROM {quoted(table)} x WHERE {where}") or 0)
@@ -79,11 +79,11 @@ class Production:
         return self._counts[table, where]
 
     def filled(self, table: str, column: str) -> int:
-        """Values that are not NULL."""
+        """Count the values that are not NULL."""
         return self.count(table, f"{quoted(column)} IS NOT NULL")
 
     def twins(self, table: str, columns: Sequence[str], where: str = "", nulls: bool = False) -> tuple[int, list[str]]:
-        """Rows that share their values in these columns with another row, and the keys of some of them."""
+        """Count the rows that share their values in some columns. Return the keys of a few of them, too."""
         names = ", ".join(map(quoted, columns))
         conditions = [f"({where})"] if where else []
         conditions += [] if nulls else [f"{quoted(name)} IS NOT NULL" for name in columns]
@@ -97,7 +97,7 @@ class Production:
         return (int(row[0]), [str(key) for key in row[1] or () if key is not None]) if row else (0, [])
 
     def keys(self, table: str, where: str) -> list[str]:
-        """Primary keys of some rows for which a condition holds."""
+        """Return the primary keys of a few rows that meet a condition."""
         key = self._key(table)
         try:
             found = self.connection.execute(
@@ -108,7 +108,7 @@ class Production:
             return []
 
     def _key(self, table: str) -> str:
-        """The primary key as an expression; NULL where there is none, or one of several columns."""
+        """Return the primary key as an expression, or NULL if the key does not have exactly one column."""
         found = self.connection.execute(
             "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid "
             "AND a.attnum = ANY (i.indkey) WHERE i.indisprimary AND i.indrelid = to_regclass(%s)",

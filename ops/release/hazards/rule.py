@@ -1,4 +1,4 @@
-"""What a hazard is, and a rule that finds it: data and one small function."""
+"""Define a hazard, and a rule that finds hazards: data and one small function."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any, Literal
 from ops.application.operations import Application, Names, Operation
 from ops.release.hazards.row_counts import Production
 
-# stop: it can't succeed; loss: data would be lost unless something copies it; lock: felt by users; note: good to know.
+# stop: cannot succeed; loss: loses data unless an operation copies it; lock: users wait; note: for information.
 Level = Literal["stop", "loss", "lock", "note"]
 LEVELS: tuple[Level, ...] = ("stop", "loss", "lock", "note")
 
 
 @dataclass(frozen=True)
 class Hazard:
-    """One thing that a pending migration would do: what, why that matters, and how to write it right.
+    """Hold one hazard: what is wrong, why, and how to correct the migration.
 
-    ``rows`` counts rows, values or links in production, exactly; None where there is nothing to count.
+    ``rows`` is the exact number of rows, values or links in production, or None if nothing is counted.
     """
 
     code: str
@@ -34,19 +34,19 @@ class Hazard:
     how: str
 
     def data(self) -> dict[str, Any]:
-        """As a line of ``--json``."""
+        """Return the hazard as a line of ``--json``."""
         return {"event": "hazard", **vars(self)}
 
     @property
     def title(self) -> str:
-        """Its first line: code, where, what."""
+        """Return the first line: code, migration, what is wrong."""
         where = f"{self.code} {self.migration}: " if self.migration else f"{self.code} "
         return where + self.what
 
 
 @dataclass(frozen=True)
 class Place:
-    """One operation within the plan, seen from production: with the names that tables and columns have there."""
+    """Hold one operation of the plan, with the names that its tables and columns have in production."""
 
     operation: Operation
     names: Names
@@ -58,20 +58,20 @@ class Place:
 
     @property
     def table(self) -> str:
-        """The operation's table as it is called in production; empty where the plan has made it."""
+        """Return the table's name in production, or an empty string if the plan creates the table."""
         return self.names.table(self.operation.table) if self.operation.table else ""
 
     @property
     def rows(self) -> int:
-        """Its rows in production."""
+        """Count the table's rows in production."""
         return self.production.rows(self.table) if self.table else 0
 
     def column(self, name: str) -> str:
-        """A column of that table as it is called in production; empty where the plan has made it."""
+        """Return a column's name in production, or an empty string if the plan adds the column."""
         return self.names.column(self.operation.table, name) if name and self.table else ""
 
     def readers(self, column: str = "", field_name: str = "") -> list[Operation]:
-        """Earlier operations whose code names the operation's table (and a column of it), so that it may be read."""
+        """Return the earlier operations whose code names the operation's table (and a column), so may read it."""
         found = []
         for earlier in self.earlier:
             names = [self.table, self.operation.table]
@@ -83,19 +83,19 @@ class Place:
         return found
 
     def changers(self) -> list[Operation]:
-        """Earlier operations after which the table's content may be another one than production's is now."""
+        """Return the earlier operations that may change the table's rows."""
         return [one for one in self.earlier if one.opaque and (one.kind != "RunSQL" or _reaches(one, self))]
 
 
 def _reaches(statement: Operation, place: Place) -> bool:
-    """Whether SQL may change a table: it names it, or calls what can't be seen."""
+    """Return True if a statement may change a table: it names the table, or calls code that is not visible."""
     named = any(statement.says(name) for name in (place.table, place.operation.table) if name)
     return named or bool(re.search(r"\b(do|execute|call|perform)\b", statement.code, re.IGNORECASE))
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a rule found: the numbers and names for its texts. ``unless`` are operations that may change it before."""
+    """Hold the values for a rule's texts. ``unless`` are the earlier operations that may change the result."""
 
     values: dict[str, Any]
     rows: int | None = None
@@ -109,9 +109,9 @@ Finder = Callable[[Any], Iterator[Found]]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: its code, level and texts. ``what`` and ``how`` are filled with what was found.
+    """Hold a rule's code, level and texts, which are formatted with the values of ``Found``.
 
-    ``find`` is asked of every operation (a ``Place``), or once of the ``Application`` where ``whole`` is true.
+    ``find`` is called with every operation (a ``Place``), or once with the ``Application`` if ``whole`` is true.
     """
 
     code: str
@@ -123,7 +123,7 @@ class Rule:
     whole: bool = False
 
     def hazards(self, place: Place | Application) -> Iterator[Hazard]:
-        """The hazards that it sees in one operation, or in the plan as a whole."""
+        """Yield the hazards of one operation, or of the plan."""
         operation = place.operation if isinstance(place, Place) else None
         for found in self.find(place):
             words = operation.words if operation else ""
@@ -132,7 +132,7 @@ class Rule:
             if found.unless:
                 first = found.unless[0]
                 level = "note" if level == "stop" else level
-                what += f". {first.kind} in {first.migration} runs before and may change that: the rehearsal will tell"
+                what += f". {first.kind} in {first.migration} runs before and may correct that: see the rehearsal"
             yield Hazard(
                 code=self.code,
                 level=level,
@@ -151,11 +151,11 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(code: str, level: Level, *, what: str, why: str, how: str, whole: bool = False) -> Callable[[Finder], Finder]:
-    """Make a function that finds something a rule, under its code."""
+    """Register the decorated function as a rule under a code."""
 
     def make(find: Finder) -> Finder:
         if code in RULES:
-            raise ValueError(f"{code} stands twice")
+            raise ValueError(f"{code} is defined twice")
         RULES[code] = Rule(code, level, what, " ".join(why.split()), how, find, whole)
         return find
 

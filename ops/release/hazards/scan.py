@@ -20,7 +20,7 @@ from ops.release.hazards.rule import LEVELS, RULES, Hazard, Place, Rule
 
 
 def rules() -> Mapping[str, Rule]:
-    """Return every rule by its code: those of each module of this package."""
+    """Return the rules of all modules of this package by code."""
     for module in pkgutil.iter_modules(ops.release.hazards.__path__):
         importlib.import_module(f"ops.release.hazards.{module.name}")
     return RULES
@@ -28,35 +28,35 @@ def rules() -> Mapping[str, Rule]:
 
 @dataclass(frozen=True)
 class Foresight:
-    """What was seen: the hazards, the worst first; the pending migrations; what could not be looked at."""
+    """Hold the hazards (the worst first), the pending migrations, and what was not checked."""
 
     hazards: tuple[Hazard, ...]
     pending: tuple[str, ...]
     unseen: tuple[str, ...]
 
     def of(self, level: str) -> tuple[Hazard, ...]:
-        """The hazards of one level."""
+        """Return the hazards of one level."""
         return tuple(hazard for hazard in self.hazards if hazard.level == level)
 
     def blocks(self) -> dict[str, str]:
-        """Return what each pending migration would block for readers or writers, as far as it can be seen."""
+        """Return the lock hazards of each pending migration as one text."""
         found: dict[str, str] = {}
         for hazard in self.of("lock"):
             found[hazard.migration] = "; ".join(filter(None, (found.get(hazard.migration), hazard.what)))
         return found
 
     def counted(self) -> str:
-        """How many there are of each level, in words."""
-        words = {"stop": "can't succeed", "loss": "lose data", "lock": "lock", "note": "to know"}
-        said = [f"{len(self.of(level))} {word}" for level, word in words.items() if self.of(level)]
-        return ", ".join(said) or "none"
+        """Return the number of hazards of each level as text."""
+        words = {"stop": "cannot succeed", "loss": "lose data", "lock": "lock", "note": "for information"}
+        counts = [f"{len(self.of(level))} {word}" for level, word in words.items() if self.of(level)]
+        return ", ".join(counts) or "none"
 
 
 def look_ahead(session: Session, target: str) -> Foresight:
-    """Look at what a target's pending migrations would do to it; read-only.
+    """Find the hazards of a target's pending migrations, read-only.
 
     Raises:
-        OpsError: the application does not start, or the database can't be reached.
+        OpsError: the application does not start, or the database cannot be reached.
     """
     found = probe(session, target, target)
     app = Application.read(found | {"target": target})
@@ -65,12 +65,12 @@ def look_ahead(session: Session, target: str) -> Foresight:
         production = Production(connection)
         hazards = judge(app, production)
         more, unseen = lint(app, _sql(target, found), production) if pending else ([], [])
-        about = [f"{table}: its rows are an estimate; counting them takes too long" for table in production.estimated]
+        about = [f"{table}: its row count is an estimate: counting took too long" for table in production.estimated]
     return Foresight(tuple(ordered(hazards + more)), pending, tuple(unseen + about))
 
 
 def _sql(target: str, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The SQL of the pending migrations, as the application's own Django writes it; nothing of it is run."""
+    """Return the SQL of the pending migrations from the application's Django, without running it."""
     if "sql" not in found:
         raise OpsError(
             f"{target}: the application does not show the SQL of its migrations", "python manage.py sqlmigrate"
@@ -80,7 +80,7 @@ def _sql(target: str, found: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def judge(app: Application, production: Production) -> list[Hazard]:
-    """Find every hazard of the plan and of its operations, the worst first."""
+    """Find the hazards of the plan and of each operation, the worst first."""
     known = rules().values()
     found = [hazard for one in known if one.whole for hazard in one.hazards(app)]
     gone: dict[str, Operation] = {}
@@ -97,5 +97,5 @@ def judge(app: Application, production: Production) -> list[Hazard]:
 
 
 def ordered(hazards: list[Hazard]) -> list[Hazard]:
-    """Sort the worst first; hazards of one code in the order in which they would run."""
+    """Sort hazards by level and code. Keep the order of the operations within one code."""
     return sorted(hazards, key=lambda hazard: (LEVELS.index(hazard.level), hazard.code))

@@ -1,4 +1,4 @@
-"""Rules about how a migration is written: its way back, its transaction, its loops."""
+"""Define the rules for how a migration is written: its reverse, transaction and loops."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ops.release.hazards.rule import Found, Place, rule
 
-# From how many rows on a loop over all of them is felt.
+# With fewer rows, users do not notice a loop over all rows.
 MANY = 100_000
 
 CONCURRENT = {"AddIndexConcurrently", "RemoveIndexConcurrently"}
@@ -15,36 +15,36 @@ CONCURRENT = {"AddIndexConcurrently", "RemoveIndexConcurrently"}
 @rule(
     "GP401",
     "note",
-    what="{words} can't be reversed",
-    why="""`migrate` to an earlier migration stops there. The way back of a release is its backup all the same:
-    `inv rollback` brings the data of the moment before.""",
+    what="{words} cannot be reversed",
+    why="""`migrate` to an earlier migration fails at this operation. `inv rollback` does not need it: it restores the
+    release's backup.""",
     how="{how}",
 )
 def irreversible(place: Place) -> Iterator[Found]:
-    """RunPython or RunSQL without a way back."""
+    """Find operations that cannot be reversed."""
     operation = place.operation
     if operation.reversible:
         return
     how = {
         "RunPython": "    migrations.RunPython(forwards, backwards),\n"
-        "or migrations.RunPython.noop as its second word, where nothing has to be taken back.",
+        "or migrations.RunPython.noop as the second argument if nothing must be reversed.",
         "RunSQL": "    migrations.RunSQL(sql, reverse_sql=…),\n"
-        "or reverse_sql=migrations.RunSQL.noop, where nothing has to be taken back.",
+        "or reverse_sql=migrations.RunSQL.noop if nothing must be reversed.",
     }
-    yield Found({"how": how.get(operation.acts_as, "Give the operation a database_backwards.")})
+    yield Found({"how": how.get(operation.acts_as, "Define database_backwards in the operation.")})
 
 
 @rule(
     "GP402",
     "note",
     what="the migration is not atomic, and has {count} operations",
-    why="""If one of them fails, those before it stay done, and the migration is not recorded: `migrate` begins again
-    with the first and fails on what is there.""",
-    how="Take atomic = False away; or give what needs it (an index built concurrently, a copy in batches) a migration "
-    "of its own with one operation.",
+    why="""If an operation fails, the earlier ones are kept but the migration is not recorded. The next `migrate` starts
+    with the first operation again and fails.""",
+    how="Remove atomic = False. Or move the operation that needs it (an index built concurrently, a copy in batches)\n"
+    "to a separate migration.",
 )
 def not_atomic(place: Place) -> Iterator[Found]:
-    """A migration that can stop half-way."""
+    """Find migrations without a transaction that have several operations."""
     operation = place.operation
     first = not place.earlier or place.earlier[-1].migration != operation.migration
     if operation.atomic or not first:
@@ -57,16 +57,15 @@ def not_atomic(place: Place) -> Iterator[Found]:
 @rule(
     "GP403",
     "lock",
-    what="{words} goes through {model} row by row: {rows:,} rows{memory}",
-    why="""Each row is a round trip, in one transaction that keeps every lock it has taken until the last row is done:
-    users wait meanwhile.""",
-    how="""One statement does the same, in seconds:
+    what="{words} loops over {model} row by row: {rows:,} rows{memory}",
+    why="""Each row takes a round trip, and the transaction holds all its locks until the last row: users wait.""",
+    how="""Use one statement instead:
     {model_name}.objects.update(…)                                    # each row from its own values: F()
     migrations.RunSQL("INSERT INTO … SELECT … FROM {table}", …),      # a copy
-or batches with {model_name}.objects.iterator(chunk_size=2000) and bulk_create, in a migration with atomic = False.""",
+Or use batches: {model_name}.objects.iterator(chunk_size=2000) and bulk_create, in a migration with atomic = False.""",
 )
 def loops(place: Place) -> Iterator[Found]:
-    """`for lesson in Lesson.objects.all()`."""
+    """Find loops over all objects of a model, such as `for lesson in Lesson.objects.all()`."""
     seen = set()
     for loop in place.operation.loops:
         table = place.names.table(loop.table)

@@ -61,7 +61,7 @@ def test_the_incident_is_told_apart_from_rename_and_copy(project: Make) -> None:
     found = {h.code: h for h in hazards(shop)}
     assert set(found) == {"GP101", "GP103"}
     assert found["GP101"].title == (
-        "GP101 lessons.0002_session: DeleteModel lessons.Lesson: 1,000 rows, and no operation reads them before"
+        "GP101 lessons.0002_session: DeleteModel lessons.Lesson drops 1,000 rows; no earlier operation reads them"
     )
     assert (found["GP101"].level, found["GP101"].rows, found["GP101"].table) == ("loss", 1000, "lessons_lesson")
     assert 'migrations.RenameModel("Lesson", "Session"),' in found["GP101"].how
@@ -86,7 +86,7 @@ def test_the_advice_pasted_loses_nothing(project: Make, way: str) -> None:
     shop = project("a")
     how = hazards(shop, "GP101")[0].how
     rename = "\n".join(line for line in how.splitlines() if "migrations.Rename" in line)
-    copy = how.split("delete last:\n")[1].split("If it may go")[0]
+    copy = how.split("delete the old model last:\n")[1].split("If the data may be lost")[0]
     operations = (
         rename if way == "rename" else CREATE + copy + "migrations.RunSQL('set constraints all immediate')," + DELETE
     )
@@ -111,14 +111,14 @@ def test_code_that_names_another_model_reads_nothing(project: Make) -> None:
     shop = add_code(project(CODE + "migrations.RunPython(teachers), " + DELETE), NOTHING)
     add_code(shop, "def teachers(apps, schema_editor):\n    apps.get_model('lessons', 'Teacher').objects.count()\n")
     (found,) = hazards(shop, "GP101")
-    assert "(2 run code before, but none of it names Lesson or lessons_lesson)" in found.what
+    assert "(2 earlier operations with code, but none names Lesson or lessons_lesson)" in found.what
 
 
 def test_code_that_names_the_model_and_another_field_reads_no_value(project: Make) -> None:
     code = "def lessons(apps, schema_editor):\n    apps.get_model('lessons', 'Lesson').objects.count()\n"
     shop = add_code(project("migrations.RunPython(lessons), migrations.RemoveField('Lesson', 'title')"), code)
     (found,) = hazards(shop, "GP103")
-    assert "(1 runs code before, but none of it names Lesson or lessons_lesson together with title)" in found.what
+    assert "(1 earlier operation with code, but none names Lesson or lessons_lesson together with title)" in found.what
 
 
 def test_code_after_the_deletion_does_not_count(project: Make) -> None:
@@ -339,7 +339,7 @@ def test_code_that_asks_for_a_deleted_model_comes_too_late(project: Make) -> Non
     shop = add_code(project(DELETE + ", migrations.RunPython(late, late)"), LATE)
     (found,) = hazards(shop, "GP305")
     assert (
-        "lessons.Lesson, which is not there any more: DeleteModel lessons.Lesson in lessons.0002_session" in found.what
+        "lessons.Lesson, which no longer exists: DeleteModel lessons.Lesson in lessons.0002_session" in found.what
     )
     assert not migrates(shop)
 
@@ -495,7 +495,7 @@ def test_without_squawk_one_line_says_so(project: Make, monkeypatch: pytest.Monk
 
 def test_python_that_has_no_sql_is_said(project: Make) -> None:
     seen = look(add_code(project(CODE), NOTHING))
-    assert seen.unseen == ("lessons.0002_session: RunPython has no SQL that could be shown",)
+    assert seen.unseen == ("lessons.0002_session: RunPython has no SQL to check",)
 
 
 def test_nothing_is_written(project: Make) -> None:

@@ -13,7 +13,7 @@ STOPS = "migrations.AddField('Lesson', 'seats', models.IntegerField())"
 def test_the_incident_is_told_in_words(project: Make) -> None:
     done = project("a").inv("hazards")
     assert done.code == 5, done.out + done.err
-    assert "GP101 lessons.0002_session: DeleteModel lessons.Lesson: 1,000 rows, and no operation reads them" in done.out
+    assert "GP101 lessons.0002_session: DeleteModel lessons.Lesson drops 1,000 rows; no earlier operation reads them" in done.out
     for word in ("Why: ", "How: ", 'migrations.RenameModel("Lesson", "Session")', "REFUSED", "Try: "):
         assert word in done.out
 

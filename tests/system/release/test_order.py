@@ -21,9 +21,9 @@ def test_the_plan_and_the_hazards_mark_what_would_block(
     shop = project("b")
     later(shop, 3, "by_title", INDEX, code="")
     later(shop, 4, "room", ADD, code="")
-    key, index = "every row is held against a new foreign key", "an index is built over all of its rows"
+    key, index = "PostgreSQL checks every row against a new foreign key", "PostgreSQL builds an index over all rows"
     order = [
-        f"LOCK  lessons.0002_session: writes to lessons_booking and to the table that it links to wait while {key} "
+        f"LOCK  lessons.0002_session: writes to lessons_booking and the referenced table wait while {key} "
         "(1,000 rows)",
         f"LOCK  lessons.0003_by_title: writes to lessons_session wait while {index} (1,000 rows)",
         "      lessons.0004_room",
