@@ -64,7 +64,7 @@ def _second(shop: Project, sql: str) -> None:
 # For each: what is changed in the project, keys of the target, the exit code, and words of the reason.
 FAILURES: dict[str, tuple[Callable[[Project], None], dict[str, object], int, str]] = {
     "promote.migrate": (half_way, {}, 4, "the second migration fails"),
-    "promote.account": (differs, {}, 5, "production is not what was rehearsed"),
+    "promote.account": (differs, {}, 5, "production differs from the rehearsal"),
     "promote.checks": (checked, {}, 4, "the shop is not as it should be"),
     "promote.deploy": (nothing, {"deploy": ["sh", "-c", "echo no such host >&2; exit 3"]}, 4, "no such host"),
     "health": (

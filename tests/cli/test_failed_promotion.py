@@ -359,7 +359,7 @@ def test_what_was_not_frozen_is_said_with_the_command(bench: Bench) -> None:
     bench.server["since"] = []
     assert bench.take() == 4
     why = (
-        "not taken back by itself: production was not frozen without a break since before its last backup, so rows "
+        "not taken back by itself: production was not frozen continuously since before its last backup, so rows "
         "could be lost"
     )
     event = bench.events[-1]

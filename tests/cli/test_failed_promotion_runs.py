@@ -270,8 +270,11 @@ def test_it_is_a_rollback_that_proves_itself_before_users_write() -> None:
 # --- what production has, and what is offered ------------------------------------------------------------------------
 
 RESUME, ROLLBACK = f"inv resume --run={RUN} --target=shop", f"inv rollback --target=shop --backup={RUN}_last"
-NONE = "no migration of this release is applied on production (2 left), and what failed was one transaction"
-HALF = f"production is migrated half-way: applied are {FIRST}; not applied are {SECOND}"
+NONE = (
+    "no migration of this release is applied on production (2 pending), "
+    "and the failed migration ran in one transaction"
+)
+HALF = f"production is partly migrated (applied: {FIRST}; not applied: {SECOND})"
 
 
 @pytest.mark.parametrize(
@@ -319,10 +322,10 @@ def test_it_is_proved_that_production_is_as_before(bench: Bench, after: dict[str
     folder = bench.session.inventory.folder
     given = {"before": fingerprint(folder / "before"), "after": fingerprint(folder / "after", **after)}
     if not wrong:
-        said = "production is what it was before the release: 3 rows in 1 tables are equal"
+        said = "production is as it was before the release: 3 rows in 1 tables are equal"
         assert check_as_before(bench.session, **given) == said
         return
     with pytest.raises(DataDiffers) as caught:
         check_as_before(bench.session, **given)
-    assert caught.value.message == f"production is not what it was before the release: {wrong}"
+    assert caught.value.message == f"production is not as it was before the release: {wrong}"
     assert caught.value.hint == "inv status"

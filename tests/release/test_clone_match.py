@@ -227,7 +227,7 @@ def test_versions_that_differ_are_reported() -> None:
     there = {"number": 150004, "collation_version": "2.31", "extensions": {"hstore": "1.8", "citext": "1.6"}}
     here = {"number": 160001, "collation_version": "2.36", "extensions": {"hstore": "1.8"}}
     said = versions_differ(there, here)
-    assert len(said) == 3 and "PostgreSQL is 16.1, there 15.4" in said and "citext is missing" in said[2]
+    assert len(said) == 3 and "PostgreSQL is 16.1, on production 15.4" in said and "citext is missing" in said[2]
 
 
 GUARDED = """

@@ -46,7 +46,7 @@ def test_a_parent_of_other_models_is_not_to_be_renamed() -> None:
     verdict = Verdict([TableVerdict("public.place", "lost", 60, 0, lost=60)])
     name_operations(verdict, plan)
     said = better(verdict, plan)
-    assert "into each model that stands on it (school.restaurant, school.shop)" in said
+    assert "into each model that inherits from it (school.restaurant, school.shop)" in said
     assert "write migrations.RenameModel" not in said
 
 
@@ -66,10 +66,10 @@ def test_a_model_and_a_field_that_nothing_succeeds_are_to_be_left_out() -> None:
     )
     person = TableVerdict("public.person", "lost", 5, 5, columns=[ColumnVerdict("note", "lost", lost=4)])
     legacy = TableVerdict("public.legacy", "lost", 3, 0, lost=3)
-    assert better(Verdict([person]), plan).endswith("if it only has another name")
+    assert better(Verdict([person]), plan).endswith("or, if only the name changed, write migrations.RenameField")
     assert better(Verdict([legacy, person]), plan) == (
-        "copy everything that is lost before DeleteModel crm.Legacy, RemoveField crm.Person, or leave that out; "
-        "or write migrations.RenameModel, if it only has another name"
+        "copy the lost data before DeleteModel crm.Legacy, RemoveField crm.Person, or remove that operation; "
+        "or, if only the name changed, write migrations.RenameModel"
     )
 
 

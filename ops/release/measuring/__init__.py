@@ -1,1 +1,1 @@
-"""What a rehearsal's migrations cost: locks, rows, time. Begin with ``migration_metrics``."""
+"""Measure what a rehearsal's migrations cost: locks, rows, time. Begin with ``migration_metrics``."""

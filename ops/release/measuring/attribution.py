@@ -1,4 +1,4 @@
-"""Which migration did it: the pending operation behind what a verdict says. Names only; the data say what happened."""
+"""Name the pending operation that caused a loss of the verdict, and how to correct the migration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAMED = 3
 
 
 def name_operations(verdict: Verdict, plan: Application) -> None:
-    """Write beside everything that is lost or changed by which operation: ``migration: Operation app.Model``."""
+    """Write to each lost or changed table and column its operation: ``migration: Operation app.Model``."""
     for table in verdict.tables:
         if table.lost or table.changed or table.duplicated:
             table.by = _words(_of_table(table, plan))
@@ -27,17 +27,18 @@ def _nothing(_: Operation, __: Operation) -> str:
 
 
 def better(verdict: Verdict, plan: Application, replace: Callable[[Operation, Operation], str] = _nothing) -> str:
-    """Say how to write this very migration right: rename a model that was made anew under another name, or else leave
-    out what takes rows or values away; empty where no operation is known that does.
+    """Return how to correct the migration: rename a model that it recreates, or remove the operation that drops data.
+
+    Return an empty string if no operation is known to drop data.
 
     Args:
-        replace: gives what to type to have a rename written in place of two operations; empty where nothing does.
+        replace: returns the command that writes a rename in place of two operations, or an empty string.
     """
     return _renamed(verdict, plan, replace) or _left_out(verdict, plan)
 
 
 def _left_out(verdict: Verdict, plan: Application) -> str:
-    """Name the operations that drop what is lost, and whether code ran before that could have copied it."""
+    """Name the operations that drop lost data, and propose a rename if no earlier code could have copied the data."""
     tables = [bare(table.table) for table in verdict.refused if table.lost]
     models = [op for table in tables for op in plan.removers(table) if op.acts_as == "DeleteModel"]
     lost = [(bare(t.table), c.column) for t in verdict.refused for c in t.columns if c.lost and not t.lost]
@@ -46,9 +47,9 @@ def _left_out(verdict: Verdict, plan: Application) -> str:
     if not dropped or tables and not models:
         return ""
     copied = any(plan.may_have_copied(table, column) for table, column in lost)
-    said = f"copy everything that is lost before {listed(dropped, NAMED)}, or leave that out"
+    said = f"copy the lost data before {listed(dropped, NAMED)}, or remove that operation"
     renames = "RenameModel" if models else "RenameField"
-    return said if copied else f"{said}; or write migrations.{renames}, if it only has another name"
+    return said if copied else f"{said}; or, if only the name changed, write migrations.{renames}"
 
 
 def _renamed(verdict: Verdict, plan: Application, replace: Callable[[Operation, Operation], str]) -> str:
@@ -58,8 +59,8 @@ def _renamed(verdict: Verdict, plan: Application, replace: Callable[[Operation, 
             if children := plan.children(bare(table.table)):
                 name = operation.model_name
                 return (
-                    f"copy the columns of {name} into each model that stands on it ({', '.join(children)}), and then "
-                    f"DeleteModel {name}; as a RenameModel it would lose the rows of the others"
+                    f"copy the columns of {name} into each model that inherits from it ({', '.join(children)}), then "
+                    f"DeleteModel {name}; a RenameModel would lose the rows of the other models"
                 )
             made = plan.successor(operation)
             if made and made.app == operation.app:
@@ -89,7 +90,7 @@ def _of_column(table: TableVerdict, column: str, plan: Application) -> list[Oper
 
 
 def _writers(plan: Application, table: str) -> list[Operation]:
-    """Operations whose code can have written to a table: those that name it or its model, else all of them."""
+    """Return the operations with code that names a table or its model, or all operations with code if none does."""
     models = [*plan.models_before.items(), *plan.models_after.items()]
     labels = [label for label, its in models if its == table]
     words = {table, *(label.split(".")[-1] for label in labels)}

@@ -1,4 +1,4 @@
-"""What to type in place of a migration that drops a renamed model with its rows."""
+"""Return commands that replace a migration that drops a renamed model with its rows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from ops.infra.session.session import Session
 
 
 def migration_file(session: Session, target: str, name: str) -> str:
-    """Return a migration's file, relative to the inventory's folder; empty where it is not the application's own, or
-    not on this machine."""
+    """Return the path of a migration of the application, relative to the inventory's folder.
+
+    Return an empty string if the migration is another package's or is not on this machine.
+    """
     app = session.inventory.target(target).app
     if app is None or session.host(target):
         return ""
@@ -27,10 +29,10 @@ def scaffold(target: str, gone: Operation, made: Operation) -> str:
 
 
 def replace(session: Session, target: str, plan: Application, gone: Operation, made: Operation) -> str:
-    """Return the commands that put a rename in the place of one migration that deletes a model and creates another.
+    """Return the commands that replace a migration that deletes a model and creates another with a rename.
 
-    Empty where it is not one migration, where a later one of the application stands on it, or where its file is not
-    here.
+    Return an empty string if these are two migrations, if a later migration of the app depends on it, or if the file
+    is not on this machine.
     """
     later = [one for one in plan.operations if one.app == gone.app][-1:]
     if gone.migration != made.migration or any(one.migration != gone.migration for one in later):

@@ -1,11 +1,11 @@
-"""From samples and looks to measures: whose lock it was, and whose rows. Pure.
+"""Attribute locks and rows to migrations, by samples and looks. Pure.
 
-A sample is taken every few milliseconds and holds the locks of that moment. A look is taken when a migration has ended,
-and at both ends of the run: the catalog, and the server's counters of rows. Django's own record (``django_migrations``)
-says which migrations a look holds: the record is the last thing that a migration writes.
+A sample is taken every few milliseconds and has the current locks. A look is taken after each migration, and at the
+start and the end of the run: it has the catalog and the server's counters of rows. Django's table
+``django_migrations`` shows which migrations a look includes, because a migration writes its record last.
 
-The counters lag: a session hands its counts over at the end of a transaction, but at most once a second. It hands over
-all of them at once, the count of its records among them, so that counter says up to which migration a look is whole.
+The counters lag: a session reports its counts at the end of a transaction, but at most once a second. It reports all
+counts at once, including those of ``django_migrations``. So that counter shows which migrations a look includes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal
 
 from ops.release.measuring.migration_metrics import Change, Effects, LockMeasure, MigrationMeasure, Rows, Together
 
-# From weak to strong. Writers need ROW EXCLUSIVE, readers ACCESS SHARE; what conflicts with that makes them wait.
+# From weak to strong. Writers need ROW EXCLUSIVE, readers ACCESS SHARE; conflicting locks make them wait.
 MODES = (
     "RowExclusiveLock",
     "ShareUpdateExclusiveLock",
@@ -32,7 +32,7 @@ BLOCKS_WRITES, BLOCKS_READS = STRENGTH["ShareLock"], STRENGTH["AccessExclusiveLo
 
 @dataclass(frozen=True)
 class Sample:
-    """One moment (``at``, monotonic seconds): the server's WAL position and the locks, relation and mode."""
+    """Hold the server's WAL position and its locks (relation and mode) at a moment (``at``, monotonic seconds)."""
 
     at: float
     wal: int
@@ -41,7 +41,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Relation:
-    """A row of ``relations.sql``."""
+    """Hold a row of ``relations.sql``."""
 
     oid: int
     name: str
@@ -55,21 +55,21 @@ class Relation:
 
     @property
     def what(self) -> Literal["table", "index"]:
-        """Table or index; a materialized view counts as a table."""
+        """Return table or index. A materialized view counts as a table."""
         return "index" if self.kind in ("i", "I") else "table"
 
 
 @dataclass(frozen=True)
 class Look:
-    """The database at a moment.
+    """Hold the state of the database at a moment.
 
     Args:
         at: monotonic seconds.
-        relations: by oid.
-        size: the database's size.
-        counted: up to which migration (from 1; 0 for none) the counters of rows hold all.
-        whole: up to which migration the catalog holds all.
-        reach: the last migration of which it may hold something.
+        relations: the relations by oid.
+        size: the database's size in bytes.
+        counted: the number of migrations whose rows the counters include completely.
+        whole: the number of migrations that the catalog includes completely.
+        reach: the number of the last migration that may be included in part.
     """
 
     at: float
@@ -82,7 +82,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Span:
-    """One migration of the run: from when to when, and how it ended."""
+    """Hold the start, the end and the result of one migration."""
 
     name: str
     begun: float
@@ -94,12 +94,12 @@ class Span:
 def measured(
     spans: Sequence[Span], samples: Sequence[Sample], looks: Sequence[Look]
 ) -> tuple[tuple[MigrationMeasure, ...], tuple[Together, ...], Effects]:
-    """Work out each migration's measures, what several did together, and the whole run's effects.
+    """Compute the measurements of each migration, of groups of migrations, and of the run.
 
     Args:
-        spans: the migrations in their order.
-        samples: in their order, those before and after the migrations included.
-        looks: the first one from before the run, the last one from after its end.
+        spans: the migrations in order.
+        samples: the samples in order, including those before and after the migrations.
+        looks: the looks, from before the run to after its end.
     """
     first = looks[0].relations
     own, shared = _shares(looks, len(spans))
@@ -127,7 +127,7 @@ def measured(
 
 
 def effects_between(one: Look, two: Look, first: Mapping[int, Relation], parts: str = "rcs") -> Effects:
-    """What two looks differ in: rows (``r``), the catalog (``c``), size (``s``)."""
+    """Return the differences of two looks: rows (``r``), the catalog (``c``), size (``s``)."""
     return Effects(
         rows=tuple(_rows(one, two, first)) if "r" in parts else (),
         changes=tuple(_changes(one, two, first)) if "c" in parts else (),
@@ -137,7 +137,7 @@ def effects_between(one: Look, two: Look, first: Mapping[int, Relation], parts: 
 
 @dataclass
 class _Part:
-    """What was found between two looks, and between which."""
+    """Hold the differences of two looks, and the looks."""
 
     effects: Effects
     one: Look
@@ -148,7 +148,7 @@ Parts = dict[int, list[_Part]]
 
 
 def _shares(looks: Sequence[Look], number: int) -> tuple[Parts, dict[tuple[int, int], list[_Part]]]:
-    """Which migration, or which several, each difference between two looks belongs to."""
+    """Attribute the differences of consecutive looks to single migrations or to groups of migrations."""
     own: Parts = {}
     shared: dict[tuple[int, int], list[_Part]] = {}
     if not number:
@@ -158,7 +158,7 @@ def _shares(looks: Sequence[Look], number: int) -> tuple[Parts, dict[tuple[int, 
             effects = effects_between(one, two, looks[0].relations, parts)
             if effects == Effects():
                 continue
-            # What comes after the last migration (signals, permissions) is counted with it.
+            # Changes after the last migration (signals, permissions) count as part of it.
             high = min(max(two.reach, 1), number)
             low = min(done + 1, high)
             part = _Part(effects, one, two)
@@ -194,7 +194,7 @@ def _rows(one: Look, two: Look, first: Mapping[int, Relation]) -> Iterator[Rows]
             for word in ("inserted", "updated", "deleted")
         ]
         if any(made):
-            # Under the name that it had before the run, so that a table is one and the same throughout.
+            # Use the name from before the run, so that a renamed table stays one table.
             name = first[oid].name if oid in first else now.name
             yield Rows(table=name, inserted=made[0], updated=made[1], deleted=made[2], existed=oid in first)
 
@@ -222,7 +222,7 @@ def _changes(one: Look, two: Look, first: Mapping[int, Relation]) -> Iterator[Ch
 
 
 def _indexes_without(here: Look, there: Look) -> set[tuple[str, int]]:
-    """The indexes of one look that another does not have, by name and table."""
+    """Return the indexes of one look that another look does not have, by name and table."""
     return {
         (relation.name, relation.of_table)
         for oid, relation in here.relations.items()
@@ -232,7 +232,7 @@ def _indexes_without(here: Look, there: Look) -> set[tuple[str, int]]:
 
 @dataclass
 class _Held:
-    """How long a relation's locks of at least some strength were seen, and the longest stretch of it."""
+    """Sum up how long locks of at least some strength were held on a relation, and the longest continuous time."""
 
     total: float = 0
     longest: float = 0
@@ -247,7 +247,7 @@ class _Held:
 
 
 def _locks(span: Span, samples: Sequence[Sample], first: Mapping[int, Relation]) -> list[LockMeasure]:
-    """The strongest lock on each relation. A sample stands for the time until the next one, or the migration's end."""
+    """Return the strongest lock on each relation. A sample counts until the next sample or the migration's end."""
     held: dict[tuple[int, int], _Held] = {}
     for number, sample in enumerate(samples):
         following = samples[number + 1].at if number + 1 < len(samples) else span.ended
@@ -273,7 +273,7 @@ def _locks(span: Span, samples: Sequence[Sample], first: Mapping[int, Relation])
 
 
 def _strongest(sample: Sample, first: Mapping[int, Relation]) -> dict[int, int]:
-    """The strongest lock on each table. An index that nobody may touch keeps every query of its table waiting."""
+    """Return the strongest lock on each table. An exclusive lock on an index blocks every query of its table."""
     found: dict[int, int] = {}
     for oid, mode in sample.locks:
         relation = first.get(oid)
@@ -288,7 +288,7 @@ def _strongest(sample: Sample, first: Mapping[int, Relation]) -> dict[int, int]:
 
 
 def _proved(parts: Sequence[_Part], seen: list[LockMeasure], first: Mapping[int, Relation]) -> list[LockMeasure]:
-    """Add the locks too short for any sample: a table with other columns, file or name was locked against everybody."""
+    """Add locks too short for a sample: a table with a new file, name or columns was locked exclusively."""
     names = {
         first[oid].name
         for part in parts
@@ -310,9 +310,9 @@ def _differs(was: Relation, now: Relation | None) -> bool:
 
 
 def _wal(samples: Sequence[Sample], spans: Sequence[Span]) -> list[int]:
-    """Share out what the server wrote: to each migration from the end of the one before to the first sample after it.
+    """Return the WAL of each migration: from the end of the previous migration to the first sample after its end.
 
-    The first migration has all since the first sample: its first line may be read late, when it has already written.
+    The first migration counts from the first sample, because its first line may be read after it has already written.
     """
     if not samples:
         return [0] * len(spans)

@@ -1,4 +1,4 @@
-"""The maintenance window's arithmetic: when it closes, what a release needs, when it may begin at the latest. Pure."""
+"""Compute when the maintenance window closes, what a release needs, and when the release must begin. Pure."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from zoneinfo import ZoneInfo
 from ops.engine.effects import StepEffect
 from ops.inventory.window import Window
 
-# How much slower production may be than the clone: the clone is restored without bloat, is warm from having been
-# written a minute ago, and nobody else works on it.
+# How much slower production may be: the clone has no bloat, is cached because it was just written, and is not in use.
 FACTOR = 2.0
 HORIZON = timedelta(days=3)
 
 
 @dataclass(frozen=True)
 class Needed:
-    """What a release still needs, in seconds: forward to its end, and the way back from there."""
+    """Hold the seconds that a release still needs to its end, and the seconds of a rollback after that."""
 
     forward: float
     back: float = 0
 
     @property
     def seconds(self) -> float:
-        """Both: a release that is found wrong at its end must be taken back within the window, too."""
+        """Return the sum: a rollback after a failed release must also fit into the window."""
         return self.forward + self.back
 
 
@@ -36,13 +35,12 @@ def needed(
     """Estimate from the rehearsal what the release still needs on production.
 
     Args:
-        took: seconds of the rehearsal's steps, by what they do; what was never seen counts as nothing.
+        took: seconds of the rehearsal's steps by effect; 0 for steps that are missing.
         migrate: seconds of the migrations on the clone.
         frozen: production is frozen, so a last backup is taken.
-        waits: how long the migrations may wait for locks at most.
-        begun: all that comes before the migrations is done already.
-        back: seconds that the way back was measured to take; 0 where it was not: then it is estimated from a backup
-            (what is live is kept, too) and a restore with its proof.
+        waits: the longest time in seconds that the migrations may wait for locks.
+        begun: all steps before the migrations are done.
+        back: measured seconds of a rollback. 0 if not measured: estimate them from a safety backup and a restore.
     """
     backup = took.get(StepEffect.DUMPS, 0)
     forward = migrate * FACTOR + waits + took.get(StepEffect.ACCOUNTS, 0) + took.get(StepEffect.DEPLOYS, 0)
@@ -52,12 +50,12 @@ def needed(
 
 
 def closes(window: Window, moment: datetime) -> datetime:
-    """The first moment after ``moment``, which lies in the window, that does not.
+    """Return when the window that is open at ``moment`` closes.
 
-    A wall clock that is put forward over the closing time closes the window there and then.
+    If the clock is put forward over the closing time, the window closes at that moment.
 
     Raises:
-        ValueError: ``moment`` does not lie in the window, or has no time zone.
+        ValueError: the window is closed at ``moment``, or ``moment`` has no time zone.
     """
     if not window.contains(moment):
         raise ValueError("the window is closed")
@@ -68,9 +66,9 @@ def closes(window: Window, moment: datetime) -> datetime:
 
 
 def opens(window: Window, moment: datetime) -> datetime:
-    """The first moment after ``moment``, which does not lie in the window, at which it opens.
+    """Return when the window that is closed at ``moment`` opens.
 
-    A wall clock that is put forward over the opening time opens the window there and then.
+    If the clock is put forward over the opening time, the window opens at that moment.
 
     Raises:
         ValueError: the window never opens within a month.
@@ -81,7 +79,7 @@ def opens(window: Window, moment: datetime) -> datetime:
         walls = [datetime.combine(first + timedelta(days=day), start, zone).replace(fold=fold) for fold in (0, 1)]
         found = {wall.astimezone(UTC) for wall in walls}
         if len(found) > 1:
-            # The clock is put forward over that time, or back.
+            # The clock is put forward or back over that time.
             found |= {shift for shift in _shifts(zone, min(found)) if shift <= max(found)}
         for candidate in sorted(found):
             if candidate > moment and window.contains(candidate):
@@ -99,7 +97,7 @@ def _ends(window: Window, moment: datetime) -> Iterator[datetime]:
 
 
 def _shifts(zone: ZoneInfo, moment: datetime) -> Iterator[datetime]:
-    """The moments at which the zone's clocks are put forward or back, to the second."""
+    """Yield the moments at which the zone's clocks are put forward or back, to the second."""
     start = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     for hour in range(int(HORIZON.total_seconds()) // 3600):
         low = start + timedelta(hours=hour)
@@ -113,11 +111,11 @@ def _shifts(zone: ZoneInfo, moment: datetime) -> Iterator[datetime]:
 
 
 def objection(window: Window, moment: datetime, need: Needed) -> str:
-    """Why a release may not begin now, in words; empty where it may.
+    """Return why a release must not begin now, or an empty string.
 
     Args:
-        moment: now.
-        need: what it still needs.
+        moment: the current time.
+        need: the time that the release still needs.
     """
     if not window.contains(moment):
         return f"the maintenance window is closed: {', '.join(window.days)} {window.hours} {window.zone}"
@@ -125,16 +123,16 @@ def objection(window: Window, moment: datetime, need: Needed) -> str:
 
 
 def last_start(window: Window, moment: datetime, need: Needed) -> datetime:
-    """When a release that needs so much must begin at the latest, in the window that is open at ``moment``."""
+    """Return the latest start of a release in the window that is open at ``moment``."""
     return closes(window, moment) - timedelta(seconds=need.seconds)
 
 
 def said(window: Window, moment: datetime, need: Needed) -> str:
-    """The arithmetic in words, in the window's own time."""
+    """Return the result as a sentence, in the window's time zone."""
     zone = ZoneInfo(window.zone)
     end, last = closes(window, moment).astimezone(zone), last_start(window, moment, need).astimezone(zone)
     day = "" if last.date() == moment.astimezone(zone).date() else f" on {last:%Y-%m-%d}"
-    back = f", {minutes(need.back)} of them for the way back" if need.back else ""
+    back = f", including {minutes(need.back)} for a rollback" if need.back else ""
     return (
         f"the window closes at {end:%H:%M} {window.zone}; the release needs about {minutes(need.seconds)}{back}; "
         f"last safe start {last:%H:%M}{day}"
@@ -142,5 +140,5 @@ def said(window: Window, moment: datetime, need: Needed) -> str:
 
 
 def minutes(seconds: float) -> str:
-    """A duration in whole minutes, rounded up."""
+    """Return a duration in whole minutes, rounded up."""
     return f"{max(ceil(seconds / 60), 1)} min"

@@ -1,8 +1,8 @@
-"""What a rehearsal's migrations cost: models of ``measures.json``, the sentences, and what is decided from them. Pure.
+"""Define the measurements of a rehearsal's migrations (``measures.json``), and report and use them. Pure.
 
-Times are seconds, sizes bytes. Locks and times are sampled (``interval`` and ``widest`` say how closely); rows,
-rewritten relations and growth are read from the server's own counters and catalogs. What lies between two looks and
-could be the work of several migrations stands in ``together`` with all their names, and in no single one of them.
+Times are in seconds, sizes in bytes. Locks and times are sampled; ``interval`` and ``widest`` are the median and the
+longest interval. Rows, rewritten relations and growth come from the server's counters and catalogs. A change that could
+be the work of several migrations is in ``together`` with all their names, and in none of the single measurements.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ from ops.verdict.model import BOOKKEEPING
 
 FILE = "measures.json"
 LINES = 6
-# A migration that keeps writers waiting longer than this asks for a freeze: they get a clear answer then, and no hang.
+# If writers wait longer than this, a freeze is better: it gives them an error at once.
 LONGEST_WAIT = 1.0
 
 
 class Model(BaseModel):
-    """Base of the models."""
+    """Serve as the base of the models."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class LockMeasure(Model):
-    """The strongest lock on a relation that was there before the run.
+    """Hold the strongest lock on a relation that existed before the run.
 
-    ``seconds`` is how long it was held; ``writes_blocked`` and ``reads_blocked`` how long writers and readers would
-    have waited, each with its longest stretch. ``sampled`` is false where no sample met it: the catalog proves it.
+    ``seconds`` is how long the lock was held. ``writes_blocked`` and ``reads_blocked`` are how long writers and readers
+    would have waited, each with its longest continuous wait. ``sampled`` is false if no sample has the lock, but the
+    catalog proves it.
     """
 
     relation: str
@@ -50,7 +51,7 @@ class LockMeasure(Model):
 
 
 class Rows(Model):
-    """Rows written into a table, those that were rolled back included. ``existed``: it was there before the run."""
+    """Count the rows written to a table, including rolled back rows. ``existed``: the table existed before the run."""
 
     table: str
     inserted: int = 0
@@ -60,7 +61,7 @@ class Rows(Model):
 
 
 class Change(Model):
-    """What became of a relation: new, dropped, renamed, rewritten (another file), rebuilt (an index made anew)."""
+    """Hold the change of a relation: new, dropped, renamed, rewritten (another file) or rebuilt (an index)."""
 
     relation: str
     kind: Literal["table", "index"]
@@ -69,7 +70,7 @@ class Change(Model):
 
 
 class Effects(Model):
-    """What was done to the database."""
+    """Hold the changes of the database."""
 
     rows: tuple[Rows, ...] = ()
     changes: tuple[Change, ...] = ()
@@ -77,7 +78,10 @@ class Effects(Model):
 
 
 class MigrationMeasure(Model):
-    """One migration. ``effects`` holds what can only be its own; ``wal`` is what the whole server wrote meanwhile."""
+    """Hold the measurements of one migration.
+
+    ``effects`` are only changes that no other migration can have made. ``wal`` is the WAL of the whole server.
+    """
 
     migration: str
     state: Literal["applied", "failed"]
@@ -89,14 +93,14 @@ class MigrationMeasure(Model):
 
 
 class Together(Model):
-    """What several migrations did between two looks; to which of them it belongs can't be told."""
+    """Hold changes that one of several migrations made, and it is unknown which one."""
 
     migrations: tuple[str, ...]
     effects: Effects
 
 
 class Measures(Model):
-    """A rehearsal's measures. ``total`` is exact for the whole run; ``why_not`` says why nothing was measured."""
+    """Hold the measurements of a rehearsal. ``total`` is exact; ``why_not`` is why nothing was measured."""
 
     run: str
     backup: str
@@ -111,13 +115,13 @@ class Measures(Model):
     why_not: str = ""
 
     def data(self) -> dict[str, Any]:
-        """Return all of it as JSON has it."""
+        """Return the measurements as JSON data."""
         return self.model_dump(mode="json")
 
     def lines(self) -> list[str]:
-        """The measures as sentences, a migration a line in the order in which they ran; a few lines at most.
+        """Return a few lines, one for each migration, in the order in which the migrations ran.
 
-        Those that failed, blocked somebody or took longest are named first of all.
+        If there are too many, select the failed, the blocking and the slowest migrations.
         """
         if self.why_not:
             return [f"not measured: {self.why_not}"]
@@ -138,21 +142,21 @@ class Measures(Model):
         return lines if few else [*lines, more]
 
     def blocks(self) -> dict[str, str]:
-        """Return what each migration blocked for readers or writers; those that blocked nobody are not there."""
+        """Return what each migration blocked for readers or writers. Omit migrations that blocked nobody."""
         return {m.migration: ", ".join(said) for m in self.migrations if (said := _blocked(m))}
 
     def half_done(self) -> str:
-        """What to add to the message of a migration that failed: how long it ran, and which ones the clone has now."""
+        """Return text for the message of a failed migration: how long it ran, and what was applied before it."""
         last = self.migrations[-1] if self.migrations else None
         if self.why_not or last is None or last.state != "failed":
             return ""
         done = [m.migration for m in self.migrations[:-1]]
-        before = f"; applied before it: {', '.join(done[-3:])}" if done else "; it was the first"
+        before = f"; applied before it: {', '.join(done[-3:])}" if done else "; it was the first migration"
         return f" (after {span(last.seconds)}{before})"
 
 
 class Measured(Model):
-    """What a certificate keeps of it. ``updated`` and ``deleted`` count rows of tables that were there before."""
+    """Hold the measurements of a certificate. ``updated`` and ``deleted`` count rows of tables that existed before."""
 
     seconds: float
     longest_write_block: float
@@ -165,12 +169,12 @@ class Measured(Model):
 
 
 def write(path: Path, measures: Measures) -> None:
-    """Keep the measures; the file appears whole."""
+    """Write the measurements atomically."""
     write_whole(path, measures.model_dump_json(indent=1))
 
 
 def read(path: Path) -> Measures | None:
-    """Read them; None where there are none, or they can't be read."""
+    """Read the measurements. Return None if the file is missing or damaged."""
     try:
         return Measures.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
@@ -178,7 +182,7 @@ def read(path: Path) -> Measures | None:
 
 
 def newest(folder: Path, backup: str, pending: Sequence[str]) -> Measures | None:
-    """The last whole measures of these very migrations on a clone of this backup, in a target's folder."""
+    """Return the newest complete measurements of exactly these migrations on a clone of this backup."""
     for path in sorted((folder / "runs").glob(f"*/{FILE}"), reverse=True):
         found = read(path)
         if found and not found.why_not and found.backup == backup:
@@ -189,7 +193,7 @@ def newest(folder: Path, backup: str, pending: Sequence[str]) -> Measures | None
 
 
 def joined(earlier: Measures | None, later: Measures) -> Measures:
-    """The measures of a run that went on: those of the migrations that were done before, and the new ones."""
+    """Return the measurements of a resumed run: of the earlier migrations and of the new ones."""
     if earlier is None or earlier.run != later.run or earlier.why_not:
         return later
     again = {m.migration for m in later.migrations}
@@ -230,7 +234,7 @@ def _sum(one: Rows, other: Rows) -> Rows:
 
 
 def summary(measures: Measures) -> Measured:
-    """What the certificate keeps. Django's own bookkeeping tables do not count as rows that somebody wrote."""
+    """Return the measurements for the certificate, without rows of Django's own bookkeeping tables."""
     locks = [lock for migration in measures.migrations for lock in migration.locks]
     rows = [r for r in measures.total.rows if r.existed and r.table.split(".")[-1] not in BOOKKEEPING]
     tables = [c for c in measures.total.changes if c.existed and c.kind == "table"]
@@ -242,13 +246,13 @@ def summary(measures: Measures) -> Measured:
         deleted=sum(r.deleted for r in rows),
         dropped=tuple(c.relation for c in tables if c.what == "dropped"),
         rewritten=tuple(c.relation for c in tables if c.what == "rewritten"),
-        # A lock too short for a sample was there all the same, and on production it may have to wait.
+        # A lock too short for a sample may still have to wait on production.
         blocked=tuple(sorted({lock.relation for lock in locks if lock.longest_write_block or not lock.sampled})),
     )
 
 
 def asks_freeze(measured: Measured | None) -> str:
-    """Why a rehearsal asks for a freeze on production, in words; empty where it does not, or was not measured."""
+    """Return why production needs a freeze by the measurements, or an empty string."""
     if measured is None:
         return ""
     said = []
@@ -264,12 +268,12 @@ def asks_freeze(measured: Measured | None) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration as a person says it."""
+    """Return a duration as text."""
     return "less than 0.1 s" if seconds < 0.1 else duration(seconds)
 
 
 def bare(name: str) -> str:
-    """A relation's name without the schema that everybody means."""
+    """Return a relation's name without the schema ``public``."""
     return name.removeprefix("public.")
 
 
@@ -282,7 +286,7 @@ def _line(name: str, migration: MigrationMeasure) -> str:
 
 
 def _blocked(migration: MigrationMeasure) -> list[str]:
-    """Say which relations a migration blocked, and for how long, those that were blocked longest first."""
+    """List the relations that a migration blocked and for how long, the longest first."""
     said = []
     blocking = sorted((lock for lock in migration.locks if _blocks(lock)), key=lambda lock: -lock.writes_blocked)
     for lock in blocking[:2]:
@@ -290,9 +294,9 @@ def _blocked(migration: MigrationMeasure) -> list[str]:
         what = "reads and writes of" if both else "writes to"
         said.append(f"{what} {bare(lock.relation)} blocked for {span(lock.writes_blocked)}")
         if not both and lock.reads_blocked:
-            said.append(f"reads of it for {span(lock.reads_blocked)}")
+            said.append(f"reads for {span(lock.reads_blocked)}")
     if len(blocking) > 2:
-        said.append(f"{counted(len(blocking) - 2, 'more relation')} blocked for less")
+        said.append(f"{counted(len(blocking) - 2, 'more relation')} blocked for less time")
     return said
 
 
@@ -323,7 +327,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _short(names: Sequence[str]) -> dict[str, str]:
-    """Each migration by its app and number, where that names only one."""
+    """Shorten each migration's name to app and number if that is unique."""
     cut = {name: match[1] if (match := re.match(r"(.+\.\d+)_", name)) else name for name in names}
     known = Counter(cut.values())
     return {name: short if known[short] == 1 else name for name, short in cut.items()}

@@ -1,7 +1,7 @@
-"""Measures the migrations of a rehearsal while they run, over a connection of our own. The application stays as it is.
+"""Measure the migrations of a rehearsal while they run, over a separate connection.
 
-It never makes a step fail, and never keeps it waiting for long: what goes wrong here ends in "not measured", with the
-reason. A clone is used by nobody else, so every other client session of its database is the application's.
+An error of the measurement never fails the step and never delays it for long: the result is "not measured", with the
+reason. Nobody else uses a clone, so every other client session of its database belongs to the application.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from ops.release.measuring import migration_metrics
 from ops.release.measuring.lock_attribution import Look, Relation, Sample, Span, measured
 from ops.release.measuring.migration_metrics import Measures
 
-# Seconds between two samples. Where a sample takes longer than that, the pause grows with it.
+# Seconds between two samples. If a sample takes longer, the pause is as long as the sample.
 INTERVAL = 0.01
-# How long the beginning and the end may keep the step waiting, and how long the application's sessions may take to end.
+# Seconds that the start and the end may delay the step, and that the application's sessions may take to end.
 PATIENCE, GONE = 15.0, 5.0
 OPTIONS = "-c statement_timeout=5s -c lock_timeout=200ms -c jit=off"
 
 
 @dataclass
 class Lines:
-    """What ``migrate`` prints, as the migrations' beginnings and ends."""
+    """Parse the output of ``migrate`` into the start and end of each migration."""
 
     begun: float = 0
     open: str = ""
     spans: list[Span] = field(default_factory=list)
 
     def take(self, text: str, at: float) -> None:
-        """Take a whole line, at monotonic seconds. A migration may print into the line, and between its two halves."""
+        """Parse a complete line, read at monotonic seconds. A migration may print text into the line."""
         text = re.sub(r"\x1b\[[0-9;]*m", "", text)
         if text.startswith("Running migrations:"):
             self.begun, self.open = at, ""
@@ -53,20 +53,20 @@ class Lines:
             self.begun, self.open = at, ""
 
     def all(self, at: float, error: str) -> list[Span]:
-        """The migrations, the one that failed last."""
+        """Return the migrations, with a failed migration at the end."""
         failed = [Span(self.open, self.begun, at, "failed", error)] if self.open and error else []
         return self.spans + failed
 
 
 class Watching:
-    """Samples from ``start`` to ``stop``.
+    """Take samples from ``start`` to ``stop``.
 
     Args:
-        session: the connections.
+        session: opens the connections.
         test: the test target, whose database is the clone.
-        run: the run's id.
-        backup: the backup of which the database is a clone.
-        report: where the measures are written, relative to the inventory's folder.
+        run: the run's ID.
+        backup: the backup that the clone was restored from.
+        report: the file for the measurements, relative to the inventory's folder.
     """
 
     def __init__(self, session: Session, *, test: str, run: str, backup: str, report: str) -> None:
@@ -81,7 +81,7 @@ class Watching:
         self._thread = threading.Thread(target=self._work, daemon=True)
 
     def start(self) -> None:
-        """Connect and look, then sample. Returns when that is so, or when it can't be."""
+        """Connect, take the first look and start sampling. Return when this is done or has failed."""
         self.lines.begun = time.monotonic()
         self._thread.start()
         if not self._ready.wait(PATIENCE):
@@ -89,14 +89,14 @@ class Watching:
         self.lines.begun = time.monotonic()
 
     def line(self, text: str) -> None:
-        """Take a line that ``migrate`` printed."""
+        """Parse a line of ``migrate``'s output."""
         self.lines.take(text, time.monotonic())
 
     def stop(self, error: str = "") -> Measures:
-        """Stop sampling, look once more, and write the report.
+        """Stop sampling, take the last look, and write the report.
 
         Args:
-            error: why the migrations stopped; empty where they came to their end.
+            error: why the migrations failed, or empty.
         """
         ended = time.monotonic()
         self._stop.set()
@@ -114,9 +114,9 @@ class Watching:
 
     def _measures(self, spans: Sequence[Span]) -> Measures:
         if not self.why_not and len(self.looks) < 2:
-            self.why_not = "the clone could not be looked at"
+            self.why_not = "the clone could not be queried"
         if not self.why_not and not spans:
-            self.why_not = "what `migrate` printed names no migration"
+            self.why_not = "the output of `migrate` names no migration"
         if self.why_not:
             return self._nothing(self.why_not)
         gaps = [two.at - one.at for one, two in zip(self.samples, self.samples[1:], strict=False)]
@@ -135,7 +135,7 @@ class Watching:
         )
 
     def _attributed(self, spans: Sequence[Span]) -> list[Look]:
-        """The looks; where the records are not those of the output, nothing is ascribed to a single migration."""
+        """Return the looks. If Django's records differ from the output, attribute nothing to a single migration."""
         if self.recorded == [span.name for span in spans if span.state == "applied"]:
             return [*self.looks[:-1], replace(self.looks[-1], reach=len(spans))]
         return [replace(look, counted=0, whole=0, reach=len(spans)) for look in self.looks]
@@ -171,7 +171,7 @@ class Watching:
             self.samples.append(eyes.sample())
             if len(self.lines.spans) > seen:
                 seen = len(self.lines.spans)
-                # Where a migration locks what is looked at, there is one look less, and what was whose is less exact.
+                # If a migration locks the catalog, skip this look: the attribution is only less exact then.
                 with contextlib.suppress(psycopg.errors.LockNotAvailable):
                     self._look(eyes)
             took = time.monotonic() - begun
@@ -187,7 +187,7 @@ class Watching:
 
 @dataclass(frozen=True)
 class _Progress:
-    """Which migrations are recorded since the first look, and whether nothing was committed on the server since."""
+    """Hold the migrations recorded since the first look, and whether no other transaction committed after them."""
 
     names: list[str]
     settled: bool
@@ -198,7 +198,7 @@ class _Progress:
 
 
 class _Eyes:
-    """Asks the clone's server."""
+    """Query the clone's server."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
@@ -208,7 +208,7 @@ class _Eyes:
         self._base: tuple[int, int, int] | None = None
 
     def sample(self) -> Sample:
-        """The locks of this moment."""
+        """Read the current locks."""
         at = time.monotonic()
         row = self.connection.execute(self._locks, prepare=True).fetchone()
         assert row is not None
@@ -216,9 +216,9 @@ class _Eyes:
         return Sample(at, int(wal), tuple(zip(relations, modes, strict=True)))
 
     def look(self) -> tuple[Look, list[str]]:
-        """The catalog and the counters, and the names of the migrations that were recorded by now.
+        """Read the catalog, the counters, and the names of the migrations recorded so far.
 
-        How far the counters are is asked before they are read, and how far they may be at most afterwards.
+        The lower bound of the counters' progress is read before the counters, the upper bound after them.
         """
         if self._base is None:
             self._base = self._first()
@@ -233,7 +233,7 @@ class _Eyes:
         return Look(at, relations, int(size), min(counted, whole), whole, after.reach), after.names
 
     def wait_until_gone(self) -> None:
-        """Wait for the application's sessions to end: then all that they counted has been handed over."""
+        """Wait for the application's sessions to end, so that the server has all their counts."""
         deadline = time.monotonic() + GONE
         while time.monotonic() < deadline:
             (left,) = self._one(
@@ -244,11 +244,11 @@ class _Eyes:
                 break
             time.sleep(INTERVAL)
         if self.connection.info.server_version < 150000:
-            # Before PostgreSQL 15 the counts went through a process of their own, which writes them twice a second.
+            # Before PostgreSQL 15, the statistics collector writes the counts twice a second.
             time.sleep(1.5)
 
     def _first(self) -> tuple[int, int, int]:
-        """Where the records, their counter and the server's transactions stand before anything has run."""
+        """Read the last record, the counter of records and the last transaction before the migrations run."""
         if self._records is None:
             return 0, 0, 0
         (last,) = self._one(sql.SQL("SELECT coalesce(max(id), 0) FROM {}").format(self._records[1]))
@@ -273,7 +273,7 @@ class _Eyes:
         return _Progress(list(names), settled(snapshot, xmin, self._base[2]))
 
     def _find_records(self) -> tuple[int, sql.Composable] | None:
-        """Django's own record: its oid and its name. None where there is not exactly one."""
+        """Return the oid and name of Django's migration table, or None if there is not exactly one."""
         found = self.connection.execute(
             "SELECT c.oid::int8, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE c.relname = 'django_migrations' AND c.relkind = 'r'"
@@ -287,11 +287,11 @@ class _Eyes:
 
 
 def settled(snapshot: str, last: int | None, base: int) -> bool:
-    """Whether no transaction was committed since the one that wrote the last record.
+    """Return True if no transaction committed since the transaction that wrote the last record.
 
     Args:
         snapshot: ``pg_current_snapshot()`` as text: ``xmin:xmax:xip,…``.
-        last: the 32-bit transaction id of the last record; None where there is none since ``base``.
+        last: the 32-bit transaction id of the last record, or None without a record since ``base``.
         base: the full id of the last transaction before the run.
     """
     _, upper, running = snapshot.split(":")

@@ -1,4 +1,4 @@
-"""The way back, measured: how long a rehearsal took to restore the backup, to prove it, and to swap it in."""
+"""Measure the recovery in a rehearsal: the time to restore the backup, to prove it, and to swap it in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SWAPS = ("swapped-in.txt", "swapped-back.txt")
 
 
 class Recovery(BaseModel):
-    """Seconds: the restore, its proof by fingerprint, and for how long clients were away while it was swapped in."""
+    """Hold the seconds of the restore, of its proof by fingerprint, and without client access during the swap."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,29 +29,28 @@ class Recovery(BaseModel):
 
     @property
     def seconds(self) -> float:
-        """All of it."""
+        """Return the sum in seconds."""
         return self.restored + self.proved + self.swapped
 
     @property
     def sentence(self) -> str:
-        """What it says to a person."""
-        return f"way back proved: restored and proved in {duration(self.restored + self.proved)}, " + (
+        """Return the times as a sentence."""
+        return f"recovery proved: restored and verified in {duration(self.restored + self.proved)}, " + (
             f"swapped in {self.swapped:.2g} s"
         )
 
 
 def note(file: Path, moment: str) -> str:
-    """Note that a moment is now. It takes the place of an earlier one of that name, and those after it are forgotten:
-    they belong to an attempt that was interrupted.
+    """Record the current time for a moment. Remove this and later moments of an interrupted attempt.
 
     Returns:
-        how long it took since the moment before, in words.
+        The time since the previous moment, as text.
 
     Raises:
-        UsageError: it is not one of ``MOMENTS``.
+        UsageError: the moment is not one of ``MOMENTS``.
     """
     if moment not in MOMENTS:
-        raise UsageError(f"--moment={moment} is none of {', '.join(MOMENTS)}", f"--moment={MOMENTS[0]}")
+        raise UsageError(f"--moment={moment} is not one of {', '.join(MOMENTS)}", f"--moment={MOMENTS[0]}")
     number = MOMENTS.index(moment)
     noted = {name: at for name, at in _noted(file).items() if name in MOMENTS[:number]} | {moment: time.time()}
     write_whole(file, json.dumps(noted))
@@ -60,7 +59,7 @@ def note(file: Path, moment: str) -> str:
 
 
 def measured(file: Path) -> Recovery | None:
-    """What was noted in ``file``, and the swaps noted beside it; None where a part of it is missing."""
+    """Return the times recorded in ``file`` and in the swap files beside it, or None if any is missing."""
     moments = _noted(file)
     gaps = [gap for name in SWAPS for gap in _gaps(file.with_name(name))]
     if not gaps or set(MOMENTS) - moments.keys():
@@ -73,7 +72,7 @@ def measured(file: Path) -> Recovery | None:
 
 
 def _noted(file: Path) -> dict[str, float]:
-    """The moments that were noted; what is damaged is as good as not noted."""
+    """Return the recorded moments, or none if the file is damaged."""
     try:
         noted = json.loads(file.read_bytes())
         found = {name: float(noted[name]) for name in MOMENTS if name in noted}
@@ -83,6 +82,6 @@ def _noted(file: Path) -> dict[str, float]:
 
 
 def _gaps(file: Path) -> list[float]:
-    """What ``swap.sql`` says of the time between closing the old one and opening the new one."""
+    """Return the seconds without client access that ``swap.sql`` reported."""
     text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
     return [float(found) for found in re.findall(r"clients were away for (\d{1,9}(?:\.\d+)?) s", text)]

@@ -1,1 +1,1 @@
-"""Production before, during and after its migrations, held against the certificate. Begin with ``promotion``."""
+"""Compare production before, during and after its migrations with the certificate. Begin with ``promotion``."""

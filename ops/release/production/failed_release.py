@@ -1,4 +1,4 @@
-"""Tools about a release that failed: what production has of it, and whether it is as before."""
+"""Report the state of production after a failed release, and check whether it is unchanged."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ops.verdict import fingerprint
 
 @tool
 def check_atomic(session: Session, *, target: str, database_of: str) -> str:
-    """Say whether the first migration that is left on a database is one transaction."""
+    """Check that the first pending migration of a database runs in one transaction."""
     if name := in_parts(session, target, database_of):
         raise Refused(f"{name} is not atomic, so a part of it may be applied", f"inv status --target={target}")
-    return "what failed was one transaction"
+    return "the failed migration ran in one transaction"
 
 
 @tool
 def explain_promotion(session: Session, *, target: str, name: str, run: str, backup_id: str, frozen: str) -> str:
-    """Say what production is after a promotion that did not end well, and what to type."""
+    """Report the state of production after a failed promotion, and what to type."""
     folder = target_folder(session, target) / "runs" / run
     asked = production_state.Run(run, target, backup_id, frozen == "yes")
     with contextlib.suppress(OpsError):
@@ -41,8 +41,8 @@ def explain_promotion(session: Session, *, target: str, name: str, run: str, bac
 
 @tool
 def check_as_before(session: Session, *, before: str, after: str) -> str:
-    """Prove that production is what it was right before a release: every table row for row, every sequence."""
+    """Prove that production is as it was right before a release: the rows of every table, and every sequence."""
     one, two = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
     if wrong := fingerprint.differences(one, two) or fingerprint.other_schema(one, two):
-        raise DataDiffers(f"production is not what it was before the release: {'; '.join(wrong[:3])}", "inv status")
-    return f"production is what it was before the release: {one.rows:,} rows in {len(one.tables)} tables are equal"
+        raise DataDiffers(f"production is not as it was before the release: {'; '.join(wrong[:3])}", "inv status")
+    return f"production is as it was before the release: {one.rows:,} rows in {len(one.tables)} tables are equal"

@@ -1,4 +1,4 @@
-"""Since when production is frozen, and by whom: what a person needs who was not there."""
+"""Find out since when production is frozen, and by which run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.infra.session.session import Session
 
 
 def since(known: Iterable[State]) -> str:
-    """The run that froze production last, and when, as words; empty where no run of this store did.
+    """Return which run froze production last, and when, as text; empty if no run of this store did.
 
     Args:
         known: the target's runs, oldest first.
@@ -25,17 +25,17 @@ def since(known: Iterable[State]) -> str:
 
 
 def find_open(known: Iterable[State]) -> State | None:
-    """Return the run that froze production and has not ended nor been taken back, if no later one changed its data."""
+    """Return the open run that froze production, unless a later run changed its data."""
     more = [state for state in known if state.effects - {Effect.MINOR}]
     froze = bool(more) and bool(more[-1].touched & more[-1].steps_with(StepEffect.FREEZES))
     return more[-1] if froze and not more[-1].finished and not more[-1].undone else None
 
 
 def refuse_open(session: Session, target: str, known: Iterable[State]) -> None:
-    """Refuse to call a target done while a run that has not ended keeps its production frozen.
+    """Refuse to report that nothing is to do while an open run keeps production frozen.
 
     Raises:
-        Refused: which run, and what to type.
+        Refused: a run that has not ended keeps production frozen.
     """
     state = find_open(known)
     if state and identity(session, target)["read_only"] == "on":

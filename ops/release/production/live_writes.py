@@ -1,8 +1,8 @@
-"""A production that was not frozen while it was migrated: what the migrations may have done, apart from what users did.
+"""Separate what the migrations wrote from what users wrote to a production that was not frozen.
 
-A table that no operation touches is the application's own affair. Rows of the others are compared with what they were
-right before. Which of those that are gone or changed the migrations wrote, a snapshot tells that was held meanwhile
-(``witness``); without one, only how many users can have written.
+Tables that no operation reaches are not compared. Rows of the other tables are compared with the rows right before the
+migrations. For missing and changed rows, a snapshot held during the migrations (``witness``) shows which of them the
+migrations wrote. Without a snapshot, the rows are compared with the number that users can have written.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from ops.verdict.model import BOOKKEEPING
 def account(
     found: Certificate, held: Holdings, new: Fingerprint, look: Databases, witness: Witness | None = None
 ) -> tuple[list[str], list[str]]:
-    """Compare production after its migrations with what it held before, while users went on writing.
+    """Compare production after its migrations with its rows before, while users wrote to it.
 
     Args:
         found: the certificate.
         held: what production held before.
         new: production's fingerprint after the migrations.
-        look: asks production; its ``after`` side.
-        witness: a snapshot that was held meanwhile.
+        look: queries production as its ``after`` side.
+        witness: the snapshot held during the migrations, if any.
 
     Returns:
-        what the migrations did that was not rehearsed, a sentence each; and what users wrote meanwhile, or can have
-        written: then the migrations may have done some of it.
+        A sentence for each change by the migrations that was not rehearsed, and sentences about rows that users wrote
+        or can have written.
     """
     seconds = look.moment("after").at - held.at
     wrong, written, doubted = missing_tables(found, new), list[str](), list[str]()
@@ -44,7 +44,7 @@ def account(
             counts = _counts(move, held.tables[move.table], look)
         said = _exceeded(move, counts, held, seconds) if move.reach == ROWS else []
         if move.wrote is False and own and (rows := sum(look.tally("after", name, own)[0] for name in move.to)):
-            said.append(f"the migrations wrote {rows:,} rows of {move.table}, and none in the rehearsal")
+            said.append(f"the migrations wrote {rows:,} rows of {move.table}, but none in the rehearsal")
         seen = witness.count(move, held.tables[move.table], look, mine) if witness and move.reach == ROWS else None
         said = said or _seen(move, seen, held, seconds)
         wrong += said
@@ -59,51 +59,51 @@ def account(
 
 
 def _told(written: list[str], doubted: list[str]) -> list[str]:
-    """What users wrote, and what they can have written, a sentence each."""
-    said = [f"rows that users deleted or changed meanwhile: {', '.join(written)}"] if written else []
+    """Return a sentence about rows that users wrote, and one about rows that users can have written."""
+    said = [f"rows that users deleted or changed during the migrations: {', '.join(written)}"] if written else []
     if doubted:
         said.append(
-            f"rows that are gone or changed, no more than users write by their pace before: {', '.join(doubted)}; that "
-            "the migrations did none of it is not proved (with `freeze: always` it would be)"
+            f"rows that are missing or changed, probably by users, who write as many: {', '.join(doubted)}; it is not "
+            "proved that the migrations did not write them (with `freeze: always` it would be)"
         )
     return said
 
 
 def _exceeded(move: Moved, counts: tuple[int, int], held: Holdings, seconds: float) -> list[str]:
-    """What is gone or changed beyond what users can have done."""
+    """Return a sentence if more rows are missing or changed than users can have written."""
     (gone, changed), pace, said = counts, held.pace, []
     least = held.tables[move.table]
     deleted, updated = pace.gone(move.table, seconds), pace.changed(move.table, seconds)
     if least.keys is None:
         gone, changed, updated = 0, gone + changed, updated + deleted
-    for count, most, word, did in ((gone, deleted, "gone", "deleted"), (changed, updated, "changed", "wrote to")):
+    for count, most, word, did in ((gone, deleted, "missing", "deleted"), (changed, updated, "changed", "changed")):
         if count > most:
             said.append(
                 f"{count:,} of {least.rows:,} rows of {move.table} are {word} in {', '.join(move.to)}; "
-                f"by the pace before, users {did} at most {most:,}"
+                f"at their rate before, users {did} at most {most:,}"
             )
     return said
 
 
 def _seen(move: Moved, seen: tuple[int, int, bool] | None, held: Holdings, seconds: float) -> list[str]:
-    """What the migrations themselves deleted or changed, beyond what is declared."""
+    """Return a sentence if the migrations deleted or changed more rows than is declared."""
     if seen is None:
         return []
     (gone, changed, updated), least = seen, held.tables[move.table]
-    # Users may have deleted a row that the migrations had updated.
+    # Users may have deleted a row after the migrations updated the row.
     most = allowed(move.may_lose, least) + (held.pace.gone(move.table, seconds) if updated else 0)
     said = [f"the migrations deleted {gone:,} of {least.rows:,} rows of {move.table}"] if gone > most else []
     return said + ([f"the migrations changed {changed:,} of {least.rows:,} rows of {move.table}"] if changed else [])
 
 
 def _recorders(found: Certificate, new: Fingerprint, look: Databases) -> list[str]:
-    """The transactions that recorded the migrations; none where none is known."""
+    """Return the transactions that recorded the migrations in Django's table."""
     table = next((name for name in new.tables if name.split(".")[-1] == BOOKKEEPING[-1]), "")
     return look.writers("after", table, [name for name, _ in found.pending]) if table else []
 
 
 def _counts(move: Moved, held: Held, look: Databases) -> tuple[int, int]:
-    """Count the rows that are gone, and those that are other ones, but for those of which that is declared."""
+    """Count the missing rows and the changed rows, without the declared rows."""
     counted = [missing(*pair, look) for pair in zip(move.proofs, held.proofs, strict=True)]
     for allowance, proof in zip(move.allowances, held.allowances, strict=True):
         counted.append(max(missing(allowance.proof, proof, look) - allowance.missing.of(held.rows), 0))

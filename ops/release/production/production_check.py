@@ -1,4 +1,4 @@
-"""Production before and after a promotion, held against what the rehearsal proved."""
+"""Compare production before and after a promotion with what the rehearsal proved."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ LOST = ("lost", "changed")
 
 
 class HeldProof(BaseModel):
-    """What one comparison held before: its checksum; ``hashes`` names a file with every row's hash where the
-    migrations add rows or production is not frozen, so that a sum would not do."""
+    """Hold one comparison's rows and checksum before the migrations.
+
+    ``hashes`` names a file with the hash of every row. It is written if the migrations add rows or production is not
+    frozen, because a checksum is not sufficient then.
+    """
 
     rows: int
     checksum: int = 0
@@ -35,9 +38,12 @@ class HeldProof(BaseModel):
 
 
 class Held(BaseModel):
-    """What a table held before: rows, checksum, each of its comparisons, and those in which rows may be missing.
-    ``written`` counts the rows that were written since the rehearsal's backup, where a declaration has to follow;
-    ``key`` is the comparison of the keys alone, where users write meanwhile, and ``keys`` what it held."""
+    """Hold a table's rows, checksum and comparisons before the migrations.
+
+    ``written``: rows written since the rehearsal's backup, by which a declared limit grows.
+    ``key``, ``keys``: the comparison of the keys alone and its result, if users write during the migrations.
+    ``allowances``: the comparisons in which declared rows may be missing.
+    """
 
     rows: int
     checksum: int
@@ -49,10 +55,13 @@ class Held(BaseModel):
 
 
 class Holdings(BaseModel):
-    """What production held right before its migrations, by table, and beside tables; ``objects_written`` counts the
-    large objects that were made since the rehearsal's backup, ``sources_written`` the rows that the migrations reach
-    and that were written or deleted since; ``at`` is that moment by the server's clock, ``pace`` how production was
-    written to between the rehearsal's backup and then."""
+    """Hold what production had right before its migrations.
+
+    ``objects_written``: large objects created since the rehearsal's backup.
+    ``sources_written``: rows that the migrations reach and that were written or deleted since the backup.
+    ``at``: the time of the record by the server's clock.
+    ``pace``: how fast users wrote between the backup and this record.
+    """
 
     tables: dict[str, Held] = {}
     catalog: Catalog = Catalog()
@@ -64,16 +73,16 @@ class Holdings(BaseModel):
 
 
 def losses(found: Certificate, look: Databases) -> list[str]:
-    """Say what the migrations would drop on production that neither the rehearsal nor a declaration covers.
+    """Find data of production that the migrations would drop although it was neither rehearsed nor declared.
 
-    What is declared may have grown by what was written since the rehearsal's backup.
+    A declared limit grows by the rows written since the rehearsal's backup.
 
     Args:
         found: the certificate.
-        look: asks production; its ``before`` side.
+        look: queries production as its ``before`` side.
 
     Returns:
-        a sentence for each table or column that would be dropped though it holds something.
+        A sentence for each table or column that would be dropped with data.
     """
     now = look.moment("before")
     recent = found.since.recent if found.since and found.since.database == now.database else "false"
@@ -90,15 +99,15 @@ def _dropped(move: Moved, look: Databases, recent: str) -> Iterator[str]:
             yield f"{table} would be dropped with {rows:,} rows{_more(move.may_lose, rows, written)}"
     for column in move.emptied:
         if filled := look.tally("before", table, f"x.{identifier(column)} IS NOT NULL")[0]:
-            yield f"{table}.{column} held nothing in the rehearsal; it holds {filled:,} values now"
+            yield f"{table}.{column} had no value in the rehearsal; it has {filled:,} values now"
     for column in move.blank:
         if filled := look.tally("before", table, f"{nothing_said(column).replace(ROW, 'x')} IS NOT NULL")[0]:
-            yield f"{table}.{column} held one empty value in the rehearsal; it holds {filled:,} others now"
+            yield f"{table}.{column} had only one empty value in the rehearsal; it has {filled:,} other values now"
     for column, never in move.one_empty.items():
         if both := look.tally("before", table, never)[0]:
             what = "NULL" if never.endswith("NULL") else "an empty text"
-            said = f"{table}.{column} never held {what} in the rehearsal; {both:,} rows have it now"
-            yield f"{said}, and could not be told from others any more"
+            said = f"{table}.{column} never had {what} in the rehearsal; {both:,} rows have it now"
+            yield f"{said}, and would become equal to other rows"
     for column, most in move.may_empty.items():
         filled, written = look.tally("before", table, f"x.{identifier(column)} IS NOT NULL", recent)
         rows = look.tally("before", table)[0]
@@ -107,19 +116,19 @@ def _dropped(move: Moved, look: Databases, recent: str) -> Iterator[str]:
 
 
 def _more(most: Limit, rows: int, written: int) -> str:
-    since = f" and {written:,} were written since the rehearsal" if written else ""
-    return f"; declared are at most {most.of(rows):,}{since}"
+    since = f", and {written:,} were written since the rehearsal" if written else ""
+    return f"; the declared limit is {most.of(rows):,}{since}"
 
 
 def hold(found: Certificate, old: Fingerprint, look: Databases, folder: Path, frozen: bool = True) -> Holdings:
-    """Note what production holds.
+    """Record what production holds before its migrations.
 
     Args:
-        found: the certificate, with where each table and column goes.
+        found: the certificate.
         old: production's fingerprint now.
-        look: asks production; its ``before`` side.
-        folder: takes the files of hashes.
-        frozen: nobody writes until the migrations are through.
+        look: queries production as its ``before`` side.
+        folder: receives the files of hashes.
+        frozen: production is frozen during the migrations.
     """
     now, held = look.moment("before"), {}
     recent = found.since.recent if found.since and found.since.database == now.database else "false"
@@ -143,8 +152,7 @@ def hold(found: Certificate, old: Fingerprint, look: Databases, folder: Path, fr
 
 
 def _touched(look: Databases, table: str, rows: int, recent: str) -> int:
-    """How many rows of a table were written since it had so many, or are gone since, whichever are more: a row that was
-    written anew is both."""
+    """Return how many rows of a table were written or deleted since it had ``rows`` rows, whichever are more."""
     now, written = look.tally("before", table, recent=recent)
     return max(written, rows - (now - written))
 
@@ -154,7 +162,7 @@ def _held(move: Moved, table: Table, look: Look, file: Path, frozen: bool, recen
         return _proof(proof, look, Path(f"{file}-{name}.txt"), summed=frozen and proof.exact)
 
     proofs = [noted(proof, f"{n}") for n, proof in enumerate(move.proofs) if not (move.whole and frozen)]
-    # What was written since the rehearsal follows the declaration; of the others no more may go than it says.
+    # Rows written since the rehearsal raise the declared limit; the limit itself applies to the older rows.
     allowances = [noted(_older(one.proof, recent), f"allowed-{n}") for n, one in enumerate(move.allowances)]
     held = Held(rows=table.rows, checksum=table.checksum, proofs=proofs, allowances=allowances)
     if not frozen and (key := _key(move, table)):
@@ -163,12 +171,12 @@ def _held(move: Moved, table: Table, look: Look, file: Path, frozen: bool, recen
 
 
 def _older(proof: Proof, recent: str) -> Proof:
-    """The same comparison, only of rows that were there at the rehearsal's backup."""
+    """Return the comparison restricted to rows that existed at the rehearsal's backup."""
     return replace(proof, before=tuple(replace(one, where=f"NOT ({recent})") for one in proof.before))
 
 
 def _key(move: Moved, table: Table) -> Proof | None:
-    """The comparison of a table's keys alone; None where rows are told apart by other columns, too."""
+    """Return the comparison of a table's keys alone, or None if the key is not compared on its own."""
     for proof in [*move.proofs, *(one.proof for one in move.allowances)]:
         if len(proof.before) == len(proof.after) == 1 and not proof.before[0].filled:
             both = zip(proof.before[0].pairs, proof.after[0].pairs, strict=True)
@@ -188,21 +196,22 @@ def _proof(proof: Proof, look: Look, file: Path, *, summed: bool) -> HeldProof:
 
 
 def missing_tables(found: Certificate, new: Fingerprint) -> list[str]:
-    """Say in what the schema is not that of the rehearsal, and which tables are not there, a sentence each."""
+    """Return a sentence for each difference of the schema from the rehearsal, and for each missing table."""
     rehearsed = Fingerprint(schema=found.schema_after, schema_parts=found.schema_parts_after)
     said = other_schema(rehearsed, new, "is not that of the rehearsal")
     return said + [f"{name} is missing" for move in found.moves for name in move.to if name not in new.tables]
 
 
 def objections(found: Certificate, held: Holdings, new: Fingerprint, look: Look) -> list[str]:
-    """What is not as rehearsed after the migrations of a frozen production, a sentence each. Nobody wrote in between,
-    so every old row must be there to the last bit.
+    """Return a sentence for each difference of a frozen production from the rehearsal after its migrations.
+
+    Nobody wrote during the freeze, so every old row must exist unchanged.
 
     Args:
         found: the certificate.
         held: what production held before.
         new: production's fingerprint after the migrations.
-        look: asks production; its ``after`` side.
+        look: queries production as its ``after`` side.
     """
     said = missing_tables(found, new)
     for move in found.moves:
@@ -212,10 +221,10 @@ def objections(found: Certificate, held: Holdings, new: Fingerprint, look: Look)
 
 
 def beside(found: Certificate, held: Holdings, new: Fingerprint, now: Catalog, frozen: bool) -> list[str]:
-    """What is not as rehearsed after the migrations beside tables, a sentence each.
+    """Return a sentence for each object other than tables that differs from the rehearsal.
 
     Args:
-        now: production's catalog; the others as with ``objections``.
+        now: production's catalog. For the other arguments, see ``objections``.
     """
     went = {move.table: Went(move.to, columns=move.renamed) for move in found.moves if move.to}
     said = []
@@ -226,10 +235,10 @@ def beside(found: Certificate, held: Holdings, new: Fingerprint, now: Catalog, f
     was, there = held.large_objects or (0, 0), new.large_objects or (0, 0)
     if frozen and was != there:
         declared = sum(limit.of(was[0]) for limit in found.objects.get("large objects", {}).values())
-        # What was made since the rehearsal follows the declaration.
+        # Objects created since the rehearsal raise the declared limit.
         declared += held.objects_written if declared else 0
         if was[0] - there[0] > declared or (was[0] == there[0] and not declared):
-            said.append(f"there are {there[0]:,} large objects, there were {was[0]:,}, or they have other content")
+            said.append(f"the large objects changed: {was[0]:,} before, {there[0]:,} now")
     return said
 
 
@@ -237,31 +246,30 @@ def _content(move: Moved, held: Held, new: Fingerprint, look: Look) -> list[str]
     where = ", ".join(move.to)
     rows = sum(new.tables[name].rows for name in move.to)
     if rows < held.rows - allowed(move.may_lose, held):
-        return [f"{where} has {rows:,} rows, {move.table} had {held.rows:,}{_declared(move.may_lose, held)}"]
+        return [f"{where} has {rows:,} rows; {move.table} had {held.rows:,}{_declared(move.may_lose, held)}"]
     whole = (new.tables[move.to[0]].rows, new.tables[move.to[0]].checksum) == (held.rows, held.checksum)
     sound = (
         whole if move.whole else all(missing(*pair, look) == 0 for pair in zip(move.proofs, held.proofs, strict=True))
     )
     if not sound:
-        return [f"{where} does not hold the content of {move.table}"]
+        return [f"{where} does not have all rows of {move.table} unchanged"]
     return [said for pair in zip(move.allowances, held.allowances, strict=True) if (said := _lacks(*pair, held, look))][
         :1
     ]
 
 
 def allowed(most: Limit, held: Held) -> int:
-    """Count the rows that may be gone by a declaration: what it says, and as many as were written since; none without
-    one."""
+    """Return how many rows a declaration lets go: its limit and the rows written since. 0 without a declaration."""
     return most.of(held.rows) + held.written if most else 0
 
 
 def _declared(most: Limit, held: Held) -> str:
     since = f", {held.written:,} of them written since the rehearsal" if held.written else ""
-    return f"; declared are at most {allowed(most, held):,} lost{since}" if most else ""
+    return f"; at most {allowed(most, held):,} may be lost as declared{since}" if most else ""
 
 
 def missing(proof: Proof, held: HeldProof, look: Look) -> int:
-    """Count the rows of before that are not there; all of them where that can't be told row by row."""
+    """Count the old rows that are missing. Return all of them if the rows cannot be compared one by one."""
     there = look.checksum("after", proof.after)
     if there == (held.rows, held.checksum):
         return 0
@@ -277,9 +285,8 @@ def _lacks(allowance: Allowance, proof: HeldProof, held: Held, look: Look) -> st
     one, two = allowance.proof.before[0], allowance.proof.after[0]
     columns = ", ".join(pair.name for pair in one.pairs)
     return (
-        f"{gone:,} rows of {one.table} are missing in {two.table} or changed; declared are at most {most:,} of those "
-        f"that were rehearsed "
-        f"(compared: {columns})"
+        f"{gone:,} rows of {one.table} are missing in {two.table} or changed; the declared limit is {most:,} of the "
+        f"rehearsed rows (compared: {columns})"
     )
 
 

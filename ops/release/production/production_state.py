@@ -1,4 +1,4 @@
-"""What production is right now, as its server says it, and what is offered then. No list of steps shows that."""
+"""Query the state of production after a failed promotion, and offer what to type next."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Prove = Callable[[], OpsError | None]
 
 
 class Data(StrEnum):
-    """What production holds of a release."""
+    """Name how much of a release production has."""
 
     AS_BEFORE = "as before"
     PART_UNKNOWN = "a part may be applied"
@@ -34,7 +34,7 @@ class Data(StrEnum):
 
 
 class Way(StrEnum):
-    """How a release that failed is taken back by itself."""
+    """Name how ``--auto-rollback`` reverses a failed release."""
 
     UNDO = "undo"
     ROLLBACK = "rollback"
@@ -43,19 +43,17 @@ class Way(StrEnum):
 
 @dataclass(frozen=True)
 class Production:
-    """What production is right now.
+    """Hold the state of production.
 
     Args:
         frozen: a new session is read-only.
-        sealed: it has been frozen without a break since before the run's last backup, so that backup holds all that
-            anybody wrote.
-        restored: another database has its name since the run froze it; the comment of that one, or empty.
-        done, left: the release's migrations that it has, and those that it lacks, in their order.
-        part: the migration that is left and may be applied in part, since it is not one transaction; empty where none.
-        known: whether the application could be asked that; where not, the first that is left is ``part``.
-        indexes: the same where it only builds and drops indexes, so that what it left is removed and built again.
-        proved: every row, sequence and the schema are what they were right before the migrations; None where that was
-            not asked.
+        sealed: production has been frozen since before the run's last backup, so the backup has every row.
+        restored: the comment of the database that took production's name since the freeze, or empty.
+        done, left: the release's applied and pending migrations, in order.
+        part: the pending migration that may be partly applied because it is not one transaction, or empty.
+        known: the application could be queried. If not, ``part`` is the first pending migration.
+        indexes: the pending migration that may be partly applied but only builds and drops indexes, or empty.
+        proved: every row, every sequence and the schema are as before the migrations. None if not compared.
     """
 
     frozen: bool
@@ -70,7 +68,7 @@ class Production:
 
     @property
     def data(self) -> Data:
-        """What it holds of the release."""
+        """Return how much of the release production has."""
         if self.restored:
             return Data.RESTORED
         if self.done:
@@ -81,13 +79,13 @@ class Production:
 
 @dataclass(frozen=True)
 class Run:
-    """What is asked about: the promotion that did not end well.
+    """Hold the failed promotion.
 
     Args:
         freezes: its plan freezes production.
-        backup: what a rollback brings back.
-        begun: its migrations were begun.
-        ending: it has begun to let production take writes again.
+        backup: the backup that a rollback restores.
+        begun: its migrations were started.
+        ending: it started to unfreeze production.
     """
 
     run: str
@@ -99,33 +97,33 @@ class Run:
 
     @classmethod
     def of(cls, state: State, backup: str, *, freezes: bool) -> Run:
-        """The same, by its journal."""
+        """Create it from the run's journal."""
         begun, ending = state.began(StepEffect.MIGRATES), state.began(StepEffect.UNFREEZES)
         return cls(state.run, state.target, backup, freezes, begun, ending)
 
 
 def applied_of(session: Session, target: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Which of a certificate's migrations production has, and which are left, in their order."""
+    """Return the applied and the pending ones of a certificate's migrations, in order."""
     pending = [migration for migration, _ in certificate.read(target_folder(session, target), name).bound.migrations]
     have = set(applied(session, target))
     return tuple(m for m in pending if m in have), tuple(m for m in pending if m not in have)
 
 
 def in_parts(session: Session, target: str, database_of: str) -> str:
-    """The first migration that is left, where it is not one transaction: a part of it may be done. Empty otherwise."""
+    """Return the first pending migration if it is not one transaction, so may be partly applied; else empty."""
     left = probe(session, target, database_of)["pending"]
     return str(left[0]["name"]) if left and not left[0]["atomic"] else ""
 
 
 def look(session: Session, run: Run, name: str, note: Path, prove: Prove | None = None) -> Production:
-    """Ask production's server what it is.
+    """Query the state of production.
 
     Args:
-        run: the promotion that is asked about.
+        run: the failed promotion.
         name: its certificate.
-        note: what it noted when it had frozen production.
-        prove: compares production with what it was right before the migrations; asked only where no migration is
-            recorded. None where it is not to be compared: then nothing is proved.
+        note: the file that it wrote when it froze production.
+        prove: compares production with its state right before the migrations. Called only if no migration is recorded.
+            None: do not compare.
 
     Raises:
         OpsError: production does not answer.
@@ -144,10 +142,10 @@ def look(session: Session, run: Run, name: str, note: Path, prove: Prove | None 
 
 
 def server(session: Session, target: str) -> dict[str, Any]:
-    """What ``production.sql`` says: the database that has the name, and what freezes it.
+    """Return the result of ``production.sql``: the database with production's name, and whether it is frozen.
 
     Raises:
-        Unreachable: it does not answer.
+        Unreachable: the server does not answer.
     """
     done = session.run(Query("production.sql", target))
     if done.exit:
@@ -157,8 +155,7 @@ def server(session: Session, target: str) -> dict[str, Any]:
 
 
 def _part(session: Session, target: str, left: tuple[str, ...]) -> tuple[str, str, bool]:
-    """The first of these where it is not one transaction, or where the application can't be asked; as the second one
-    where it only builds and drops indexes; and whether the application could be asked."""
+    """Return the fields ``part``, ``indexes`` and ``known`` of ``Production`` for the first pending migration."""
     try:
         name = in_parts(session, target, target)
         texts = dict(statements(probe(session, target, target))).get(name, []) if name else []
@@ -168,7 +165,7 @@ def _part(session: Session, target: str, left: tuple[str, ...]) -> tuple[str, st
 
 
 def _noted(path: Path) -> dict[str, Any]:
-    """What production was when the run had frozen it; empty where that was not noted."""
+    """Return the state that the run recorded when it froze production, or an empty dictionary."""
     try:
         found = json.loads(path.read_bytes().splitlines()[0])
     except (OSError, ValueError, IndexError):
@@ -177,13 +174,13 @@ def _noted(path: Path) -> dict[str, Any]:
 
 
 def way(found: Production, run: Run, *, backed_up: bool) -> tuple[Way, str]:
-    """Decide how ``--auto-rollback`` takes a release back, and say why not where it does not.
+    """Decide how ``--auto-rollback`` reverses a release. Return the reason if it does not.
 
     Args:
         backed_up: the last backup of this run is complete.
     """
     if found.data is Data.RESTORED:
-        return Way.NONE, f"another database has its name since: {found.restored}"
+        return Way.NONE, f"another database now has production's name: {found.restored}"
     if run.ending:
         return Way.NONE, "production may take writes again, so rows could be lost"
     if found.data is Data.AS_BEFORE:
@@ -192,57 +189,58 @@ def way(found: Production, run: Run, *, backed_up: bool) -> tuple[Way, str]:
         return Way.ROLLBACK, ""
     if run.freezes and not found.frozen:
         return Way.NONE, "production takes writes, so rows could be lost"
-    return Way.NONE, "production was not frozen without a break since before its last backup, so rows could be lost"
+    return Way.NONE, "production was not frozen continuously since before its last backup, so rows could be lost"
 
 
 def offers(found: Production, run: Run) -> list[tuple[str, str]]:
-    """List what a person may type, the safest first, each with what it does."""
+    """List the commands that a person may type and what they do, the safest first."""
     go_on = f"inv resume --run={run.run} --target={run.target}"
     undo = f"inv undo --run={run.run} --target={run.target}"
     back = f"inv rollback --target={run.target} --backup={run.backup}"
-    # Resume is refused where production was to be frozen until the end, and is not; or a part would be done twice.
+    # Resume is refused if the plan has a freeze and production is not frozen, or if a part would be applied twice.
     resumes = (not run.freezes or found.frozen or run.ending) and not (found.part and not found.proved)
     if found.data is Data.RESTORED:
-        return [(f"inv status --target={run.target}", "says which run has exchanged it")]
+        return [(f"inv status --target={run.target}", "shows which run swapped the database")]
     if found.data is Data.AS_BEFORE:
-        writes = " and lets production take writes again" if found.frozen else ""
-        tries = "tries again" + (", and first removes what was left of its indexes" if found.indexes else "")
-        return [*([(go_on, tries)] if resumes else []), (undo, f"takes the release back{writes}")]
-    before = "brings back what was before the migrations"
+        writes = " and unfreezes production" if found.frozen else ""
+        tries = "tries again" + (", after it drops the unfinished indexes" if found.indexes else "")
+        return [*([(go_on, tries)] if resumes else []), (undo, f"ends the release{writes}")]
+    before = "restores production as it was before the migrations"
     if found.data is Data.PART_UNKNOWN:
-        proof = "only where production is proved to be as before"
+        proof = "works only if production is proved to be as before"
         return [(back, f"{before}; {_set_aside(found, run)}"), (undo, proof)]
-    more = [(go_on, "goes on; where something failed, mend that first")] if resumes else []
+    more = [(go_on, "continues; first correct what failed")] if resumes else []
     return [(back, f"{before}; {_set_aside(found, run)}"), *more]
 
 
 def _set_aside(found: Production, run: Run) -> str:
     if found.sealed:
-        return "production has been frozen without a break since before that backup, so it holds all that was written"
-    why = "production was not frozen all the time" if run.freezes else "nothing was frozen"
-    return f"it first shows what was written since that backup, which is kept aside, but not live: {why}"
+        return "production has been frozen since before that backup, so the backup has every row"
+    why = "production was not frozen continuously" if run.freezes else "production was not frozen"
+    return f"it first shows the rows written since that backup, which then remain only in a kept database: {why}"
 
 
 def told(found: Production) -> str:
-    """What production has of the release, in one sentence."""
+    """Return one sentence that states how much of the release production has."""
     count = len(found.left)
     if found.data is Data.RESTORED:
-        return f"another database has production's name since this run froze it ({found.restored})"
+        return f"another database took production's name after this run froze production ({found.restored})"
     if found.data is Data.PART_UNKNOWN:
-        asked = "it is not one transaction" if found.known else "the application could not be asked about it"
+        asked = "it is not one transaction" if found.known else "the application could not be queried"
         what = (
             f"a part of {found.part} may be applied: {asked}"
             if found.part
-            else "production is not proved to be what it was before"
+            else "production is not proved to be unchanged"
         )
-        return f"no migration of this release is recorded on production ({count} left), but {what}"
+        return f"no migration of this release is recorded on production ({count} pending), but {what}"
     if found.data is Data.AS_BEFORE:
-        why = f"{found.indexes} only builds and drops indexes" if found.indexes else "what failed was one transaction"
-        why = "production is proved to be what it was before" if found.proved else why
-        return f"no migration of this release is applied on production ({count} left), and {why}"
+        why = f"{found.indexes} only builds and drops indexes" if found.indexes else ""
+        why = why or "the failed migration ran in one transaction"
+        why = "production is proved to be unchanged" if found.proved else why
+        return f"no migration of this release is applied on production ({count} pending), and {why}"
     if found.left:
         part = f"; a part of {found.part} may be applied" if found.part else ""
-        which = f"applied are {', '.join(found.done)}; not applied are {', '.join(found.left)}"
-        return f"production is migrated half-way: {which}{part}"
+        which = f"applied: {', '.join(found.done)}; not applied: {', '.join(found.left)}"
+        return f"production is partly migrated ({which}){part}"
     count = len(found.done)
     return f"{f'all {count} migrations are' if count > 1 else 'the migration is'} applied on production"

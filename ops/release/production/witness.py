@@ -1,10 +1,10 @@
-"""Which rows of a production in use its migrations wrote themselves, by a snapshot held since right before them.
+"""Count the rows that the migrations wrote while users wrote too, by a snapshot from right before the migrations.
 
-Of a row that the snapshot shows, the server tells who was the first to write it since (``xmax``); of a row that is
-there now, who was the last (``xmin``). So what the migrations deleted or changed is counted row by row, whatever users
-write. A table that was written anew has nothing in an older snapshot, and nothing is known of it. What is done within a
-savepoint has another transaction's number: each migration notifies of those before it commits
-(``ops.application.inside.migrate``, which says what that costs and why it costs no less).
+Of a row in the snapshot, ``xmax`` is the first transaction that wrote the row since. Of a current row, ``xmin`` is the
+last transaction that wrote the row. So rows that the migrations deleted or changed are counted exactly, whatever users
+write. A rewritten table is empty in an older snapshot, so nothing is counted for it. A savepoint has its own
+transaction id: each migration sends these ids by NOTIFY before it commits (``ops.application.inside.migrate``, which
+describes the cost).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ops.verdict.row_hash import Pair, Proof, Source
 
 
 class Witness:
-    """The snapshot, and what it tells.
+    """Hold a snapshot of production and query it.
 
     Args:
-        connection: holds the snapshot.
-        listener: hears of the migrations' savepoints.
+        connection: the session that holds the snapshot.
+        listener: the session that receives the transaction ids of savepoints.
     """
 
     def __init__(self, connection: psycopg.Connection[Any], listener: psycopg.Connection[Any]) -> None:
@@ -41,7 +41,7 @@ class Witness:
 
     @property
     def alive(self) -> bool:
-        """Return True if the server still holds it, and what was told of savepoints has come."""
+        """Return True if both sessions still exist, so the notifications of savepoints have arrived."""
         try:
             for one in (self.connection, self.listener):
                 one.execute("SELECT 1")
@@ -50,32 +50,32 @@ class Witness:
         return True
 
     def transactions(self, look: Databases, recorded: Sequence[str]) -> str:
-        """SQL: the transactions of the migrations, which recorded them, or changed the schema since."""
+        """Return SQL for the transactions of the migrations, which recorded them, changed the schema or notified."""
         query = (
             "SELECT x.xmin::text FROM pg_attribute x JOIN pg_class c ON c.oid = x.attrelid "
             f"WHERE {self.moment.recent} AND c.relpersistence <> 't' AND c.relkind <> 't' "
             f"UNION SELECT x.xmin::text FROM pg_constraint x WHERE {self.moment.recent}"
         )
         found = {str(number) for (number,) in look.sides["after"].execute(query.encode())}
-        told = self.listener.notifies(timeout=0.2)
-        found |= {number for note in told for number in note.payload.split(",") if number.isdigit()}
+        notes = self.listener.notifies(timeout=0.2)
+        found |= {number for note in notes for number in note.payload.split(",") if number.isdigit()}
         return f"ANY (ARRAY[{', '.join(map(repr, sorted(found | set(recorded))))}]::xid[])"
 
     def count(self, move: Moved, held: Held, look: Databases, mine: str) -> tuple[int, int, bool] | None:
-        """Count the rows of a table that the migrations deleted, and those that they left with other values.
+        """Count the rows of a table that the migrations deleted, and the rows that they changed.
 
-        Rows that users wrote in between, before or after, are not among them; but one that the migrations updated, and
-        a user deleted after that, counts as deleted by them.
+        Rows that users wrote are not counted. A row that the migrations updated and a user then deleted counts as
+        deleted by the migrations.
 
         Args:
             move: where the table went.
-            held: what it held before.
-            look: asks production; its ``after`` side.
-            mine: see ``transactions``.
+            held: what the table held before.
+            look: queries production as its ``after`` side.
+            mine: the result of ``transactions``.
 
         Returns:
-            both, and whether the migrations updated any row that is there; None where the snapshot does not show the
-            table's rows, or they have no key of their own.
+            Both numbers, and True if the migrations updated a row that still exists. None if the snapshot does not show
+            the table's rows, or if the rows have no key.
         """
         if held.key is None or any(pair.link for pair in held.key.after[0].pairs):
             return None
@@ -95,11 +95,11 @@ class Witness:
 
 
 def _others(proofs: Sequence[Proof], table: str, keys: Sequence[Pair]) -> tuple[Pair, ...]:
-    """The columns beside the key of the widest comparison that is about this table alone."""
+    """Return the columns, without the key, of the comparison of only this table that has the most columns."""
     found: tuple[Pair, ...] = ()
     for proof in proofs:
         if len(proof.after) == 1 and proof.after[0].table == table and not proof.after[0].filled:
-            # What a row leads to may be users' to change.
+            # Users may change the row that a link references.
             others = tuple(pair for pair in proof.after[0].pairs if pair not in keys and not pair.link)
             found = max(found, others, key=len)
     return found
@@ -109,7 +109,7 @@ _KEPT: weakref.WeakKeyDictionary[Session, Witness] = weakref.WeakKeyDictionary()
 
 
 def hold(session: Session, target: str) -> None:
-    """Begin to hold a snapshot of production, until it is given up or the process ends."""
+    """Take a snapshot of production and hold it until ``give_up`` or the end of the process."""
     give_up(session)
     both = session.connect(target), session.connect(target)
     for connection in both:
@@ -118,13 +118,13 @@ def hold(session: Session, target: str) -> None:
 
 
 def held(session: Session) -> Witness | None:
-    """The snapshot that this process holds; none after a stop, or where its session ended."""
+    """Return the snapshot that this process holds, or None if its session ended."""
     found = _KEPT.get(session)
     return found if found and found.alive else None
 
 
 def give_up(session: Session) -> None:
-    """Let the snapshot go."""
+    """Release the snapshot."""
     if found := _KEPT.pop(session, None):
         found.connection.close()
         found.listener.close()

@@ -1,4 +1,4 @@
-"""Who could still write to production once it is frozen, and can't be stopped by the tool's role."""
+"""Find who could still write to a frozen production and cannot be stopped by the tool's role."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ops.infra.session.session import Session
 
 @dataclass(frozen=True)
 class Writer:
-    """One of them.
+    """Hold one possible writer.
 
-    ``who`` says what it is, ``stop`` what to type; ``lasting``: it stays so until somebody types that, as a session
-    does not.
+    ``who``: its description. ``stop``: what to type to stop it. ``lasting``: it remains until somebody types that,
+    unlike a session.
     """
 
     who: str
@@ -25,14 +25,14 @@ class Writer:
 
 
 def writers(session: Session, target: str) -> list[Writer]:
-    """Ask the server; changes nothing.
+    """Query the server for possible writers, read-only.
 
     Raises:
-        OpsError: it does not answer, or refuses.
+        OpsError: the server does not answer or refuses the query.
     """
     done = session.run(Query("check_writers.sql", target, "postgres", {"live": session.database(target)}))
     if done.exit:
-        said = f"{target}: who could write to it while it is frozen is not known: {said_error(done.err)}"
+        said = f"{target}: cannot find out who could write during a freeze: {said_error(done.err)}"
         raise OpsError(said, grant(session.role(target), done.err) or f"inv doctor --target={target}")
     (found,) = json_lines(done.out)
     rows = found["writers"]
@@ -41,5 +41,5 @@ def writers(session: Session, target: str) -> list[Writer]:
 
 
 def told(found: list[Writer]) -> tuple[str, str]:
-    """All of them in one line, and what to type."""
+    """Return the writers in one line, and what to type to stop them."""
     return "; ".join(one.who for one in found), ";   ".join(dict.fromkeys(one.stop for one in found))

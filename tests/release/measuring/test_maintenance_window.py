@@ -110,7 +110,7 @@ def test_the_words() -> None:
     window = Window(days=("tue",), hours="02:00-05:00", zone="Europe/Berlin")
     moment = datetime(2026, 11, 24, 3, 50, tzinfo=UTC)
     need = Needed(2400, 480)
-    text = "the window closes at 05:00 Europe/Berlin; the release needs about 48 min, 8 min of them for the way back; "
+    text = "the window closes at 05:00 Europe/Berlin; the release needs about 48 min, including 8 min for a rollback; "
     assert objection(window, moment, need) == said(window, moment, need) == text + "last safe start 04:12"
     assert objection(window, datetime(2026, 11, 24, 3, 12, tzinfo=UTC), need) == ""
     assert objection(window, datetime(2026, 11, 24, 3, 12, 1, tzinfo=UTC), need) != ""

@@ -25,12 +25,12 @@ def test_restore_and_proof_add_up_and_the_longer_gap_counts(tmp_path: Path) -> N
     file = noted(tmp_path, DONE, "clients were away for 0.012 s\n", "clients were away for 0.031 s\n")
     found = measured(file)
     assert found == Recovery(restored=40.5, proved=1.5, swapped=0.031)
-    assert found.sentence == "way back proved: restored and proved in 42.0 s, swapped in 0.031 s"
+    assert found.sentence == "recovery proved: restored and verified in 42.0 s, swapped in 0.031 s"
 
 
 def test_minutes_are_told_as_minutes() -> None:
     said = Recovery(restored=600, proved=61, swapped=0.5).sentence
-    assert said == "way back proved: restored and proved in 11 min 1 s, swapped in 0.5 s"
+    assert said == "recovery proved: restored and verified in 11 min 1 s, swapped in 0.5 s"
 
 
 def test_a_swap_that_had_nothing_to_do_is_not_a_fast_one(tmp_path: Path) -> None:
@@ -66,5 +66,5 @@ def test_what_an_interrupted_attempt_noted_later_is_forgotten(tmp_path: Path) ->
 
 def test_a_moment_that_is_none_is_refused(tmp_path: Path) -> None:
     file = noted(tmp_path, DONE)
-    with pytest.raises(UsageError, match="is none of"):
+    with pytest.raises(UsageError, match="is not one of"):
         note(file, "lunch")

@@ -61,7 +61,7 @@ def test_a_row_that_users_delete_meanwhile_is_gone_and_not_changed(
         assert (noted.keys.rows, [one.rows for one in noted.proofs]) == (100, [100])
         said, _ = account(found, held, whole, Used({"after": one}, user))
     assert [sentence for sentence in said if "changed" in sentence] == []
-    assert "2 of 100 rows of public.t are gone in public.t" in said[0]
+    assert "2 of 100 rows of public.t are missing in public.t" in said[0]
 
 
 def test_a_witness_tells_row_by_row_what_the_migrations_wrote(

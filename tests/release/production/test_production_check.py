@@ -151,7 +151,7 @@ def test_one_row_beside_the_rule_is_found(course: Course, damage: str) -> None:
 def test_one_row_beside_the_rule_is_found_on_production(course: Course) -> None:
     course.migrated(WRITTEN_ANEW)
     for statement, _ in DAMAGES.values():
-        assert course.on_production(statement) == ["public.course does not hold the content of public.course"]
+        assert course.on_production(statement) == ["public.course does not have all rows of public.course unchanged"]
         course.migrated(WRITTEN_ANEW)
 
 
@@ -165,8 +165,8 @@ def test_what_is_only_likely_is_no_rule(course: Course, likely: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("UPDATE course SET data = NULL WHERE id = 7", "public.course.data never held NULL in the rehearsal; 1 row"),
-        ("UPDATE course SET hint = '' WHERE id = 7", "public.course.hint never held an empty text in the rehearsal"),
+        ("UPDATE course SET data = NULL WHERE id = 7", "public.course.data never had NULL in the rehearsal; 1 row"),
+        ("UPDATE course SET hint = '' WHERE id = 7", "public.course.hint never had an empty text in the rehearsal"),
     ],
 )
 def test_what_could_not_be_told_apart_after_is_refused_before_production_is_migrated(

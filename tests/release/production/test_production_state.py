@@ -82,12 +82,12 @@ def test_each_state_has_its_way_and_its_offers(cell: str) -> None:
 def test_only_what_the_server_shows_is_said(cell: str) -> None:
     found, run, *_ = CELLS[cell]
     text = f"{told(found)} {offers(found, run)} {way(found, run, backed_up=True)[1]}"
-    assert ("without a break" in text and "not frozen without" not in text) == (
+    assert ("frozen since before that backup" in text) == (
         found.sealed and ROLLBACK in text
     ), "that all was kept is said where the freeze is proved"
-    assert "proved to be what it was" not in text
+    assert "proved to be unchanged" not in text
     proved = told(replace(found, proved=True))
-    assert ("proved to be what it was" in proved) == (not found.done and not found.restored)
+    assert ("proved to be unchanged" in proved) == (not found.done and not found.restored)
 
 
 def test_the_documented_table_is_this_one() -> None:
@@ -106,7 +106,7 @@ def test_a_backup_that_is_not_complete_brings_nothing_back() -> None:
 
 def test_why_a_part_may_be_applied_is_said_as_it_is_known() -> None:
     assert told(PART).endswith(f"a part of {FIRST} may be applied: it is not one transaction")
-    assert "one transaction" not in told(replace(PART, known=False)).split("could not be asked")[0]
+    assert "one transaction" not in told(replace(PART, known=False)).split("could not be queried")[0]
 
 
 def test_what_may_be_applied_in_part_is_not_gone_on_with() -> None:
@@ -155,13 +155,13 @@ def test_as_before_is_compared(bench: Bench, atomic: bool, proof: OpsError | Non
     bench.has, bench.atomic = (), atomic
     found = asked(bench, prove=lambda: proof)
     assert (found.data, found.proved) == (data, proved)
-    assert told(found).endswith("before" if proved else "it is not one transaction")
+    assert told(found).endswith("proved to be unchanged" if proved else "it is not one transaction")
 
 
 def test_what_differs_is_not_as_before_though_it_is_one_transaction(bench: Bench) -> None:
     bench.has = ()
     found = asked(bench, prove=lambda: DataDiffers("a row more"))
-    assert found.data is Data.PART_UNKNOWN and told(found).endswith("not proved to be what it was before")
+    assert found.data is Data.PART_UNKNOWN and told(found).endswith("not proved to be unchanged")
 
 
 def test_an_application_that_does_not_start_leaves_it_open_whether_a_part_is_applied(
@@ -180,7 +180,7 @@ def test_indexes_that_are_left_by_half_are_built_again(bench: Bench, monkeypatch
     found = asked(bench)
     assert (found.data, found.part, found.indexes) == (Data.AS_BEFORE, "", FIRST)
     assert told(found).endswith(f"{FIRST} only builds and drops indexes")
-    assert offers(found, RUN_)[0] == (RESUME, "tries again, and first removes what was left of its indexes")
+    assert offers(found, RUN_)[0] == (RESUME, "tries again, after it drops the unfinished indexes")
 
 
 def test_what_a_run_has_begun_is_read_from_the_effects_of_its_steps() -> None:

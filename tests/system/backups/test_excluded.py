@@ -123,7 +123,7 @@ def test_where_production_is_not_frozen_the_way_back_holds_every_table(shop: Pro
     assert plan.events[0]["inputs"]["dump"]["exclude"] == [], plan.out
     for words in ("clone-prod-to-test", "migrate-test", "verify"):
         assert shop.inv(words).code == 0
-    refused(shop.inv("promote", "--confirm=shop"), "has to be frozen meanwhile", AUDIT, "freeze: always")
+    refused(shop.inv("promote", "--confirm=shop"), "the promotion needs a freeze", AUDIT, "freeze: always")
     assert shop.query("SELECT count(*) FROM lessons_lesson") == [(1000,)]
 
 
@@ -134,7 +134,7 @@ def test_code_that_changes_those_rows_unnamed_is_found_on_production_and_taken_b
     shop.query(LOGS)
     before = shop.fingerprint()["public.audit_log"]
     done = shop.inv("release", "--confirm=shop", "--auto-rollback")
-    assert done.code == 5 and "production is not what was rehearsed: public.audit_log" in done.out, done.out
+    assert done.code == 5 and "production differs from the rehearsal: public.audit_log" in done.out, done.out
     assert "proved row for row" in done.out
     assert shop.fingerprint()["public.audit_log"] == before
 
@@ -171,7 +171,7 @@ def test_a_release_that_works_on_what_stays_out_is_refused(project: Make) -> Non
     code = 'migrations.RunPython(lambda apps, _: apps.get_model("lessons", "Lesson").objects.update(title=""))'
     shop = project(code, freeze="always", dump={"exclude": ["lessons_lesson", "lessons_booking"]})
     said = "RunPython works on public.lessons_lesson"
-    refused(shop.inv("release", "--confirm=shop"), said, "take it out of `exclude`")
+    refused(shop.inv("release", "--confirm=shop"), said, "remove the table from `exclude`")
     assert not list(shop.folder.glob("backups/shop/backups/*"))
     assert shop.inv("clone-prod-to-test").code == 0
     refused(shop.inv("migrate-test"), said)

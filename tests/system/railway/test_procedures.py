@@ -209,7 +209,7 @@ def test_a_plan_without_backups_is_said_and_the_dump_stands_alone(rail: Make) ->
     on.change(faults=["plan-gate"])
     done = on.project.inv("backup")
     assert done.code == 0, done.out + done.err
-    assert "does not include its own backups; the dump stands alone" in done.out
+    assert "does not include its own backups; the dump is the only backup" in done.out
     assert "the list holds ours only" in on.project.inv("backups").out
 
 
@@ -228,7 +228,7 @@ def test_backups_locks_and_schedules_by_commands_and_by_the_api(rail: Make, vers
     on = with_backups(rail)
     on.change(version=version)
     made = on.project.inv("tool.railway-backup", "--target=shop", "--name=b1", "--every=0.1")
-    assert made.code == 0 and "Railway has b1 (bak-1) as well, until 2099" in made.out, made.out + made.err
+    assert made.code == 0 and "Railway also has b1 (bak-1), until 2099" in made.out, made.out + made.err
     kept = on.project.inv("tool.railway-lock", "--target=shop", "--name=b1")
     assert kept.code == 0 and "keeps b1 (bak-1) until somebody removes it" in kept.out, kept.out + kept.err
     assert on.state["backups"][0]["expiresAt"] is None
@@ -255,7 +255,7 @@ def test_a_lock_or_schedule_that_does_nothing_is_not_called_done(rail: Make, ver
     assert on.project.inv("tool.railway-schedule", "--target=shop", "--kinds=hourly").code == 2
     on.change(faults=["plan-gate"])
     done = on.project.inv("tool.railway-schedule", "--target=shop", "--kinds=daily")
-    assert done.code == 0 and "the dump stands alone" in done.out, done.out + done.err
+    assert done.code == 0 and "the dump is the only backup" in done.out, done.out + done.err
 
 
 def test_doctor_says_what_railway_can_do(rail: Make) -> None:

@@ -58,11 +58,11 @@ def test_the_command_that_is_offered_takes_production_back(project: Callable[...
     outcome = done.outcome
     assert words in outcome["reason"], outcome
     assert "production is frozen" in outcome["stands"]
-    applied = "half-way: applied are lessons.0002_session; not applied are lessons.0003_more"
+    applied = "partly migrated (applied: lessons.0002_session; not applied: lessons.0003_more)"
     assert (applied if step == "promote.migrate" else "applied") in outcome["stands"]
     assert outcome["hint"] == f"inv rollback --target=shop --backup={outcome['run']}_last"
-    assert "frozen without a break since before that backup" in outcome["stands"]
-    assert f"\n  inv resume --run={outcome['run']} --target=shop   goes on; where" in outcome["stands"]
+    assert "frozen since before that backup" in outcome["stands"]
+    assert f"\n  inv resume --run={outcome['run']} --target=shop   continues; first" in outcome["stands"]
     # The way back works without what failed: the deploy command of a broken release may be broken, too.
     inventory = shop.folder / "inventory.yaml"
     inventory.write_text(inventory.read_text().replace("exit 3", "exit 0").replace("false", "true"))

@@ -179,12 +179,12 @@ CASES: dict[str, tuple[Change, str]] = {
         ),
         "the application's checks changed since the rehearsal: check is new",
     ),
-    "the way back": (of_certificate(recovery=lambda _: None), "did not prove the way back"),
+    "the way back": (of_certificate(recovery=lambda _: None), "did not prove the recovery"),
     "the clock": (
         of_certificate(expires_at=lambda found: found.issued_at + timedelta(seconds=1)),
         "does not hold: it expired at ",
     ),
-    "another target": (of_certificate(target=lambda _: "crm"), "does not hold: it is one of crm"),
+    "another target": (of_certificate(target=lambda _: "crm"), "does not hold: it belongs to crm"),
     "an edited certificate": (
         of_file(
             "backups/shop/certificates/*.json", in_json(lambda found: found.update(expires_at="2099-01-01T00:00:00Z"))
@@ -241,7 +241,7 @@ def test_a_clone_that_was_migrated_before_it_was_copied_proves_nothing(scene: Ca
     steps(shop, "migrate-test")
     done = shop.inv("verify", "--json")
     assert done.code == 3, done.out + done.err
-    assert "was not production's copy any more when it was migrated" in done.outcome["reason"]
+    assert "the clone had changed before it was migrated" in done.outcome["reason"]
     assert "lessons_lesson is missing" in done.outcome["reason"]
     assert not list(shop.folder.glob("backups/shop/certificates/*"))
 
@@ -263,7 +263,7 @@ def test_the_way_back_is_restored_proved_swapped_in_and_timed(scene: Callable[..
     assert isinstance(recovery, Recovery)
     assert 0 < recovery.restored < 60 and 0 < recovery.proved < 60 and 0 < recovery.swapped < 5
     told = next(e for e in done.events if e.get("step") == "verify.write_certificate" and e["status"] == "done")
-    assert "way back proved: restored and proved in " in told["detail"] and ", swapped in 0." in told["detail"]
+    assert "recovery proved: restored and verified in " in told["detail"] and ", swapped in 0." in told["detail"]
     stem = shop.test.rsplit("/", 1)[1]
     names = {name for (name,) in shop.query(f"SELECT datname FROM pg_database WHERE starts_with(datname, '{stem}')")}
     assert names == {stem, f"{stem}_before"}

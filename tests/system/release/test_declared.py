@@ -38,7 +38,7 @@ def test_a_refused_loss_is_drafted_filled_in_and_promoted(project: Callable[...,
     assert laid_out(refused.outcome["hint"], "  Try: ") in status and "inv resume" not in status, status
     assert "then   inv release --target=shop" in status
     clone = shop.test.rsplit("/", 1)[1]
-    assert f"{clone}_before is from before the migrations, {clone} after" in status, status
+    assert f"compare {clone}_before (before the migrations) with {clone} (after)" in status, status
     path = shop.folder / "shop/migrations.expect.yaml"
     assert not path.exists()
 
@@ -102,7 +102,7 @@ def test_a_declaration_follows_what_is_written_since_and_covers_nothing_else(pro
     before = shop.fingerprint()
     done = shop.inv("promote", "--json", "--confirm=shop")
     assert done.code == 5, done.out + done.err
-    assert "lessons_booking.lesson_id held nothing in the rehearsal; it holds 10 values now" in done.outcome["reason"]
+    assert "lessons_booking.lesson_id had no value in the rehearsal; it has 10 values now" in done.outcome["reason"]
     assert "lessons_lesson would be dropped" not in done.outcome["reason"], "eleven more were written since"
     assert done.outcome["stands"] == "nothing was changed"
     assert shop.query("SHOW default_transaction_read_only") == [("off",)]

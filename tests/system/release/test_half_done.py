@@ -65,7 +65,7 @@ def test_what_stopped_half_way_is_not_undone_and_comes_back_from_the_last_backup
 
     undone = half.inv("undo", "--confirm=shop")
     assert undone.code == 3 and "Try: inv rollback --target=shop --backup=" in undone.out, undone.out
-    assert "can't be undone: production is not what it was before the release: public." in undone.out
+    assert "can't be undone: production is not as it was before the release:  public." in undone.out
     assert half.query("SHOW default_transaction_read_only") == [("on",)], "it stays frozen"
     resumed = half.inv("resume", "--confirm=shop")
     assert resumed.code == 3 and "could do a part of it twice" in resumed.out, resumed.out
@@ -112,7 +112,7 @@ def test_a_lock_is_not_waited_for_again_where_a_part_is_done(project: Make) -> N
 @pytest.mark.slow
 def test_what_stands_is_asked_of_the_server_each_time(half: Project) -> None:
     assert half.inv("promote", "--json", "--confirm=shop").code == 4
-    kept, aside = "frozen without a break since before that backup", "production was not frozen all the time"
+    kept, aside = "frozen since before that backup", "production was not frozen continuously"
     status = half.inv("status").out
     assert kept in status and "production is frozen: it serves reads" in status, status
 
@@ -133,5 +133,6 @@ def test_what_stands_is_asked_of_the_server_each_time(half: Project) -> None:
     certificate = next((store / "certificates").glob("*.json")).stem
     given = ["--target=shop", f"--name={certificate}", f"--run={run}", f"--backup-id={run}_last", "--frozen=yes"]
     told = half.inv("tool.explain-promotion", *given)
-    assert told.out.startswith("another database has production's name since this run froze it (generalprobe restored")
+    words = "another database took production's name after this run froze production (generalprobe restored"
+    assert told.out.startswith(words)
     assert "Try: inv status --target=shop" in told.out and "inv resume" not in told.out, told.out

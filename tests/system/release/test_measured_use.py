@@ -45,7 +45,7 @@ def test_a_rewrite_asks_for_a_freeze_that_the_release_has_not_and_promote_has(pr
     before = shop.fingerprint()
     refused = shop.inv("release", "--confirm=shop", "--json")
     assert (refused.code, refused.outcome["outcome"]) == (3, "refused"), refused.out
-    assert "asks for a freeze" in refused.outcome["reason"]
+    assert "needs a freeze" in refused.outcome["reason"]
     assert "lessons_session was rewritten" in refused.outcome["reason"]
     assert refused.outcome["hint"] == "inv promote --target=shop"
     assert "this run has changed none of production's data" in refused.outcome["stands"]

@@ -156,5 +156,5 @@ def test_names_that_are_crossed_are_lost(course: Course) -> None:
 def test_one_row_beside_a_rule_is_found_on_production(course: Course) -> None:
     course.migrated(SPREAD + DROP)
     assert course.on_production("DELETE FROM tag WHERE id = 9") == [
-        "public.course does not hold the content of public.course"
+        "public.course does not have all rows of public.course unchanged"
     ]
