@@ -65,7 +65,7 @@ def test_what_stopped_half_way_is_not_undone_and_comes_back_from_the_last_backup
 
     undone = half.inv("undo", "--confirm=shop")
     assert undone.code == 3 and "Try: inv rollback --target=shop --backup=" in undone.out, undone.out
-    assert "can't be undone: production is not as it was before the release:  public." in undone.out
+    assert "can't be undone: production is not as it was before the release: public." in undone.out
     assert half.query("SHOW default_transaction_read_only") == [("on",)], "it stays frozen"
     resumed = half.inv("resume", "--confirm=shop")
     assert resumed.code == 3 and "could do a part of it twice" in resumed.out, resumed.out

@@ -67,7 +67,7 @@ def test_a_copy_with_another_schema_is_refused_with_what_differs(scene: Make) ->
     shop.query("ALTER TABLE lessons_teacher ADD COLUMN born date", test)
     done = shop.inv(*words)
     assert done.code == 3, done.out + done.err
-    assert "only the clone has:  column public.lessons_teacher born date" in done.out + done.err
+    assert "only the clone has: column public.lessons_teacher born date" in done.out + done.err
 
 
 def test_checks_that_write_fail_on_the_clone_as_on_production(scene: Make) -> None:
