@@ -1,6 +1,5 @@
-"""Fingerprints, and what became of every row: two databases are compared and each table, column and link is accounted
-for.
+"""Compute fingerprints and the verdict: compare two databases and account for each table, column and link.
 
-It knows databases by what they answer, and no procedure. Begin with ``accounting.judge``; ``accounting.match_tables``
-decides that rows moved to another table.
+This package queries databases through a protocol and knows no procedure. Begin with ``accounting.judge``.
+``accounting.match_tables`` decides that rows moved to another table.
 """

@@ -1,7 +1,7 @@
-"""The two sides of a comparison, and where each old table's rows were found so far.
+"""Hold the two sides of a comparison, and where the rows of each old table were found so far.
 
-Everything that a comparison asks goes through here: how a column is read on both sides, whether a link leads to where
-the rows went, and how many rows of one side are missing on the other.
+All queries of a comparison go through this module: how to read a column on both sides, whether a link follows the moved
+rows, and how many rows of one side are missing on the other side.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ops.verdict.model import SAMPLES, Look, difference
 from ops.verdict.row_hash import Link, Pair, Source
 from ops.verdict.type_casts import Both, readings
 
-# How many links are followed, one after the other, for what tells rows apart.
+# The number of links that are followed in a chain to identify a row.
 DEPTH = 3
-# From so many rows on, both sides are compared part by part before rows are streamed.
+# With more rows, both sides are compared by parts before rows are streamed.
 MANY = 50_000
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Two multisets of rows: how many of the first are not in the second, the other way round, some of the missing."""
+    """Hold the difference of two multisets of rows: rows only in the first, rows only in the second, and a sample."""
 
     missing: int
     extra: int
@@ -39,12 +39,13 @@ Fit = Callable[["Sides", Table, Table], Home | None]
 
 @dataclass
 class Sides:
-    """One comparison's state.
+    """Hold the state of a comparison.
 
-    ``homes`` has an entry for every old table that was looked for; empty: it is lost. ``fit`` says how a new table fits
-    as the home of an old one's rows. ``tables`` and ``columns`` are renames for sure, by the server's own numbers or by
-    an operation that says so. ``inward`` says of an old and a new table how a row that became a part of the one row
-    that led to it is told apart: by that row's own key.
+    ``homes``: for every old table searched so far, where its rows are; empty if they are lost.
+    ``fit``: computes how well a new table matches as the home of an old table's rows.
+    ``tables``, ``columns``: certain renames, by the server's object ids or by an operation.
+    ``inward``: for an old and a new table, how to identify a row that was merged into the only row that referenced it:
+    by the key of that row.
     """
 
     before: Fingerprint
@@ -78,11 +79,11 @@ class Sides:
 
     @staticmethod
     def _names(side: Fingerprint) -> dict[str, str]:
-        """Tables by the names that Django knows."""
+        """Return the tables by their names without schema, as Django knows them."""
         return {bare(name): name for name in reversed(side.tables)}
 
     def origin(self, new: str, column: str = "") -> str:
-        """The old table that a new one is, or a column of it; empty where it was not there."""
+        """Return the old name of a new table or of its column, or an empty string if it is new."""
         old = next((name for name, to in self.tables.items() if to == new), "" if new in self.tables else new)
         if old not in self.before.tables or not column:
             return old if old in self.before.tables else ""
@@ -91,12 +92,12 @@ class Sides:
         return named or (column if kept else "")
 
     def lives(self, old: Table, homes: list[Home]) -> None:
-        """Take note of where a table's rows are."""
+        """Record where a table's rows are."""
         self.homes[old.name] = homes
         (self.renumbered.add if homes and not homes[0].keyed else self.renumbered.discard)(old.name)
 
     def compare(self, before: Sequence[Source], after: Sequence[Source]) -> Difference | None:
-        """Rows of the old side against rows of the new one; None where a value can't be read as asked."""
+        """Compare rows of both sides. Return None if a value cannot be read as the given type."""
         key = (tuple(before), tuple(after))
         if key not in self._memo:
             found = self._compare(before, after)
@@ -121,12 +122,12 @@ class Sides:
         return Difference(missing, extra, tuple(some))
 
     def links(self, side: str, table: Table) -> dict[str, Where]:
-        """Where a table's columns lead: foreign keys, and what Django knows without a constraint."""
+        """Return the links of a table: foreign keys, and links without constraint that Django knows."""
         found = {**self._told[side].get(bare(table.name), {}), **table.links}
         return found | self._guessed(table) if side == "before" and self.renumbered else found
 
     def _guessed(self, table: Table) -> dict[str, Where]:
-        """Bare numbers whose name says where they lead, where the rows there have new keys."""
+        """Guess links by the names of number columns, for tables whose rows have new keys."""
         moved = {bare(name): name for name in self.renumbered if name != table.name}
         found: dict[str, Where] = {}
         for column in table.columns:
@@ -139,19 +140,19 @@ class Sides:
         return found
 
     def followed(self, old: Table, name: str, new: Table, to: str) -> bool:
-        """Whether a column is read as what it leads to, since its value does not say it any more."""
+        """Return True if a column is read as the row that it references, because its value may have changed."""
         mine = self.pair(old, name, new, to)[0]
         return mine.link is not None or any(name in pair for pair in columns(self, old)) and bool(mine.sql)
 
     def leading(self, new: Table, old: Table) -> dict[str, str]:
-        """The columns by which another table led to an old one's key before the migrations, as they are called now."""
+        """Return the columns of a new table that referenced an old table's key before, by their new names."""
         was = self.before.tables.get(self.origin(new.name))
         found = self.links("before", was).items() if was and was.name != old.name else ()
         names = [name for name, (to, key) in found if to == old.name and (key,) == old.key]
         return {name: self.columns.get((was.name, name), name) for name in names} if was else {}
 
     def home_in(self, table: str, new: str) -> Home | None:
-        """Where a table's rows are in a new one: it is one of their homes, or a whole copy of them that was made."""
+        """Return the home of a table's rows in a new table: one of their homes, or a complete copy of the rows."""
         found = next((home for home in self.homes.get(table, []) if home.new.name == new), None)
         if found or table not in self.homes or self.origin(new) or new not in self.after.tables:
             return found
@@ -162,14 +163,14 @@ class Sides:
         return self._copies[table, new]
 
     def leads_elsewhere(self, old: Table, name: str, new: Table, to: str) -> bool:
-        """Whether a foreign key leads to another table than the one where the rows that it led to are now."""
+        """Return True if a foreign key no longer references the table that has its referenced rows now."""
         was, now = self.links("before", old).get(name), self.links("after", new).get(to)
         if not was or not now or was[0] not in self.homes or was[0] == now[0]:
             return False
         return self.home_in(was[0], now[0]) is None
 
     def pair(self, old: Table, name: str, new: Table, to: str, depth: int = DEPTH) -> Both:
-        """How an old column and the new one that holds its values are read."""
+        """Return how to read an old column and the new column that holds its values."""
         one, two = column_of(old, name), column_of(new, to)
         if (name,) == old.key and (old.name, new.name) in self.inward:
             return self.inward[old.name, new.name]
@@ -184,7 +185,7 @@ class Sides:
         return self._reading(old, one, new, two)
 
     def _followed(self, old: Table, name: str, new: Table, to: str, depth: int) -> tuple[Link, Link] | None:
-        """How a link is read as the content of the row that it leads to; None where its value still says it."""
+        """Return how to read a link as the content of the referenced row, or None if its value is still valid."""
         was, now = self.links("before", old).get(name), self.links("after", new).get(to)
         if not was:
             return None
@@ -201,8 +202,10 @@ class Sides:
         return Link(was[0], was[1], one), Link(home.new.name, key, two)
 
     def content(self, old: Table, home: Home, depth: int = DEPTH) -> list[Both]:
-        """What tells a table's rows apart, as pairs of both sides. Links are followed ``depth`` times, since they may
-        lead in a circle; further ones are left out."""
+        """Return the columns that identify a table's rows, as pairs of both sides.
+
+        Links may form a circle, so they are followed ``depth`` times. Further links are left out.
+        """
         found = []
         for name in home.identity:
             leads = self.links("before", old).get(name)
@@ -213,7 +216,7 @@ class Sides:
         return found
 
     def _reading(self, old: Table, one: Column, new: Table, two: Column) -> Both:
-        """The first way to read both that finds equal values; else the one that finds most of them."""
+        """Return the first way to read both columns that finds all values equal, or the way that finds the most."""
         key = (old.name, one, new.name, two)
         if key not in self._read:
             ways = list(readings(one, two))
@@ -231,11 +234,11 @@ class Sides:
         return best
 
     def read(self, old: Table, home: Home, names: Iterable[str]) -> list[Both]:
-        """Some columns of a table and of its home, as both are read."""
+        """Return how to read some columns of a table and of its home."""
         return [self.pair(old, name, home.new, home.mapping[name]) for name in names]
 
     def pairs(self, old: Table, new: Table, mapping: Mapping[str, str]) -> list[Both]:
-        """All columns of a mapping, in the old table's order."""
+        """Return how to read all columns of a mapping, in the old table's order."""
         return [self.pair(old, c.name, new, mapping[c.name]) for c in old.columns if c.name in mapping]
 
 
@@ -245,7 +248,7 @@ def differing(
     after: Sequence[Source],
     keys: tuple[Sequence[Pair], Sequence[Pair]] = ((), ()),
 ) -> list[int] | None:
-    """The parts of the rows in which anything differs, so that the others need not be streamed; None for all."""
+    """Return the parts in which rows differ, so that the other parts need not be streamed. None means all parts."""
     one, two = look.parts("before", before, keys[0]), look.parts("after", after, keys[1])
     found = [number for number in one.keys() | two.keys() if one.get(number) != two.get(number)]
     return found if 2 * len(found) < len(one) else None
@@ -254,8 +257,11 @@ def differing(
 def renames(
     before: Mapping[str, tuple[int, Mapping[str, int]]], after: Mapping[str, tuple[int, Mapping[str, int]]]
 ) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
-    """Tables and columns that are the same with another name. The clone before the migrations is a copy of its files,
-    so both sides have the server's own numbers; where no table of a name has the same one, it is no such copy."""
+    """Return the renamed tables and columns, by the server's object ids.
+
+    The clone before the migrations is a copy of the files, so object ids are equal on both sides. If no table has the
+    same id on both sides, the databases are no such copies and nothing is returned.
+    """
     if not any(name in after and after[name][0] == number for name, (number, _) in before.items()):
         return {}, {}
     now = {number: (name, columns) for name, (number, columns) in after.items()}
@@ -271,7 +277,7 @@ def renames(
 
 
 def sources(old: Table, new: Table, pairs: Sequence[Both], filled: bool = False) -> tuple[Source, Source]:
-    """Both sides' rows, read through pairs."""
+    """Return the rows of both sides, read through pairs of columns."""
     return (
         Source(old.name, tuple(one for one, _ in pairs), filled),
         Source(new.name, tuple(two for _, two in pairs), filled),
@@ -279,12 +285,12 @@ def sources(old: Table, new: Table, pairs: Sequence[Both], filled: bool = False)
 
 
 def without(table: Table, names: Sequence[str]) -> Table:
-    """A table with some of its columns left out."""
+    """Return a table without some of its columns."""
     return replace(table, columns=tuple(column for column in table.columns if column.name not in names))
 
 
 def in_link_order(sides: Sides) -> Iterator[Table]:
-    """Old tables, each after those that it links to, as far as that can be; those that may lead anywhere come last."""
+    """Yield the old tables, each after the tables that it references if possible. Generic links come last."""
     generic = {name for name, table in sides.before.tables.items() if any(columns(sides, table))}
     left = dict(sorted(sides.before.tables.items(), key=lambda item: (item[0] in generic, item[0])))
     while left:

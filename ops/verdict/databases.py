@@ -1,4 +1,4 @@
-"""The two databases that a verdict asks: the clone before the migrations, and after."""
+"""Query the two databases of a verdict: the clone before and after the migrations."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ from ops.verdict.model import SAMPLES, Aligned, Numbers, Profile
 from ops.verdict.moment import Moment
 from ops.verdict.row_hash import Pair, Source, row_hash, select, told_key, value
 
-# A database without an encoding has bytes of any.
+# A database without an encoding may contain any bytes.
 _ENCODING = (
     "SELECT set_config('client_encoding', CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' "
     "ELSE 'UTF8' END, false);"
 )
-# The lowest bits of a hash: in so many parts, less one, rows are compared before they are streamed.
+# The lowest bits of a hash are the number of the row's part. Parts are compared before rows are streamed.
 PARTS = 0xFFFF
-# A statement has room for 1,664 columns; a profile takes four a column.
+# A statement can return 1,664 columns; a profile needs four for each column.
 WIDE = 200
 BATCH = 20_000
 
 
 class Written(NamedTuple):
-    """A row: the hash of its values, its key as text, the newest moment that it holds (UTC, to the minute), and whether
-    it was written since a given moment."""
+    """Hold a row of a loss preview.
+
+    Fields: the hash of its values, its key as text, its newest timestamp (UTC, to the minute), and whether it was
+    written since a given moment.
+    """
 
     row: int
     key: str
@@ -41,16 +44,16 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a table that are to be compared.
+    """Describe the rows of a table to compare.
 
     Args:
-        table: its quoted name.
-        key: what tells a row apart.
-        values: what is compared.
+        table: the quoted name.
+        key: the columns that identify a row.
+        values: the columns to compare.
         label: the columns whose text names a row.
-        moments: columns that hold a moment.
-        where: only these rows; SQL over ``x``.
-        recent: the age of the transactions from which on a row counts as written recently; SQL.
+        moments: the columns of dates and timestamps.
+        where: SQL over ``x`` that selects rows.
+        recent: SQL of the greatest transaction age at which a row counts as written recently.
     """
 
     table: str
@@ -63,13 +66,13 @@ class Rows:
 
 
 def settings() -> bytes:
-    """The settings of a fingerprint, for a whole session of our own rather than for a transaction of psql's."""
+    """Return the settings of a fingerprint as SQL for a session instead of a transaction."""
     text = Path(SQL_FOLDER / "settings.sql").read_text()
     return f"{text.replace('SET LOCAL', 'SET')} {_ENCODING}".replace("\\;", ";").encode()
 
 
 class Databases:
-    """Implements ``verdict.Look`` over psycopg connections.
+    """Implement ``verdict.Look`` over psycopg connections.
 
     Args:
         sides: ``before`` and ``after`` (or only one of them) as autocommit connections.
@@ -83,7 +86,7 @@ class Databases:
 
     @contextmanager
     def still(self, side: str) -> Iterator[None]:
-        """Ask one snapshot: of a database in use, two counts of one table would else be of two moments."""
+        """Run all queries in one snapshot, so that counts of a database in use are consistent."""
         connection = self.sides[side]
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with connection.transaction():
@@ -91,7 +94,7 @@ class Databases:
         connection.isolation_level = None
 
     def _row(self, side: str, text: str) -> tuple[Any, ...] | None:
-        """One row; None where a value can't be read as asked."""
+        """Return one row, or None if a value cannot be read as the given type."""
         connection = self.sides[side]
         try:
             with connection.transaction():
@@ -122,7 +125,7 @@ class Databases:
     def hashes(
         self, side: str, sources: Sequence[Source], parts: Sequence[int] | None = None
     ) -> Generator[int, None, None]:
-        """See ``verdict.Look``; streamed by a server-side cursor."""
+        """Stream with a server-side cursor; see ``verdict.Look``."""
         union = " UNION ALL ".join(select(source) for source in sources)
         for (found,) in self._stream(side, f"SELECT hash FROM ({union}) every_row{_within('hash', parts)} ORDER BY 1"):
             yield int(found)
@@ -163,15 +166,15 @@ class Databases:
     def written(
         self, side: str, rows: Rows, parts: Sequence[int] | None = None
     ) -> Generator[tuple[int, Written], None, None]:
-        """Per row the hash of its key, and what a preview of a loss tells of it, by ascending hash.
+        """Yield the hash of each row's key with the row of the loss preview, by ascending hash.
 
         Args:
-            parts: only these (see ``parts``); all rows where None.
+            parts: only these parts (see ``parts``), or None for all rows.
         """
         hashed, recent = row_hash(rows.key), f"age(x.xmin) <= {rows.recent}" if rows.recent else "true"
         label = " || ',' || ".join(told_key(f"x.{identifier(name)}") for name in rows.label) or "''"
         past = [f"CASE WHEN x.{identifier(name)} <= now() THEN x.{identifier(name)} END" for name in rows.moments]
-        # A moment that is still to come (a lesson of next week) does not tell when its row was written.
+        # A future timestamp (a lesson of next week) does not show when its row was written.
         newest = f"to_char(greatest({', '.join(past)}), 'YYYY-MM-DD HH24:MI')" if past else "NULL"
         where = _within(hashed, parts) + (" WHERE " if parts is None else " AND ") + (rows.where or "true")
         columns = f"{hashed}, {row_hash(rows.values)}, {label}, {newest}, {recent}"
@@ -207,7 +210,7 @@ class Databases:
         return {str(name): str(text) for name, text in self.sides[side].execute(query, [table])}
 
     def keys(self, side: str, table: str, pairs: Sequence[Pair], hashes: Sequence[int]) -> list[str]:
-        """See ``verdict.Look``; without hashes, the first keys of the table."""
+        """Return the first keys of the table if there are no hashes; see ``verdict.Look``."""
         connection = self.sides[side]
         found = connection.execute(
             "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid "
@@ -226,26 +229,26 @@ class Databases:
         return [str(one) for (one,) in connection.execute(query)]
 
     def moment(self, side: str) -> Moment:
-        """The moment that it is now (``moment.sql``)."""
+        """Return the current moment of the database (``moment.sql``)."""
         row = self.sides[side].execute((SQL_FOLDER / "moment.sql").read_bytes()).fetchone()
         assert row is not None
         return Moment.model_validate(row[0]["moment"])
 
     def writers(self, side: str, table: str, names: Sequence[str]) -> list[str]:
-        """The numbers of the transactions that recorded these migrations (``app.name``).
+        """Return the ids of the transactions that recorded these migrations (``app.name``).
 
         Args:
-            table: Django's record of migrations.
+            table: Django's table of migrations.
         """
         query = sql.SQL("SELECT DISTINCT xmin::text FROM {} WHERE app || '.' || name = ANY (%s)").format(sql.SQL(table))
         return [str(number) for (number,) in self.sides[side].execute(query, [list(names)])]
 
     def tally(self, side: str, table: str, where: str = "true", recent: str = "false") -> tuple[int, int]:
-        """Count the rows of a table, and those written since a moment; none where table or column are not there.
+        """Count the rows of a table, and the recent ones among them. Return 0 if a table or column is missing.
 
         Args:
-            where: only these rows; SQL over ``x``.
-            recent: which were written since; SQL over ``x``.
+            where: SQL over ``x`` that selects rows.
+            recent: SQL over ``x`` that selects recent rows.
         """
         query = f"SELECT count(*), count(*) FILTER (WHERE {recent}) FROM ONLY {table} x WHERE {where}"
         connection = self.sides[side]
@@ -258,7 +261,7 @@ class Databases:
 
 
 def _one(pair: Pair, key: Sequence[Pair] = ()) -> str:
-    # A value that can't be read as asked is a value, too: gone it is lost.
+    # A value that cannot be read as the given type is still a value that may be lost.
     there = f"x.{identifier(pair.name)}" if pair.marked else value(pair, "x")
     return f"CASE WHEN {there} IS NOT NULL THEN {row_hash([*key, pair])} END"
 

@@ -1,4 +1,4 @@
-"""What a verdict means, for a person: what would be lost, and how to write the migration right."""
+"""Explain a verdict to a person: what would be lost, and how to correct the migration."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from ops.core.text import counted
 from ops.verdict.model import ColumnVerdict, TableVerdict, Verdict
 
 RIGHT = (
-    "write it as migrations.RenameModel (and RenameField for the links): no row moves. Or in the guide's order: "
-    "1 create the new model, 2 copy the rows, 3 re-point the foreign keys, 4 delete the old model last"
+    "write migrations.RenameModel (and RenameField for the links): no row moves. Or use this order: "
+    "1 create the new model, 2 copy the rows, 3 update the foreign keys, 4 delete the old model last"
 )
-COLUMN = "write it as migrations.RenameField; or copy all of the values before RemoveField"
+COLUMN = "write migrations.RenameField; or copy all values before RemoveField"
 SHOWN = 12
 EXAMPLES, WIDE = 3, 40
 SECRET = re.compile("pass|secret|token|key|hash", re.IGNORECASE)
-OBJECTS = "correct the migration so that it leaves them as they are"
+OBJECTS = "correct the migration so that it does not change these objects"
 LOOK = "correct the migration"
 
 
 def explain(target: str, verdict: Verdict, right: str = "") -> tuple[str, str]:
-    """The message and the hint for a verdict that is refused.
+    """Return the message and the hint for a refused verdict.
 
     Args:
-        right: how to write this very migration right, where that is known.
+        right: how to correct this migration, if known.
     """
     parts = [part for table in verdict.refused for part in sentences(table)]
     parts += [one.sentence for one in verdict.against]
-    parts += [f"not refused, but to know: {remark}" for remark in verdict.remarks]
+    parts += [f"note, no reason for the refusal: {remark}" for remark in verdict.remarks]
     shown = "".join(f"\n  {part}" for part in parts[:SHOWN])
-    shown += f"\n  and {len(parts) - SHOWN} more, in the report" if len(parts) > SHOWN else ""
+    shown += f"\n  and {len(parts) - SHOWN} more in the report" if len(parts) > SHOWN else ""
     gone_table = any(table.lost and not table.mapping for table in verdict.refused)
     gone_column = any(column.lost and column.column not in t.mapping for t in verdict.refused for column in t.columns)
     if not verdict.refused:
         fixes = "; ".join(dict.fromkeys(one.fix for one in verdict.against if one.fix))
-        hint = f"add to the migrations, as migrations.RunSQL, what is missing: {fixes}" if fixes else OBJECTS
-        what = "what is no row would be lost or wrong"
+        hint = f"add this to the migrations as migrations.RunSQL: {fixes}" if fixes else OBJECTS
+        what = "other objects would be lost or wrong"
         return f"{target}: refused, production is untouched: every row is accounted for, but {what}:{shown}", hint
     hint = right or (RIGHT if gone_table else COLUMN if gone_column else LOOK)
     return f"{target}: refused, production is untouched: {_counted(verdict)}:{shown}", hint
 
 
 def _counted(verdict: Verdict) -> str:
-    """How much would be lost, or else changed; where rows are lost, the values that are changed beside them, too."""
+    """Return how many rows and values would be lost, or else changed. A loss also has the changed values."""
     values = sum(table.changed_values for table in verdict.refused)
     if any(table.lost or table.lost_values for table in verdict.refused):
         lost = [counted(verdict.lost_rows, "row")] if verdict.lost_rows or not verdict.lost_values else []
@@ -53,7 +53,7 @@ def _counted(verdict: Verdict) -> str:
 
 
 def examples(verdict: Verdict) -> list[str]:
-    """Old and new values of some rows, a line each; for a terminal only. None of a column that may hold secrets."""
+    """Return old and new values of a few rows, for a terminal only, without columns that may hold secrets."""
     return [
         f"{table.table}.{column.column}: {_value(was)} → {_value(now)}"
         for table in verdict.refused
@@ -64,35 +64,37 @@ def examples(verdict: Verdict) -> list[str]:
 
 
 def _value(text: str | None) -> str:
-    """A value in quotes, without anything that a terminal would obey, and not too long."""
+    """Return a value in quotes, truncated and without control characters."""
     shown = "NULL" if text is None else repr(text[:WIDE])
     return shown + " …" if text and len(text) > WIDE else shown
 
 
 def sentences(table: TableVerdict) -> list[str]:
-    """What happened to one table, in words; empty where nothing speaks against it."""
+    """Return a sentence for each loss or change of a table, or an empty list."""
     keys = f" (for example {', '.join(table.sample)})" if table.sample else ""
     said = []
     if table.lost:
-        where = f"; the others are in {table.to}" if table.to else ": the table goes, and no other one holds them"
+        dropped = ": the table is dropped, and no other table has these rows"
+        where = f"; the other rows are in {table.to}" if table.to else dropped
         if table.mapping and not table.to:
-            where = ", though the table stays"
+            where = ", although the table remains"
         count = f"{table.lost:,} of {counted(table.rows_before, 'row')} of {table.table}"
-        said.append(f"{count} {_are(table.lost)} gone{keys}{where}{_by(table.by)}")
+        said.append(f"{count} {_are(table.lost)} lost{keys}{where}{_by(table.by)}")
     for column in table.columns:
         said += _of_column(table, column)
     if table.duplicated:
-        twice = f"{counted(table.duplicated, 'row')} of {table.to or table.table} {_are(table.duplicated)} there twice"
-        said.append(f"{twice}, equal but for their key{_by(table.by)}")
+        twice = f"{counted(table.duplicated, 'row')} of {table.to or table.table} {_are(table.duplicated)} duplicated"
+        said.append(f"{twice}, with other keys{_by(table.by)}")
     if table.changed and not table.changed_values and not table.tolerated:
-        said.append(f"{counted(table.changed, 'row')} of {table.table} with other content{keys}{_by(table.by)}")
+        count = f"{counted(table.changed, 'row')} of {table.table}"
+        said.append(f"{count} {_have(table.changed)} changed{keys}{_by(table.by)}")
     elif said and table.changed and not table.tolerated and keys:
         said[-1] += keys
     return said
 
 
 def as_declared(table: TableVerdict) -> list[str]:
-    """Count what a declaration covers of one table: each kind of rows, and each column's values."""
+    """List the declared losses and changes of a table: each kind of rows, and the values of each column."""
     if table.verdict != "declared":
         return []
     kinds = {"lost": table.lost, "duplicated": table.duplicated}
@@ -108,20 +110,20 @@ def as_declared(table: TableVerdict) -> list[str]:
 def _of_column(table: TableVerdict, column: ColumnVerdict) -> list[str]:
     name, note = f"{table.table}.{column.column}", f": {column.note}" if column.note else ""
     if column.verdict == "renumbered" and column.changed:
-        return [f"{counted(column.changed, 'row')} of {table.to or table.table}: other rows lead there now{note}"]
+        return [f"{counted(column.changed, 'row')} of {table.to or table.table}: other rows reference them now{note}"]
     said, lost, are = [], f"{counted(column.lost, 'value')} of {name}", _are(column.lost)
     if column.lost and column.dangling:
         said.append(f"{lost} {column.note}{_by(column.by)}")
     elif column.lost and column.to:
-        said.append(f"{lost} did not arrive in {column.to}{note}{_by(column.by)}")
+        said.append(f"{lost} {are} missing in {column.to}{note}{_by(column.by)}")
     elif column.lost and column.column in table.mapping:
         said.append(f"{lost} {are} NULL now{_by(column.by)}")
     elif column.lost:
-        how = f": it {column.note}" if column.note else " with the column"
-        said.append(f"{lost} {are} gone{how}{_by(column.by)}")
+        how = f": the column {column.note}" if column.note else " with the column"
+        said.append(f"{lost} {are} lost{how}{_by(column.by)}")
     if column.changed and not table.tolerated:
         count = f"{counted(column.changed, 'value')} of {name}"
-        said.append(f"{count} {_are(column.changed)} other than before{note}{_by(column.by)}")
+        said.append(f"{count} {_have(column.changed)} changed{note}{_by(column.by)}")
     return said
 
 
@@ -131,3 +133,7 @@ def _by(operation: str) -> str:
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
+
+
+def _have(count: int) -> str:
+    return "has" if count == 1 else "have"

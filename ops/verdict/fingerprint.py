@@ -1,8 +1,8 @@
-"""Fingerprints: what ``fingerprint.sql`` found, as data.
+"""Read fingerprints, the result of ``fingerprint.sql``, and compare them.
 
-A row's hash is ``hash_array_extended(ARRAY[record_send(ROW(…))], 0)``; a table's checksum is the sum over its rows,
-so it depends on no order, and two equal rows count twice. The choice of this hash, and what weaker ones miss, was
-measured; ``ops/sql/tables.sql`` says which types are read as they are and which as text.
+A row's hash is ``hash_array_extended(ARRAY[record_send(ROW(…))], 0)``. A table's checksum is the sum of the hashes, so
+it does not depend on the order of rows, and two equal rows count twice. The hash was chosen by measuring what weaker
+hashes miss. ``ops/sql/tables.sql`` defines which types are read as text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ops.verdict.moment import Moment
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its type, and the type as which it is read for the hash."""
+    """Hold a column with its type and the type as which it is read for the hash."""
 
     name: str
     type: str
@@ -29,7 +29,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: rows, checksum, columns (by name), primary key, and foreign keys of one column with where they lead."""
+    """Hold a table: rows, checksum, columns, primary key, and the foreign keys of one column with their targets."""
 
     name: str
     rows: int
@@ -40,23 +40,23 @@ class Table:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns' names."""
+        """Return the names of the columns."""
         return tuple(column.name for column in self.columns)
 
 
 @dataclass
 class Fingerprint:
-    """A whole database in one snapshot.
+    """Hold the fingerprint of a database in one snapshot. Fields that an older file lacks are empty or None.
 
-    ``sequences`` maps a name to its last value and its step, and ``cycling`` names those that begin anew at their end.
-    ``large_objects`` are how many, and their checksum; None in a file from before they were looked at.
-    ``materialized`` says of each materialized view whether it is filled. ``left_out`` maps what is no part of the
-    fingerprint to the reason. ``excluded`` are tables whose rows stayed out of the backup, with about how many those
-    were: a restore makes them empty, and so they stand in ``tables``; ``excluded_bytes`` is what they took.
-    ``objects`` maps the kind and name of what a restore makes to its state (``ops.backups.restored_objects``); empty
-    in a file from before they were looked at. ``schema`` is one digest, and ``schema_parts`` a hash of each of its
-    parts by kind and name; empty in an older file. ``moment`` is that of a backup;
-    None in an older one, and in a fingerprint alone.
+    ``sequences``: name to last value and step. ``cycling``: sequences that restart at their end.
+    ``large_objects``: their number and checksum.
+    ``objects``: kind and name of each object that a restore creates, to its state (``ops.backups.restored_objects``).
+    ``materialized``: materialized view to whether it is filled.
+    ``left_out``: what is not part of the fingerprint, to the reason.
+    ``excluded``: tables whose rows are not in the backup, with their estimated rows. ``tables`` has them as empty
+    tables, as a restore creates them. ``excluded_bytes``: their size.
+    ``schema``: a digest. ``schema_parts``: a hash of each part of the schema by kind and name.
+    ``moment``: the moment of a backup.
     """
 
     tables: dict[str, Table] = field(default_factory=dict)
@@ -77,11 +77,11 @@ class Fingerprint:
 
     @property
     def rows(self) -> int:
-        """Rows of all tables."""
+        """Return the number of rows of all tables."""
         return sum(table.rows for table in self.tables.values())
 
     def said_left_out(self) -> list[str]:
-        """What is no part of it, a sentence for each reason; empty where nothing is left out."""
+        """Return a sentence for each reason why something is not part of the fingerprint."""
         names: dict[str, list[str]] = {}
         for name, why in sorted(self.left_out.items()):
             names.setdefault(why, []).append(name)
@@ -89,18 +89,18 @@ class Fingerprint:
 
 
 def equal(one: Table | None, two: Table | None) -> bool:
-    """Whether two tables hold the same: rows, content, columns and as what those are read; no table equals none."""
+    """Return True if two tables have equal rows, checksums and columns, or if both are None."""
     if one is None or two is None:
         return one is two
     return (one.rows, one.checksum, one.columns) == (two.rows, two.checksum, two.columns)
 
 
 def not_backed_up(excluded: Mapping[str, int], *, ahead: bool = False) -> str:
-    """Which tables' rows stayed out of a backup, as a person says it; empty where none did.
+    """Return text that lists the tables whose rows are not in a backup, or an empty string.
 
     Args:
-        excluded: tables, with about how many rows they had.
-        ahead: the backup is still to be made.
+        excluded: the tables with their estimated rows.
+        ahead: the backup has not been made yet.
     """
     if not excluded:
         return ""
@@ -110,7 +110,7 @@ def not_backed_up(excluded: Mapping[str, int], *, ahead: bool = False) -> str:
 
 
 def about_in(path: Path) -> dict[str, Any]:
-    """Read what a fingerprint says of the database itself (``about.sql``); empty where it was not noted yet."""
+    """Read the properties of the database (``about.sql``) from a fingerprint. An older file has none."""
     for line in path.read_text(encoding="utf-8").splitlines():
         if '"about"' in line and isinstance(found := json.loads(line).get("about"), dict):
             return found
@@ -121,7 +121,7 @@ def read(path: Path) -> Fingerprint:
     """Read a file that ``fingerprint.sql`` or ``dump.sql`` wrote.
 
     Raises:
-        OpsError: it is missing, damaged, or was cut off before its last line.
+        OpsError: the file is missing, damaged or truncated.
     """
     found = Fingerprint()
     try:
@@ -131,7 +131,7 @@ def read(path: Path) -> Fingerprint:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise OpsError(f"{path}: not a fingerprint ({type(error).__name__})", "inv backup") from None
     if not found.complete:
-        raise OpsError(f"{path}: the fingerprint was cut off", "inv backup")
+        raise OpsError(f"{path}: the fingerprint is truncated", "inv backup")
     return found
 
 
@@ -176,13 +176,13 @@ def _add(found: Fingerprint, line: dict[str, object]) -> None:
 
 
 def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
-    """In what a restored database is not the one that was dumped, a sentence each; empty where it is.
+    """Return a sentence for each difference between a dumped database and its restored copy.
 
-    Tables and large objects must be equal, hash partitions together; a sequence must stand where it stood or further
-    on, since sequences know no snapshot, and one that cycles may stand anywhere.
+    Tables and large objects must be equal; hash partitions are compared together. A sequence must have the same or a
+    later value, because sequences are not part of a snapshot. A sequence that cycles may have any value.
     """
     said = [f"{name} is missing" for name in sorted(before.tables.keys() - after.tables.keys())]
-    said += [f"{name} was not there before" for name in sorted(after.tables.keys() - before.tables.keys())]
+    said += [f"{name} did not exist before" for name in sorted(after.tables.keys() - before.tables.keys())]
     for name in sorted(before.tables.keys() & after.tables.keys() - _moved_between_partitions(before, after)):
         old, new = before.tables[name], after.tables[name]
         if old.rows != new.rows:
@@ -193,8 +193,10 @@ def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
 
 
 def _moved_between_partitions(before: Fingerprint, after: Fingerprint) -> set[str]:
-    """Hash partitions that hold the same rows together, though not each for itself: a restore numbers the labels of an
-    enum anew, and so hashes them into other partitions."""
+    """Return the hash partitions that together have the same rows, but not each of them.
+
+    A restore gives the labels of an enum new numbers, so rows hash into other partitions.
+    """
     whole: dict[str, set[str]] = {}
     for (kind, name), root in before.objects.items():
         if kind == "spread":
@@ -221,8 +223,7 @@ def _large_objects(before: Fingerprint, after: Fingerprint) -> list[str]:
 def _materialized(before: Fingerprint, after: Fingerprint) -> list[str]:
     said = {None: "missing", True: "filled and was not before", False: "empty and was filled before"}
     now = after.materialized
-    # They are filled at the end of a restore, and those are named where that fails
-    # (ops/backups/deferred_checks.py).
+    # These views are filled at the end of a restore, which reports its own failures (ops/backups/deferred_checks.py).
     later = {name for kind, name in before.objects if kind == "loose"}
     return [
         f"materialized view {name} is {said[now.get(name)]}"
@@ -238,7 +239,7 @@ def _sequences(before: Fingerprint, after: Fingerprint) -> list[str]:
         if there is None:
             said.append(f"sequence {name} is missing")
         elif name not in before.cycling and (there[0] - last) * (1 if step > 0 else -1) < 0:
-            said.append(f"sequence {name} is at {there[0]} behind {last}")
+            said.append(f"sequence {name} is at {there[0]}, behind {last}")
     return said
 
 
@@ -246,27 +247,27 @@ RELATIONS = ("table ", "foreign table ", "view ", "materialized view ", "sequenc
 
 
 def schema_differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Name the parts of two schemas that differ: those that are gone, new or changed, a few words each.
+    """List the missing, new and changed parts of a schema, a few words each.
 
-    What belongs to a table that is gone or new itself is not named beside it.
+    Parts of a missing or new table are not listed beside the table.
 
     Args:
-        before, after: ``schema_parts`` of two fingerprints; empty where they were not noted.
+        before, after: ``schema_parts`` of two fingerprints; empty in older files.
     """
     if not before or not after:
         return []
-    said = {name: "is gone" for name in before.keys() - after.keys()}
+    said = {name: "is missing" for name in before.keys() - after.keys()}
     said |= {name: "is new" for name in after.keys() - before.keys()}
-    said |= {name: "is another one" for name in before.keys() & after.keys() if before[name] != after[name]}
+    said |= {name: "is different" for name in before.keys() & after.keys() if before[name] != after[name]}
     one_side = before.keys() ^ after.keys()
     whole = {name.partition(kind)[2] for name in one_side for kind in RELATIONS if name.startswith(kind)}
     left = [name for name in said if not _belongs(name, whole) and not _of_named(name, said)]
-    # Tables, columns and indexes say more than what hangs on them.
+    # List tables, columns and indexes before objects that depend on them.
     return [f"{name} {said[name]}" for name in sorted(left, key=lambda name: (_rank(name), name))]
 
 
-def other_schema(before: Fingerprint, after: Fingerprint, words: str = "is another one") -> list[str]:
-    """Say that two databases do not have one schema, with a few parts that differ; empty where they have."""
+def other_schema(before: Fingerprint, after: Fingerprint, words: str = "is different") -> list[str]:
+    """Return a sentence if the schemas of two databases differ, with a few of the different parts."""
     if before.schema == after.schema:
         return []
     parts = schema_differences(before.schema_parts, after.schema_parts)
@@ -274,7 +275,7 @@ def other_schema(before: Fingerprint, after: Fingerprint, words: str = "is anoth
 
 
 def _of_named(name: str, said: Mapping[str, str]) -> bool:
-    """Return True for the default of a column that is gone or new itself."""
+    """Return True for the default of a column that is itself missing or new."""
     column = name.removeprefix("default of ")
     return column != name and said.get(column) == said[name]
 

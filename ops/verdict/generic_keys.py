@@ -1,4 +1,4 @@
-"""Links by content type and number (``GenericForeignKey``), which no foreign key tells, followed to what they mean."""
+"""Follow generic links (``GenericForeignKey``): a content type and a number, without a foreign key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TYPES = "public.django_content_type"
 
 
 class Known(Protocol):
-    """What has to be known of a comparison (``ops.verdict.comparison.Sides``)."""
+    """Define the required part of a comparison (``ops.verdict.comparison.Sides``)."""
 
     before: Fingerprint
     after: Fingerprint
@@ -23,11 +23,11 @@ class Known(Protocol):
     homes: dict[str, list[Home]]
 
     def content(self, old: Table, home: Home) -> list[Both]:
-        """What tells a table's rows apart, as pairs of both sides."""
+        """Return the columns that identify a table's rows, as pairs of both sides."""
 
 
 def generic_pair(sides: Known, old: Table, name: str, new: Table, to: str) -> Both | None:
-    """How one of the two columns is read on both sides; None where it is none, or its own value still says it."""
+    """Return how to read a column of a generic link on both sides, or None if its own value is still valid."""
     meant = next((pair for pair in columns(sides, old) if name in pair), None)
     if meant is None or TYPES not in sides.before.tables or TYPES not in sides.after.tables:
         return None
@@ -39,7 +39,7 @@ def generic_pair(sides: Known, old: Table, name: str, new: Table, to: str) -> Bo
         types = [side.tables[TYPES] for side in (sides.before, sides.after)]
         same = types[0].checksum == types[1].checksum and not names
         return None if same else (_label(name, names), _label(to, {}))
-    # No number leads to a row of a table without a key.
+    # No number can reference a row of a table without a key.
     renumbered = [way for way in went if not way[3].keyed and way[2].key and way[3].new.key]
     if not renumbered:
         return None
@@ -49,11 +49,12 @@ def generic_pair(sides: Known, old: Table, name: str, new: Table, to: str) -> Bo
 
 
 def made_plain(sides: Known, old: Table, name: str, new: Table, to: str, leads: tuple[str, str]) -> Both | None:
-    """How a number with a content type and a plain link, one on each side, are read: as the model and the number, so
-    that an equal number of another model is another row. None where the two are not that.
+    """Return how to read a generic link on one side and a foreign key on the other: as model and number.
+
+    Return None if the two columns are not such a pair.
 
     Args:
-        leads: the table that the old and the new column lead to by a foreign key; empty where it has none.
+        leads: the tables that the old and the new column reference by a foreign key, or empty.
     """
     kinds = [next((kind for kind, number in columns(sides, table) if number == column), "")
              for table, column in ((old, name), (new, to))]  # fmt: skip
@@ -84,7 +85,7 @@ def made_plain(sides: Known, old: Table, name: str, new: Table, to: str, leads: 
 
 
 def columns(sides: Known, table: Table) -> Iterator[tuple[str, str]]:
-    """The columns of a table that hold a content type, each with the one that holds the number."""
+    """Yield the columns of a table's generic links: the content type and the number."""
     told = {(t, a): b for t, a, b in sides.plan.generic} if sides.plan else {}
     for column, (to, _) in table.links.items():
         if to == TYPES:
@@ -96,7 +97,7 @@ def columns(sides: Known, table: Table) -> Iterator[tuple[str, str]]:
 
 
 def _went(sides: Known) -> Iterator[tuple[str, str, Table, Home]]:
-    """Old tables whose rows are elsewhere, have other keys or are of another model, by the labels of their models."""
+    """Yield the old tables whose rows moved or have other keys or another model, with the labels of their models."""
     for name, homes in sides.homes.items():
         if len(homes) == 1 and (homes[0].new.name != name or not homes[0].keyed or _relabelled(sides, name)):
             home = homes[0]
@@ -105,14 +106,14 @@ def _went(sides: Known) -> Iterator[tuple[str, str, Table, Home]]:
 
 
 def model_of(sides: Known, table: str, side: str) -> str:
-    """The label of a table's model, as the application says; else as Django calls tables where nobody does."""
+    """Return the label of a table's model from the application, or else by Django's default table names."""
     known = (sides.plan.models_before if side == "before" else sides.plan.models_after) if sides.plan else {}
     told = next((label for label, its in known.items() if its == bare(table)), "")
     return told or bare(table).replace("_", ".", 1)
 
 
 def _relabelled(sides: Known, table: str) -> bool:
-    """Whether a table that stays is another model's: it went to another app, or its name is given by ``db_table``."""
+    """Return True if a table now belongs to another model: in another app, or by ``db_table``."""
     was, now = ({its: label for label, its in known.items()} for known in _models(sides))
     return bare(table) in was.keys() & now.keys() and was[bare(table)] != now[bare(table)]
 
@@ -122,7 +123,7 @@ def _models(sides: Known) -> tuple[Mapping[str, str], Mapping[str, str]]:
 
 
 def type_of(column: str) -> str:
-    """The SQL of the label that a content type's number stands for."""
+    """Return SQL for the label of a content type's number."""
     return f"(SELECT t.app_label || '.' || t.model FROM {TYPES} t WHERE t.id = {ROW}.{identifier(column)})"
 
 
@@ -135,7 +136,7 @@ def _label(column: str, names: dict[str, str]) -> Pair:
 
 
 def _content(sides: Known, table: Table, home: Home, side: int, column: str) -> str:
-    """The SQL of what the row holds that a number leads to."""
+    """Return SQL for the content of the row that a number references."""
     pairs = [pair[side] for pair in sides.content(table, home)]
     name, key = (table.name, table.key[0]) if side == 0 else (home.new.name, home.new.key[0])
     hashed = row_hash(pairs, "g") if pairs else "0"

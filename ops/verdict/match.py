@@ -1,4 +1,4 @@
-"""Where an old table's rows are now, and what is known of the pending operations: words of the comparison."""
+"""Define where an old table's rows are now (a home), and what a comparison must know of the operations (a plan)."""
 
 from __future__ import annotations
 
@@ -14,73 +14,73 @@ Where = tuple[str, str]
 
 
 class Coded(Protocol):
-    """An operation of which only its code, and the name of its class, can be read."""
+    """Define an operation that is known only by its code and the name of its class."""
 
     @property
     def kind(self) -> str:
-        """The name of its class."""
+        """Return the name of its class."""
 
     @property
     def code(self) -> str:
-        """A function with all that it reaches, or SQL."""
+        """Return the source of its function and everything the function calls, or its SQL."""
 
 
 class Plan(Protocol):
-    """What is known of the pending operations: sure renames, and whether anything could have copied data."""
+    """Define what is known of the pending operations: certain renames, and whether an operation may copy data."""
 
     @property
     def links_before(self) -> Sequence[tuple[str, str, str, str, bool]]:
-        """Table, column, table and column that it leads to, whether a constraint says so: at the old release."""
+        """Return the links of the old release: table, column, referenced table and column, and if constrained."""
 
     @property
     def links_after(self) -> Sequence[tuple[str, str, str, str, bool]]:
-        """The same at the new one."""
+        """Return the links of the new release."""
 
     @property
     def generic(self) -> Sequence[tuple[str, str, str]]:
-        """Table, column of the content type, column of the number."""
+        """Return the generic links: table, column of the content type, column of the number."""
 
     @property
     def models_before(self) -> Mapping[str, str]:
-        """Label of a model to its table: at the old release."""
+        """Map the label of each model of the old release to its table."""
 
     @property
     def models_after(self) -> Mapping[str, str]:
-        """The same at the new one."""
+        """Map the label of each model of the new release to its table."""
 
     @property
     def opaque(self) -> Sequence[Coded]:
-        """The operations of which can't be told what they do to data."""
+        """Return the operations whose effect on data is unknown."""
 
     def renamed_tables(self) -> Mapping[str, str]:
-        """Old name to new name."""
+        """Map the old name of each renamed table to its new name."""
 
     def renamed_columns(self) -> Mapping[tuple[str, str], str]:
-        """Old table and column to the new column."""
+        """Map the old table and column of each renamed column to its new name."""
 
     def may_have_copied(self, table: str, column: str = "") -> bool:
-        """Whether an operation whose doing can't be told runs before this is dropped."""
+        """Return True if an operation with unknown effect runs before the table or column is dropped."""
 
     def akin(self, old_table: str, old: str, new_table: str, new: str) -> bool:
-        """Whether an old column and a new one had the same name at some moment of the plan."""
+        """Return True if an old column and a new column had the same name at some point of the plan."""
 
     def mentions(self, *words: str) -> bool:
-        """Whether the code of such an operation names all of these."""
+        """Return True if the code of an operation contains all of these words."""
 
 
 @dataclass
 class Home:
-    """Where rows of an old table are now.
+    """Hold where rows of an old table are now.
 
     Args:
-        new: the table that holds them.
-        mapping: old column to new column, the identity included.
-        identity: the old columns that tell a row apart on both sides.
-        keyed: they are its primary key; else the rows were found by content, under keys of their own.
-        rows: rows whose identity was not found there.
-        whole: rows that were not found with all mapped columns.
-        extra: rows there that are none of these.
-        sample: hashes of some rows that were not found.
+        new: the table that has the rows.
+        mapping: old column to new column, including the identity.
+        identity: the old columns that identify a row on both sides.
+        keyed: the identity is the primary key. Otherwise the rows were found by content and have other keys.
+        rows: the number of rows whose identity was not found.
+        whole: the number of rows that were not found with equal values in all mapped columns.
+        extra: the number of further rows in the new table.
+        sample: hashes of a few rows that were not found.
     """
 
     new: Table
@@ -94,10 +94,10 @@ class Home:
 
 
 def column_of(table: Table, name: str) -> Column:
-    """A column by its name."""
+    """Return a column by its name."""
     return next(column for column in table.columns if column.name == name)
 
 
 def surrogate(table: Table) -> bool:
-    """Whether a table's key is a number (or UUID) that means nothing by itself, so that a copy may have another one."""
+    """Return True if a table's key is one number or UUID, which may differ in a copy of the row."""
     return len(table.key) == 1 and column_of(table, table.key[0]).read_as in SURROGATE

@@ -1,4 +1,4 @@
-"""The verdict as data: what became of every table and column, and what is asked of the two databases to find out."""
+"""Define the verdict on tables, columns and objects, and the queries that a verdict needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ops.verdict.row_hash import Pair, Proof, Source
 
-# Django keeps these tables itself: migrate adds to them, and renaming a model renames its content type.
+# Django maintains these tables: migrate adds rows, and renaming a model renames its content type.
 BOOKKEEPING = ("django_content_type", "auth_permission", "django_migrations")
 REMADE = ("django_content_type", "auth_permission")
 SAMPLES = 5
@@ -20,7 +20,7 @@ Numbers = tuple[int, dict[str, int]]
 
 @dataclass(frozen=True)
 class Profile:
-    """A column at a glance: how many values are not NULL, the sum of their hashes, the lowest and the highest hash."""
+    """Hold a column's number of values, the sum of their hashes, and the lowest and highest hash, without NULLs."""
 
     filled: int
     total: int
@@ -29,59 +29,69 @@ class Profile:
 
     @property
     def constant(self) -> bool:
-        """Whether all of its values are the same, so that equal values prove nothing."""
+        """Return True if all values are equal, so that finding equal values elsewhere proves nothing."""
         return self.low == self.high
 
 
 class Look(Protocol):
-    """What the verdict asks the two databases. ``side`` is ``before`` or ``after``."""
+    """Define the queries of a verdict to the two databases. ``side`` is ``before`` or ``after``."""
 
     def checksum(self, side: str, sources: Sequence[Source]) -> tuple[int, int] | None:
-        """Rows and checksum of all these rows; None where a value can't be read as asked."""
+        """Return number and checksum of these rows, or None if a value cannot be read as the given type."""
 
     def parts(self, side: str, sources: Sequence[Source], key: Sequence[Pair] = ()) -> dict[int, tuple[int, int]]:
-        """Rows and checksum of every part of the rows, by the lowest bits of their hash, or of their key's."""
+        """Return number and checksum of the rows in each part, by the lowest bits of the row's or its key's hash."""
 
     def hashes(
         self, side: str, sources: Sequence[Source], parts: Sequence[int] | None = None
     ) -> Generator[int, None, None]:
-        """The rows' hashes, ascending; of some parts only."""
+        """Yield the rows' hashes in ascending order, of all or of some parts."""
 
     def absent(self, side: str, one: Source, two: Source) -> int | None:
-        """How many rows of one source are not in another one of the same side; None where a value can't be read as
-        asked."""
+        """Return how many rows of one source are not in another source of the same side.
+
+        Return None if a value cannot be read as the given type.
+        """
 
     def profile(self, side: str, table: str, pairs: Sequence[Pair], key: Sequence[Pair] = ()) -> list[Profile] | None:
-        """Every column at a glance, each value hashed together with the row's key where one is given; None where a
-        value can't be read as asked."""
+        """Return the profile of each column. With a key, hash each value together with the row's key.
+
+        Return None if a value cannot be read as the given type.
+        """
 
     def aligned(
         self, side: str, sources: Sequence[Source], keys: int, parts: Sequence[int] | None = None
     ) -> Generator[Aligned, None, None]:
-        """Per row of all these the hash of its key, which is the first ``keys`` pairs, and of each other value (None
-        for NULL), by ascending hash of the key."""
+        """Yield the hash of each row's key (the first ``keys`` pairs) and of each other value, or None for NULL.
+
+        The rows are in ascending order of the key's hash.
+        """
 
     def texts(self, side: str, source: Source, column: str, hashes: Sequence[int]) -> dict[int, str | None]:
-        """A column of the rows with these hashes, as text."""
+        """Return a column of the rows with these hashes, as text."""
 
     def numbers(self, side: str) -> dict[str, Numbers]:
-        """The server's own number of every table, and of its columns by name."""
+        """Return the oid of every table, and the numbers of its columns by name."""
 
     def generated(self, side: str, table: str) -> dict[str, str]:
-        """The columns that the server makes of others, each with its expression."""
+        """Return the generated columns with their expressions."""
 
     def keys(self, side: str, table: str, pairs: Sequence[Pair], hashes: Sequence[int]) -> list[str]:
-        """The primary keys of the rows with these hashes; empty where there is no key."""
+        """Return the primary keys of the rows with these hashes, or nothing without a primary key."""
 
 
 @dataclass
 class ColumnVerdict:
-    """What became of a column. ``lost`` counts values that were not NULL and are found nowhere, ``changed`` those in
-    whose place there is another one; ``note`` says how they changed, ``by`` which operation did it. ``proof`` is the
-    comparison in which those that are lost are missing, where the others are somewhere else. ``dangling``: what is lost
-    are links that lead to rows which are gone. Of one that is re-expressed, ``never`` is what it must not hold on
-    production, as SQL, and ``blank`` says that it held one empty value and no other. ``examples`` are old and new
-    values of some rows, for the terminal only: they are in no JSON form."""
+    """Hold the verdict on a column.
+
+    ``lost``: values that were not NULL and are found nowhere. ``changed``: values replaced by another value.
+    ``note``: how the values changed. ``by``: the operation that did it.
+    ``proof``: the comparison in which the lost values are missing, if the other values moved.
+    ``dangling``: the lost values are links to lost rows.
+    ``never``: SQL for values that a re-expressed column must not have on production.
+    ``blank``: the column had only one empty value.
+    ``examples``: old and new values of a few rows, for the terminal only. The JSON form omits them.
+    """
 
     column: str
     verdict: str
@@ -99,11 +109,12 @@ class ColumnVerdict:
 
 @dataclass
 class TableVerdict:
-    """What became of a table.
+    """Hold the verdict on a table.
 
-    ``lost``, ``changed`` and ``duplicated`` count rows: gone and found nowhere; there, with other content; new ones
-    that are equal to an old one but for their key. ``sample`` holds keys of some of them, ``proofs`` the comparisons
-    that held, ``proof`` the one in which the lost rows are missing, where the others are in several tables.
+    ``lost``: rows that are found nowhere. ``changed``: rows with other values. ``duplicated``: new rows that are equal
+    to an old row except for the key. ``sample``: keys of a few of these rows.
+    ``proofs``: the comparisons that held. ``proof``: the comparison in which the lost rows are missing, if the other
+    rows are in several tables.
     """
 
     table: str
@@ -123,33 +134,33 @@ class TableVerdict:
 
     @property
     def tolerated(self) -> bool:
-        """Whether Django keeps this table itself, and may change its rows."""
+        """Return True if Django maintains this table and may change its rows."""
         return self.table.split(".")[-1] in BOOKKEEPING
 
     @property
     def kept_by_django(self) -> bool:
-        """Whether Django makes its rows anew where they are missing; what links to them is accounted for by itself."""
+        """Return True if Django recreates missing rows of this table. Links to the rows are judged separately."""
         return self.table.split(".")[-1] in REMADE
 
     @property
     def lost_values(self) -> int:
-        """Values lost in all of its columns."""
+        """Return the number of lost values in all columns."""
         return sum(column.lost for column in self.columns)
 
     @property
     def changed_values(self) -> int:
-        """Values in whose place there is another one, in all of its columns."""
+        """Return the number of changed values in all columns."""
         return sum(column.changed for column in self.columns)
 
     @property
     def refused(self) -> bool:
-        """Whether it stands against a promotion."""
+        """Return True if the table's losses or changes prevent a promotion."""
         if self.lost or self.lost_values:
             return not self.kept_by_django
         return bool(self.changed or self.changed_values or self.duplicated) and not self.tolerated
 
     def data(self) -> dict[str, object]:
-        """Its JSON form (docs/reference/json.md)."""
+        """Return the JSON form (docs/reference/json.md)."""
         return {
             "table": self.table,
             "verdict": self.verdict,
@@ -179,10 +190,10 @@ class TableVerdict:
 
 @dataclass
 class ObjectVerdict:
-    """What became of something beside tables: ``large objects``, ``sequence public.a_seq``, ``grants on public.a``.
+    """Hold the verdict on an object that is not a table: ``large objects``, ``sequence public.a_seq`` and so on.
 
-    ``lost`` and ``changed`` count as with tables. ``note`` says how, ``fix`` is the statement that a migration lacks.
-    ``refused``: it stands against a promotion, unless it is ``declarable`` and declared.
+    ``lost`` and ``changed`` are counts as for tables. ``note`` describes the change, ``fix`` is the statement that the
+    migration lacks. ``refused``: the change prevents a promotion, unless it is ``declarable`` and declared.
     """
 
     what: str
@@ -197,26 +208,26 @@ class ObjectVerdict:
 
     @property
     def against(self) -> bool:
-        """Whether it stands against a promotion."""
+        """Return True if the change prevents a promotion."""
         return self.refused and bool(self.lost or self.changed)
 
     @property
     def told(self) -> bool:
-        """Whether there is anything to say of it."""
+        """Return True if the change must be reported."""
         return self.verdict != "declared"
 
     @property
     def sentence(self) -> str:
-        """What happened to it, in words."""
+        """Return the change as a sentence."""
         if self.what.startswith(("sequence ", "column ", "content type ")):
             return f"{self.what}: {self.note}" + (f"; {self.fix}" if self.fix else "")
-        counts = {"gone": self.lost, "other than before": self.changed}
+        counts = {"lost": self.lost, "changed": self.changed}
         parts = [f"{n:,} {'is' if n == 1 else 'are'} {how}" for how, n in counts.items() if n]
         said = f"{self.what}: of {self.before:,}, {' and '.join(parts)}"
         return said + (f": {self.note}" if self.note else "") + (f"; {self.fix}" if self.fix else "")
 
     def data(self) -> dict[str, object]:
-        """Its JSON form (docs/reference/json.md)."""
+        """Return the JSON form (docs/reference/json.md)."""
         return {
             "object": self.what,
             "verdict": self.verdict,
@@ -230,8 +241,11 @@ class ObjectVerdict:
 
 @dataclass
 class Verdict:
-    """All tables, and what there is beside them. ``excluded`` are tables whose rows stayed out of the backup, with
-    about how many those were: nothing is known of them. ``remarks`` are worth knowing, and refuse nothing."""
+    """Hold the verdict on all tables and objects.
+
+    ``excluded``: tables whose rows are not in the backup, with their estimated rows. ``remarks``: sentences that are no
+    reason for a refusal.
+    """
 
     tables: list[TableVerdict]
     excluded: Mapping[str, int] = field(default_factory=dict)
@@ -240,17 +254,17 @@ class Verdict:
 
     @property
     def lost_rows(self) -> int:
-        """Rows that are gone and were found nowhere."""
+        """Return the number of lost rows."""
         return sum(table.lost for table in self.tables if not table.kept_by_django)
 
     @property
     def lost_values(self) -> int:
-        """Values and links that are gone, in rows that are still there."""
+        """Return the number of lost values and links in rows that still exist."""
         return sum(table.lost_values for table in self.tables)
 
     @property
     def grown(self) -> dict[str, int]:
-        """Tables that have more rows than came there, with how many; Django's own are left out."""
+        """Return the tables with rows that came from no old table, and their number, without Django's own tables."""
         came: Counter[str] = Counter()
         there: dict[str, int] = {}
         for table in self.tables:
@@ -261,16 +275,16 @@ class Verdict:
 
     @property
     def refused(self) -> list[TableVerdict]:
-        """The tables that stand against a promotion."""
+        """Return the tables that prevent a promotion."""
         return [table for table in self.tables if table.refused]
 
     @property
     def against(self) -> list[ObjectVerdict]:
-        """What stands against a promotion beside tables."""
+        """Return the objects that prevent a promotion."""
         return [one for one in self.objects if one.against]
 
     def data(self) -> dict[str, object]:
-        """Its JSON form (docs/reference/json.md)."""
+        """Return the JSON form (docs/reference/json.md)."""
         return {
             "lost_rows": self.lost_rows,
             "lost_values": self.lost_values,
@@ -284,8 +298,11 @@ class Verdict:
 
 
 def difference(before: Iterable[int], after: Iterable[int]) -> tuple[int, int, list[int]]:
-    """Two ascending streams of hashes as multisets: how many of the first are not in the second, the other way round,
-    and some of the missing ones. Memory is flat."""
+    """Compare two ascending streams of hashes as multisets, in constant memory.
+
+    Returns:
+        The number of hashes only in the first, the number only in the second, and a few of the missing hashes.
+    """
     missing = extra = 0
     sample: list[int] = []
     one, two = iter(before), iter(after)

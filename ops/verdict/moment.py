@@ -1,4 +1,4 @@
-"""Moments of a database: which transactions had ended, and how many rows were written to each table. Pure."""
+"""Describe moments of a database: ended transactions, and the rows written to each table. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Moment(BaseModel):
-    """A moment of one database, as ``moment.sql`` tells it.
+    """Hold a moment of a database, the result of ``moment.sql``.
 
-    ``snapshot`` is what ``txid_current_snapshot()`` printed, ``database`` the database's number on its server, ``at``
-    the server's clock in seconds; ``updated`` and ``deleted`` count the rows of each table so far.
+    ``snapshot`` is the output of ``txid_current_snapshot()``, ``database`` the database's oid, ``at`` the server's
+    clock in seconds. ``updated`` and ``deleted`` count the rows of each table so far.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,38 +24,44 @@ class Moment(BaseModel):
 
     @property
     def recent(self) -> str:
-        """SQL over ``x``: the row was written since, or by a transaction that was at work then."""
+        """Return SQL over ``x`` that is true for rows written since, or by a transaction that was running then."""
         oldest = int(self.snapshot.split(":")[0])
         return f"age(x.xmin) <= age('{oldest % 2**32}'::xid)"
 
 
 class Pace(BaseModel):
-    """How many rows of each table were updated and deleted in so many seconds, by all who use a database. A table in
-    which none ever was is not named."""
+    """Count the rows of each table that users updated and deleted in a number of seconds.
+
+    Tables without any such row are omitted.
+    """
 
     seconds: float = 0
     updated: dict[str, int] = {}
     deleted: dict[str, int] = {}
 
     def changed(self, table: str, seconds: float) -> int:
-        """The rows of a table that may be other ones after so many seconds."""
+        """Return how many rows of a table users may have changed after a number of seconds."""
         return self._most(self.updated, table, seconds)
 
     def gone(self, table: str, seconds: float) -> int:
-        """The rows of a table that may be gone after so many seconds."""
+        """Return how many rows of a table users may have deleted after a number of seconds."""
         return self._most(self.deleted, table, seconds)
 
     def _most(self, counts: Mapping[str, int], table: str, seconds: float) -> int:
-        """Three times as many as at this pace. Where little was written, or for a short time only, chance counts: three
-        rows more are taken for seen. None may be, where the server has never counted any."""
+        """Return three times the expected number. Add three rows to small counts, which depend on chance.
+
+        Return 0 if the server never counted such a row.
+        """
         if not self.seconds or table not in counts:
             return 0
         return round(3 * (counts[table] + 3) * seconds / self.seconds)
 
 
 def pace(then: Moment | None, now: Moment) -> Pace:
-    """Reckon the pace between two moments of one database; of a table whose counter began anew, what it counted since.
-    None is known between two databases."""
+    """Compute the pace between two moments of one database. It is empty for two databases.
+
+    If a counter was reset, its value since the reset is used.
+    """
     if then is None or then.database != now.database or now.at <= then.at:
         return Pace()
     updated, deleted = _since(then.updated, now.updated), _since(then.deleted, now.deleted)

@@ -1,7 +1,7 @@
-"""Values that are written another way, and none of them lost: cents, a time zone, a list. Rules, as SQL; pure.
+"""Define rules, as SQL, for values in another representation: cents, a time zone, a list. Pure.
 
-A rule reads the old value from the new one. Where that gives the old value back in every row, nothing is lost. What is
-only likely (a factor that no unit has, lower case) is no rule: a person declares it.
+A rule computes the old value from the new value. If that returns the old value in every row, nothing is lost. A change
+that is only likely (a factor that is no unit, lower case) is no rule: a person must declare it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Samples = Sequence[tuple[str | None, str | None]]
 # Hundredths, thousandths and millionths; minutes, hours and days; dozens of percent are no unit.
 FACTORS = (100, 1000, 1_000_000, 10_000, 10, 60, 3600, 86_400, 1440, 24, 1024)
 SEPARATORS = (", ", ",", "; ", ";", "|", "\n", " ")
-# Texts that say nothing: a column that holds one of them, and nothing else, may go.
+# Empty values: a column that has only one of them may be dropped.
 EMPTY = ("", "{}", "[]")
-# Of zones that fit alike, one that people know.
+# If several zones fit, use a well-known one.
 KNOWN = ("UTC", "Europe/London", "Europe/Berlin", "Europe/Paris", "America/New_York", "Asia/Tokyo")
 TEXTS = ("text", "character varying", "character")
 NAIVE, AWARE = "timestamp without time zone", "timestamp with time zone"
@@ -32,9 +32,10 @@ MOST_ZONES = 6
 
 
 class Rule(NamedTuple):
-    """One way to read the old values from the new ones: its name for people, and a pair for each side. ``never`` is
-    what the old column ``x`` must not hold, as SQL: with both NULL and empty texts, one could not be told from the
-    other."""
+    """Hold a way to compute the old values from the new values: its description, and a pair for each side.
+
+    ``never`` is SQL for values that the old column of ``x`` must not have: NULL and an empty text would become equal.
+    """
 
     said: str
     pairs: Both
@@ -42,11 +43,11 @@ class Rule(NamedTuple):
 
 
 def rules(old: Column, new: Column, samples: Samples, *, fresh: bool = False) -> Iterator[Rule]:
-    """Give the rules that may hold between two columns, the likeliest first; each is to be proved on every row.
+    """Yield the rules that may hold between two columns, the likeliest first. Each must be proved on every row.
 
     Args:
-        samples: old and new values of some rows as text, None for NULL. They choose which rules are tried.
-        fresh: the new column has another name, and nothing says that it is the same one.
+        samples: old and new values of a few rows as text, None for NULL. They select the rules to try.
+        fresh: the new column has another name, and it is unknown whether it is the same column.
     """
     one, two = f"{ROW}.{identifier(old.name)}", f"{ROW}.{identifier(new.name)}"
     found = [(was, now) for was, now in samples if was is not None and now is not None]
@@ -56,7 +57,7 @@ def rules(old: Column, new: Column, samples: Samples, *, fresh: bool = False) ->
         yield from _units(old, new, one, two, found)
     yield from _zones(old, new, two, found)
     if _array_and_json(old, new):
-        # to_jsonb writes each item of an array as JSON has it; of what is JSON it makes no text.
+        # to_jsonb converts each item of an array to JSON, and leaves JSON unchanged.
         before, after = (
             Pair(name, "text", sql=f"to_jsonb({it})::text") for name, it in ((old.name, one), (new.name, two))
         )
@@ -69,7 +70,7 @@ def rules(old: Column, new: Column, samples: Samples, *, fresh: bool = False) ->
 def possible(old: Column, new: Column, *, fresh: bool = False) -> bool:
     """Return True if a rule could hold between two columns, by their types."""
     numbers = old.read_as in INTEGERS and new.read_as in INTEGERS and (old.type != new.type or old.name != new.name)
-    # Under another name a text that stayed one moved; here an empty one may have become NULL, in whatever type.
+    # A text column with another name moved. With the same name, empty texts may have become NULL, in any type.
     texts = old.read_as in TEXTS and (not fresh or new.type.endswith("[]") or new.read_as in ("jsonb", "json"))
     return numbers or texts or _array_and_json(old, new) or (old.read_as, new.read_as) == (NAIVE, AWARE)
 
@@ -87,7 +88,7 @@ def _units(old: Column, new: Column, one: str, two: str, found: Samples) -> Iter
     numbers = [(_number(was), _number(now)) for was, now in found]
     if not any(numbers):
         return
-    # 5.3 and 5.30 are one number: without a scale of their own they are compared as such.
+    # 5.3 and 5.30 are the same number, so numbers are compared without trailing zeros.
     before = Pair(old.name, "numeric", marked=True, sql=f"trim_scale({one}::numeric)")
     for factor in FACTORS:
         if all(a is not None and b is not None and a * factor == b for a, b in numbers):
@@ -106,7 +107,7 @@ def _number(text: str | None) -> Decimal | None:
 
 
 def _zones(old: Column, new: Column, two: str, found: Samples) -> Iterator[Rule]:
-    # Without its zone a moment is another one for whoever reads it in theirs.
+    # The opposite direction loses the zone.
     if (old.read_as, new.read_as) != (NAIVE, AWARE):
         return
     moments = [(moment(was), moment(now)) for was, now in found]
@@ -117,14 +118,14 @@ def _zones(old: Column, new: Column, two: str, found: Samples) -> Iterator[Rule]
 
 
 def zones(fits: Callable[[str], bool]) -> list[str]:
-    """Some time zones of which something holds, those that people know first."""
+    """Return a few time zones that fit, well-known zones first."""
     every = available_timezones()
     names = [zone for zone in KNOWN if zone in every] + sorted(zone for zone in every - set(KNOWN) if "/" in zone)
     return [zone for zone in names if fits(zone)][:MOST_ZONES]
 
 
 def moment(text: str | None) -> datetime | None:
-    """Read a moment as the server writes it; None where the text is none."""
+    """Parse a timestamp of the server, or return None."""
     try:
         return datetime.fromisoformat(text) if text else None
     except ValueError:
@@ -153,7 +154,7 @@ def _lists(old: Column, new: Column, two: str, found: Samples) -> Iterator[Rule]
 
 
 def _empty(old: Column, new: Column, one: str, two: str) -> Iterator[Rule]:
-    """An empty text became NULL, or the other way round: nothing is lost where the old column had only one of them."""
+    """Yield rules for empty texts that became NULL or the reverse. The old column must have only one of them."""
     before, after = _text(old, new, f"coalesce({two}::text, '')")
     if new.read_as in CANONICAL:
         kind = new.read_as
@@ -165,6 +166,6 @@ def _empty(old: Column, new: Column, one: str, two: str) -> Iterator[Rule]:
 
 
 def nothing_said(name: str) -> str:
-    """SQL over ``ROW``: a value that is not an empty one; NULL where it is."""
+    """Return SQL over ``ROW`` for a column's value, or NULL for an empty value."""
     column = f"{ROW}.{identifier(name)}"
     return f"CASE WHEN {column}::text NOT IN ({', '.join(map(literal, EMPTY))}) THEN {column}::text END"

@@ -1,8 +1,8 @@
-"""What migrations wrote into rows, on the clone and on production: rows that were equal before must be equal after.
+"""Compare what migrations wrote into rows on the clone and on production: equal rows must have equal results.
 
-The rehearsal leaves a file for each table with columns that are new or may change as declared: per row a hash of what
-tells it apart, of the whole row as it was, and of each value that the migrations made. Production is held against it
-row by row. Moments and uuids that were made while the migrations ran may be others; that there is one must agree.
+The rehearsal writes a file for each table with columns that are new or may change as declared. The file has, for each
+row, a hash of its identity, of the old row, and of each value that the migrations wrote. Production is compared with it
+row by row. Timestamps and uuids generated during the migrations may differ, but must be present on both sides.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ from ops.verdict.fingerprint import Column, Fingerprint, Table
 from ops.verdict.model import SAMPLES, Aligned, Look, Profile, TableVerdict, Verdict
 from ops.verdict.row_hash import ROW, Link, Pair, Source, present, row_hash
 
-# Columns whose values are not read alike on both sides, although none is lost.
+# Verdicts of columns whose values are read differently on both sides although none is lost.
 OTHERWISE = ("repointed", "renumbered", "re-expressed")
 Row = tuple[int | None, ...]
 Group = tuple[int, list[Row]]
 
 
 class Value(BaseModel):
-    """A column that the migrations made. ``drawn`` is not NULL where its value may have been drawn while they ran.
-    ``every`` is how it looks where no code ran, so that all rows got one value."""
+    """Hold a column that the migrations wrote.
+
+    ``drawn`` is not NULL in rows whose value may have been generated during the migrations. ``every`` is the profile of
+    the column if no code ran, so that all rows have one value.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,10 +46,10 @@ class Value(BaseModel):
 
 
 class Made(BaseModel):
-    """What migrations made of a table's rows.
+    """Hold what migrations wrote into a table's rows.
 
-    ``key`` tells a row apart and ``kept`` is what stays of it, each before and after; ``row`` is all of it before;
-    ``file`` holds the rehearsal's rows, in the target's folder; empty where all rows got one value.
+    ``key`` identifies a row and ``kept`` are its unchanged columns, each before and after. ``row`` is the complete old
+    row. ``file`` has the rehearsal's rows, in the target's folder; empty if all rows have one value.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,7 +65,7 @@ class Made(BaseModel):
 
 @dataclass
 class Differing:
-    """Values of one column that are not those of the rehearsal: here NULL, there NULL, or another one."""
+    """Count the values of a column that differ from the rehearsal: NULL here, NULL there, or another value."""
 
     empty: int = 0
     filled: int = 0
@@ -71,21 +74,21 @@ class Differing:
 
     @property
     def count(self) -> int:
-        """All of them."""
+        """Return the total."""
         return self.empty + self.filled + self.other
 
 
 def made(
     verdict: Verdict, before: Fingerprint, after: Fingerprint, allowed: Mapping[str, Allowed], names: Sequence[str]
 ) -> list[Made]:
-    """What the rehearsed migrations made, by table.
+    """Return what the rehearsed migrations wrote, for each table.
 
     Args:
-        verdict: what became of every table.
-        before: fingerprint of the clone as it was.
+        verdict: the verdict on every table.
+        before: fingerprint of the clone before the migrations.
         after: fingerprint of the migrated clone.
-        allowed: what is declared, by table.
-        names: the migrations that were rehearsed.
+        allowed: the declarations by table.
+        names: the rehearsed migrations.
     """
     reader, found = Reader.of(verdict, after, names), []
     for table in verdict.tables:
@@ -117,7 +120,7 @@ def _made(
     values = tuple(reader.value(new, there[name], names[name]) for name in sorted(names) if name not in new.key)
     if not values or not key:
         return None
-    # Rows with keys of their own are told apart by their content, which is then all that there is to compare.
+    # Rows with other keys are identified by their content, so only their content can be compared.
     row = tuple(Pair(column.name, column.read_as) for column in old.columns) if keyed else _sides(kept)[0]
     return Made(table=old.name, new=new.name, key=_sides(key), kept=_sides(kept), row=row, values=values)
 
@@ -132,7 +135,7 @@ def _sides(pairs: Sequence[tuple[Pair, Pair]]) -> tuple[tuple[Pair, ...], tuple[
 
 @dataclass(frozen=True)
 class Reader:
-    """Says how a new value is read: numbers of new rows as what those rows hold."""
+    """Decide how to read a new value: a link to a new row is read as the content of that row."""
 
     after: Fingerprint
     fresh: set[str]
@@ -140,14 +143,14 @@ class Reader:
 
     @classmethod
     def of(cls, verdict: Verdict, after: Fingerprint, names: Sequence[str]) -> Reader:
-        """The reader of a verdict, whose new rows may have any number."""
+        """Create the reader of a verdict, in which new rows may have any key."""
         fresh = {table.table for table in verdict.tables if table.verdict == "added"}
         fresh |= {table.to or table.table for table in verdict.tables if table.rows_after > table.rows_before}
         fresh |= {t.to or t.table for t in verdict.tables if any(c.verdict == "renumbered" for c in t.columns)}
         return cls(after, fresh, names)
 
     def value(self, table: Table, column: Column, most: int) -> Value:
-        """A column as it is compared."""
+        """Return how a column is compared."""
         pair = self._pair(table, column)
         return Value(column=column.name, pair=pair, drawn=self._drawn(column), may_differ=most)
 
@@ -163,7 +166,7 @@ class Reader:
         return present(column.name)
 
     def _drawn(self, column: Column) -> Pair | None:
-        """What says that a value may have been drawn while the migrations ran; None where its type can't be."""
+        """Return how to detect a value generated during the migrations, or None if its type cannot be one."""
         name = f"{ROW}.{identifier(column.name)}"
         if column.read_as == "uuid" or column.type.startswith("time "):
             return present(column.name)
@@ -176,7 +179,7 @@ class Reader:
 
 
 def _moment(column: Column) -> bool:
-    # An array or a range of moments is none.
+    # Arrays and ranges of timestamps do not count.
     return column.type == "date" or column.type.startswith("timestamp") and not column.type.endswith("[]")
 
 
@@ -184,7 +187,7 @@ def _moment(column: Column) -> bool:
 
 
 def _whole(pairs: Sequence[Pair]) -> Pair:
-    """All of these columns as one value."""
+    """Return these columns as one value."""
     return Pair("row", "bigint", sql=row_hash(pairs, ROW))
 
 
@@ -193,8 +196,10 @@ def _values(one: Made) -> list[Pair]:
 
 
 def alike(one: Made, look: Look) -> Made:
-    """The same for migrations without code of their own: what they wrote is one value in all rows, or follows from the
-    row by a rule of the schema."""
+    """Return the same for migrations without code, which write one value to all rows of a column.
+
+    Other columns are left out: the schema determines their values.
+    """
     plain = [value for value in one.values if value.drawn is None and value.pair.link is None]
     found = look.profile("after", one.new, [value.pair for value in plain]) or []
     every = [
@@ -206,7 +211,7 @@ def alike(one: Made, look: Look) -> Made:
 
 
 def unlike(one: Made, look: Look) -> tuple[int, dict[str, Differing]]:
-    """As ``differing``, for what is one value in all rows: how many rows have another one."""
+    """Compare columns with one value in all rows; see ``differing``."""
     found: dict[str, Differing] = {}
     rows = 0
     seen = look.profile("after", one.new, [value.pair for value in one.values]) or []
@@ -231,7 +236,7 @@ def _one_value(profile: Profile) -> tuple[bool, int, int]:
 
 
 def rehearse(one: Made, look: Look, folder: Path) -> None:
-    """Write what the rehearsal made of a table's rows."""
+    """Write the file of the rehearsal's rows of a table."""
     before = _aligned(look, "before", one.table, one.key[0], [_whole(one.row)])
     after = _aligned(look, "after", one.new, one.key[1], _values(one))
     with closing(before), closing(after):
@@ -239,13 +244,13 @@ def rehearse(one: Made, look: Look, folder: Path) -> None:
 
 
 def hold_rows(one: Made, look: Look, file: Path) -> None:
-    """Write what production's rows are before the migrations."""
+    """Write the file of production's rows before the migrations."""
     with closing(_aligned(look, "before", one.table, one.key[0], [_whole(one.row), _whole(one.kept[0])])) as rows:
         _write(file, rows)
 
 
 def _joined(before: Iterable[tuple[int, Row]], after: Iterable[tuple[int, Row]]) -> Iterator[tuple[int, Row]]:
-    """Rows of both sides as one, where as many have the same key."""
+    """Join the rows of both sides that have the same key, if their numbers are equal."""
     for key, (one, two) in _merged(_groups(before), _groups(after)):
         if len(one) == len(two):
             yield from ((key, (*was, *now)) for was, now in zip(one, two, strict=True))
@@ -263,13 +268,13 @@ def _read(file: Path) -> Generator[tuple[int, Row], None, None]:
 
 
 def _groups(rows: Iterable[tuple[int, Row]]) -> Iterator[Group]:
-    """Rows by key; keys ascend."""
+    """Group rows by key, in ascending order of keys."""
     for key, same in groupby(rows, key=lambda entry: entry[0]):
         yield key, [row for _, row in same]
 
 
 def _merged(*streams: Iterator[Group]) -> Iterator[tuple[int, tuple[list[Row], ...]]]:
-    """What all streams have, by key."""
+    """Yield the rows of keys that all streams have."""
     heads = [next(stream, None) for stream in streams]
     while all(head is not None for head in heads):
         most = max(head[0] for head in heads if head)
@@ -286,17 +291,16 @@ def _merged(*streams: Iterator[Group]) -> Iterator[tuple[int, tuple[list[Row], .
 
 
 def differing(one: Made, rehearsed: Path, held: Path, look: Look) -> tuple[int, dict[str, Differing]]:
-    """Hold what the migrations made on production against the rehearsal.
+    """Compare what the migrations wrote on production with the rehearsal.
 
     Args:
         one: the table.
         rehearsed: the rehearsal's file.
-        held: production's file from before.
-        look: asks production; its ``after`` side.
+        held: production's file from before the migrations.
+        look: queries production as its ``after`` side.
 
     Returns:
-        how many rows were equal before, were not written in between and so could be compared; and by column what
-        differs.
+        The number of compared rows, which were equal before and not written by users, and the differences by column.
     """
     found: dict[str, Differing] = {}
     rows = 0
@@ -332,12 +336,12 @@ def _count(found: dict[str, Differing], values: Sequence[Value], key: int, there
 
 
 def _seen(row: Row, at: int, width: int) -> tuple[int | None, bool]:
-    """A value, and whether it may have been drawn while the migrations ran."""
+    """Return a value, and whether it may have been generated during the migrations."""
     return row[at], width == 2 and row[at + 1] is not None
 
 
 def told(one: Made, rows: int, found: Mapping[str, Differing], keys: Callable[[Sequence[int]], list[str]]) -> list[str]:
-    """What differs, a sentence for each column that differs more than is declared."""
+    """Return a sentence for each column that differs in more rows than is declared."""
     said = []
     for value in one.values:
         differs = found.get(value.column)
@@ -346,9 +350,10 @@ def told(one: Made, rows: int, found: Mapping[str, Differing], keys: Callable[[S
         parts = {"NULL here": differs.empty, "NULL in the rehearsal": differs.filled, "another value": differs.other}
         how = ", ".join(f"{count:,} {words}" for words, count in parts.items() if count)
         sample = ", ".join(keys(differs.sample))
-        most = f"; declared are at most {value.may_differ:,}" if value.may_differ else ""
+        most = f"; the declared limit is {value.may_differ:,}" if value.may_differ else ""
         what = (
-            f"{one.new}.{value.column}: of {rows:,} rows that were equal before, {differs.count:,} are not as rehearsed"
+            f"{one.new}.{value.column}: of {rows:,} rows that were equal before, {differs.count:,} differ from the "
+            "rehearsal"
         )
         said.append(f"{what}: {how}{most}" + (f" (for example {sample})" if sample else ""))
     return said

@@ -1,7 +1,7 @@
-"""Rows as hashes: which columns are read, as what, and the SQL of it.
+"""Build the SQL of row hashes: which columns are read, and as which type.
 
-The same hash as a fingerprint's (``ops/sql/tables.sql``) over chosen columns: ``hash_array_extended`` over
-``record_send(ROW(…))``. Two rows have the same hash where every value that is read is the same to the last bit.
+The hash is the same as in a fingerprint (``ops/sql/tables.sql``), over selected columns: ``hash_array_extended`` over
+``record_send(ROW(…))``. Two rows with equal values in these columns have the same hash.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from dataclasses import dataclass
 
 from ops.core.sql_names import identifier
 
-# Stands for the row at hand in an expression; no name can hold it.
+# Placeholder for the current row in an expression. No name can contain it.
 ROW = "\ue000"
 
 
 @dataclass(frozen=True)
 class Link:
-    """Where a column leads, read instead of the column's own value.
+    """Describe a referenced row that is read instead of the column's own value.
 
     Args:
-        table: the table that it leads to.
-        key: the column there that holds the same value.
-        content: what is read of the row there: its hash, so that keys of its own do not matter.
-        scalar: the one value of ``content`` as it is, instead of a hash.
-        back: the other way round: ``key`` holds the value of many rows there; the sum of their hashes.
+        table: the referenced table.
+        key: the referenced column.
+        content: the columns of the referenced row. Their hash is read, so a new key of that row does not matter.
+        scalar: read the only value of ``content`` instead of a hash.
+        back: follow the link backwards: read the sum of the hashes of all rows whose ``key`` has the value.
     """
 
     table: str
@@ -36,16 +36,16 @@ class Link:
 
 @dataclass(frozen=True)
 class Pair:
-    """A column as it goes into a row's hash.
+    """Describe how a column is included in a row's hash.
 
     Args:
         name: the column.
-        read_as: the type to which it is cast; may be a chain of casts.
-        link: what is read in its place.
-        type: the column's own type where it is read as another one: what does not survive the way there and back
-            (5.3 as an integer) is read as NULL, so that it is never taken for the old value.
-        sql: an expression in its place, with ``ROW`` for the row at hand.
-        marked: whether it is NULL goes into the hash, too: then what did not survive is not taken for NULL.
+        read_as: the type to cast to, or a chain of casts.
+        link: the referenced row to read instead.
+        type: the column's own type if it is read as another type. A value that the two casts change (5.3 as an integer)
+            is read as NULL, so that it never equals the old value.
+        sql: an expression to read instead, with ``ROW`` for the current row.
+        marked: include in the hash whether the value is NULL, so that a value read as NULL does not equal NULL.
     """
 
     name: str
@@ -58,8 +58,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Source:
-    """Rows of one table, read through pairs. With ``filled``, only those whose last value is not NULL; ``where`` is SQL
-    over ``x`` that chooses rows."""
+    """Describe rows of one table, read through pairs.
+
+    ``filled``: only rows whose last value is not NULL. ``where``: SQL over ``x`` that selects rows.
+    """
 
     table: str
     pairs: tuple[Pair, ...]
@@ -69,7 +71,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Proof:
-    """A comparison that held: every row of ``before`` is found as one row of ``after``; ``exact``: and no other is."""
+    """Hold a comparison that held: ``after`` has every row of ``before``, and with ``exact`` no other rows."""
 
     before: tuple[Source, ...]
     after: tuple[Source, ...]
@@ -77,11 +79,11 @@ class Proof:
 
 
 def present(column: str) -> Pair:
-    """Whether a column holds a value at all, read in its place."""
+    """Return how to read only whether a column has a value."""
     return Pair(column, "boolean", sql=f"nullif({ROW}.{identifier(column)} IS NOT NULL, false)")
 
 
-# Numbers, dates and truth values; a type of one's own over such a type is of its kind.
+# Numbers, dates, booleans and uuids, and domains over them.
 _TELLABLE = (
     "ARRAY(SELECT oid FROM pg_catalog.pg_type WHERE typcategory IN ('N', 'D', 'B') "
     "OR 'pg_catalog.uuid'::pg_catalog.regtype IN (oid, typbasetype))"
@@ -90,8 +92,10 @@ _SERVER = "(SELECT system_identifier FROM pg_catalog.pg_control_system())"
 
 
 def told_key(column: str) -> str:
-    """The SQL of one value of a primary key as it is told and kept: what is no number, date or uuid may be a secret (a
-    session, a token, a mail address), so of that only its length and a digest, which is the same on one server only.
+    """Return SQL for a value of a primary key as text that may be shown and stored.
+
+    A value that is no number, date or uuid may be a secret (a session, a token, a mail address). It is replaced by its
+    length and a digest that is different on every server.
 
     Args:
         column: the SQL of the value.
@@ -103,18 +107,18 @@ def told_key(column: str) -> str:
 
 
 def row_hash(pairs: Sequence[Pair], row: str = "x") -> str:
-    """The SQL of one row's hash.
+    """Return SQL for a row's hash.
 
     Args:
-        pairs: in the order of the other side.
-        row: what the row is called in the query.
+        pairs: the columns, in the same order on both sides.
+        row: the alias of the row in the query.
     """
     values = [part for pair in pairs for part in _parts(pair, row)]
     return f"hash_array_extended(ARRAY[record_send(ROW({', '.join(values)}))], 0)"
 
 
 def select(source: Source, columns: str = "") -> str:
-    """The SQL that reads a source's hashes, or other columns of it."""
+    """Return SQL that selects a source's hashes, or other columns."""
     asked = [f"{_filled(source.pairs[-1])} IS NOT NULL"] if source.filled else []
     asked += [f"({source.where})"] if source.where else []
     where = f" WHERE {' AND '.join(asked)}" if asked else ""
@@ -122,7 +126,7 @@ def select(source: Source, columns: str = "") -> str:
 
 
 def _filled(pair: Pair) -> str:
-    """What says whether there is a value: the column itself, since a value that can't be read as asked is one, too."""
+    """Return SQL that is NULL without a value. A value that cannot be read as the given type counts as a value."""
     return value(pair, "x") if pair.link and pair.link.scalar else f"x.{identifier(pair.name)}"
 
 
@@ -132,7 +136,7 @@ def _parts(pair: Pair, row: str) -> list[str]:
 
 
 def value(pair: Pair, row: str) -> str:
-    """The SQL of one value as it is read."""
+    """Return SQL for a value as it is read."""
     column = f"{row}.{identifier(pair.name)}"
     if pair.sql:
         return pair.sql.replace(ROW, row)

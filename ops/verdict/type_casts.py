@@ -1,7 +1,7 @@
-"""How an old and a new column are read so that equal values are equal, whatever their types are called.
+"""Decide how to read an old and a new column so that equal values are equal, whatever their types are.
 
-A wider type, a longer varchar or another scale is a new representation and no change; a value that rounds, is cut or
-shifts is one. So a new value is read as the old type, and only where it survives the way there and back.
+A wider type, a longer varchar or another scale changes no value. A rounded, truncated or shifted value is a change. So
+a new value is read as the old type, but only if casting there and back returns the same value.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ops.core.sql_names import identifier
 from ops.verdict.fingerprint import Column
 from ops.verdict.row_hash import ROW, Pair
 
-# Types that take every spelling of a value, so that reading text as them loses nothing.
+# Types that accept every spelling of a value, so that a cast from text loses nothing.
 CANONICAL = ("uuid", "jsonb", "inet", "xml")
 INTEGERS = ("smallint", "integer", "bigint", "numeric")
 
@@ -21,7 +21,7 @@ Both = tuple[Pair, Pair]
 
 
 def readings(old: Column, new: Column) -> Iterator[Both]:
-    """The ways to read the two columns, the likeliest first: a pair for the old side, and one for the new."""
+    """Yield the ways to read the two columns, the likeliest first: a pair for the old and a pair for the new side."""
     if old.read_as == new.read_as and (old.type == new.type or old.read_as not in ("numeric", "text")):
         yield Pair(old.name, old.read_as), Pair(new.name, new.read_as)
         return
@@ -35,7 +35,7 @@ def readings(old: Column, new: Column) -> Iterator[Both]:
             if new.read_as == kind and old.read_as == "text":
                 yield from ((pair, Pair(new.name, kind, marked=True)) for pair in _readable(old, kind))
     if new.read_as == "jsonb":
-        # Text that became a JSON string: one rule for the whole column, or 'a' and '"a"' could be taken for each other.
+        # Text that became a JSON string: one rule for all rows, or 'a' and '"a"' could be confused.
         column = f"{ROW}.{identifier(new.name)}"
         string = f"CASE jsonb_typeof({column}) WHEN 'string' THEN {column} #>> '{{}}' END"
         yield Pair(old.name, "text", marked=True), Pair(new.name, "text", marked=True, sql=string)
@@ -47,9 +47,9 @@ def readings(old: Column, new: Column) -> Iterator[Both]:
 
 
 def _readable(old: Column, kind: str) -> Iterator[Pair]:
-    """Texts of which some are no value of a type: those are not taken for one, and the others are read all the same.
+    """Yield ways to read a text column as a type if some texts are not values of the type.
 
-    The first way is for every server, the second one from PostgreSQL 16 on.
+    The first way works on every server, the second way from PostgreSQL 16 on.
     """
     text = f"{ROW}.{identifier(old.name)}::text"
     yield Pair(old.name, kind, marked=True, sql=f"NULLIF(btrim({text}), '')::{kind}")
@@ -58,7 +58,7 @@ def _readable(old: Column, kind: str) -> Iterator[Pair]:
 
 
 def comparable(old: Column, new: Column) -> bool:
-    """Whether a value of one could be one of the other at all; keeps a search from trying everything."""
+    """Return True if a value of one column could be a value of the other. This limits a search."""
     return old.read_as == new.read_as or _family(old) == _family(new)
 
 
@@ -78,8 +78,10 @@ def _plain(column: Column) -> Pair:
 
 
 def _bare(column: Column) -> str:
-    """The type as which the other side is read: with its scale, since numeric(6,2) tells 1.5 from 1.50; what goes
-    through text is first made that type."""
+    """Return the type as which the other side is read.
+
+    The type includes its scale, because numeric(6,2) distinguishes 1.5 from 1.50. A type read as text is cast first.
+    """
     if column.read_as == "numeric":
         return column.type
     return f"{column.type}::text" if column.read_as == "text" and column.type != "text" else column.read_as

@@ -1,4 +1,4 @@
-"""How values changed, in words, as far as a few of them show it: cut off, rounded, shifted, emptied, swapped. Pure."""
+"""Describe how values changed, by a few examples: truncated, rounded, shifted, emptied, swapped. Pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Pairs = Sequence[tuple[str, str]]
 
 
 def note(values: Sequence[tuple[str | None, str | None]]) -> str:
-    """What all of these changes have in common; empty where nothing that has a name.
+    """Return what all of these changes have in common, or an empty string.
 
     Args:
-        values: old and new values as text, None for NULL. They stay here: no value goes into the words.
+        values: old and new values as text, None for NULL. The result contains no value.
     """
     known = [(old, new) for old, new in values if old is not None and new is not None]
     if values and not known:
@@ -21,7 +21,7 @@ def note(values: Sequence[tuple[str | None, str | None]]) -> str:
     if not known or len(known) < len(values) or all(old == new for old, new in known):
         return ""
     found = next((words for words, holds in KINDS.items() if holds(known)), "") or _shift(known)
-    return f"{found} (in all {len(known)} looked at)" if found and len(known) > 1 else found
+    return f"{found} (in all {len(known)} examples)" if found and len(known) > 1 else found
 
 
 def _all(test: Callable[[str, str], bool]) -> Callable[[Pairs], bool]:
@@ -55,16 +55,16 @@ def _digits(number: Decimal) -> int:
 KINDS: dict[str, Callable[[Pairs], bool]] = {
     "emptied": _all(lambda _, new: new == ""),
     "swapped between rows": _swapped,
-    "all made the same": lambda values: len(values) > 2 and len({new for _, new in values}) == 1,
+    "all set to the same value": lambda values: len(values) > 2 and len({new for _, new in values}) == 1,
     "spaces trimmed": _all(lambda old, new: old.strip() == new),
     "upper and lower case changed": _all(lambda old, new: old.casefold() == new.casefold()),
-    "rounded or cut behind the point": _all(_rounded),
-    "cut off": _all(lambda old, new: len(new) < len(old) and old.startswith(new)),
+    "rounded or truncated after the decimal point": _all(_rounded),
+    "truncated": _all(lambda old, new: len(new) < len(old) and old.startswith(new)),
 }
 
 
 def _shift(values: Pairs) -> str:
-    """The time by which all moments moved, where it is one."""
+    """Return the time by which all timestamps shifted, or an empty string if they did not shift alike."""
     apart = {_apart(old, new) for old, new in values}
     moved = apart.pop()
     if apart or moved is None:

@@ -36,7 +36,7 @@ def operation(**given: object) -> Operation:
 def test_what_works_on_such_a_table_is_told(one: Operation) -> None:
     app = Application(operations=(one,), models_before={"shop.auditlog": "audit_log"})
     (said,) = works_on(app, LOG)
-    assert said.startswith("shop.0002: X works on ")
+    assert said.startswith("shop.0002: X changes ")
     assert works_on(app, ["public.other_log"]) == []
 
 
@@ -50,7 +50,7 @@ def test_a_new_key_that_leads_there_is_told_and_an_old_one_is_not() -> None:
     old = Link("shop_seen", "log_id", "audit_log", "id", True)
     new = Link("shop_read", "log_id", "audit_log", "id", True)
     app = Application(links_before=(old,), links_after=(old, new, new._replace(table="free", constraint=False)))
-    assert works_on(app, LOG) == ["a new foreign key of shop_read leads to public.audit_log"]
+    assert works_on(app, LOG) == ["a new foreign key of shop_read references public.audit_log"]
 
 
 def test_they_are_told_with_their_rows() -> None:

@@ -315,7 +315,7 @@ def fingerprint(path: Path, rows: int = 3, schema: str = "s", last: int = 7) -> 
         ({}, ""),
         ({"rows": 2}, "public.a has 2 rows instead of 3"),
         ({"last": 6}, "sequence public.a_id_seq is at 6 behind 7"),
-        ({"schema": "t"}, "its schema is another one"),
+        ({"schema": "t"}, "its schema is different"),
     ],
 )
 def test_it_is_proved_that_production_is_as_before(bench: Bench, after: dict[str, Any], wrong: str) -> None:

@@ -54,7 +54,7 @@ def test_a_loss_that_only_production_shows_is_found_while_users_write(project: C
     with writing(shop.production, LOGOUT, BOOK, pause=0.2):
         done = shop.inv("release", "--json", "--confirm=shop")
     assert done.code == 5, done.out + done.err
-    assert "rows of public.lessons_booking are gone in" in done.outcome["reason"]
+    assert "rows of public.lessons_booking are missing in" in done.outcome["reason"]
     assert "inv rollback" in done.outcome["hint"]
 
 
@@ -109,7 +109,7 @@ def test_a_resume_looks_at_production_anew_and_ends(project: Callable[..., Proje
     with writing(shop.production, LOGOUT, BOOK, pause=0.2):
         done = shop.inv("release", "--json", "--confirm=shop")
         assert done.code == 5, done.out + done.err
-        assert "1 of 11 rows of public.lessons_teacher are gone in" in done.outcome["reason"]
+        assert "1 of 11 rows of public.lessons_teacher are missing in" in done.outcome["reason"]
         shop.query("INSERT INTO lessons_teacher (id, name) VALUES (11, 'Frau 11')")
         again = shop.inv("resume", "--json", "--confirm=shop")
     assert again.code == 0, again.out + again.err

@@ -65,15 +65,15 @@ def test_what_differs_between_two_schemas_is_named(client: Client, named: Make) 
     )
     one, two = client.fingerprint(old), client.fingerprint(new)
     assert schema_differences(one.schema_parts, two.schema_parts) == [
-        "table public.u is gone",
+        "table public.u is missing",
         "table public.z is new",
-        "column public.t.w is another one",
+        "column public.t.w is different",
         "column public.t.x is new",
-        "index public.t_w on public.t is gone",
+        "index public.t_w on public.t is missing",
         "constraint t_w_check on public.t is new",
-        "default of column public.t.v is another one",
+        "default of column public.t.v is different",
     ]
-    assert other_schema(one, two)[0].startswith("its schema is another one (table public.u is gone, ")
+    assert other_schema(one, two)[0].startswith("its schema is different (table public.u is missing, ")
     assert other_schema(one, one) == []
 
 

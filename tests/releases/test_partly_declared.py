@@ -58,7 +58,7 @@ def test_what_production_loses_beyond_that_is_refused(shape: str, releases: Rele
     allowed = declared(verdict, 3).allowed
     judged(releases, shape.format("id", 4))
     (said,) = releases.on_production(verdict, allowed)
-    assert "4 rows of public.article are missing" in said and "declared are at most 3" in said
+    assert "4 rows of public.article are missing" in said and "the declared limit is 3" in said
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,4 @@ def test_rows_that_were_divided_are_held_but_for_those_declared_lost(releases: R
     changed = parts("CASE WHEN id BETWEEN 11 AND 20 THEN 'x' ELSE note END", "WHERE id > 3")
     releases.verdict(fine("divided", changed, "not as rehearsed", schema=EVENTS))
     (said,) = releases.on_production(verdict, held.allowed)
-    assert "13 rows of public.event are missing" in said and "declared are at most 3" in said
+    assert "13 rows of public.event are missing" in said and "the declared limit is 3" in said

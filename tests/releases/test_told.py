@@ -15,7 +15,7 @@ from tests.releases.generic import COMMENTS
 from tests.releases.harness import Releases, known
 
 CROSSED = NAME.format("first", "last", "last, first")
-EMPTY, OTHER = "led to no row before", "lead to other rows"
+EMPTY, OTHER = "referenced no row before", "reference other rows"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_parent_of_other_models_is_not_to_be_renamed() -> None:
 def test_crossed_columns_are_named(releases: Releases) -> None:
     (person,) = releases.verdict(bad("told", CROSSED, "crossed", None, schema=PERSON)).refused
     assert sentences(person) == [
-        f"29 values of public.person.{name} did not arrive in public.name.{name}: public.name.{other} holds them"
+        f"29 values of public.person.{name} are missing in public.name.{name}: public.name.{other} has them"
         for name, other in (("first", "last"), ("last", "first"))
     ]
 
@@ -80,8 +80,8 @@ def test_rows_that_go_are_not_looked_for_in_what_django_fills_itself(releases: R
         SELECT 'Can ' || n, 3, 'c' || n FROM generate_series(1, 40) n;"""
     (table,) = releases.verdict(bad("told", migration, "gone", None, schema=schema)).refused
     assert sentences(table) == [
-        "4 of 4 rows of public.school_bin are gone (for example 1, 2, 3, 4): "
-        "the table goes, and no other one holds them"
+        "4 of 4 rows of public.school_bin are lost (for example 1, 2, 3, 4): "
+        "the table is dropped, and no other table has these rows"
     ]
 
 

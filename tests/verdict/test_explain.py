@@ -17,11 +17,13 @@ KEPT = {"id": "id", "link": "link"}
 CASES = {
     "8 values of b.link are NULL now": ColumnVerdict("link", "lost", lost=8),
     "1 value of b.link is NULL now [l.0002: RunSQL]": ColumnVerdict("link", "lost", lost=1, by="l.0002: RunSQL"),
-    "2 values of b.gone are gone with the column": ColumnVerdict("gone", "lost", lost=2),
-    "2 values of b.gone did not arrive in new": ColumnVerdict("gone", "lost", "new", lost=2),
-    "2 values of b.gone are gone: it leads to c now": ColumnVerdict("gone", "lost", lost=2, note="leads to c now"),
-    "3 values of b.link are other than before: they lead to other rows": ColumnVerdict(
-        "link", "changed", changed=3, note="they lead to other rows"
+    "2 values of b.gone are lost with the column": ColumnVerdict("gone", "lost", lost=2),
+    "2 values of b.gone are missing in new": ColumnVerdict("gone", "lost", "new", lost=2),
+    "2 values of b.gone are lost: the column now references c": ColumnVerdict(
+        "gone", "lost", lost=2, note="now references c"
+    ),
+    "3 values of b.link have changed: they reference other rows": ColumnVerdict(
+        "link", "changed", changed=3, note="they reference other rows"
     ),
 }
 

@@ -71,12 +71,12 @@ def test_what_differs_is_told_unless_it_is_declared() -> None:
     value = Value(column="level", pair=LEVEL)
     said = told(table(value), 1000, differs, lambda hashes: ["42"])
     assert said == [
-        "a.level: of 1,000 rows that were equal before, 203 are not as rehearsed: 200 NULL here, 3 another value "
+        "a.level: of 1,000 rows that were equal before, 203 differ from the rehearsal: 200 NULL here, 3 another value "
         "(for example 42)"
     ]
     assert told(table(value.model_copy(update={"may_differ": 203})), 1000, differs, lambda hashes: []) == []
     more = told(table(value.model_copy(update={"may_differ": 202})), 1000, differs, lambda hashes: [])
-    assert "declared are at most 202" in more[0]
+    assert "the declared limit is 202" in more[0]
 
 
 def test_a_new_table_s_rows_may_come_of_what_is_linked_with_what_the_code_names() -> None:

@@ -1,1 +1,1 @@
-"""Finds where the rows and values of every table went, and counts what did not arrive. Begin with ``judge``."""
+"""Find where the rows and values of every table went, and count what is missing. Begin with ``judge``."""

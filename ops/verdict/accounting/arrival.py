@@ -1,4 +1,4 @@
-"""Whether values came to a place in this release, or always stood there: equal values alone are no move."""
+"""Check whether this release put values into a place, because equal values may have been there before."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from ops.core.sql_names import identifier
 from ops.verdict.comparison import Sides
 from ops.verdict.row_hash import Link, Pair, Source
 
-# Rows of a table that was there count as written for a column only where they hold at least this part of its values.
+# The least share of a column's values that must be new in an existing table.
 PART = 0.25
 
 
 @dataclass(frozen=True)
 class _Step:
-    """A column on the way to a value, of a new table."""
+    """Hold a column of a new table on the path to a value."""
 
     table: str
     column: str
 
 
 def arrived(sides: Sides, before: Source, after: Source, filled: int, missing: int) -> bool:
-    """Return True if the migrations put values of an old column into a place that was there before.
+    """Return True if the migrations put values of an old column into an existing place.
 
-    Equal values that always stood there are chance, or the copy of an earlier release: that is for a person to say. A
-    row more in that table changes nothing of it.
+    Equal values that were there before are chance, or the copy of an earlier release, which a person must declare. A
+    new row in that table does not change this.
 
     Args:
-        before: the values, each with its row, on the old side.
-        after: the place, on the new side.
-        filled: how many values there are.
-        missing: how many of them are not in that place now.
+        before: the values with their rows on the old side.
+        after: the place on the new side.
+        filled: the number of values.
+        missing: the number of values that are not in the place now.
     """
     was = _as_it_was(sides, after)
     if was is None:
@@ -45,7 +45,7 @@ def arrived(sides: Sides, before: Source, after: Source, filled: int, missing: i
 
 
 def _rewritten(sides: Sides, step: _Step) -> bool:
-    """Whether rows that were there before hold other values of a column now, or are gone."""
+    """Return True if old rows have other values in a column now, or are missing."""
     table, column = sides.origin(step.table), sides.origin(step.table, step.column)
     if not table or not column:
         return True
@@ -67,7 +67,7 @@ def _steps(after: Source) -> Iterator[_Step]:
 
 
 def _as_it_was(sides: Sides, after: Source) -> Source | None:
-    """The same place before the migrations; None where there was no such table, column or link."""
+    """Return the same place before the migrations, or None if the table, a column or a link did not exist."""
     table = sides.origin(after.table)
     pairs = [_pair(sides, after.table, pair) for pair in after.pairs]
     whole = tuple(pair for pair in pairs if pair is not None)

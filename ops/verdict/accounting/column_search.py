@@ -1,4 +1,4 @@
-"""Where the values of one column went: another column of the row, another table along a link, or nowhere."""
+"""Find where the values of a column went: another column of the row, a linked table, or nowhere."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ops.verdict.match import Home, column_of
 from ops.verdict.row_hash import Link, Pair, Source
 from ops.verdict.type_casts import Both, comparable
 
-# How many places are looked through for a part of the values; whether all of them are there is asked of every place.
+# The number of places that are searched for a part of the values. Every place is checked for all values.
 THOROUGH = 8
-# Less than a ``PART`` of the values is chance and no copy.
+# The number of places that are checked for all values.
 WHOLE = 60
 
 
 @dataclass(frozen=True)
 class Place:
-    """A column's values, each with the row that it belongs to: on the old side, and where they may be now.
+    """Hold a column's values with their rows on the old side, and a place where they may be now.
 
-    ``fresh``: the new column, or the link to it, was not there before; ``changed``: it is new, or a table on the way to
-    it is not what it was; ``same_name``: the column has the old one's name, or had it within the plan; ``own``: it is
-    the only one of its table that can have taken the values.
+    ``fresh``: the new column, or the link to it, is new. ``changed``: it is new, or a table on the path changed.
+    ``same_name``: the column has, or had within the plan, the name of the old column. ``own``: it is the only column of
+    its table that can have the values.
     """
 
     to: str
@@ -38,23 +38,23 @@ class Place:
 
     @property
     def table(self) -> str:
-        """The table that holds the new column."""
+        """Return the table of the new column."""
         return self.to.rpartition(".")[0]
 
     @property
     def column(self) -> str:
-        """The new column."""
+        """Return the new column."""
         return self.to.rpartition(".")[2]
 
     def telling(self, sides: Sides) -> bool:
-        """Whether it holds more than one value: a default that some rows had before is no copy."""
+        """Return True if it has more than one value: a default that some rows had before is no copy."""
         found = sides.look.profile("after", self.after.table, self.after.pairs[-1:])
         return found is not None and not found[0].constant
 
 
 @dataclass(frozen=True)
 class Found:
-    """Where most of a column's values are, how many are missing there, and which column holds those ``instead``."""
+    """Hold the place of most of a column's values, how many are missing, and the column that has these ``instead``."""
 
     place: Place
     missing: int
@@ -62,10 +62,10 @@ class Found:
 
 
 def find(sides: Sides, old: Table, home: Home, name: str, filled: int) -> Found | None:
-    """The place that holds all values of a column, else the one with the most of them.
+    """Return the place that has all values of a column, or else the place with the most of them.
 
     Args:
-        filled: how many values there are.
+        filled: the number of values.
     """
     column = column_of(old, name)
     possible = [place for place in _places(sides, old, home, column) if _possible(sides, old, name, place)]
@@ -73,7 +73,7 @@ def find(sides: Sides, old: Table, home: Home, name: str, filled: int) -> Found 
     constant = _constant(sides, old, name)
     places = [place for place in places if not constant or place.same_name or _named(sides, name, place)]
     if name in home.mapping:
-        # It is still there under its name, with other values: only a new column can have taken them.
+        # The column remains with other values, so only a new column can have the old values.
         taken = {f"{home.new.name}.{to}" for to in home.mapping.values()}
         places = [place for place in places if place.fresh and place.to not in taken]
     for place in places:
@@ -96,7 +96,7 @@ def find(sides: Sides, old: Table, home: Home, name: str, filled: int) -> Found 
 
 
 def _crossed(sides: Sides, places: Sequence[Place], filled: int) -> str:
-    """The column of another name that holds most of the values."""
+    """Return the column of another name that has most of the values, or an empty string."""
     for place in places:
         found = sides.compare([place.before], [place.after])
         if found is not None and found.missing < filled / 2:
@@ -105,11 +105,10 @@ def _crossed(sides: Sides, places: Sequence[Place], filled: int) -> str:
 
 
 def _of_its_name(old: Table, places: Sequence[Place]) -> list[Place]:
-    """Leave out the other columns of a table that has one of the column's name: a value belongs to its column, and the
-    first name that is found as the last one is no move. Those of its name come first.
+    """Remove the other columns of a table that has a column of the same name, and sort columns of that name first.
 
-    In a table that was there before, that name may mean something else: there only columns are left out that the old
-    table has, too.
+    A value belongs to the column of its name: a first name found as a last name did not move. In an existing table that
+    name may mean something else, so only columns that the old table also has are removed.
     """
     named = {place.table for place in places if place.same_name}
     new = {place.table for place in places if place.own}
@@ -120,12 +119,12 @@ def _of_its_name(old: Table, places: Sequence[Place]) -> list[Place]:
 
 
 def _possible(sides: Sides, old: Table, name: str, place: Place) -> bool:
-    """Nothing can have been copied to a new column where no operation copies."""
+    """Return False for a new column if no operation can have copied the values."""
     return not place.fresh or sides.plan is None or sides.plan.may_have_copied(bare(old.name), name)
 
 
 def _named(sides: Sides, name: str, place: Place) -> bool:
-    """Whether the migrations' code names both columns: then equal values are no coincidence."""
+    """Return True if the migrations' code names both columns, so that equal values are no coincidence."""
     return sides.plan is not None and sides.plan.mentions(name, place.to.split(".")[-1].strip('"'))
 
 
@@ -148,7 +147,7 @@ def _places(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[Pl
 def _place(
     sides: Sides, old: Table, home: Home, column: Column, new: Table, other: Column, identity: list[Both]
 ) -> Iterator[Place]:
-    """One column of one table as a place, where it could hold such values."""
+    """Yield one column of one table as a place if it can have such values."""
     if sides.leads_elsewhere(old, column.name, new, other.name):
         return
     links = column.name in sides.links("before", old) and other.name in sides.links("after", new)
@@ -157,7 +156,7 @@ def _place(
         return
     one, two = sides.pair(old, column.name, new, other.name)
     made = _made(sides, old, column, new, other, identity, (one, two))
-    # Numbers that were there before and lead nowhere are no links.
+    # An existing number column without a link is not a place for links.
     if column.name not in sides.links("before", old) or other.name in sides.links("after", new) or made.fresh:
         yield made
 
@@ -176,7 +175,7 @@ def _made(
     before = Source(old.name, (*(a for a, _ in key), value[0]), True)
     after = Source(via or new.name, (*(b for _, b in key), value[1]), True)
     made = not sides.origin(new.name, other.name)
-    # It is reached along a link: that the link is new says enough.
+    # A place reached by a new link is new, too.
     fresh = made or bool(via) and not sides.origin(via, link)
     changed = fresh or any(_differs(sides, name) for name in {new.name, via or new.name})
     same = other.name == column.name or _renamed(sides, old, column, new, other)
@@ -189,12 +188,12 @@ def _differs(sides: Sides, new: str) -> bool:
 
 
 def _renamed(sides: Sides, old: Table, column: Column, new: Table, other: Column) -> bool:
-    """Whether the plan's renames give both columns one name."""
+    """Return True if the plan's renames give both columns one name."""
     return sides.plan is not None and sides.plan.akin(bare(old.name), column.name, bare(new.name), other.name)
 
 
 def _forward(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[Place]:
-    """In a row that the row leads to."""
+    """Yield places in a row that the row references."""
     identity = sides.read(old, home, home.identity)
     for link, (to, key) in sides.links("after", home.new).items():
         there = sides.after.tables.get(to)
@@ -209,7 +208,7 @@ def _forward(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[P
 
 
 def _backward(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[Place]:
-    """In rows that lead to the row, or that have its key; or one link further (a many-to-many table)."""
+    """Yield places in rows that reference the row or have its key, or one link further (a many-to-many table)."""
     for there in sides.after.tables.values():
         if there.name == home.new.name:
             continue
@@ -221,7 +220,7 @@ def _backward(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[
 
 
 def _ways_back(sides: Sides, old: Table, home: Home, there: Table) -> Iterator[tuple[str, list[Both]]]:
-    """Columns of a table that say to which of the rows it belongs, with the identity read through them."""
+    """Yield the columns of a table that reference the rows, with the identity read through them."""
     content, inward = sides.content(old, home), (old.name, home.new.name) in sides.inward
     for link, (to, key) in sides.links("after", there).items():
         if to != home.new.name:

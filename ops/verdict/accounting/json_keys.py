@@ -1,6 +1,6 @@
-"""Which keys within JSON are lost or hold other values, each with its count.
+"""Count the keys within JSON that are lost or have other values.
 
-A key may be a value (a map by user): it is named only where it looks like a column's name and many rows have it.
+A key may be personal data (a map by user). It is named only if it looks like a column name and many rows have it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ops.verdict.type_casts import Both
 
 JSON = ("json", "jsonb")
 _NAME = re.compile(r"[A-Za-z_][\w-]{0,39}")
-# So many keys are counted, and named; a key that fewer of the rows have is not named.
+# The number of keys that are counted, the number that is named, and the least share of rows of a named key.
 MOST, SHOWN, SHARE = 30, 5, 0.01
-FEW = "some that few rows have"
+FEW = "some rare keys"
 
 
 class Count(NamedTuple):
-    """A key: how many rows had it, and of those in how many it is gone, and has another value."""
+    """Hold a key, how many rows had it, and in how many of these it is lost or has another value."""
 
     key: str
     rows: int
@@ -36,7 +36,7 @@ class Count(NamedTuple):
 
 
 def keys_of(values: Sequence[str | None]) -> list[str]:
-    """Return the keys of the objects among JSON texts, each once."""
+    """Return the distinct keys of the objects among JSON texts."""
     found: dict[str, None] = {}
     for text in values:
         with suppress(ValueError, RecursionError):
@@ -46,10 +46,10 @@ def keys_of(values: Sequence[str | None]) -> list[str]:
 
 
 def changed(sides: Sides, old: Table, home: Home, name: str, values: Sequence[tuple[str | None, str | None]]) -> str:
-    """Say which keys of a JSON column that is still there are gone or have other values; empty where none is known.
+    """Return text about keys of a remaining JSON column that are lost or have other values, or an empty string.
 
     Args:
-        values: old and new values of some rows that differ.
+        values: old and new values of a few rows that differ.
     """
     if column_of(old, name).read_as not in JSON:
         return ""
@@ -59,10 +59,10 @@ def changed(sides: Sides, old: Table, home: Home, name: str, values: Sequence[tu
 
 
 def not_arrived(sides: Sides, old: Table, home: Home, column: Column, columns: Mapping[str, Column | None]) -> str:
-    """Say which keys of a JSON column did not arrive in the columns that were made of them.
+    """Return text about keys of a JSON column whose values are missing in the columns created for them.
 
     Args:
-        columns: for each key its new column, None where it has none.
+        columns: the new column of each key, or None.
     """
     counts = list(_counts(sides, old, home, column.name, _places(columns), empty=False))
     bare = sorted(count.key for count in counts if columns[count.key] is None and count.rows)
@@ -76,7 +76,7 @@ def not_arrived(sides: Sides, old: Table, home: Home, column: Column, columns: M
 
 
 def arrived(sides: Sides, old: Table, home: Home, column: Column, columns: Mapping[str, Column | None]) -> bool:
-    """Return True if all values of some key, which are not all one, are in the key's column."""
+    """Return True if all values of some key are in the key's column and are not all equal."""
     places = _places({key: new for key, new in columns.items() if new})
     for count in _counts(sides, old, home, column.name, places, empty=False):
         value = _value(f"{ROW}.{identifier(column.name)}::jsonb -> {literal(count.key)}")
@@ -92,7 +92,7 @@ def _places(columns: Mapping[str, Column | None]) -> dict[str, str]:
 
 
 def _value(sql: str, *, empty: bool = True) -> str:
-    """A JSON value as text; null is none, and so is an empty text unless ``empty``."""
+    """Return SQL for a JSON value as text, and NULL for null, and for an empty text unless ``empty``."""
     plain = f"nullif(({sql})::text, 'null')"
     return plain if empty else f"nullif({plain}, '\"\"')"
 
@@ -100,8 +100,8 @@ def _value(sql: str, *, empty: bool = True) -> str:
 def _counts(
     sides: Sides, old: Table, home: Home, name: str, places: Mapping[str, str], *, empty: bool = True
 ) -> Iterator[Count]:
-    """Compare each key with its new place, row by row; without those that can't be read."""
-    # A column that is there, for what is read in its place.
+    """Compare each key with its new place, row by row. Skip keys that cannot be read."""
+    # An existing column is needed as the name of a pair with an expression.
     to, here = home.mapping[home.identity[0]], f"{ROW}.{identifier(name)}::jsonb"
     identity = sides.read(old, home, home.identity)
     for key, there in places.items():
@@ -128,10 +128,10 @@ def _nameable(key: str, counts: Sequence[Count], rows: int) -> bool:
 
 
 def _told(counts: Sequence[Count], rows: int, *, known: bool = False) -> str:
-    """Name keys with what became of them; ``known``: each has a column of its name."""
+    """Return text that names keys with their losses and changes. ``known``: each key has a column of its name."""
     said, few = [], False
     for count in sorted(counts, key=lambda count: -count.gone - count.other):
-        parts = [f"{number:,} {word}" for number, word in ((count.gone, "gone"), (count.other, "other")) if number]
+        parts = [f"{number:,} {word}" for number, word in ((count.gone, "lost"), (count.other, "changed")) if number]
         if parts and (known or _nameable(count.key, counts, rows)):
             said.append(f"{count.key} ({', '.join(parts)})")
         few |= bool(parts) and not (known or _nameable(count.key, counts, rows))

@@ -1,9 +1,8 @@
-"""The comparison: whether every row, value and link of the old release is still there after the migrations.
+"""Judge whether every row, value and link of the old release still exists after the migrations.
 
-Tables are matched by name, by the operations' own renames, and by content. What counts as proof is row-wise: the
-multiset of row hashes over the columns that both sides have; sums only suggest where a column went. A copy may have
-keys of its own: then its content is compared without the key, and every link to it is read as the content of the row
-that it leads to.
+Tables are matched by name, by renames of the operations, and by content. The proof compares rows: the multisets of row
+hashes over the columns that both sides have. Sums only suggest where a column went. If a copy has other keys, its
+content is compared without the key, and every link to the copy is read as the content of the referenced row.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ def judge(before: Fingerprint, after: Fingerprint, look: Look, plan: Plan | None
     """Compare the old database with the migrated one.
 
     Args:
-        before: fingerprint of the clone as it was.
+        before: fingerprint of the clone before the migrations.
         after: fingerprint of the migrated clone.
-        look: asks both databases for more.
-        plan: what the pending operations say, where it is known: renames, and whether anything could have copied.
+        look: queries both databases.
+        plan: the pending operations if known: renames, and whether an operation may have copied data.
     """
     sides = Sides(before, after, look, fit, plan)
     settle(sides)
@@ -46,7 +45,7 @@ def judge(before: Fingerprint, after: Fingerprint, look: Look, plan: Plan | None
 
 
 class _Table:
-    """What became of one old table."""
+    """Compute the verdict on one old table."""
 
     def __init__(self, sides: Sides, old: Table) -> None:
         self.sides, self.old = sides, old
@@ -55,7 +54,7 @@ class _Table:
         self.proofs: list[Proof] = []
 
     def verdict(self) -> TableVerdict:
-        """The whole answer."""
+        """Return the verdict."""
         old = self.old
         if not self.homes:
             return self._gone()
@@ -81,7 +80,7 @@ class _Table:
         return TableVerdict(self.old.name, "lost" if rows else "removed", rows, 0, lost=rows, sample=sample)
 
     def _named(self, result: TableVerdict) -> TableVerdict:
-        """Put the columns in order and give the whole its name."""
+        """Sort the columns and set the verdict of the table."""
         first = self.homes[0]
         order = [*self.old.names, *first.new.names]
         taken = set(first.mapping.values()) | {column.to for column in self.said.values()}
@@ -98,7 +97,7 @@ class _Table:
         return result
 
     def _one(self, result: TableVerdict, home: Home) -> None:
-        """All rows are in one table."""
+        """Judge a table whose rows are in one table."""
         old, sides = self.old, self.sides
         bad = cells(sides, old, home)
         asked = [*self._unmapped(home), *bad.columns]
@@ -117,7 +116,7 @@ class _Table:
             pairs = sides.read(old, home, bad.over)
             result.sample = sides.look.keys("before", old.name, [one for one, _ in pairs], bad.sample)
         sound = [name for name in home.mapping if name not in bad.columns and name not in settled]
-        # Rows that are told apart by their content and have another one now are missing in any comparison of it.
+        # A row without a key that changed is missing in any comparison of content, so no proof would hold.
         if not bad.rows and (home.keyed or not home.rows):
             self.proofs.insert(0, self._proof(home, sound, exact=old.rows == home.new.rows))
 
@@ -134,13 +133,13 @@ class _Table:
             self.said[name] = ColumnVerdict(name, "retyped")
 
     def _note(self, home: Home, name: str, to: str, bad: Cells) -> tuple[str, list[tuple[str | None, str | None]]]:
-        """How values of a column changed, as far as some rows show it; and their old and new values."""
+        """Return how values of a column changed by a few examples, and the examples."""
         rows, empty = bad.examples.get(name, []), bad.filled.get(name, 0)
         if self.sides.followed(self.old, name, home.new, to) or name in self.sides.links("before", self.old):
             if empty == bad.columns[name][1]:
-                return "they led to no row before", []
-            before = f"{empty:,} of them led to no row before, and the others " if empty else "they "
-            return f"{before}lead to other rows", []
+                return "they referenced no row before", []
+            before = f"{empty:,} of them referenced no row before, and the others " if empty else "they "
+            return f"{before}reference other rows", []
         if not rows or not home.keyed:
             return "", []
         one, two = sources(self.old, home.new, self.sides.read(self.old, home, home.identity))
@@ -154,7 +153,7 @@ class _Table:
         return [name for name in self.old.names if name not in home.mapping and name not in spare]
 
     def _rewritten(self, home: Home, name: str) -> bool:
-        """Look for a rule by which the old values can be read from the new ones; whether there is one."""
+        """Return True if a rule computes the old values from the new values, and record it."""
         found = rewritten(self.sides, self.old, home, name)
         if found is None:
             return False
@@ -170,17 +169,17 @@ class _Table:
         return True
 
     def _elsewhere(self, home: Home, name: str) -> bool:
-        """Look for a column's values where its name does not say; whether that is all that is to be said of it."""
+        """Search for a column's values in other columns. Return True if the verdict on the column is complete."""
         filled = self._filled(name)
         if filled and self._became_part(home, name):
-            self.said[name] = ColumnVerdict(name, "moved", note="the row that it led to is a part of this one")
+            self.said[name] = ColumnVerdict(name, "moved", note="the referenced row is now part of this row")
             return True
         found = find(self.sides, self.old, home, name, filled) if filled else None
         if name in home.mapping and (found is None or found.missing):
             return False
         if found is None:
             there = name in home.new.names and self.sides.leads_elsewhere(self.old, name, home.new, name)
-            words = f"leads to {self.sides.links('after', home.new)[name][0]} now" if there else ""
+            words = f"now references {self.sides.links('after', home.new)[name][0]}" if there else ""
             self.said[name] = ColumnVerdict(name, "lost" if filled else "removed", lost=filled, note=words)
             return True
         table, _, column = found.place.to.rpartition(".")
@@ -188,13 +187,13 @@ class _Table:
         if here and column not in home.mapping.values():
             home.mapping[name] = column
             if found.missing:
-                # Part of the values arrived under another name: what differs is counted row by row.
+                # A part of the values is in a column of another name: the differences are counted row by row.
                 home.whole += found.missing
                 return False
         word = "lost" if found.missing else "repointed" if found.place.before.pairs[-1].link else "moved"
         proof = Proof((found.place.before,), (found.place.after,))
         self.said[name] = ColumnVerdict(name, word, column if here else found.place.to, found.missing)
-        self.said[name].note = f"{found.instead} holds them" if found.instead else ""
+        self.said[name].note = f"{found.instead} has them" if found.instead else ""
         if found.missing:
             self.said[name].proof = proof
         else:
@@ -202,7 +201,7 @@ class _Table:
         return True
 
     def _became_part(self, home: Home, name: str) -> bool:
-        """Whether a link is gone since the rows that it led to are parts of the rows that it led from."""
+        """Return True if a link was dropped because its referenced rows were merged into the referencing rows."""
         to = self.sides.links("before", self.old).get(name, ("", ""))[0]
         there = any(its.new.name == home.new.name for its in self.sides.homes.get(to, ()))
         return there and name not in home.mapping and (to, home.new.name) in self.sides.inward
@@ -212,14 +211,14 @@ class _Table:
         return found[0].filled if found else self.old.rows
 
     def _crossed(self, home: Home) -> None:
-        """Rows that are equal but for their key: which is which only those tell that link to them."""
+        """Count links between rows that are equal except for the key, which only their links distinguish."""
         count = twins_crossed(self.sides, self.old, home)
         if count:
             self.said[self.old.key[0]].changed = count
-            self.said[self.old.key[0]].note = "links lead to another one of several equal rows"
+            self.said[self.old.key[0]].note = "links reference another one of several equal rows"
 
     def _several(self, result: TableVerdict) -> None:
-        """The rows are in several tables: every value has to be found in one of them."""
+        """Judge a table whose rows are in several tables. Every value must be in one of them."""
         old, sides = self.old, self.sides
         bad = divided(sides, old, self.homes) or Cells(old.rows)
         result.lost, result.changed = bad.rows, bad.changed_rows
@@ -241,19 +240,19 @@ class _Table:
             self.proofs.append(proof)
 
     def _partly(self, name: str, gone: int) -> None:
-        """A column that only some of the tables have, or none: then each of them may stand for one of its values."""
+        """Judge a column that only some of the tables have, or none if each table represents one of its values."""
         places = [home for home in self.homes if name in home.mapping]
         sides, old = self.sides, self.old
         found = lost_in(sides, old, places, name) if places else None
         if not places and (sides.plan is None or sides.plan.mentions(name)):
-            # What the migrations' code does not name, no table stands for.
+            # A table can represent a value only if the migrations' code names the column.
             found = by_kind(sides, old, self.homes, name)
         missing, proof = found or (None, None)
         lost = max((self._filled(name) if missing is None else missing) - gone, 0)
         if lost:
             self.said[name] = ColumnVerdict(name, "lost", lost=lost, proof=proof)
         elif proof and not places and self._filled(name):
-            self.said[name] = ColumnVerdict(name, "moved", note="each of the tables stands for one of its values")
+            self.said[name] = ColumnVerdict(name, "moved", note="each of the tables represents one of its values")
         if proof and not missing:
             self.proofs.append(proof)
 

@@ -1,4 +1,4 @@
-"""How well a new table fits as the home of an old table's rows."""
+"""Compute how well a new table matches as the home of an old table's rows."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ops.verdict.fingerprint import Table
 from ops.verdict.match import SURROGATE, Home, column_of, surrogate
 from ops.verdict.row_hash import ROW, Link, Pair, Source, row_hash
 
-# How many columns are left out one at a time to find the one that does not fit.
+# The number of columns that are left out one at a time to find the column that differs.
 WIDEST = 16
 
 
 def fit(sides: Sides, old: Table, new: Table, by_key: bool | None = None) -> Home | None:
-    """The best way in which ``new`` holds rows of ``old``; None where they have nothing in common.
+    """Return the best way in which ``new`` has rows of ``old``, or None if they have nothing in common.
 
     Args:
-        by_key: only ways that tell rows apart by key, or only others.
+        by_key: True for only ways that identify rows by key, False for only other ways.
     """
     best: Home | None = None
     for mapping, keyed in _ways(sides, old, new):
@@ -35,12 +35,12 @@ def fit(sides: Sides, old: Table, new: Table, by_key: bool | None = None) -> Hom
 
 
 def cost(sides: Sides, old: Table, home: Home) -> tuple[int, ...]:
-    """What would be lost there: values at most; then whether keys tell rows apart, rows that differ, rows too many."""
+    """Return the cost of a home: lost values, then whether rows have no key, rows that differ, and extra rows."""
     key = 0 if home.keyed or not surrogate(old) else len([name for name in old.key if name not in home.mapping])
     unmapped = len(old.columns) - len(home.mapping) - key
     rows, differ = home.rows, 0
     if home.whole and home.new.name != old.name and (home.keyed or len(home.identity) < len(home.mapping)):
-        # Keys that happen to be the same, or columns left out: what stands there tells.
+        # Equal keys may be chance, and columns may be left out, so count the values that differ.
         found = cells(sides, old, home)
         rows, differ = found.rows, sum(map(sum, found.columns.values()))
     values = rows * len(old.columns) + (old.rows - rows) * unmapped + differ
@@ -48,7 +48,7 @@ def cost(sides: Sides, old: Table, home: Home) -> tuple[int, ...]:
 
 
 def _ways(sides: Sides, old: Table, new: Table) -> Iterator[tuple[dict[str, str], bool]]:
-    """Mappings of columns by name, and whether rows are to be told apart by key."""
+    """Yield mappings of columns by name, and whether the rows are identified by key."""
     names = names_of(sides, old, new)
     inward = list(_inward(sides, old, new, names))
     yield from ((mapping, True) for mapping in inward)
@@ -63,7 +63,7 @@ def _ways(sides: Sides, old: Table, new: Table) -> Iterator[tuple[dict[str, str]
         yield plain, False
     if len(new.key) != 1:
         return
-    # A row may have become part of the row that it led to: the link is then that row's own key.
+    # If a row was merged into the row that it referenced, the link is now that row's key.
     for name, (to, _) in sides.links("before", old).items():
         if any(home.new.name == new.name for home in sides.homes.get(to, [])) and to != old.name:
             rest = {c: t for c, t in plain.items() if t != new.key[0] and c != name}
@@ -72,8 +72,10 @@ def _ways(sides: Sides, old: Table, new: Table) -> Iterator[tuple[dict[str, str]
 
 
 def _inward(sides: Sides, old: Table, new: Table, names: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """A row may have become part of the row that led to it: by the link, where that is still there, else by the key of
-    that row. Only new columns can have taken its values."""
+    """Yield mappings for rows merged into the row that referenced them, by the link or by that row's key.
+
+    Only new columns can have the values of the merged row.
+    """
     fresh = {name: to for name, to in names.items() if name not in old.key and not sides.origin(new.name, to)}
     leading = sides.leading(new, old)
     for was, link in leading.items():
@@ -82,7 +84,7 @@ def _inward(sides: Sides, old: Table, new: Table, names: Mapping[str, str]) -> I
             sides.inward.pop((old.name, new.name), None)
             yield {**fresh, old.key[0]: link}
             continue
-        # Of two links that are gone, a row that was joined can tell only one.
+        # With two dropped links, a merged row can show only one of them.
         alone = len(leading) == 1 and len(child.key) == 1
         key = sides.columns.get((child.name, child.key[0]), child.key[0]) if alone else ""
         if key in new.names:
@@ -95,7 +97,7 @@ def _inward(sides: Sides, old: Table, new: Table, names: Mapping[str, str]) -> I
 
 
 def _same_keys(sides: Sides, old: Table, new: Table, names: Mapping[str, str]) -> bool:
-    """Whether a kept table has kept its keys: then a row is told apart by its key and by nothing else."""
+    """Return True if a remaining table still has its keys, so that only the key identifies a row."""
     if not set(old.key) <= names.keys():
         return False
     found = sides.compare(*_lists(sides, old, new, {key: names[key] for key in old.key}))
@@ -103,7 +105,7 @@ def _same_keys(sides: Sides, old: Table, new: Table, names: Mapping[str, str]) -
 
 
 def names_of(sides: Sides, old: Table, new: Table) -> dict[str, str]:
-    """Old columns to new ones of the same name, or of the name that an operation gives them."""
+    """Map old columns to new columns of the same name, or of the name that an operation gives them."""
     renamed = {c.name: sides.columns[old.name, c.name] for c in old.columns if (old.name, c.name) in sides.columns}
     renamed = renamed if sides.tables.get(old.name, old.name) == new.name else {}
     taken = set(renamed.values())
@@ -139,16 +141,16 @@ def _keyed(sides: Sides, old: Table, new: Table, mapping: dict[str, str]) -> Hom
 
 
 def _core(sides: Sides, old: Table, home: Home) -> int:
-    """Rows that are missing over the columns that fit by their sums; the others are looked at one by one later."""
+    """Return how many rows are missing over the columns with equal sums. Other columns are compared later."""
     good = _good(sides, old, home.new, home.mapping)
     keep = {name: to for name, to in home.mapping.items() if name in good or name in old.key}
     found = sides.compare(*_lists(sides, old, home.new, keep))
-    # A column that does not fit counts, too, so that two ways are told apart.
+    # Columns with different sums also count, to distinguish two ways.
     return (found.missing if found else old.rows) + len(home.mapping) - len(keep)
 
 
 def _good(sides: Sides, old: Table, new: Table, mapping: Mapping[str, str]) -> set[str]:
-    """The columns that hold the same values on both sides, row or no row."""
+    """Return the columns with the same values on both sides, regardless of the row."""
     names = [column.name for column in old.columns if column.name in mapping]
     pairs = sides.pairs(old, new, mapping)
     one = sides.look.profile("before", old.name, [pair for pair, _ in pairs])
@@ -159,7 +161,7 @@ def _good(sides: Sides, old: Table, new: Table, mapping: Mapping[str, str]) -> s
 
 
 def _by_content(sides: Sides, old: Table, new: Table, mapping: dict[str, str]) -> Home | None:
-    """Rows are told apart by what they hold; what does not fit is left out of it, and looked at later."""
+    """Match rows by their content. Columns that differ are left out and compared later."""
     itself = [name for name, (to, _) in sides.links("before", old).items() if to == old.name]
     mapping = {name: to for name, to in mapping.items() if name not in itself}
     if not mapping or not old.rows:
@@ -172,14 +174,14 @@ def _by_content(sides: Sides, old: Table, new: Table, mapping: dict[str, str]) -
     if whole.missing:
         home = _narrowed(sides, old, home, joined)
     if not set(home.identity) - joined:
-        # Only the row is found that it led to, and nothing of its own.
+        # Only the referenced row was found, and no value of the row itself.
         home = Home(new, mapping, tuple(mapping), False, whole.missing, whole.missing, whole.extra, list(whole.sample))
     home.mapping |= {name: name for name in itself if name in new.names}
     return home if home.rows < old.rows else None
 
 
 def _narrowed(sides: Sides, old: Table, home: Home, joined: set[str]) -> Home:
-    """The same rows told apart by fewer columns, where that finds more of them."""
+    """Return the home with rows identified by fewer columns, if that finds more rows."""
     best = home
     for names in _fewer(sides, old, home, joined):
         found = sides.compare(*_lists(sides, old, home.new, {name: home.mapping[name] for name in names}))
@@ -195,13 +197,13 @@ def _narrowed(sides: Sides, old: Table, home: Home, joined: set[str]) -> Home:
 def _fewer(sides: Sides, old: Table, home: Home, joined: set[str]) -> Iterator[Sequence[str]]:
     names = list(home.mapping)
     if joined:
-        # The link tells the rows apart: one further column that fits says that they became a part of those rows.
+        # The link identifies the rows, so one further equal column shows that they were merged into those rows.
         good = _good(sides, old, home.new, home.mapping) | joined
         if len(names) > len(good) > len(joined):
             yield [name for name in names if name in good]
     elif old.rows == home.new.rows:
         good = _good(sides, old, home.new, home.mapping)
-        # Rows that have less than half in common are not the same rows, unless that tells each one from all others.
+        # Rows with fewer than half of the columns equal are different rows, unless these columns identify each row.
         if len(names) > len(good) and (len(good) >= len(names) / 2 or _telling(sides, old, home, good)):
             yield [name for name in names if name in good]
     elif len(names) <= WIDEST:
@@ -209,7 +211,7 @@ def _fewer(sides: Sides, old: Table, home: Home, joined: set[str]) -> Iterator[S
 
 
 def _telling(sides: Sides, old: Table, home: Home, names: set[str]) -> bool:
-    """Whether some columns, not only numbers, are different in each row."""
+    """Return True if some columns, not only numbers, have a different value in each row."""
     if all(column.read_as in SURROGATE for column in old.columns if column.name in names):
         return False
     one, _ = sources(old, home.new, sides.pairs(old, home.new, {name: home.mapping[name] for name in names}))

@@ -1,4 +1,4 @@
-"""Where the rows of every old table went: the table itself, a renamed one, a copy, or several."""
+"""Find where the rows of every old table went: the same table, a renamed table, a copy, or several tables."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from ops.verdict.generic_keys import columns
 from ops.verdict.match import Home, surrogate
 from ops.verdict.model import BOOKKEEPING
 
-# How many further tables are looked at for a table that does not fit where its name says.
+# The number of other tables that are checked for a table whose rows are not in the table of its name.
 CANDIDATES = 12
 PARTS = 4
-# How much of the columns two tables must share to hold parts of the same table's rows.
+# The share of columns that two tables must have in common to have parts of the same table's rows.
 LIKE = 0.6
 PASSES = 3
 
 
 def settle(sides: Sides) -> None:
-    """Find a home for every old table; fills ``sides.homes``. Tables that are linked to come first; where links run in
-    circles, those that were looked at too early are looked at again."""
+    """Find a home for every old table and set ``sides.homes``.
+
+    Referenced tables come first. If links form a circle, tables that were matched too early are matched again.
+    """
     order = list(in_link_order(sides))
     seen: dict[str, object] = {}
     for _ in range(PASSES):
@@ -41,7 +43,7 @@ def settle(sides: Sides) -> None:
 
 
 def _depends(sides: Sides, old: Table) -> object:
-    """What the answer for a table depends on: where the tables are that it links to."""
+    """Return what the home of a table depends on: the homes of the tables that it references."""
     said: list[object] = []
     for name, (to, _) in sorted(sides.links("before", old).items()):
         if to != old.name:
@@ -64,7 +66,7 @@ def _homes(sides: Sides, old: Table) -> list[Home]:
 
 
 def unchanged(sides: Sides, old: Table, new: Table) -> bool:
-    """Whether two fingerprints say already that nothing happened: same columns, same rows, links as they were."""
+    """Return True if two fingerprints show no change: equal columns, rows and links."""
     same = equal(old, new)
     leading = {*sides.links("before", old), *(number for _, number in columns(sides, old))} if same else ()
     return same and not any(
@@ -83,14 +85,14 @@ def _best(sides: Sides, old: Table) -> Home | None:
             continue
         if best is None or cost(sides, old, found) < cost(sides, old, best):
             best = found
-        # A table that stays is looked for elsewhere only where rows of it are gone.
+        # Search other tables for a remaining table only if rows are missing.
         if best and not best.rows and (sure or not best.whole and len(best.mapping) >= len(old.columns) - 1):
             break
     return best
 
 
 def _empty(old: Table, new: Table, sure: bool) -> Home | None:
-    """An empty table is anywhere where the same columns are, and nothing else."""
+    """Return the home of an empty table: another empty table with exactly the same columns, or the sure one."""
     names = {name: name for name in old.names if name in new.names}
     if not sure and (new.rows or set(old.names) != set(new.names)):
         return None
@@ -99,7 +101,7 @@ def _empty(old: Table, new: Table, sure: bool) -> Home | None:
 
 
 def _candidates(sides: Sides, old: Table) -> Iterator[tuple[Table, bool]]:
-    """New tables, the likeliest first, and whether name or operation says that it is the one."""
+    """Yield new tables, the likeliest first, with True if the name or an operation makes the table certain."""
     tables = sides.after.tables
     if old.name in sides.tables:
         yield tables[sides.tables[old.name]], True
@@ -107,7 +109,7 @@ def _candidates(sides: Sides, old: Table) -> Iterator[tuple[Table, bool]]:
     if old.name in tables and old.name not in sides.tables.values():
         yield tables[old.name], True
     claimed = {home.new.name for homes in sides.homes.values() for home in homes}
-    # Django fills its own tables: a row of another one that has a number of theirs is there by chance.
+    # Django fills its own tables, so equal numbers there are chance.
     others = [new for name, new in tables.items() if name != old.name and bare(name) not in BOOKKEEPING]
     others = [new for new in others if _alike(sides, old, new)]
     others.sort(
@@ -131,7 +133,7 @@ def _alike(sides: Sides, old: Table, new: Table) -> bool:
 
 
 def _believed(sides: Sides, old: Table, home: Home) -> bool:
-    """Whether content alone is enough to take a table for the home of another one's rows."""
+    """Return True if matching content alone shows that the new table has the old table's rows."""
     new = home.new
     was = sides.before.tables.get(sides.origin(new.name))
     if not old.rows:
@@ -143,7 +145,7 @@ def _believed(sides: Sides, old: Table, home: Home) -> bool:
         return False
     if was is None or new.rows > was.rows or new.name == old.name:
         return True
-    # No row was added: it became a part of rows that were there, in new columns of theirs.
+    # Without new rows, the values must be in new columns of existing rows.
     joined = any(home.mapping.get(name) in new.key for name in sides.links("before", old))
     put = not telling or any(not sides.origin(new.name, to) for to in home.mapping.values())
     led = bool(sides.leading(new, old))
@@ -151,13 +153,13 @@ def _believed(sides: Sides, old: Table, home: Home) -> bool:
 
 
 def _arrived(sides: Sides, old: Table, home: Home, name: str) -> bool:
-    """Whether a column of another name there holds all of its values."""
+    """Return True if a column of another name in the new table has all values of a column."""
     found = find(sides, old, home, name, old.rows)
     return found is not None and not found.missing and found.place.to.startswith(f"{home.new.name}.")
 
 
 def _widened(sides: Sides, old: Table, first: Home) -> list[Home]:
-    """The homes of a table of which a part is elsewhere: as long as a further table holds rows that are missing."""
+    """Return the homes of a divided table. Add tables while they have missing rows."""
     homes = [first]
     alone = divided(sides, old, homes)
     first.rows = max(first.rows, alone.rows) if alone else first.rows

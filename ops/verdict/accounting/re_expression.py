@@ -1,4 +1,4 @@
-"""Columns whose values are written another way in the new release: the rule that holds in every row, or none."""
+"""Find the rule, proved in every row, for columns with another representation in the new release."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ from ops.verdict.row_hash import ROW, Pair, Proof
 _WORD = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")+"|\w+|\s+|.""", re.DOTALL)
 
 
-# A rule that so many of a column's values miss is none.
+# A rule that fails for a greater share of the values is dropped.
 MOST_MISSING = 0.25
 
 
 class Rewritten(NamedTuple):
-    """What became of a column: the new column, empty where it went; the rule; its proof, None where it went; how many
-    rows it does not give back; what it must never hold (see ``Rule``); and whether it held one empty value only."""
+    """Hold the new representation of a column.
+
+    ``to``: the new column; empty if the column was dropped. ``said``: the rule. ``proof``: None if nothing is compared.
+    ``missing``: rows in which the rule fails. ``never``: see ``Rule``. ``blank``: the column had only one empty value.
+    """
 
     to: str
     said: str
@@ -37,11 +40,11 @@ class Rewritten(NamedTuple):
 
 
 def rewritten(sides: Sides, old: Table, home: Home, name: str) -> Rewritten | None:
-    """Find the rule by which the old values can be read from the new ones, in every row.
+    """Find the rule that computes the old values from the new values in every row.
 
     Args:
-        home: where the rows are; only where a row is told apart by its key can its values be told.
-        name: a column that is gone, or holds other values.
+        home: where the rows are. Only rows identified by their key are checked.
+        name: a column that was dropped or has other values.
     """
     if not home.keyed or name in home.identity:
         return None
@@ -56,12 +59,12 @@ def rewritten(sides: Sides, old: Table, home: Home, name: str) -> Rewritten | No
     if (made := _generated(sides, old, home, column)) and (proof := _proof(sides, old, home, made)):
         return Rewritten("", made.said, proof)
     if _says_nothing(sides, old, name):
-        return Rewritten("", "it held one empty value and no other", None, blank=True)
+        return Rewritten("", "it had only one empty value", None, blank=True)
     return _spread(sides, old, home, column)
 
 
 def _spread(sides: Sides, old: Table, home: Home, column: Column) -> Rewritten | None:
-    """Find the rule by which the values are spread over several columns or rows; of rules that miss some, the best."""
+    """Find the rule by which the values are spread over several columns or rows, or the rule with fewest failures."""
     best: Rewritten | None = None
     keys: Mapping[str, Column | None] = {}
     for one_rule in spread(sides, old, home, column, constant=_constant(sides, old, column.name)):
@@ -70,7 +73,7 @@ def _spread(sides: Sides, old: Table, home: Home, column: Column) -> Rewritten |
         found = sides.compare([one], [two])
         least = best.missing if best else old.rows * MOST_MISSING
         if found and found.missing and not best and json_keys.arrived(sides, old, home, column, one_rule.keys):
-            # The names say where each key belongs, so one that is nowhere is no sign of another rule.
+            # The names of the columns fit the keys, so missing keys do not mean that another rule applies.
             least = old.rows + 1
         if found is not None and (not found.missing or found.missing < least):
             best = Rewritten(to, rule.said, Proof((one,), (two,), old.rows == home.new.rows), found.missing)
@@ -82,7 +85,7 @@ def _spread(sides: Sides, old: Table, home: Home, column: Column) -> Rewritten |
 
 
 def _generated(sides: Sides, old: Table, home: Home, column: Column) -> Rule | None:
-    """A column that the server made of others, which are still there."""
+    """Return a rule for a generated column whose source columns still exist."""
     text = sides.look.generated("before", old.name).get(column.name, "")
     words = [(word, word.strip('"').replace('""', '"')) for word in _WORD.findall(text)]
     used = [name for name in old.names if name in {bare for _, bare in words}]
@@ -90,7 +93,7 @@ def _generated(sides: Sides, old: Table, home: Home, column: Column) -> Rule | N
         return None
     sql = "".join(f"{ROW}.{identifier(home.mapping[bare])}" if bare in used else word for word, bare in words)
     after = Pair(home.mapping[old.key[0]], "text", sql=f"({sql})::text")
-    return Rule(f"the server made it of {', '.join(used)}", (Pair(column.name, "text"), after))
+    return Rule(f"the server generated it from {', '.join(used)}", (Pair(column.name, "text"), after))
 
 
 def _candidates(sides: Sides, old: Table, home: Home, column: Column) -> list[Column]:
@@ -98,9 +101,9 @@ def _candidates(sides: Sides, old: Table, home: Home, column: Column) -> list[Co
         to = column_of(home.new, home.mapping[column.name])
         return [to] if possible(column, to) else []
     taken = {*home.mapping.values(), *old.names}
-    # Texts that are equal but for empty ones are looked for as they are: they moved.
+    # Texts that moved to another column are found by the column search.
     fresh = [new for new in home.new.columns if new.name not in taken and possible(column, new, fresh=True)]
-    # Where all values are one, a column that is filled alike may be filled by chance.
+    # If all values are equal, another column may have the same value by chance.
     return [] if not fresh or _constant(sides, old, column.name) else fresh
 
 
@@ -118,7 +121,7 @@ def _says_nothing(sides: Sides, old: Table, name: str) -> bool:
 
 
 def _samples(sides: Sides, old: Table, home: Home, name: str, to: str) -> Samples:
-    """Old and new values of some rows; they stay here, and choose what is tried."""
+    """Return old and new values of a few rows, which only select the rules to try."""
     one, two = sources(old, home.new, sides.read(old, home, home.identity))
     hashes = list(islice(sides.look.hashes("before", [one]), SAMPLES))
     if not hashes:

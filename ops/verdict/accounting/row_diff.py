@@ -1,4 +1,4 @@
-"""Row by row and value by value: what differs between an old table and its home, counted exactly."""
+"""Count the rows and values that differ between an old table and its home."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ops.verdict.model import SAMPLES
 from ops.verdict.row_hash import Source
 from ops.verdict.type_casts import Both
 
-# From how many columns on a row can be so unlike that it is no longer the same.
+# With at least so many columns, a row of which most values differ is a different row.
 UNLIKE = 4
 
 
 @dataclass
 class Cells:
-    """What differs.
+    """Hold the differences.
 
     Args:
-        rows: rows that are gone.
-        changed_rows: rows in which a value is another one.
-        columns: for each column with differences: values that are gone, values in whose place there is another one.
-        filled: for each column how many of the changed values were NULL before, where that was counted.
-        examples: for each column the hashes of some rows in which its value is another one.
-        over: the columns over which ``sample`` was hashed.
-        sample: hashes of some of these rows; of those that are gone where any is.
+        rows: the number of lost rows.
+        changed_rows: the number of rows with a changed value.
+        columns: for each column with differences, the numbers of lost and of changed values.
+        filled: for each column, how many of the changed values were NULL before, if counted.
+        examples: for each column, the hashes of a few rows with a changed value.
+        over: the columns that ``sample`` hashes.
+        sample: hashes of a few lost rows, or else of changed rows.
     """
 
     rows: int = 0
@@ -46,7 +46,7 @@ def cells(sides: Sides, old: Table, home: Home, only: Sequence[str] | None = Non
     """Compare a table with its home.
 
     Args:
-        only: the columns to look at; all that are mapped where None.
+        only: the columns to compare, or None for all mapped columns.
     """
     itself = [name for name in home.mapping if name not in home.identity]
     names = [name for name in old.names if name in itself and (only is None or name in only)]
@@ -58,7 +58,7 @@ def cells(sides: Sides, old: Table, home: Home, only: Sequence[str] | None = Non
 
 
 def _by_content(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> Cells:
-    """Without a key a row that differs is a row that is not there; what was left out of its content is looked at."""
+    """Compare rows without a key, where a changed row counts as missing. Compare the left out columns, too."""
     found = Cells(home.rows, 0, over=home.identity, sample=list(home.sample))
     if home.new.name == old.name and home.extra and not old.key:
         found.rows, found.changed_rows = max(home.rows - home.extra, 0), min(home.rows, home.extra)
@@ -75,7 +75,7 @@ def _by_content(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> C
 
 
 def filled_in(sides: Sides, side: str, rows: Sequence[Source]) -> int:
-    """How many of these rows have a value in the last column."""
+    """Return how many of these rows have a value in the last column."""
     found = sides.look.checksum(side, [replace(source, filled=True) for source in rows])
     return found[0] if found else 0
 
@@ -91,8 +91,8 @@ def _keyed(sides: Sides, old: Table, home: Home, names: Sequence[str]) -> Cells:
 
 
 def unlike(sides: Sides, old: Table, homes: Sequence[Home], names: Sequence[str]) -> float:
-    """From how many other values on a row is another one."""
-    # In a copy a row of which most is different is another row that happens to have the key; a link is no chance.
+    """Return the number of changed values above which a row counts as a different row."""
+    # In a copy, a row with mostly different values is another row with the same key by chance, unless it is linked.
     other = len(names) / 2 if len(names) >= UNLIKE else max(len(names) - 1, 0)
     sure = any(home.new.name == old.name or sides.leading(home.new, old) for home in homes)
     return len(names) if sure else other
@@ -110,9 +110,9 @@ def counted(
     """Compare rows of the same key value by value.
 
     Args:
-        identity: the columns of the key, which come first in the sources.
+        identity: the columns of the key, the first ones in the sources.
         names: the other columns.
-        other: rows with more other values than this are other rows.
+        other: a row with more changed values than this counts as a different row.
     """
     found = Cells(over=tuple(identity))
     counts = [[0, 0, 0] for _ in names]
@@ -146,7 +146,7 @@ def _parts(sides: Sides, old: Table, home: Home, key: Sequence[Both], values: Se
 
 
 def _count(counts: list[list[int]], was: tuple[int | None, ...], now: tuple[int | None, ...]) -> bool:
-    """Count a row's differences; whether a value is another one."""
+    """Count a row's differences. Return True if a value changed."""
     changed = False
     for count, one, two in zip(counts, was, now, strict=True):
         if one != two:
@@ -170,7 +170,7 @@ def _note(
 def _differing(
     sides: Sides, old: Table, home: Home, key: list[Both], names: Sequence[str], values: list[Both]
 ) -> tuple[list[str], list[Both]]:
-    """Only the columns whose values are not all with their keys."""
+    """Return only the columns with values that differ for some key."""
     one = sides.look.profile("before", old.name, [a for a, _ in values], [a for a, _ in key])
     two = sides.look.profile("after", home.new.name, [b for _, b in values], [b for _, b in key])
     if one is None or two is None:
@@ -185,11 +185,11 @@ Row = TypeVar("Row", bound=tuple[Any, ...])
 def merged(
     one: Iterator[tuple[int, Row]], two: Iterator[tuple[int, Row]]
 ) -> Iterator[tuple[int, Row | None, Row | None]]:
-    """Rows of both, each with the row of the same key of the other one where there is one; memory is flat.
+    """Yield the rows of both sides, each with the row of the same key of the other side or None, in constant memory.
 
     Args:
-        one: hash of the key and what is known of the row, by ascending hash; equal ones are paired off.
-        two: the same of the other side.
+        one: hash of the key and the row, by ascending hash. Rows with equal hashes are paired in order.
+        two: the same for the other side.
     """
     left, right = next(one, None), next(two, None)
     while left is not None or right is not None:

@@ -1,4 +1,4 @@
-"""Rows that were divided among several tables: whether each row and value is in one of them."""
+"""Compare a table whose rows were divided among several tables: each row and value must be in one of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ops.verdict.match import Home, column_of
 from ops.verdict.model import Aligned
 from ops.verdict.row_hash import ROW, Pair, Proof, Source, row_hash, value
 
-# A column of so many kinds is more than what a table can stand for.
+# A column with more distinct values cannot be represented by tables.
 KINDS = 12
 NO_KIND = 0
 
@@ -25,8 +25,10 @@ Kind = int | None
 
 
 def shared(sides: Sides, old: Table, homes: Sequence[Home]) -> list[str]:
-    """The columns that all of several tables have, read alike; those that tell rows apart come first. Empty where no
-    columns tell them apart in all of them."""
+    """Return the columns that all homes have and that are read alike, the identity first.
+
+    Return nothing if no columns identify the rows in all homes.
+    """
     names = [name for name in old.names if all(name in home.mapping for home in homes)]
     lists = [sides.read(old, home, names) for home in homes]
     names = [name for n, name in enumerate(names) if len({pairs[n][0] for pairs in lists}) == 1]
@@ -37,15 +39,17 @@ def shared(sides: Sides, old: Table, homes: Sequence[Home]) -> list[str]:
 
 
 def identity(homes: Sequence[Home]) -> list[str]:
-    """The columns that tell rows apart in all of them."""
+    """Return the columns that identify the rows in all homes."""
     if homes[0].keyed:
         return list(homes[0].identity)
     return [name for name in homes[0].identity if all(name in home.identity for home in homes)]
 
 
 def divided(sides: Sides, old: Table, homes: Sequence[Home]) -> Cells | None:
-    """Compare a table with all tables that hold parts of it, over the columns that they share; None where these can't
-    be compared."""
+    """Compare a table with all tables that have parts of it, over their shared columns.
+
+    Return None if these cannot be compared.
+    """
     names, keys = shared(sides, old, homes), len(identity(homes))
     if not names:
         return None
@@ -77,7 +81,7 @@ def _by_content(
 
 
 def lost_in(sides: Sides, old: Table, homes: Sequence[Home], name: str) -> tuple[int | None, Proof]:
-    """How many values of a column that only some of the tables have are not there; and the comparison."""
+    """Return how many values of a column are missing in the tables that have the column, and the comparison."""
     before, after = _union(sides, old, homes, [*identity(homes), name], filled=True)
     found = sides.compare(before, after)
     return found.missing if found else None, Proof(tuple(before), tuple(after))
@@ -91,18 +95,18 @@ def _union(
 
 
 def union_proof(sides: Sides, old: Table, homes: Sequence[Home], without: Sequence[str]) -> Proof:
-    """The comparison of a table with all that hold parts of it, over what they share but for some columns."""
+    """Return the comparison of a table with its parts over their shared columns, without some columns."""
     names = [name for name in shared(sides, old, homes) if name not in without]
     before, after = _union(sides, old, homes, names)
     return Proof(tuple(before), tuple(after))
 
 
 def by_kind(sides: Sides, old: Table, homes: Sequence[Home], name: str) -> tuple[int, Proof] | None:
-    """Where a column said which of the tables a row is in by now, that is where its values went.
+    """Check whether each table now represents a value of a dropped column.
 
     Returns:
-        how many rows are in a table that does not stand for their value, those that are in none included, and the
-        comparison; None where the tables do not stand for values of the column.
+        The number of rows that are in no table or in a table of another value, and the comparison. None if the tables
+        do not represent values of the column.
     """
     keys = identity(homes)
     if not set(keys) <= set(shared(sides, old, homes)):
@@ -128,7 +132,7 @@ def by_kind(sides: Sides, old: Table, homes: Sequence[Home], name: str) -> tuple
 
 
 def _kinds(sides: Sides, old: Table, home: Home, keys: Sequence[str], name: str) -> Counter[Kind]:
-    """How many rows of each value of a column are in a table, told by the hashes of these values."""
+    """Count the rows of a table by the hash of their old value in a column."""
     before, after = sources(old, home.new, sides.read(old, home, keys))
     was = replace(before, pairs=(*before.pairs, Pair(name, column_of(old, name).read_as)))
     found: Counter[Kind] = Counter()
@@ -142,7 +146,7 @@ def _kinds(sides: Sides, old: Table, home: Home, keys: Sequence[str], name: str)
 
 
 def _of_one_kind(old: Iterator[Aligned], new: Iterator[int]) -> Iterator[Kind]:
-    """The kind of every new row whose content only old rows of one kind have."""
+    """Yield the value of every new row whose content only old rows of one value have."""
     groups = groupby(old, itemgetter(0))
     mine = next(groups, None)
     kinds: set[Kind] = set()
@@ -160,8 +164,10 @@ def _of_one_kind(old: Iterator[Aligned], new: Iterator[int]) -> Iterator[Kind]:
 
 
 def _stand_for(kinds: Sequence[Counter[Kind]]) -> list[Kind]:
-    """The value that each table stands for: most of that value's rows are there, and no other value's. ``NO_KIND``: two
-    values in one table can't be told apart any more."""
+    """Return the value that each table represents: the table has most rows of that value, and of no other value.
+
+    ``NO_KIND``: the table has several values, which cannot be distinguished.
+    """
     home = {kind: max(range(len(kinds)), key=lambda n: kinds[n][kind]) for found in kinds for kind in found}
     mains = [[kind for kind, where in home.items() if where == number] for number in range(len(kinds))]
     return [main[0] if len(main) == 1 else NO_KIND for main in mains]

@@ -1,4 +1,4 @@
-"""What can't be seen table by table: rows that two old tables claim, doubled rows, links between equal rows."""
+"""Judge what concerns several tables: rows claimed by two old tables, duplicates, and links between equal rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ops.verdict.type_casts import Both
 
 
 def shared_rows(sides: Sides, found: Mapping[str, TableVerdict]) -> None:
-    """Every new row stands for one old row: count what two old tables claim together, and what is there twice."""
+    """Match every new row with one old row: count rows that two old tables claim, and duplicates."""
     claims: dict[str, list[tuple[Table, Home]]] = defaultdict(list)
     for name, homes in sides.homes.items():
         for home in homes:
@@ -29,7 +29,7 @@ def shared_rows(sides: Sides, found: Mapping[str, TableVerdict]) -> None:
 
 
 def _claimed_twice(sides: Sides, claimants: list[tuple[Table, Home]], found: Mapping[str, TableVerdict]) -> None:
-    # The table that was there already has the first claim, then the one that brought the most rows.
+    # The table of the same name has the first claim, then the table with the most rows.
     claimants.sort(key=lambda claim: (claim[0].name != claim[1].new.name, -claim[0].rows, claim[0].name))
     taken: list[tuple[Table, Home]] = []
     for old, home in claimants:
@@ -47,15 +47,14 @@ def _claimed_twice(sides: Sides, claimants: list[tuple[Table, Home]], found: Map
 
 
 def _columns(home: Home) -> set[str]:
-    """The new columns that a table claims for itself. Two tables that became parts of one row claim other columns."""
+    """Return the new columns that a table claims. Two tables merged into one row claim different columns."""
     identity = {home.mapping[name] for name in home.identity if name in home.mapping} if home.keyed else set()
     joined = set(home.new.key) if not home.keyed else set()
     return set(home.mapping.values()) - identity - joined
 
 
 def _together(sides: Sides, claims: list[tuple[Table, Home]]) -> Proof | None:
-    """The comparison of all these old tables' rows together with all tables that hold them, over the columns that all
-    claim."""
+    """Return the comparison of the rows of several old tables with all of their homes, over the shared columns."""
     olds = {old.name: old for old, _ in claims}
     read = [
         (old, home, {to: sides.pair(old, name, home.new, to) for name, to in home.mapping.items()})
@@ -78,7 +77,7 @@ def _missing(sides: Sides, proof: Proof) -> int:
 
 
 def _doubled(sides: Sides, new: Table, old: Table, home: Home, verdict: TableVerdict) -> None:
-    """Rows that are there twice: equal to an old one in everything but the key."""
+    """Count the duplicates: new rows equal to an old row except for the key."""
     names = [name for name in home.mapping if name not in old.key]
     if new.rows <= old.rows or not old.rows or not old.key or not names:
         return
@@ -90,7 +89,7 @@ def _doubled(sides: Sides, new: Table, old: Table, home: Home, verdict: TableVer
 
 
 def _too_many(before: Iterable[int], after: Iterable[int]) -> int:
-    """How many more there are of those that were there."""
+    """Return how many additional rows have the hash of an old row."""
     count = 0
     old = groupby(before)
     mine = next(old, None)
@@ -104,8 +103,10 @@ def _too_many(before: Iterable[int], after: Iterable[int]) -> int:
 
 
 def twins_crossed(sides: Sides, old: Table, home: Home) -> int:
-    """Where a table has rows that are equal but for their key, how many of them do not have the same rows leading to
-    them as before: which is which only those tell that link to them."""
+    """Count the rows, equal to another row except for the key, that other rows reference than before.
+
+    Only their links distinguish such rows.
+    """
     content = sides.content(old, home)
     if not content or not home.new.key or home.rows:
         return 0
@@ -119,7 +120,7 @@ def twins_crossed(sides: Sides, old: Table, home: Home) -> int:
 
 
 def _leading(sides: Sides, old: Table) -> Iterator[tuple[Table, str]]:
-    """The tables and columns that lead to a table by its key."""
+    """Yield the tables and columns that reference a table's key."""
     for table in sides.before.tables.values():
         for column, (to, key) in sides.links("before", table).items():
             if to == old.name and key in old.key and table.rows:
@@ -127,7 +128,7 @@ def _leading(sides: Sides, old: Table) -> Iterator[tuple[Table, str]]:
 
 
 def _back(sides: Sides, old: Table, home: Home, table: Table, column: str) -> Both | None:
-    """All rows that lead to a row, read as one value."""
+    """Return how to read all rows that reference a row as one value."""
     there = next((h for h in sides.homes.get(table.name, []) if column in h.mapping), None)
     if there is None:
         return None

@@ -1,7 +1,7 @@
-"""Rules that read one old value from several new columns, or from new rows that lead to the row: as SQL.
+"""Define rules, as SQL, that compute one old value from several new columns or from new rows.
 
-A moment that became a day and a time, JSON whose keys became columns, a text that was split, two bounds that became a
-range, a list that became rows, a generic link that became plain ones. A rule only proposes; every row proves it.
+Examples: a timestamp became a day and a time, JSON keys became columns, a text was split, two bounds became a range, a
+list became rows, a generic link became foreign keys. A rule is only a proposal until it is proved in every row.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ops.verdict.representations import AWARE, NAIVE, SEPARATORS, TEXTS, Rule, m
 from ops.verdict.row_hash import ROW, Pair
 from ops.verdict.type_casts import INTEGERS
 
-# So many rows choose which rules are tried, and so many rules of a column are proved.
+# The number of rows that select the rules to try, and the number of rules that are checked for a column.
 LOOKED_AT, MOST = 50, 24
 PARTS, LIKELY = 4, 0.75
 RANGES = {
@@ -34,8 +34,10 @@ Values = Sequence[str | None]
 
 
 class Spread(NamedTuple):
-    """A rule, and the new columns that it reads the old value from, as a text lists them; ``keys``: where the keys of
-    JSON went, None for one that has no column."""
+    """Hold a rule and the names of the new columns that it reads.
+
+    ``keys``: the new column of each JSON key, or None.
+    """
 
     to: str
     rule: Rule
@@ -43,7 +45,7 @@ class Spread(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """A column that is gone, with the new columns of its rows in the table's order."""
+    """Hold a dropped column, with the new columns of its rows in the table's order."""
 
     sides: Sides
     old: Table
@@ -55,7 +57,7 @@ class _Asked(NamedTuple):
         return [new for new in self.fresh if new.read_as in kinds]
 
     def values(self, news: Sequence[Column]) -> list[tuple[str, Values]]:
-        """The old value of some rows, with those of new columns; they stay here, and choose what is tried."""
+        """Return the old value and the new columns' values of a few rows, which only select the rules to try."""
         one, two = sources(self.old, self.home.new, self.sides.read(self.old, self.home, self.home.identity))
         look = self.sides.look
         hashes = list(islice(look.hashes("before", [one]), LOOKED_AT))
@@ -66,10 +68,10 @@ class _Asked(NamedTuple):
 
 
 def spread(sides: Sides, old: Table, home: Home, column: Column, *, constant: bool) -> Iterator[Spread]:
-    """Give the rules that may hold for a column that is gone, the likeliest first.
+    """Yield the rules that may hold for a dropped column, the likeliest first.
 
     Args:
-        constant: the column holds one value only, so that equal values may be chance.
+        constant: the column has only one value, so that equal values may be chance.
     """
     if sides.plan is not None and not sides.plan.may_have_copied(bare(old.name), column.name):
         return
@@ -101,7 +103,7 @@ def _here(column: Column) -> str:
 
 
 def _text(asked: _Asked, to: str, before: str, after: str) -> tuple[Pair, Pair]:
-    """Both sides as text; what is no value on one side must be none on the other."""
+    """Return both sides as text. NULL on one side must be NULL on the other side."""
     return Pair(asked.column.name, "text", sql=before), Pair(to, "text", sql=after)
 
 
@@ -126,7 +128,7 @@ def _same(rows: Sequence[tuple[str, Values]], zone: str) -> bool:
 
 
 def _most(held: Iterable[bool]) -> bool:
-    """Return True if a rule holds in most rows: the others are then counted, whatever they hold."""
+    """Return True if a rule holds in most rows. The other rows are then counted as lost."""
     found = list(held)
     return sum(found) > len(found) * LIKELY
 
@@ -137,14 +139,14 @@ def _bounds(asked: _Asked) -> Iterator[Spread]:
         lower, upper = (f"{bound}({_here(new)})" for bound in ("lower", "upper"))
         ways = {"the lower bound": lower, "the upper bound": upper}
         if kind in ("date", "integer", "bigint"):
-            # A range that ends before the old last day would be shorter by that day; where it was no part, declare it.
-            ways = {"the lower bound": lower, "the last one in the range": f"{upper} - 1"}
+            # The old upper value must be part of the range, or the range would be shorter by one.
+            ways = {"the lower bound": lower, "the last value of the range": f"{upper} - 1"}
         for said, sql in ways.items():
             yield Spread(new.name, Rule(said, (Pair(asked.column.name, kind), Pair(new.name, kind, sql=sql))))
 
 
 def _keys(asked: _Asked) -> Iterator[Spread]:
-    """A key goes to the column of its name. Where no old value is an empty text, an empty column stands for no key."""
+    """Yield rules for JSON keys that became columns of their names. An empty text may replace a missing key."""
     known = {_plain(new.name): new for new in asked.fresh}
     keys = {name: known.get(_plain(name)) for name in keys_of([was for was, _ in asked.values([])])}
     found = {name: new for name, new in keys.items() if new}
@@ -153,7 +155,7 @@ def _keys(asked: _Asked) -> Iterator[Spread]:
     named = ", ".join(part for name, new in found.items() for part in (literal(name), f"to_jsonb({_here(new)})"))
     one, two = f"{_here(asked.column)}::jsonb", f"jsonb_build_object({named})"
     said, to = "its keys as columns", ", ".join(new.name for new in found.values())
-    for also, empty in (("", ""), (", an empty text for a key that is not there", ", '\"\"'")):
+    for also, empty in (("", ""), (", an empty text for a missing key", ", '\"\"'")):
         before, after = _object(one, ""), _object(two, empty)
         yield Spread(to, Rule(said + also, _text(asked, next(iter(found.values())).name, before, after)), keys)
 
@@ -169,8 +171,10 @@ def _object(sql: str, empty: str) -> str:
 
 
 def _joined(asked: _Asked) -> Iterator[Spread]:
-    """A text is the words of several columns, in their order: in another one first and last name may be crossed. A part
-    that is empty has no separator."""
+    """Yield rules for a text that was split into several columns, in the order of the columns.
+
+    In another order, first and last names could be confused. An empty part has no separator.
+    """
     news = asked.of(*TEXTS)
     rows = asked.values(news)
     for count in range(2, min(len(news), PARTS) + 1):
@@ -193,7 +197,7 @@ def _word(between: str) -> str:
 
 
 def _rows(asked: _Asked) -> Iterator[Spread]:
-    """A list is the rows of a new table that lead to the row, ordered by a number of their own or by their keys."""
+    """Yield rules for a list that became rows of a new table, in the order of a number or of their keys."""
     for there, link, key in _leading(asked):
         start = f"ONLY {there.name} v", f"v.{identifier(link)} = {ROW}.{identifier(key)}"
         numbers = [c for c in there.columns if c.read_as in INTEGERS and c.name not in (link, *there.key)]
@@ -211,7 +215,7 @@ def _rows(asked: _Asked) -> Iterator[Spread]:
 
 
 def _leading(asked: _Asked) -> Iterator[tuple[Table, str, str]]:
-    """New tables that lead to the row, with their link and what it leads to."""
+    """Yield the new tables that reference the row, with the link and the referenced column."""
     for there in asked.sides.after.tables.values():
         for link, (to, key) in asked.sides.links("after", there).items():
             if to == asked.home.new.name and not asked.sides.origin(there.name):
@@ -238,7 +242,7 @@ def _list(asked: _Asked, to: str, value: str, start: tuple[str, str], order: Seq
 
 
 def _links(asked: _Asked) -> Iterator[Spread]:
-    """A content type and a number: of plain links the one that is not NULL says both."""
+    """Yield a rule for a generic link that became foreign keys, of which one is not NULL."""
     sides, old = asked.sides, asked.old
     kinds: Mapping[str, tuple[str, str]] = {name: pair for pair in columns(sides, old) for name in pair}
     if asked.column.name not in kinds or TYPES not in sides.before.tables:
@@ -254,9 +258,9 @@ def _links(asked: _Asked) -> Iterator[Spread]:
             whens.append(f"WHEN {_here(new)} IS NOT NULL THEN {label} || {_here(new)}")
             names.append(new.name)
     if whens:
-        # A half of a link, which leads nowhere, is a value, too.
+        # An incomplete generic link is a value, too.
         model = f"coalesce({type_of(kind)}, {ROW}.{identifier(kind)}::text)"
         there = f"concat({model}, ' ', {ROW}.{identifier(number)})"
         before = f"CASE WHEN {_here(asked.column)} IS NOT NULL THEN {there} END"
-        rule = Rule("a generic link as plain ones", _text(asked, names[0], before, f"CASE {' '.join(whens)} END"))
+        rule = Rule("a generic link as foreign keys", _text(asked, names[0], before, f"CASE {' '.join(whens)} END"))
         yield Spread(", ".join(names), rule)

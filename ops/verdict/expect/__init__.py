@@ -1,4 +1,4 @@
-"""What a release declares that it changes or loses (migrations.expect.yaml), and the verdict held against it.
+"""Read the declarations of a release (migrations.expect.yaml) and compare the verdict with them.
 
-It knows the verdict's model only. Begin with ``expectations``.
+This package uses only the verdict's model. Begin with ``expectations``.
 """

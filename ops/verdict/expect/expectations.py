@@ -1,8 +1,8 @@
-"""Declarations: ``migrations.expect.yaml`` says in advance what migrations may take away or change, and why.
+"""Read declarations: ``migrations.expect.yaml`` states what migrations may remove or change, and why.
 
-It lies beside ``manage.py`` (docs/how-to/allow-a-loss.md). ``declare`` holds it against a verdict:
-what happened and is declared, with at most the declared amount, is no loss; a declaration that nothing came of, or that
-was exceeded, is refused just as an undeclared loss is. Pure: files are read, no server is asked.
+The file is beside ``manage.py`` (docs/how-to/allow-a-loss.md). ``declare`` compares it with a verdict. A loss within
+the declared limit is allowed. An exceeded declaration, or one that did not happen, is refused like an undeclared loss.
+Pure: this module reads files and queries no server.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ops.verdict.expect.limits import FORMS, NOTHING, Amount, Limit
 
 FILE = "migrations.expect.yaml"
 KINDS = ("lost", "changed", "duplicated")
-# What may be other on production than in the rehearsal; nothing of it happens to the clone.
+# Values that may differ between production and the rehearsal. The clone has no such loss.
 DIFFERS = "differs"
 EXAMPLE = '- {table: lessons_note, lost: 120, why: "moved to the wiki, agreed with Anna"}'
 _MIGRATION = re.compile(r"[A-Za-z_]\w*\.\w+")
@@ -39,7 +39,7 @@ def _filled(value: object) -> object:
 def _name(value: object) -> object:
     if isinstance(value, str) and parts(value) is None:
         raise PydanticCustomError(
-            "inventory", "{text}", {"text": "is not a table's name", "hint": "table: lessons_note   or   schema.table"}
+            "inventory", "{text}", {"text": "is not a table name", "hint": "table: lessons_note   or   schema.table"}
         )
     return value
 
@@ -54,7 +54,7 @@ Most = Annotated[Amount, BeforeValidator(_amount)]
 
 
 class _Entry(BaseModel):
-    """One entry as it is written."""
+    """Hold one entry of the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -70,10 +70,10 @@ class _Entry(BaseModel):
 
 @dataclass(frozen=True)
 class Expectation:
-    """What one migration may do to one table, to one of its columns, or to an ``object`` beside tables.
+    """Hold what one migration may do to a table, to a column, or to an ``object`` that is not a table.
 
-    ``amounts`` maps ``lost``, ``changed`` and ``duplicated`` to the rows (of a column: values) at most, as the file has
-    them: a count, a share (``5 %``) or ``all``. ``where`` is file and line.
+    ``amounts`` maps ``lost``, ``changed`` and ``duplicated`` to the highest number of rows, or of values of a column:
+    a count, a share (``5 %``) or ``all``. ``where`` is file and line.
     """
 
     migration: str
@@ -86,17 +86,17 @@ class Expectation:
 
     @property
     def what(self) -> str:
-        """The table, column or object, as it is called in texts."""
+        """Return the name of the table, column or object for messages."""
         return self.object or named(self.table) + (f".{self.column}" if self.column else "")
 
     def limit(self, kind: str) -> Limit:
-        """How much of a kind it allows."""
+        """Return the limit of one kind."""
         return Limit.read(self.amounts.get(kind, 0)) or NOTHING
 
 
 @dataclass(frozen=True)
 class Expectations:
-    """All declarations of an application. ``digest`` is the file's sha256; empty where there is no file."""
+    """Hold all declarations of an application. ``digest`` is the file's sha256, or empty without a file."""
 
     entries: tuple[Expectation, ...] = ()
     digest: str = ""
@@ -104,7 +104,7 @@ class Expectations:
 
 
 def parts(name: str) -> tuple[str, str] | None:
-    """Schema and table of a name as SQL or a person writes it; ``public`` where no schema is named; None if neither."""
+    """Split a table name into schema (default ``public``) and table. Return None if it is not a table name."""
     found, at = [], 0
     while match := _IDENTIFIER.match(name, at):
         found.append(match[1].replace('""', '"') if match[1] else match[2])
@@ -120,14 +120,14 @@ def parts(name: str) -> tuple[str, str] | None:
 
 
 def named(table: tuple[str, str]) -> str:
-    """A table's name as people read it, and as the file takes it back."""
+    """Return a table's name as the file has it."""
     return ".".join(
         part if "." not in part and '"' not in part else '"' + part.replace('"', '""') + '"' for part in table
     )
 
 
 def places(app: Path, manage: Sequence[str]) -> list[Path]:
-    """Where the file may stand: in the application's folder, or beside the ``manage.py`` that its words name.
+    """Return where the file may be: in the application's folder, or beside the ``manage.py`` of ``app.manage``.
 
     Args:
         app: ``app.dir``, absolute.
@@ -137,21 +137,21 @@ def places(app: Path, manage: Sequence[str]) -> list[Path]:
 
 
 def names(manage: Sequence[str]) -> list[str]:
-    """The same places as names in the application's folder, wherever that is."""
+    """Return the same paths relative to the application's folder."""
     scripts = [PurePosixPath(word) for word in manage if word.endswith(".py")]
     return list(dict.fromkeys([FILE, *(str(script.parent / FILE) for script in scripts[:1])]))
 
 
 def find(app: Path, manage: Sequence[str]) -> Path | None:
-    """The application's file, where it has one."""
+    """Return the application's file, or None."""
     return next((path for path in places(app, manage) if path.exists()), None)
 
 
 def load(path: Path | None, shown_as: str = "") -> Expectations:
-    """Read the declarations; none where there is no file.
+    """Read the declarations. Without a file, there are none.
 
     Raises:
-        InventoryError: the file is wrong; with file, line and what to write instead.
+        InventoryError: the file is invalid. The error has file, line and what to write instead.
     """
     if path is None:
         return Expectations()
@@ -165,7 +165,7 @@ def load(path: Path | None, shown_as: str = "") -> Expectations:
     found = []
     for migration, node in root.mapping("the file", f"lessons.0007_drop_notes:\n  {EXAMPLE}").items():
         if not _MIGRATION.fullmatch(migration):
-            raise node.wrong(f"{shown(migration)} is not a migration's name", "write app.name: lessons.0007_drop_notes")
+            raise node.wrong(f"{shown(migration)} is not a migration name", "write app.name: lessons.0007_drop_notes")
         if not isinstance(node.value, tuple) or not node.value:
             raise node.wrong(f"{migration}: should be a list of tables and columns", EXAMPLE)
         found += [_entry(migration, item) for item in node.value]
@@ -174,7 +174,7 @@ def load(path: Path | None, shown_as: str = "") -> Expectations:
 
 
 def _renamed(node: Node, file: str) -> Node:
-    """The same values, whose errors call the file as the person knows it."""
+    """Return the same values with another file name for errors."""
     if isinstance(node.value, dict):
         return Node({key: _renamed(value, file) for key, value in node.value.items()}, node.line, file)
     if isinstance(node.value, tuple):
@@ -190,15 +190,15 @@ def _entry(migration: str, node: Node) -> Expectation:
         raise translated(error, migration, node, found, _hint) from None
     amounts = {kind: amount for kind in (*KINDS, DIFFERS) if (amount := getattr(entry, kind)) is not None}
     if not amounts:
-        raise node.wrong(f"{migration}: an entry says no amount", f"lost: {FORMS}")
+        raise node.wrong(f"{migration}: an entry has no amount", f"lost: {FORMS}")
     if entry.differs and not entry.column:
         raise found[DIFFERS].wrong(f"{migration}: `differs` counts values of a column", "column: token")
     if entry.column and entry.duplicated:
-        raise found["duplicated"].wrong(f"{migration}: `duplicated` counts rows", "leave `column:` out")
+        raise found["duplicated"].wrong(f"{migration}: `duplicated` counts rows", "remove `column:`")
     if not entry.table and not entry.object:
         raise node.wrong(f"{migration}: `table` is missing", EXAMPLE)
     if entry.object and (entry.table or entry.column or entry.duplicated):
-        raise node.wrong(f"{migration}: an object has only lost and changed", "object: large objects")
+        raise node.wrong(f"{migration}: an object can have only `lost` and `changed`", "object: large objects")
     table, where = parts(entry.table) or ("", ""), f"{node.file}:{node.line}"
     return Expectation(migration, table, entry.column or "", amounts, entry.why.strip(), where, entry.object or "")
 
@@ -220,7 +220,7 @@ def _check_twins(entries: Sequence[Expectation]) -> None:
             key = (entry.migration, entry.table, entry.object, entry.column, kind)
             if key in seen:
                 raise InventoryError(
-                    f"{entry.where}: {entry.migration}: `{kind}` of {entry.what} stands twice, first in {seen[key]}",
-                    "keep one of the two",
+                    f"{entry.where}: {entry.migration}: {kind} of {entry.what} is given twice, first in {seen[key]}",
+                    "remove one of the two entries",
                 )
             seen[key] = entry.where

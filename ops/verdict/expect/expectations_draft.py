@@ -1,5 +1,7 @@
-"""Drafts of ``migrations.expect.yaml`` for what a verdict refused. A draft accepts nothing: every ``why`` is empty, and
-an empty one is refused until a person has filled it in."""
+"""Draft declarations (``migrations.expect.yaml``) for a refused verdict.
+
+A draft allows nothing: every ``why`` is empty and refused until a person fills it in.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,13 @@ from ops.verdict.expect.expectations_match import amount
 from ops.verdict.expect.limits import ALL, Amount, drafted
 from ops.verdict.model import ColumnVerdict, ObjectVerdict, TableVerdict, Verdict
 
-HEAD = "# What these migrations may take away or change, and why. Reviewed like code (docs/how-to/allow-a-loss.md)."
-UNSURE = "which of the pending migrations did it? This is only the last that could have"
+HEAD = "# What these migrations may remove or change, and why. Review it like code (docs/how-to/allow-a-loss.md)."
+UNSURE = "check the migration: other pending migrations could have done this, too"
 
 
 @dataclass(frozen=True)
 class Drafted:
-    """One entry to be: what happened, to which table, column or object, and by which migration, ``sure`` or not."""
+    """Hold a drafted entry. ``sure``: the migration is certain."""
 
     migration: str
     sure: bool
@@ -37,13 +39,12 @@ class Drafted:
 
 
 def draft(left: Verdict, expectations: Expectations, names: Sequence[str]) -> list[Drafted]:
-    """An entry for everything that is refused and that no entry names yet; one that was exceeded is for a person to
-    raise.
+    """Return an entry for each refused loss without an entry. A person must raise the limit of an exceeded entry.
 
     Args:
-        left: the verdict without what is declared; it says by which operation, as far as that is known.
-        expectations: what is there already.
-        names: the rehearsed migrations, in their order; at least one.
+        left: the verdict without the declared losses, with the operations if known.
+        expectations: the existing declarations.
+        names: the rehearsed migrations in order, at least one.
     """
     written = {(e.table, e.column) for e in expectations.entries if e.migration in names}
     found = []
@@ -63,15 +64,19 @@ def draft(left: Verdict, expectations: Expectations, names: Sequence[str]) -> li
 
 
 def _of_object(one: ObjectVerdict, count: int) -> Amount:
-    """Users make large objects and what leads to a content type all the time, and nobody grants or makes a policy then:
-    a share of a few would cover one that nobody meant."""
+    """Return a share for large objects and links to content types, which users create, and else the count.
+
+    A share of a few grants or policies would allow further, unintended losses.
+    """
     many = one.what == "large objects" or one.what.startswith("content type ")
     return drafted(count, one.before) if many else count
 
 
 def _refused(table: TableVerdict) -> list[tuple[str, dict[str, Amount], str]]:
-    """What is to be declared of a table, and by what: columns where they account for all of it, else its rows, too.
-    Amounts are such that they still hold when some more rows were written."""
+    """Return the entries for a table with their operations: columns, and rows unless the columns account for them.
+
+    The amounts leave a margin for rows that users write before the release.
+    """
     columns = [(c.column, amounts, c.by) for c in table.columns if (amounts := _of_column(table, c))]
     rows = {kind: drafted(amount(table, kind), table.rows_before) for kind in KINDS if amount(table, kind)}
     if amount(table, "changed") <= sum(amount(column, "changed") for column in table.columns):
@@ -86,7 +91,7 @@ def _of_column(table: TableVerdict, column: ColumnVerdict) -> dict[str, Amount]:
 
 
 def _cause(by: str, names: Sequence[str]) -> tuple[str, bool]:
-    """The migration that did it, and whether that is sure: the only one, or the only one that is blamed."""
+    """Return the migration that caused a loss, and True if it is the only possible one."""
     if len(names) == 1:
         return names[0], True
     blamed = [name for name in names if re.search(rf"(?:^| or ){re.escape(name)}: ", by)]
@@ -96,12 +101,12 @@ def _cause(by: str, names: Sequence[str]) -> tuple[str, bool]:
 
 
 def text(drafted: Sequence[Drafted]) -> str:
-    """The draft as a file of its own."""
+    """Return the draft as the text of a file."""
     return f"{HEAD}\n{_dumped(_added(CommentedMap(), drafted))}"
 
 
 def write(path: Path, drafted: Sequence[Drafted]) -> None:
-    """Add the draft to the file, whose comments stay; it appears whole."""
+    """Add the draft to the file atomically. Comments are retained."""
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
     root = _yaml().load(path.read_text(encoding="utf-8")) if path.exists() else None
     if root is None:

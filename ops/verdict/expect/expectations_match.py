@@ -1,4 +1,4 @@
-"""Declarations held against a verdict: what they cover, what exceeds them, what they claim and did not happen. Pure."""
+"""Compare declarations with a verdict: what they cover, what exceeds them, and what did not happen. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ops.verdict.model import ColumnVerdict, TableVerdict, Verdict
 
 @dataclass
 class Declared:
-    """What the declarations make of a verdict.
+    """Hold the result of comparing declarations with a verdict.
 
-    ``objections`` say where they do not match what happened, ``warnings`` what looks like a slip, ``left`` is the
-    verdict without what is declared (ask it whether it is refused), ``allowed`` maps a table of the verdict to what
-    production may lose or change there, too, and ``objects`` what is no table to the same.
+    ``objections``: sentences about declarations that do not match. ``warnings``: sentences about likely mistakes.
+    ``left``: the verdict without the declared losses; it decides the refusal. ``allowed``, ``objects``: the limits for
+    production by table and by object.
     """
 
     objections: list[str]
@@ -30,13 +30,13 @@ class Declared:
 
 
 def declare(verdict: Verdict, expectations: Expectations, pending: Sequence[str], known: Collection[str]) -> Declared:
-    """Hold the declarations of the pending migrations against what happened; mark what they cover as ``declared``.
+    """Compare the declarations of the pending migrations with a verdict. Mark covered losses as ``declared``.
 
     Args:
-        verdict: what became of every table; its covered tables and columns become ``declared``, with their counts.
-        expectations: the application's file.
-        pending: the migrations that were rehearsed; declarations of others are of earlier releases, and ignored.
-        known: all migrations that there are, applied or pending.
+        verdict: the verdict on every table. Covered tables and columns become ``declared`` and keep their counts.
+        expectations: the application's declarations.
+        pending: the rehearsed migrations. Declarations of other migrations are ignored.
+        known: all applied and pending migrations.
     """
     warnings = [_unknown(entry, known) for entry in expectations.entries if entry.migration not in {*known, *pending}]
     entries = [entry for entry in expectations.entries if entry.migration in pending and not entry.object]
@@ -54,7 +54,7 @@ def declare(verdict: Verdict, expectations: Expectations, pending: Sequence[str]
             allowed[table.table] = _allowed(by_table[name])
     objects = [entry for entry in expectations.entries if entry.migration in pending and entry.object]
     beside, wrong = declare_objects(verdict.objects, objects)
-    # What became of others was no reason to refuse, and is none on production.
+    # Changes of other objects were no reason for a refusal, so production may have the same changes.
     may = {one.what: {kind: Limit(count=getattr(one, kind)) for kind in ("lost", "changed")} for one in verdict.objects}
     may |= {name: limits(objects, name) for name in {entry.object for entry in objects}}
     return Declared(
@@ -68,12 +68,12 @@ def declare(verdict: Verdict, expectations: Expectations, pending: Sequence[str]
 
 def _unknown(entry: Expectation, known: Collection[str]) -> str:
     guess = nearest(entry.migration, known)
-    meant = f"; {guess} is meant?" if guess else ""
+    meant = f"; do you mean {guess}?" if guess else ""
     return f"{entry.where}: there is no migration {entry.migration}{meant}"
 
 
 def amount(thing: TableVerdict | ColumnVerdict, kind: str) -> int:
-    """How many rows or values of a table or column were lost, changed, duplicated."""
+    """Return how many rows or values of a table or column were lost, changed or duplicated."""
     return int(getattr(thing, kind, 0))
 
 
@@ -87,7 +87,7 @@ def _allowed(entries: Sequence[Expectation]) -> Allowed:
 
 
 def _cover(table: TableVerdict, entries: Sequence[Expectation]) -> tuple[TableVerdict, list[str]]:
-    """The table without what is declared, and what was exceeded."""
+    """Return the table without the declared losses, and a sentence for each exceeded declaration."""
     allowed, objections = _allowed(entries), []
     rest = replace(table, columns=list(table.columns))
     for kind in KINDS:
@@ -113,7 +113,7 @@ def _cover_column(
     for kind in ("lost", "changed"):
         found = amount(column, kind)
         most = allowed.columns.get(column.column, {}).get(kind, NOTHING)
-        # Rows that may have other content may have it in any column.
+        # A declaration of changed rows allows changes in any column of these rows.
         rows = allowed.rows.get("changed", NOTHING).of(table.rows_before)
         by_row = kind == "changed" and 0 < amount(table, "changed") <= rows
         if found and (by_row or found <= most.of(table.rows_before)):
@@ -126,7 +126,7 @@ def _cover_column(
 
 
 def _explained(table: TableVerdict, rest: TableVerdict) -> bool:
-    """Whether all rows with other content are those of declared columns: no row differs that no column accounts for."""
+    """Return True if the declared columns account for all changed rows."""
     values = sum(amount(column, "changed") for column in table.columns)
     return not any(amount(column, "changed") for column in rest.columns) and amount(table, "changed") <= values
 
@@ -136,7 +136,7 @@ def _clear(thing: Any, kind: str) -> None:
 
 
 def _mark(table: TableVerdict, rest: TableVerdict) -> None:
-    """Say of a table whether all of what happened to it is declared, and of the rest what it still is."""
+    """Set the verdict of a table and of its rest after the declared losses are removed."""
     if not _amounts(table):
         return
     left = _amounts(rest)
@@ -165,36 +165,36 @@ def _exceeded(
 
 
 def _unmatched(entry: Expectation, tables: Mapping[tuple[str, str], TableVerdict]) -> str:
-    """What a declaration claims and did not happen; empty where all of it did."""
+    """Return a sentence if something declared did not happen, or an empty string."""
     table = tables.get(entry.table)
     head = f"{entry.where}: {entry.migration} declares {entry.what}"
     if table is None:
         guess = nearest(named(entry.table), [named(name) for name in tables])
-        return f"{head}, but production has no such table" + (f"; {guess} is meant?" if guess else "")
+        return f"{head}, but production has no such table" + (f"; do you mean {guess}?" if guess else "")
     if not entry.column:
         missing = _missing(entry, table)
-        return f"{head}: {' and '.join(missing)}, but nothing of it was{_where_now(table)}" if missing else ""
+        return f"{head} as {' and '.join(missing)}, but that did not happen{_where_now(table)}" if missing else ""
     column = next((column for column in table.columns if column.column == entry.column), None)
     counted = [kind for kind in entry.amounts if not entry.limit(kind).lasting]
-    # Of a new table only that its values are drawn can be declared.
+    # For a new table, only `differs` can be declared.
     if column is None and (not counted or (table.verdict == "added" and counted == [DIFFERS])):
         return ""
     if column is None:
         rows = amount(table, "changed")
         more = f" ({rows:,} rows of the table changed)" if rows else ""
-        return f"{head}, but nothing happened to that column{more}"
+        return f"{head}, but that column did not change{more}"
     missing = _missing(entry, column)
-    return f"{head}: {' and '.join(missing)}, but nothing of it was" if missing else ""
+    return f"{head} as {' and '.join(missing)}, but that did not happen" if missing else ""
 
 
 def _missing(entry: Expectation, thing: TableVerdict | ColumnVerdict) -> list[str]:
-    """The kinds of a count of which nothing happened; a share, or all, may be nothing this time."""
+    """Return the kinds with a declared count that did not happen. A share, or all, may be zero."""
     kinds = [kind for kind in entry.amounts if kind != DIFFERS and not amount(thing, kind) and not _gone(thing, kind)]
     return [kind for kind in kinds if not entry.limit(kind).lasting]
 
 
 def _gone(thing: TableVerdict | ColumnVerdict, kind: str) -> bool:
-    """Whether it went as declared and happened to hold nothing."""
+    """Return True if a table or column was dropped as declared and was empty."""
     return kind == "lost" and thing.verdict == "removed"
 
 

@@ -1,4 +1,4 @@
-"""Declarations of what is no table: large objects, sequences, grants, policies and triggers."""
+"""Compare declarations of objects other than tables: large objects, sequences, grants, policies and triggers."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from ops.verdict.model import ObjectVerdict
 
 
 class Entry(Protocol):
-    """A declaration (``ops.verdict.expect.expectations.Expectation``)."""
+    """Define a declaration (``ops.verdict.expect.expectations.Expectation``)."""
 
     @property
     def migration(self) -> str:
-        """The migration that does it."""
+        """Return the migration."""
 
     @property
     def object(self) -> str:
-        """What it does it to."""
+        """Return the object."""
 
     @property
     def amounts(self) -> Mapping[str, Amount]:
-        """How much of it, at most."""
+        """Return the highest amount of each kind."""
 
     def limit(self, kind: str) -> Limit:
-        """The same of one kind."""
+        """Return the limit of one kind."""
 
     @property
     def where(self) -> str:
-        """File and line."""
+        """Return file and line."""
 
 
 def limits(entries: Sequence[Entry], name: str) -> dict[str, Limit]:
-    """How much of an object may be lost or changed, as declared."""
+    """Return how much of an object may be lost or changed as declared."""
     mine = [entry for entry in entries if entry.object == name]
     return {kind: total(entry.limit(kind) for entry in mine) for kind in ("lost", "changed")}
 
@@ -42,10 +42,10 @@ def limits(entries: Sequence[Entry], name: str) -> dict[str, Limit]:
 def declare_objects(
     objects: Sequence[ObjectVerdict], entries: Sequence[Entry]
 ) -> tuple[list[ObjectVerdict], list[str]]:
-    """Hold declarations against what happened to objects; mark what they cover.
+    """Compare declarations with the verdict on objects. Mark covered changes as ``declared``.
 
     Returns:
-        what is left without the declared, and in what the declarations do not match what happened.
+        The verdict without the declared changes, and a sentence for each declaration that does not match.
     """
     left, said = [], []
     for one in objects:
@@ -69,5 +69,5 @@ def declare_objects(
         idle = [kind for kind in entry.amounts if not getattr(found, kind, 0) and not entry.limit(kind).lasting]
         if idle:
             head = f"{entry.where}: {entry.migration} declares {entry.object}"
-            said.append(f"{head}: {' and '.join(idle)}, but nothing of it was")
+            said.append(f"{head} as {' and '.join(idle)}, but that did not happen")
     return left, said

@@ -1,4 +1,4 @@
-"""How much a declaration allows: a count, a share of the table's rows, or all. Pure."""
+"""Define how much a declaration allows: a count, a share of the table's rows, or all. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXACT = 9
 
 
 class Limit(BaseModel):
-    """At most ``count`` rows and ``per_cent`` of a table's rows; limits of several migrations add up."""
+    """Hold a limit of ``count`` rows plus ``per_cent`` of a table's rows. Limits of several migrations add up."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,7 +29,7 @@ class Limit(BaseModel):
 
     @classmethod
     def read(cls, amount: Amount) -> Limit | None:
-        """Read an amount as the file has it; None where it is none."""
+        """Parse an amount of the file, or return None."""
         if isinstance(amount, bool) or not isinstance(amount, int | str):
             return None
         if isinstance(amount, int):
@@ -41,7 +41,7 @@ class Limit(BaseModel):
 
     @property
     def lasting(self) -> bool:
-        """Return True if the limit names no count, so that it fits however many rows there are, none included."""
+        """Return True if the limit has no count, so that it fits any number of rows, including zero."""
         return bool(self.per_cent) and not self.count
 
     def __bool__(self) -> bool:
@@ -51,11 +51,11 @@ class Limit(BaseModel):
         return Limit(count=self.count + other.count, per_cent=min(self.per_cent + other.per_cent, 100))
 
     def of(self, rows: int) -> int:
-        """Count the rows that a table of so many rows may lose or change."""
+        """Return how many rows a table with ``rows`` rows may lose or change."""
         return self.count + math.ceil(round(rows * self.per_cent / 100, _EXACT))
 
     def most(self, rows: int) -> int:
-        """The same, where the table may have grown by the time it is asked: all of it, however many rows that is."""
+        """Return the same for a table that may grow: ``all`` means any number of rows."""
         return sys.maxsize if self.per_cent >= 100 else self.of(rows)
 
     def __str__(self) -> str:
@@ -69,15 +69,15 @@ NOTHING = Limit()
 
 
 def total(limits: Iterable[Limit]) -> Limit:
-    """Add limits up."""
+    """Add up limits."""
     return sum(limits, NOTHING)
 
 
 def drafted(found: int, rows: int) -> Amount:
-    """Write the amount that covers what was found, also after some more rows were written: all, or a share.
+    """Return the amount, ``all`` or a share, that covers a loss with a margin for rows written later.
 
     Args:
-        found: rows or values that were lost or changed.
+        found: lost or changed rows or values.
         rows: rows of the table, or values of the column.
     """
     per_cent = 110 * found / rows if rows else 100.0
@@ -90,7 +90,7 @@ def drafted(found: int, rows: int) -> Amount:
 
 @dataclass
 class Allowed:
-    """How much a table may lose or change, as it is declared: rows, and values by column."""
+    """Hold how much a table may lose or change as declared: rows, and values by column."""
 
     rows: dict[str, Limit] = field(default_factory=dict)
     columns: dict[str, dict[str, Limit]] = field(default_factory=dict)

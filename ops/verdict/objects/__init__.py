@@ -1,4 +1,4 @@
-"""What is no row: sequences, grants, triggers, content types, links and keys that other columns hold.
+"""Judge what is not a row: sequences, grants, triggers, content types, links, and keys within other columns.
 
-It knows fingerprints and the verdict's model. Begin with ``beyond_rows``.
+This package uses fingerprints and the verdict's model. Begin with ``beyond_rows``.
 """

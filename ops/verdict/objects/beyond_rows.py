@@ -1,5 +1,4 @@
-"""What a verdict says beyond the rows of tables: put together here, asked of the clone before and after, and of
-production."""
+"""Add objects other than rows to a verdict, by querying the clone before and after, and production."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ ORDER BY 1"""
 
 @dataclass(frozen=True)
 class Connections:
-    """The clone as it was, the migrated clone, and production; read-only."""
+    """Hold read-only connections to the clone before the migrations, the migrated clone, and production."""
 
     before: psycopg.Connection[Any]
     after: psycopg.Connection[Any]
@@ -37,11 +36,11 @@ class Connections:
 
 
 def complete(verdict: Verdict, before: Fingerprint, after: Fingerprint, sides: Connections, plan: Plan) -> None:
-    """Add to a verdict what there is beside rows.
+    """Add objects other than rows to a verdict.
 
     Args:
-        before: fingerprint of the clone as it was; ``after`` of the migrated one.
-        plan: what the application says, with ``models_before`` as ``content_types.models_of`` tells them.
+        before: fingerprint of the clone before the migrations; ``after``: of the migrated clone.
+        plan: the application's plan, with ``models_before`` from ``content_types.models_of``.
     """
     sides.production.execute("SET default_transaction_read_only = on")
     sides.production.execute("SET search_path = pg_catalog")
@@ -61,20 +60,22 @@ def complete(verdict: Verdict, before: Fingerprint, after: Fingerprint, sides: C
 
 
 def _says(plan: Plan, kind: str, name: str) -> bool:
-    """Whether the migrations' code names a policy or trigger as one, not a column of that name. An operation of a
-    library's own may mean it without a word that can be read."""
+    """Return True if the migrations' code names a policy or trigger, not only a column of that name.
+
+    An operation of a library may change a policy or trigger without naming it, so it counts, too.
+    """
     named = re.compile(rf"\b{kind}\b[^;]*?(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
     return any(named.search(one.code) or one.kind not in ("RunPython", "RunSQL") for one in plan.opaque)
 
 
 def _functions(verdict: Verdict, after: Fingerprint, connection: psycopg.Connection[Any]) -> Iterator[str]:
-    """Functions whose text names a table by the name that it had, a sentence each: their next call fails."""
+    """Yield a sentence for each function that uses the old name of a table, so that its next call may fail."""
     there = {bare(name) for name in after.tables}
     gone = {bare(one.table): one.to for one in verdict.tables if one.to and bare(one.table) not in there}
     for function, text in connection.execute(FUNCTIONS.encode()) if gone else ():
         words = set(re.findall(r"\w+", text))
-        if said := [f"{name}, whose rows are in {to} now" for name, to in sorted(gone.items()) if name in words]:
-            yield f"function {function} names {', '.join(said)}: its next call may fail; CREATE OR REPLACE FUNCTION"
+        if said := [f"{name}, whose rows are now in {to}" for name, to in sorted(gone.items()) if name in words]:
+            yield f"function {function} uses {', '.join(said)}: its next call may fail; CREATE OR REPLACE FUNCTION"
 
 
 def _large_objects(sides: Connections) -> list[ObjectVerdict]:

@@ -1,8 +1,7 @@
-"""Content types of models that went to another app or got another name: who is granted something on them, and what
-leads to them, must find a model there.
+"""Check content types of models that were moved to another app or renamed.
 
-Which model a type meant before the release is what production's own rows say, not what the new release's migrations
-say of the past: those may have been edited.
+Permissions and links that reference such a content type must still find a model. Production's rows decide which model a
+type meant before the release. The old migrations in the new release do not, because they may have been edited.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ VERBS = ("add", "change", "delete", "view")
 
 @dataclass(frozen=True)
 class Types:
-    """The content types of one side: label by number, and the two tables' names; empty where there are none."""
+    """Hold the content types of one side: label by number, and the names of the two tables, or empty."""
 
     labels: Mapping[int, str]
     table: str = ""
@@ -33,7 +32,7 @@ class Types:
 
     @classmethod
     def read(cls, connection: psycopg.Connection[Any], side: Fingerprint) -> Types:
-        """Ask a database."""
+        """Read the content types of a database."""
         named = {bare(name): name for name in reversed(sorted(side.tables))}
         if TYPES not in named:
             return cls({})
@@ -42,25 +41,25 @@ class Types:
 
 
 def models_of(plan: Plan, types: Types, before: Fingerprint) -> dict[str, str]:
-    """Tell the models before the release as production's content types know them: label to table.
+    """Return the models before the release by production's content types: label to table.
 
     Args:
-        plan: what the new release's code says.
-        types: the content types of the clone as it was.
-        before: fingerprint of the same.
+        plan: the plan of the new release's code.
+        types: the content types of the clone before the migrations.
+        before: fingerprint of the clone before the migrations.
     """
     known = set(types.labels.values())
     models = {label: table for label, table in plan.models_before.items() if label in known or not known}
     named = set(models.values())
     for table in map(bare, before.tables):
-        # Django's own way to name a table; a name with several underscores may be cut in several ways.
+        # Django's default table name is app_model; a name with several underscores can be split in several ways.
         guesses = [f"{table[:at]}.{table[at + 1 :]}" for at, sign in enumerate(table) if sign == "_"]
         found = [label for label in guesses if label in known and label not in models]
         if table not in named and len(found) == 1:
             models[found[0]] = table
             named.add(table)
     for label, table in plan.models_before.items():
-        # A past that was edited calls the model by its new app; production's row has the old one.
+        # Edited old migrations have the model in its new app; production's row has the old app.
         name = label.split(".", 1)[1]
         found = sorted(one for one in known - models.keys() - plan.models_after.keys() if one.split(".", 1)[1] == name)
         if table not in named and len(found) == 1:
@@ -73,13 +72,13 @@ def models_of(plan: Plan, types: Types, before: Fingerprint) -> dict[str, str]:
 def unlabelled(
     verdict: Verdict, plan: Plan, old: Types, new: Types, after: Fingerprint, connection: psycopg.Connection[Any]
 ) -> Iterator[ObjectVerdict]:
-    """Content types that mean a model which is called otherwise now, though something still leads to them.
+    """Yield content types of renamed models that rows still reference.
 
     Args:
-        verdict: where the rows of every table are.
-        plan: what the application says, with ``models_before`` as ``models_of`` tells them.
-        old: content types before the migrations; ``new`` after them.
-        after: fingerprint of the migrated clone, which ``connection`` leads to.
+        verdict: the verdict on every table.
+        plan: the application's plan, with ``models_before`` from ``models_of``.
+        old: content types before the migrations; ``new``: after the migrations.
+        after: fingerprint of the migrated clone, the database of ``connection``.
     """
     called = {table: label for label, table in plan.models_after.items()}
     went = {bare(table.table): split_names(table.to or table.table) for table in verdict.tables if table.mapping}
@@ -97,19 +96,20 @@ def unlabelled(
             f"content type {label}",
             "lost",
             lost=sum(count for _, count in users),
-            note=f"no model is called so any more (it is {now} now), and {listed} lead to it",
+            note=f"the model is now {now}, but {listed} still reference the old content type",
             fix=f"UPDATE {TYPES} SET app_label = {literal(new_app)}, model = {literal(new_model)} "
             f"WHERE app_label = {literal(app)} AND model = {literal(model)}",
         )
 
 
 def misnamed(old: Types, new: Types, after: Fingerprint, connection: psycopg.Connection[Any]) -> Iterator[str]:
-    """Permissions that somebody holds and that still name the old model of a content type that was renamed, a sentence
-    for each type. RenameModel leaves them so up to Django 5.2, and adds others beside them, which nobody holds.
+    """Yield a sentence for each renamed content type whose granted permissions still have the old model's name.
+
+    Up to Django 5.2, RenameModel does not rename the permissions. It adds new permissions, which nobody has.
 
     Args:
-        old: content types before the migrations; ``new`` after them.
-        after: fingerprint of the migrated clone, which ``connection`` leads to.
+        old: content types before the migrations; ``new``: after the migrations.
+        after: fingerprint of the migrated clone, the database of ``connection``.
     """
     for number, label in sorted(old.labels.items()):
         (_, model), (app, now) = label.split(".", 1), new.labels.get(number, label).split(".", 1)
@@ -131,8 +131,8 @@ def misnamed(old: Types, new: Types, after: Fingerprint, connection: psycopg.Con
                 f"AND model = {literal(now)})"
             )
             yield (
-                f"content type {label} is {app}.{now} now, and {listed} lead to permissions that are still called "
-                f"…_{model}: who holds one does not have …_{now}; in the migration, after the model is renamed: {fix}"
+                f"content type {label} is now {app}.{now}, but {listed} reference permissions that are still named "
+                f"…_{model}, so their holders lack …_{now}; add to the migration, after the rename: {fix}"
             )
 
 
@@ -148,7 +148,7 @@ def _count(connection: psycopg.Connection[Any], table: str, where: str) -> int:
 def _users(
     number: int, types: Types, after: Fingerprint, connection: psycopg.Connection[Any]
 ) -> Iterator[tuple[str, int]]:
-    """The tables whose rows lead to a content type, by themselves or by a permission, with how many rows do."""
+    """Yield the tables whose rows reference a content type, directly or by a permission, with their number."""
     through = f"SELECT p.id FROM {types.permissions} p WHERE p.content_type_id = {number}"
     for name, table in sorted(after.tables.items()):
         for column, (to, _) in sorted(table.links.items()):

@@ -1,4 +1,4 @@
-"""Links without a constraint that lead to rows which are gone: their bytes are the same, and they lead nowhere."""
+"""Find links without a constraint that reference lost rows: their value is unchanged, but the row is missing."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ BATCH = 5_000
 
 @dataclass(frozen=True)
 class Loose:
-    """A link after the migrations: a column, where its values lead to (empty: nowhere any more), where they led before,
-    and the content type for which that is so."""
+    """Hold a link after the migrations.
+
+    ``table``, ``column``: the link. ``to``, ``key``: what it references now; empty for nothing. ``was``, ``old_key``:
+    what it referenced before. ``where``: SQL for the content type of a generic link.
+    """
 
     table: str
     column: str
@@ -38,13 +41,13 @@ def dangling(
     plan: Plan,
     types: Types,
 ) -> None:
-    """Count links that lead to rows which the migrations took away, and say so of their columns.
+    """Count the links that reference lost rows, and add them to the verdict on their columns.
 
     Args:
-        verdict: what became of every table; takes what is found.
+        verdict: the verdict on every table, which is updated.
         prints: fingerprints of the clone before and after.
-        connections: the clone as it was, and the migrated one.
-        plan: what the application says.
+        connections: the clone before the migrations, and the migrated clone.
+        plan: the application's plan.
         types: the content types after the migrations.
     """
     lost = {table.table: table for table in verdict.tables if table.lost}
@@ -79,7 +82,7 @@ def _links(
 
 
 def _count(link: Loose, connections: tuple[psycopg.Connection[Any], psycopg.Connection[Any]]) -> int:
-    """How many rows lead nowhere now and led to a row before."""
+    """Return how many rows reference no row now, but referenced a row before."""
     value = f"x.{identifier(link.column)}::text"
     there = (
         f"SELECT FROM {link.to} y WHERE y.{identifier(link.key)}::text = {value}" if link.to else "SELECT WHERE false"
@@ -103,8 +106,8 @@ def _say(owner: TableVerdict, link: Loose, count: int) -> None:
     if column is None:
         column = ColumnVerdict(name, "lost")
         owner.columns.append(column)
-    # What the comparison counted already is not counted twice.
+    # Do not count values again that the comparison has counted.
     if not column.lost and not column.changed:
         column.verdict, column.lost, column.dangling = "lost", count, True
-        column.note = f"lead to rows of {link.was} that are gone"
+        column.note = f"reference lost rows of {link.was}"
         owner.verdict = "lost"

@@ -1,5 +1,8 @@
-"""What belongs to a database's tables beside their rows, as the server tells it: sequences, large objects, and what
-hangs on a table (grants, policies, triggers, views, publications, comments) or on a view or sequence (grants)."""
+"""Read the objects of a database other than rows from the server.
+
+These are sequences, large objects, the dependents of tables (grants, policies, triggers, views, publications,
+comments), and the grants on views and sequences.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _ONE_BY_ONE = """SELECT oid, 0, lo_get(oid, 0, 2048) FROM pg_largeobject_metadat
 
 @dataclass(frozen=True)
 class Hanging:
-    """One thing that hangs on a table: its kind, its name, and what else tells it from another of that kind."""
+    """Hold a dependent of a table: its kind, its name, and its definition."""
 
     kind: str
     name: str
@@ -30,9 +33,12 @@ class Hanging:
 
 @dataclass(frozen=True)
 class Counter:
-    """A sequence: the server's number of it, the columns that take their values from it with whether each is unique,
-    and where it stands: the last number that it gave out, or the one before the first that it will. ``identity``: it is
-    its column's own, so that nobody needs a grant on it."""
+    """Hold a sequence.
+
+    ``columns``: the columns that take their values from it, and whether each is unique. ``last``: the last value that
+    it returned, or the value before the first one. ``identity``: it belongs to an identity column, so nobody needs a
+    grant on it.
+    """
 
     name: str
     oid: int
@@ -45,9 +51,13 @@ class Counter:
 
 @dataclass
 class Catalog:
-    """One database. ``hanging`` and ``oids`` are by table, view and sequence, ``tables`` those that are tables,
-    ``defaults`` what a new table is granted, by schema (empty: in all of them; ``sequences `` before it: a new
-    sequence), ``lagging`` the columns whose next value is taken already."""
+    """Hold the objects of one database.
+
+    ``hanging``, ``oids``: by table, view and sequence. ``tables``: the names that are tables.
+    ``defaults``: default grants on new tables by schema; the empty name means all schemas, and the prefix
+    ``sequences `` means new sequences.
+    ``lagging``: unique columns that already have the next value of their sequence.
+    """
 
     hanging: dict[str, tuple[Hanging, ...]] = field(default_factory=dict)
     oids: dict[str, int] = field(default_factory=dict)
@@ -58,10 +68,10 @@ class Catalog:
 
     @classmethod
     def read(cls, connection: psycopg.Connection[Any], *, counting: bool = True) -> Catalog:
-        """Ask a database; changes nothing.
+        """Read the objects of a database, read-only.
 
         Args:
-            counting: also where its sequences stand; that reads tables.
+            counting: read the values of sequences, too, which scans tables.
         """
         found = cls()
         for (line,) in connection.execute((SQL_FOLDER / "attached.sql").read_text().encode()):
@@ -71,8 +81,10 @@ class Catalog:
         return found
 
     def _count(self, connection: psycopg.Connection[Any], counters: Sequence[Counter]) -> None:
-        """Ask some sequences where they stand, and whether the next value is in a unique column already, or behind one
-        that is: then an insert fails."""
+        """Read the values of some sequences, and whether a unique column has already reached the next value.
+
+        In that case, the next insert fails.
+        """
         query = " UNION ALL ".join(_stands(counter) for counter in counters)
         for name, last, behind in connection.execute(query.encode()):
             counter = self.counters[name]
@@ -94,16 +106,16 @@ class Catalog:
             self.defaults[line["default"]] = frozenset(line["grants"])
 
     def of(self, table: str, kind: str) -> list[Hanging]:
-        """What of a kind hangs on a table."""
+        """Return the dependents of a table of one kind."""
         return [one for one in self.hanging.get(table, ()) if one.kind == kind]
 
     def counted(self) -> set[tuple[str, str]]:
-        """The columns that take their values from a sequence."""
+        """Return the columns that take their values from a sequence."""
         return {(table, column) for counter in self.counters.values() for table, column, _ in counter.columns}
 
 
 def _stands(counter: Counter) -> str:
-    """The SQL of where a sequence stands, and for each of its unique columns whether the next value is too late."""
+    """Return SQL for a sequence's value, and for each of its unique columns whether it has reached the next value."""
     far, passed = ("max", ">=") if counter.step > 0 else ("min", "<=")
     following = f"q.last_value + CASE WHEN q.is_called THEN {counter.step} ELSE 0 END"
     late = ", ".join(
@@ -116,7 +128,7 @@ def _stands(counter: Counter) -> str:
 
 
 def large_objects(connection: psycopg.Connection[Any]) -> Iterator[tuple[int, str, int]]:
-    """Every large object with a hash of its content and its length, by its number."""
+    """Yield the number of every large object with a hash of its content and its length, by ascending number."""
     row = connection.execute("SELECT has_table_privilege('pg_catalog.pg_largeobject', 'SELECT')").fetchone()
     pages = _CATALOG if row and row[0] else _ONE_BY_ONE
     text = (SQL_FOLDER / "large_objects_each.sql").read_text().replace("    PAGES\n", f"    {pages}\n")
@@ -127,7 +139,7 @@ def large_objects(connection: psycopg.Connection[Any]) -> Iterator[tuple[int, st
 
 
 def lost_objects(before: Iterator[tuple[int, str, int]], after: Iterator[tuple[int, str, int]]) -> tuple[int, int, int]:
-    """How many large objects there were, how many of them are gone, how many have other content. Memory is flat."""
+    """Count all old large objects, the lost and the changed ones, in constant memory."""
     count = lost = changed = 0
     now = next(after, None)
     for one in before:

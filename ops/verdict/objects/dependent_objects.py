@@ -1,9 +1,8 @@
-"""What became of what hung on tables (grants, policies, triggers, views, publications, comments), views and sequences.
+"""Judge the dependents of tables (grants, policies, triggers, views, publications, comments), views and sequences.
 
-What hangs on a table that is another one now has to be made anew, as it was; what hangs on one that stays may go only
-where the migrations' code names it: ``DROP COLUMN … CASCADE``, which is Django's way to remove a field, takes policies,
-triggers and views along without a word. Views, publications and comments are told, and no more: nobody's data or rights
-depend on them.
+If a table was recreated, its dependents must be recreated, too. If a table remains, a dependent may be dropped only if
+the migrations' code names it: Django removes a field by ``DROP COLUMN … CASCADE``, which silently drops policies,
+triggers and views. Lost views, publications and comments are only reported, because no data or rights depend on them.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ REFUSED = ("grant", "policy", "trigger", "constraint", "log")
 STAYING = ("policy", "trigger", "constraint", "log", "view")
 PLURAL = {"policy": "policies", "constraint": "foreign keys", "log": "write-ahead log"}
 SECURITY = ("ROW LEVEL SECURITY", "FORCE ROW LEVEL SECURITY")
-# What a migration turns off for its own sake and has to turn on again.
+# Settings that a migration may turn off while it runs and must turn on again.
 SWITCHES = (*SECURITY, "LOGGED")
 SHOWN = 5
 
@@ -34,14 +33,17 @@ _WORD = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")+"|\w+|\S""")
 
 
 def never(_kind: str, _name: str) -> bool:
-    """No code names anything."""
+    """Return False: no code names the object."""
     return False
 
 
 @dataclass(frozen=True)
 class Went:
-    """Where a table's rows are: the tables, the new names of old columns that are numbers and keys there, and of all of
-    its columns."""
+    """Hold where a table's rows are.
+
+    ``to``: the tables. ``numbers``: the new names of old columns that are numeric keys there. ``columns``: the new
+    names of all columns.
+    """
 
     to: tuple[str, ...]
     numbers: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +53,7 @@ class Went:
 def hanging(
     went: Mapping[str, Went], old: Catalog, new: Catalog, granted: Catalog, says: Says
 ) -> Iterator[ObjectVerdict]:
-    """What hung on something and does not hang on what it is now, or as something else; see ``judge_objects``."""
+    """Yield the lost and changed dependents; see ``judge_objects``."""
     tables = {bare(table): bare(home.to[0]) for table, home in went.items() if len(home.to) == 1}
     for table, home in sorted(went.items()):
         if _anew(table, home.to, old, new):
@@ -66,7 +68,7 @@ def hanging(
 
 
 def _anew(name: str, to: Sequence[str], old: Catalog, new: Catalog) -> bool:
-    """Whether what something is now is another one for the server, so that nothing followed it."""
+    """Return True if an object was recreated, so that its dependents did not follow."""
     return name in old.oids and not any(new.oids.get(one) == old.oids[name] for one in to)
 
 
@@ -77,20 +79,20 @@ def _made_anew(
     lost, changed = compared(was, there, {**tables, **home.columns})
     by_default = _by_default(name, granted) if kind == "grant" else frozenset()
     lost = [one for one in lost if one.name not in by_default]
-    where = ", ".join(home.to) if home.to != (name,) else "the new one"
+    where = ", ".join(home.to) if home.to != (name,) else "the new table"
     yield from _told(kind, name, (home.to[0], where), len(was), lost, changed)
 
 
 def _stays(
     table: str, there: str, names: Mapping[str, str], old: Catalog, new: Catalog, says: Says
 ) -> Iterator[ObjectVerdict]:
-    """A table that the server knows as the same one."""
+    """Yield the lost and changed dependents of a table that was not recreated."""
     for kind in STAYING:
         was = old.of(table, kind)
         lost, changed = compared(was, new.of(there, kind), names)
-        # A view's definition follows what is renamed; whether it is another one can't be told from its text.
+        # The server updates a view's text after renames, so its text does not show a change.
         changed = [] if kind == "view" else changed
-        # Which foreign keys there are is the application's schema.
+        # Foreign keys are part of the application's schema, which migrations may change.
         lost = [] if kind == "constraint" else lost
         meant = all(says(kind, one.name) and one.name not in SWITCHES for one in lost)
         meant = meant and all(says(kind, one.name) and not _disabled(one) for one in changed)
@@ -102,14 +104,14 @@ def _disabled(one: Hanging) -> bool:
 
 
 def _others(went: Mapping[str, Went], old: Catalog, new: Catalog, granted: Catalog) -> Iterator[ObjectVerdict]:
-    """Grants on views that were made anew, and on sequences in whose place there are others."""
+    """Yield the lost grants on recreated views, and on sequences that were replaced."""
     behind = {(table, column): name for name, one in new.counters.items() for table, column, _ in one.columns}
     for name in sorted(old.oids.keys() - old.tables):
         to = name
         for table, column, _ in old.counters[name].columns if name in old.counters else ():
             home = went.get(table, Went(()))
             to = behind.get((home.to[0], home.columns.get(column, column)), name) if len(home.to) == 1 else name
-        # An identity's sequence is used without a grant.
+        # The sequence of an identity column needs no grant.
         if to in new.oids and _anew(name, (to,), old, new) and not (to in new.counters and new.counters[to].identity):
             kind = "sequences " if name in old.counters else ""
             was = granted.of(name, "grant")
@@ -133,7 +135,7 @@ def _told(
     refused: bool = True,
 ) -> Iterator[ObjectVerdict]:
     said = [f"{home[1]} has no {_listed(lost)}"] if lost else []
-    said += [f"{_listed(changed)} {'is' if len(changed) == 1 else 'are'} defined otherwise"] if changed else []
+    said += [f"{_listed(changed)} {'has' if len(changed) == 1 else 'have'} another definition"] if changed else []
     fixes = [_fix(kind, one.name, home[0]) for one in lost[:SHOWN]] + [_again(one, home[0]) for one in changed[:SHOWN]]
     if said:
         yield ObjectVerdict(
@@ -159,11 +161,11 @@ def _fix(kind: str, name: str, table: str) -> str:
     if name in SECURITY:
         return f"ALTER TABLE {table} {'FORCE' if name.startswith('FORCE') else 'ENABLE'} ROW LEVEL SECURITY"
     if kind == "log":
-        return f"ALTER TABLE {table} SET LOGGED, since a crash empties a table that is not"
+        return f"ALTER TABLE {table} SET LOGGED, because a crash empties an unlogged table"
     if kind == "publication":
         return f"ALTER PUBLICATION {identifier(name)} ADD TABLE {table}"
     what = {"policy": f"CREATE POLICY {identifier(name)} ON", "trigger": f"CREATE TRIGGER {identifier(name)} … ON"}
-    return f"{what.get(kind, 'make it anew on')} {table}" + (" …" if kind in what else "")
+    return f"{what.get(kind, 'create it again on')} {table}" + (" …" if kind in what else "")
 
 
 def _again(one: Hanging, table: str) -> str:
@@ -175,11 +177,12 @@ def _again(one: Hanging, table: str) -> str:
 def compared(
     before: Sequence[Hanging], after: Sequence[Hanging], names: Mapping[str, str]
 ) -> tuple[list[Hanging], list[Hanging]]:
-    """What hung on a table before and has no counterpart after, and what has one by its name alone, as it is after. A
-    counterpart has the same name and definition, or the same definition, each once.
+    """Return the old dependents without a counterpart, and the new dependents that have only the same name.
+
+    A counterpart has the same name and definition, or else the same definition. Each dependent is matched once.
 
     Args:
-        names: what tables and columns within definitions are called after, by their old names.
+        names: new names of tables and columns in definitions, by their old names.
     """
     left, gone, changed = list(after), list(before), []
     for same in (_equal, _alike, _named):
@@ -207,13 +210,13 @@ def _named(one: Hanging, two: Hanging, _: Mapping[str, str]) -> bool:
 
 
 def _reads_alike(one: Hanging, two: Hanging, names: Mapping[str, str]) -> bool:
-    """Whether two definitions are the same but for what was renamed."""
+    """Return True if two definitions are equal except for renames."""
     was, now = _words(one.definition), _words(two.definition)
     return len(was) == len(now) and all(a == b or names.get(a) == b for a, b in zip(was, now, strict=True))
 
 
 def _words(definition: str) -> list[str]:
-    """A definition's words. A cast is none: the same column as text and as varchar is written with and without one."""
+    """Return a definition's words without casts, which depend on whether a column is text or varchar."""
     text = _CAST.sub("", definition)
     while (bare_ := re.sub(r'(?<![\w"])\((\w+)\)', r"\1", text)) != text:
         text = bare_

@@ -1,5 +1,7 @@
-"""Values that a comparison takes for equal or says little of: JSON that was encoded twice, and numbers of rows that got
-new ones, within arrays, JSON and text."""
+"""Find JSON that was encoded twice, and old keys of rows with new keys within arrays, JSON and text.
+
+A comparison of values does not find these.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from ops.core.sql_names import bare, identifier, split_names
 from ops.verdict.fingerprint import Column, Fingerprint, Table
 from ops.verdict.model import ColumnVerdict, TableVerdict, Verdict
 
-TWICE = "JSON that is a text within JSON now: it was encoded twice; write data::jsonb, not to_jsonb(data) or json.dumps"
+TWICE = "JSON encoded twice, as a text within JSON; write data::jsonb, not to_jsonb(data) or json.dumps"
 LOOKED_AT = 1000
 ARRAYS = ("smallint[]", "integer[]", "bigint[]")
 TEXTS = ("text", "character varying", "jsonb", "json")
@@ -26,11 +28,11 @@ def encoded_twice(
     old: psycopg.Connection[Any],
     new: psycopg.Connection[Any],
 ) -> None:
-    """Count values that were an object or an array, as JSON or as text, and are a JSON string of it now.
+    """Count objects and arrays, as JSON or text, that became JSON strings. Add them to the verdict.
 
     Args:
-        verdict: what became of every table; takes what is found.
-        prints: fingerprints of the clone before and after; ``old`` and ``new`` lead to the same.
+        verdict: the verdict on every table, which is updated.
+        prints: fingerprints of the clone before and after, the databases of ``old`` and ``new``.
     """
     before, after = prints
     for table in verdict.tables:
@@ -49,7 +51,7 @@ def encoded_twice(
 
 
 def _strings(connection: psycopg.Connection[Any], table: str, column: str) -> int:
-    """How many JSON strings hold an object or an array as text."""
+    """Count the JSON strings that contain an object or an array as text."""
     value = f"x.{identifier(column)}::jsonb"
     inner = f"SELECT {value} #>> '{{}}' FROM ONLY {table} x WHERE jsonb_typeof({value}) = 'string'"
     query = rf"SELECT text FROM ({inner}) s(text) WHERE text ~ '^\s*[\[{{]'"
@@ -79,10 +81,10 @@ def _twice(table: TableVerdict, name: str, count: int) -> None:
 
 
 def numbers_held(verdict: Verdict, before: Fingerprint, old: psycopg.Connection[Any]) -> Iterator[str]:
-    """Columns that seem to hold keys of rows which have other keys now, a sentence each.
+    """Yield a sentence for each table with new keys, with the columns that seem to contain its old keys.
 
     Args:
-        before: fingerprint of the clone as it was, which ``old`` leads to.
+        before: fingerprint of the clone before the migrations, the database of ``old``.
     """
     for table in verdict.tables:
         if not any(column.verdict == "renumbered" for column in table.columns):
@@ -95,11 +97,11 @@ def numbers_held(verdict: Verdict, before: Fingerprint, old: psycopg.Connection[
             for column in other.columns
             if column.name not in other.links and column.name not in other.key and _holds(old, own, other, column)
         ]
-        yield where + (f"; {', '.join(held)} seem to hold the old ones: write them anew, too" if held else "")
+        yield where + (f"; {', '.join(held)} seem to contain the old keys: update these, too" if held else "")
 
 
 def _holds(connection: psycopg.Connection[Any], own: Table, other: Table, column: Column) -> bool:
-    """Whether what are numbers in a column are all keys of a table, as far as some rows show it."""
+    """Return True if all numbers in some rows of a column are keys of a table."""
     kind = column.type.split("(")[0]
     if kind not in (*ARRAYS, *TEXTS):
         return False
@@ -116,7 +118,7 @@ def _holds(connection: psycopg.Connection[Any], own: Table, other: Table, column
 
 
 def _numbers(text: str, kind: str, table: str) -> Iterator[str]:
-    """The whole numbers of an array or a list; of JSON those whose name says that they lead to the table."""
+    """Yield the integers of an array or a list. Of JSON, yield those under a name that refers to the table."""
     if kind in ("json", "jsonb"):
         try:
             yield from _named(json.loads(text), table, False)

@@ -1,7 +1,6 @@
-"""What became of what is no table: sequences, and (``dependent_objects``) what hung on tables, views and
-sequences.
+"""Judge sequences, and (by ``dependent_objects``) the dependents of tables, views and sequences.
 
-What was lost or set back stands against a promotion, unless ``migrations.expect.yaml`` declares it.
+A lost or reset object prevents a promotion, unless ``migrations.expect.yaml`` declares it.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ NUMBERS = ("smallint", "integer", "bigint", "numeric")
 def judge_objects(
     went: Mapping[str, Went], old: Catalog, new: Catalog, granted: Catalog, says: Says = never
 ) -> list[ObjectVerdict]:
-    """What became of sequences and of what hung on tables.
+    """Return the verdict on sequences and on the dependents of tables.
 
     Args:
-        went: where the rows of every old table are that are still there.
-        old: the database as it was.
-        new: the migrated one.
-        granted: production as it was, which has the grants that a clone has not.
-        says: whether the migrations' code names something, by kind and name, so that what became of it is meant.
+        went: where the remaining rows of every old table are.
+        old: the database before the migrations.
+        new: the migrated database.
+        granted: production before the migrations; a clone does not have its grants.
+        says: returns True if the migrations' code names an object, by kind and name, so that its change is intended.
     """
     beside = hanging(went, old, new, granted, says)
     return [*_counters(old, new), *_behind(old, new), *_uncounted(went, old, new), *beside]
 
 
 def homes(verdict: Verdict, after: Fingerprint) -> dict[str, Went]:
-    """Where a verdict says that the rows of tables are, and their key where it is a number."""
+    """Return where the rows of each table are by a verdict, and their numeric keys."""
     found = {}
     for table in verdict.tables:
         to = split_names(table.to) if table.to else (table.table,) if table.mapping else ()
@@ -47,45 +46,45 @@ def homes(verdict: Verdict, after: Fingerprint) -> dict[str, Went]:
 
 
 def _same(counter: Counter, new: Catalog) -> Counter | None:
-    """The sequence after the migrations: by the server's number, else by its name."""
+    """Return the sequence after the migrations, by its oid or else by its name."""
     found = next((one for one in new.counters.values() if one.oid == counter.oid), None)
     return found or new.counters.get(counter.name)
 
 
 def _counters(old: Catalog, new: Catalog) -> Iterator[ObjectVerdict]:
-    """Sequences of their own that are gone, and those that give out numbers again which they gave out before."""
+    """Yield lost sequences without a column, and sequences that would return values again."""
     for name, counter in sorted(old.counters.items()):
         there, what = _same(counter, new), f"sequence {name}"
         if there is None and not counter.columns:
-            at = f"it is gone; it stood at {counter.last:,}"
-            yield ObjectVerdict(what, "lost", lost=1, note=at, fix=f"leave {name} where it is")
+            at = f"it was dropped; its last value was {counter.last:,}"
+            yield ObjectVerdict(what, "lost", lost=1, note=at, fix=f"do not drop {name}")
         if there is None or counter.cycles or (there.last - counter.last) * (1 if counter.step > 0 else -1) >= 0:
             continue
-        back = f"it stood at {counter.last:,} and stands at {there.last:,} now: it gives out numbers again"
+        back = f"its last value was {counter.last:,} and is {there.last:,} now: it would return the same numbers again"
         fix = f"SELECT setval('{there.name}', {counter.last})"
-        # The keys that are there tell whether a number of theirs is free; numbers that are written elsewhere do not.
+        # For a column, its keys show whether a number is free. Numbers that are used elsewhere are not visible.
         yield ObjectVerdict(what, "changed", changed=int(not counter.columns), note=back, fix=fix)
 
 
 def _behind(old: Catalog, new: Catalog) -> Iterator[ObjectVerdict]:
-    """Sequences whose next value is a key already."""
+    """Yield sequences whose next value already exists as a key."""
     known = {counter.oid for counter in old.counters.values() for t, c, _ in counter.columns if (t, c) in old.lagging}
     for name, counter in sorted(new.counters.items()):
         for table, column, _ in counter.columns:
             if (table, column) in new.lagging and counter.oid not in known:
                 far = "max" if counter.step > 0 else "min"
                 fix = f"SELECT setval('{name}', (SELECT {far}({identifier(column)}) FROM {table}))"
-                note = f"it is behind the keys of {table}.{column}: the next insert would fail"
+                note = f"its next value already exists in {table}.{column}: the next insert would fail"
                 yield ObjectVerdict(f"sequence {name}", "behind", changed=1, note=note, fix=fix, declarable=False)
 
 
 def _uncounted(went: Mapping[str, Went], old: Catalog, new: Catalog) -> Iterator[ObjectVerdict]:
-    """Columns that took their values from a sequence and have none now."""
+    """Yield columns that took their values from a sequence and no longer do."""
     now = new.counted()
     for table, column in sorted(old.counted()):
         there = went[table].numbers.get(column) if table in went and len(went[table].to) == 1 else None
         if there and (went[table].to[0], there) not in now:
             to, name = went[table].to[0], identifier(there)
-            note = "it took its values from a sequence and has none now: the next insert would fail"
+            note = "its values came from a sequence, and now they do not: the next insert would fail"
             fix = f"ALTER TABLE {to} ALTER {name} ADD GENERATED BY DEFAULT AS IDENTITY, then setval"
             yield ObjectVerdict(f"column {to}.{name}", "behind", changed=1, note=note, fix=fix, declarable=False)

@@ -58,7 +58,7 @@ RULES = {
     "floor": ("", "NULL for an empty text"),
     "due": ("", "NULL for an empty text"),
     "badge": ("", "NULL for an empty text"),
-    "gone": ("", "it held one empty value and no other"),
+    "gone": ("", "it had only one empty value"),
 }
 # One row that a rule does not cover, beside all the others that it does; and what looks like a rule and is none.
 DAMAGES = {

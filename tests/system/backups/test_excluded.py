@@ -170,7 +170,7 @@ def test_a_table_that_a_key_came_to_lead_to_meanwhile_is_refused_by_the_gate(sho
 def test_a_release_that_works_on_what_stays_out_is_refused(project: Make) -> None:
     code = 'migrations.RunPython(lambda apps, _: apps.get_model("lessons", "Lesson").objects.update(title=""))'
     shop = project(code, freeze="always", dump={"exclude": ["lessons_lesson", "lessons_booking"]})
-    said = "RunPython works on public.lessons_lesson"
+    said = "RunPython changes public.lessons_lesson"
     refused(shop.inv("release", "--confirm=shop"), said, "remove the table from `exclude`")
     assert not list(shop.folder.glob("backups/shop/backups/*"))
     assert shop.inv("clone-prod-to-test").code == 0

@@ -197,7 +197,7 @@ def test_railways_own_backup_comes_after_ours_and_both_are_listed(rail: Make) ->
     done = on.project.inv("backup")
     assert done.code == 0, done.out + done.err
     name = on.state["backups"][0]["name"]
-    assert f"Railway has {name} (bak-1) as well" in done.out
+    assert f"Railway also has {name} (bak-1)" in done.out
     listed = on.project.inv("backups")
     assert f"{name} (Railway's, bak-1)" in listed.out and listed.out.count(name) == 2, listed.out
     kinds = [event["event"] for event in on.project.inv("backups", "--json").events]
@@ -230,7 +230,7 @@ def test_backups_locks_and_schedules_by_commands_and_by_the_api(rail: Make, vers
     made = on.project.inv("tool.railway-backup", "--target=shop", "--name=b1", "--every=0.1")
     assert made.code == 0 and "Railway also has b1 (bak-1), until 2099" in made.out, made.out + made.err
     kept = on.project.inv("tool.railway-lock", "--target=shop", "--name=b1")
-    assert kept.code == 0 and "keeps b1 (bak-1) until somebody removes it" in kept.out, kept.out + kept.err
+    assert kept.code == 0 and "retains b1 (bak-1) until somebody removes it" in kept.out, kept.out + kept.err
     assert on.state["backups"][0]["expiresAt"] is None
     assert "Railway has no backup b9" in on.project.inv("tool.railway-lock", "--target=shop", "--name=b9").out
     done = on.project.inv("tool.railway-schedule", "--target=shop", "--kinds=weekly,daily")

@@ -112,8 +112,8 @@ def test_permissions_of_a_model_that_went_to_another_app_are_counted(project: Ca
     shop = moved(project, "")
     write(shop, USED.format("teacher"))
     said = refused(shop)
-    assert "content type lessons.teacher: no model is called so any more (it is crm.teacher now)" in said
-    assert "2 rows of public.auth_group_permissions, 1 row of public.auth_user_user_permissions lead to it" in said
+    assert "content type lessons.teacher: the model is now crm.teacher" in said
+    assert "2 rows of public.auth_group_permissions, 1 row of public.auth_user_user_permissions still reference" in said
     assert STATEMENT in said
 
 
@@ -129,7 +129,7 @@ def test_generic_links_to_a_model_that_went_to_another_app_are_counted(project: 
     shop = moved(project, "")
     write(shop, NOTES)
     said = refused(shop)
-    assert "6 rows of public.note lead to it" in said
+    assert "6 rows of public.note still reference" in said
     assert STATEMENT in said
 
 
@@ -143,7 +143,7 @@ def test_permissions_of_a_model_under_another_name(project: Callable[..., Projec
     shop = project(CREATE + COPY % "" + SET + DELETE, checks=[])
     write(shop, USED.format("lesson"))
     said = refused(shop)
-    assert "content type lessons.lesson: no model is called so any more (it is lessons.session now)" in said
+    assert "content type lessons.lesson: the model is now lessons.session" in said
     assert "SET app_label = 'lessons', model = 'session'" in said
 
 
@@ -159,7 +159,7 @@ def test_permissions_that_keep_the_name_of_a_renamed_model_are_told(
     shop = project(VARIANTS["b"] + (f", migrations.RunSQL({statement!r})" if follow else ""), checks=[])
     write(shop, USED.format("lesson"))
     said = promoted(shop)
-    assert ("are still called …_lesson: who holds one does not have …_session" in said) is not follow
+    assert ("are still named …_lesson, so their holders lack …_session" in said) is not follow
     assert (statement in said) is not follow
     if not follow:
         assert "2 rows of public.auth_group_permissions, 1 row of public.auth_user_user_permissions lead" in said
@@ -176,7 +176,7 @@ DECLARED = """lessons.0002_session:
     ("more", "declared", "said"),
     quick(
         [
-            ("", "", "4 values of public.note.object_id lead to rows of public.lessons_lesson that are gone"),
+            ("", "", "4 values of public.note.object_id reference lost rows of public.lessons_lesson"),
             ("", "  - {table: note, column: object_id, lost: 4, why: agreed}\n", ""),
             ("delete", "  - {table: note, lost: 4, why: agreed}\n", ""),
         ]
@@ -220,7 +220,7 @@ FOLLOW = """ migrations.RunSQL("update lessons_mark set lesson_id = 5000 - lesso
     ("operations", "declared", "said"),
     quick(
         [
-            (GONE, DECLARED, "4 values of public.lessons_mark.lesson_id lead to rows of public.lessons_lesson that"),
+            (GONE, DECLARED, "4 values of public.lessons_mark.lesson_id reference lost rows of public.lessons_lesson"),
             (GONE + ', migrations.RunSQL("delete from lessons_mark where lesson_id <= 4")',
              DECLARED + "  - {table: lessons_mark, lost: 4, why: agreed}\n", ""),
             (NEW_KEYS + RELINK + DELETE, "", "6 values of public.lessons_mark.lesson_id"),

@@ -80,7 +80,7 @@ def test_more_than_declared_and_what_did_not_happen_are_refused(project: Callabl
     path.write_text(DECLARED + "  - {table: lessons_teacher, lost: 3, why: x}\n")
     done = shop.inv("verify", "--json")
     assert done.code == 5, done.out + done.err
-    said = "declares public.lessons_teacher: lost, but nothing of it was"
+    said = "declares public.lessons_teacher as lost, but that did not happen"
     assert f"shop/migrations.expect.yaml:4: lessons.0002_session {said}" in done.outcome["reason"]
     assert "correct shop/migrations.expect.yaml" in done.outcome["hint"]
 
@@ -132,14 +132,14 @@ DELETE_MORE = DELETE + MORE.format(word="and", clone=500, production=520)
             (UPPER, "table: lessons_teacher, column: name, changed: 10", "SELECT 1", ""),
             (UPPER, "table: lessons_teacher, column: name, changed: 10", ONE_MORE, ""),
             (UPPER_MORE, "table: lessons_teacher, changed: 5", "SELECT 1", "10 rows of public.lessons_teacher"),
-            (UPPER_MORE, "table: lessons_teacher, column: name, changed: 50 %", ONE_MORE, "declared are at most 6 "),
+            (UPPER_MORE, "table: lessons_teacher, column: name, changed: 50 %", ONE_MORE, "the declared limit is 6 "),
             (DELETE, "table: lessons_booking, lost: 100", "DELETE FROM lessons_booking WHERE id < 5", ""),
             (DELETE, "table: lessons_booking, lost: 10 %", f"{BOOK} (10), (11)", ""),
             (
                 DELETE_MORE,
                 "table: lessons_booking, lost: 50",
                 f"{BOOK} (11)",
-                "has 949 rows, public.lessons_booking had 1,001; declared are at most 51 lost, 1 of them written since",
+                "had 1,001; at most 51 may be lost as declared, 1 of them written since",
             ),
         ],
         DELETE,

@@ -61,7 +61,7 @@ def ask(session: Session, **given: str) -> str:
 
 def test_it_asks_until_the_answer_is_right(session: Session, site: SimpleNamespace) -> None:
     site.answers = [502, 503, 200]
-    assert ask(session, url=site.url) == f"{site.url}: healthy, asked 3 times"
+    assert ask(session, url=site.url) == f"{site.url}: healthy after 3 requests"
     site.answers = [204]
     assert "healthy" in ask(session, url=site.url, status="204")
 

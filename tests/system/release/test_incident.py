@@ -28,7 +28,7 @@ def test_what_loses_rows_is_refused(project: Callable[..., Project], variant: st
     assert "RenameModel" in outcome["hint"]
     # The first look tells it, and leaves the proof to the rehearsal.
     look = next(e for e in done.events if e.get("step") == "hazards.look" and e["status"] == "done")
-    assert variant == "d" or "DeleteModel lessons.Lesson: 1,000 rows" in look["detail"]
+    assert variant == "d" or "DeleteModel lessons.Lesson drops 1,000 rows" in look["detail"]
     assert shop.fingerprint() == before
     assert not shop.query("SELECT 1 FROM django_migrations WHERE name = '0002_session'")
 

@@ -32,6 +32,6 @@ def test_rows_joined_by_the_wrong_number_are_refused(project: Callable[..., Proj
     before = shop.fingerprint()
     done = shop.inv("release", "--json", "--confirm=shop")
     assert done.code == 5, done.out + done.err
-    assert "2 values of public.lessons_lesson.title are other than before" in done.outcome["reason"]
+    assert "2 values of public.lessons_lesson.title have changed" in done.outcome["reason"]
     assert "RenameModel" not in done.outcome["hint"]
     assert shop.fingerprint() == before

@@ -54,14 +54,14 @@ DROP = """ALTER TABLE course DROP held, DROP local, DROP data, DROP name, DROP f
 RULES = {
     "held": ("held_on, held_at", "its day and its time in the time zone Asia/Tokyo"),
     "local": ("day, clock", "its day and its time"),
-    "data": ("city, street, zip_code", "its keys as columns, an empty text for a key that is not there"),
+    "data": ("city, street, zip_code", "its keys as columns, an empty text for a missing key"),
     "name": ("first, last", "joined by a blank"),
     "first_day": ("days", "the lower bound"),
-    "last_day": ("days", "the last one in the range"),
+    "last_day": ("days", "the last value of the range"),
     "tags": ("public.tag.name", "a list as rows"),
     "words": ("public.word.text", "a list, split at `;` as rows"),
-    "content_type_id": ("room_id, desk_id", "a generic link as plain ones"),
-    "object_id": ("room_id, desk_id", "a generic link as plain ones"),
+    "content_type_id": ("room_id, desk_id", "a generic link as foreign keys"),
+    "object_id": ("room_id, desk_id", "a generic link as foreign keys"),
 }
 # What one row lacks, and how many values of which column that are.
 DAMAGES = {
@@ -99,7 +99,7 @@ def test_values_that_a_rule_does_not_give_back_are_counted(course: Course, damag
     columns = course.migrated(f"{SPREAD} {statement}; {DROP}")
     assert {name: c.lost for name, c in columns.items() if c.lost} == lost
     (table,) = course.verdict.refused
-    assert all("did not arrive in" in said for said in sentences(table))
+    assert all("missing in" in said for said in sentences(table))
 
 
 # What is said of keys within JSON: where they went, or that they are gone within the column that stays.
@@ -111,16 +111,16 @@ KEYS = {
     "not copied": (
         f"{PLACES} UPDATE course SET zip_code = NULL WHERE id < 4; ALTER TABLE course ADD street text; "
         "UPDATE course SET street = data ->> 'street'; ALTER TABLE course DROP data",
-        "its keys as columns; of its keys zipCode → zip_code (3 gone)",
+        "its keys as columns; of its keys zipCode → zip_code (3 lost)",
     ),
     "within": (
         "UPDATE course SET data = data || '{\"city\": 1}' WHERE id < 20; UPDATE course SET data = data - 'street' "
         "WHERE id < 30",
-        "of its keys street (22 gone), city (19 other)",
+        "of its keys street (22 lost), city (19 changed)",
     ),
     "in another column": (
         "ALTER TABLE course ADD kept jsonb; UPDATE course SET kept = data - 'street'; ALTER TABLE course DROP data",
-        "of its keys street (150 gone)",
+        "of its keys street (150 lost)",
     ),
 }
 
@@ -137,7 +137,7 @@ def test_a_key_that_few_rows_have_is_not_named(client: Client, shared: Callable[
     mail = "UPDATE course SET data = data || jsonb_build_object('anna@example.org', id) WHERE id < 9; "
     course = Course(client, shared("map"), shared("mapped"), tmp_path, f"{BEFORE}{mail}{MAP}")
     drop = "UPDATE course SET data = data - 'anna@example.org' - 'user1' - 'user2' - 'user3'"
-    assert course.migrated(drop)["data"].note == "of its keys some that few rows have"
+    assert course.migrated(drop)["data"].note == "of its keys some rare keys"
 
 
 def test_a_number_without_its_content_type_is_counted(

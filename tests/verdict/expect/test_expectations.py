@@ -109,7 +109,7 @@ def test_it_is_found_in_the_folder_and_beside_the_manage_that_is_named(tmp_path:
         ("a.0001:\n  - table: x\n    lost: 1\n    why: ''", 4, "`why` is empty"),
         ("a.0001:\n  - table: x\n    lost: 1\n    why: ' … '", 4, "`why` is empty"),
         ("a.0001:\n  - table: x\n    lost: 1", 2, "`why` is missing"),
-        ("a.0001:\n  - table: x\n    why: y", 2, "says no amount"),
+        ("a.0001:\n  - table: x\n    why: y", 2, "has no amount"),
         ("a.0001:\n  - table: x\n    lost: 0\n    why: y", 3, "`lost`"),
         ("a.0001:\n  - table: x\n    lost: -3\n    why: y", 3, "`lost`"),
         ("a.0001:\n  - table: x\n    lost: '3'\n    why: y", 3, "`lost`"),
@@ -118,18 +118,18 @@ def test_it_is_found_in_the_folder_and_beside_the_manage_that_is_named(tmp_path:
         ("a.0001:\n  - table: x\n    changed: 0 %\n    why: y", 3, "`changed` is not an amount"),
         ("a.0001:\n  - table: x\n    changed: 101 %\n    why: y", 3, "`changed` is not an amount"),
         ("a.0001:\n  - table: x\n    losst: 3\n    why: y", 3, "`losst` is an unknown key"),
-        ("a.0001:\n  - table: a.b.c\n    lost: 3\n    why: y", 2, "`table` is not a table's name"),
+        ("a.0001:\n  - table: a.b.c\n    lost: 3\n    why: y", 2, "`table` is not a table name"),
         ("a.0001:\n  - lost: 3\n    why: y", 2, "`table` is missing"),
         ("a.0001:\n  - table: x\n    column: ''\n    lost: 3\n    why: y", 3, "`column`"),
         ("a.0001:\n  - table: x\n    column: c\n    duplicated: 3\n    why: y", 4, "`duplicated` counts rows"),
         ("a.0001:\n  table: x", 1, "should be a list"),
         ("\na.0001:", 2, "should be a list"),
         ("a.0001: [x]", 1, "should be a mapping"),
-        ("0001_initial: [{table: x, lost: 1, why: y}]", 1, "is not a migration's name"),
+        ("0001_initial: [{table: x, lost: 1, why: y}]", 1, "is not a migration name"),
         ("- a", 1, "should be a mapping"),
         ("a.0001:\n\t- x", 2, "not YAML"),
         ("a.0001:\n  - {table: x, lost: 1, why: y}\na.0001: []", 3, "is given twice"),
-        ("a.0001:\n  - {table: x, lost: 1, why: y}\n  - {table: public.x, lost: 2, why: z}", 3, "stands twice"),
+        ("a.0001:\n  - {table: x, lost: 1, why: y}\n  - {table: public.x, lost: 2, why: z}", 3, "is given twice"),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_the_way_out(tmp_path: Path, content: str, line: int, said: str) -> None:
@@ -242,9 +242,9 @@ def test_rows_too_many_are_declared_too(tmp_path: Path) -> None:
     ("tables", "said"),
     [
         ([], "lessons.0007_drop declares public.lessons_note, but production has no such table"),
-        ([table("lessons_notes", "unchanged")], "but production has no such table; public.lessons_notes is meant?"),
-        ([table("lessons_note", "unchanged")], "declares public.lessons_note: lost, but nothing of it was"),
-        ([table("lessons_note", "moved", to="public.wiki")], "nothing of it was: all rows are in public.wiki"),
+        ([table("lessons_notes", "unchanged")], "but production has no such table; do you mean public.lessons_notes?"),
+        ([table("lessons_note", "unchanged")], "declares public.lessons_note as lost, but that did not happen"),
+        ([table("lessons_note", "moved", to="public.wiki")], "that did not happen: all rows are in public.wiki"),
     ],
 )
 def test_what_did_not_happen_is_refused_by_name_and_line(tmp_path: Path, tables: list[TableVerdict], said: str) -> None:
@@ -257,9 +257,9 @@ def test_what_did_not_happen_is_refused_by_name_and_line(tmp_path: Path, tables:
 def test_a_column_that_did_not_change_is_refused(tmp_path: Path) -> None:
     content = "lessons.0008_price: [{table: lessons_booking, column: price, changed: 1, why: x}]"
     said = held(tmp_path, content, table("lessons_booking", "changed", changed=4)).objections
-    assert len(said) == 1 and "but nothing happened to that column (4 rows of the table changed)" in said[0]
+    assert len(said) == 1 and "but that column did not change (4 rows of the table changed)" in said[0]
     other = table("lessons_booking", "lost", columns=[ColumnVerdict("price", "lost", lost=3)])
-    assert "price: changed, but nothing of it was" in held(tmp_path, content, other).objections[0]
+    assert "price as changed, but that did not happen" in held(tmp_path, content, other).objections[0]
 
 
 def test_what_went_and_held_nothing_went_as_declared(tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_other_releases_are_ignored_and_unknown_migrations_told(tmp_path: Path) 
     found = held(tmp_path, content, table("lessons_note", "lost", lost=5))
     assert found.objections == []
     assert found.warnings == [
-        "shop/migrations.expect.yaml:2: there is no migration lessons.0007_drpo; lessons.0007_drop is meant?"
+        "shop/migrations.expect.yaml:2: there is no migration lessons.0007_drpo; do you mean lessons.0007_drop?"
     ]
     assert len(found.left.refused) == 1
 
@@ -419,7 +419,7 @@ def test_where_nobody_knows_which_migration_it_was_the_draft_says_so(
 ) -> None:
     drafted = draft(blamed(by, by, by), Expectations(), names)
     assert {(d.migration, d.sure) for d in drafted} == {(migration, sure)}
-    assert text(drafted).count("which of the pending migrations did it?") == (0 if sure else 3)
+    assert text(drafted).count("check the migration: other pending migrations") == (0 if sure else 3)
 
 
 def test_a_draft_keeps_what_a_person_wrote(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_declared_objects_may_be_lost_and_no_more(tmp_path: Path) -> None:
     assert more.objections == ["migrations.expect.yaml:1: large objects: 51 lost, at most 50 are declared: 1 too many"]
     nothing = held(tmp_path, written)
     assert nothing.objections == [
-        "migrations.expect.yaml:1: lessons.0007_drop declares large objects: lost, but nothing of it was"
+        "migrations.expect.yaml:1: lessons.0007_drop declares large objects as lost, but that did not happen"
     ]
 
 
@@ -144,16 +144,16 @@ def test_what_is_refused_is_drafted_and_explained(tmp_path: Path) -> None:
     assert '- object: large objects\n    lost: 1.9 %\n    why: ""' in text(drafted), "more may be made meanwhile"
     assert "sequence" not in text(drafted), "nothing declares that inserts may fail"
     message, hint = explain("shop", found.left)
-    assert "large objects: of 60, 1 is gone" in message
+    assert "large objects: of 60, 1 is lost" in message
     assert "sequence public.s: it is behind; SELECT 1" in message
-    assert hint == "add to the migrations, as migrations.RunSQL, what is missing: SELECT 1"
+    assert hint == "add this to the migrations as migrations.RunSQL: SELECT 1"
 
 
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ("{object: large objects, table: a, lost: 1, why: x}", "an object has only lost and changed"),
-        ("{object: large objects, column: a, lost: 1, why: x}", "an object has only lost and changed"),
+        ("{object: large objects, table: a, lost: 1, why: x}", "an object can have only `lost` and `changed`"),
+        ("{object: large objects, column: a, lost: 1, why: x}", "an object can have only `lost` and `changed`"),
         ("{table: a, differs: 1, why: x}", "`differs` counts values of a column"),
     ],
 )
