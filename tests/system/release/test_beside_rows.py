@@ -75,7 +75,7 @@ VISITS = ("create table visits ({0}, day date)", "insert into visits select id, 
 NOTED = """CREATE TABLE note (id bigint PRIMARY KEY, data {0});
     INSERT INTO note SELECT n, {1} FROM generate_series(1, 100) n"""
 OBJECT = "jsonb_build_object('lesson', n)"
-TWICE = "it was encoded twice; write data::jsonb"
+TWICE = "JSON encoded twice, as a text within JSON; write data::jsonb"
 PLANS = """CREATE TABLE plan (id bigint PRIMARY KEY, lessons bigint[], data jsonb, memo text, sizes int[]);
     INSERT INTO plan SELECT n, ARRAY[n, n + 1], jsonb_build_object('lesson_id', n), n || ', ' || n + 2, ARRAY[-n]
     FROM generate_series(1, 100) n"""
