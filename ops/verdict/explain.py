@@ -27,7 +27,7 @@ def explain(target: str, verdict: Verdict, right: str = "") -> tuple[str, str]:
     """
     parts = [part for table in verdict.refused for part in sentences(table)]
     parts += [one.sentence for one in verdict.against]
-    parts += [f"note, no reason for the refusal: {remark}" for remark in verdict.remarks]
+    parts += [f"warning, not a reason for the refusal: {remark}" for remark in verdict.remarks]
     shown = "".join(f"\n  {part}" for part in parts[:SHOWN])
     shown += f"\n  and {len(parts) - SHOWN} more in the report" if len(parts) > SHOWN else ""
     gone_table = any(table.lost and not table.mapping for table in verdict.refused)

@@ -314,7 +314,7 @@ def fingerprint(path: Path, rows: int = 3, schema: str = "s", last: int = 7) -> 
     [
         ({}, ""),
         ({"rows": 2}, "public.a has 2 rows instead of 3"),
-        ({"last": 6}, "sequence public.a_id_seq is at 6 behind 7"),
+        ({"last": 6}, "sequence public.a_id_seq is at 6, behind 7"),
         ({"schema": "t"}, "its schema is different"),
     ],
 )

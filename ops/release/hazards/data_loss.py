@@ -12,8 +12,8 @@ from ops.release.hazards.rule import Found, Place, rule
 from ops.release.measuring.corrections import scaffold
 
 DECLARE = (
-    "If the data may be lost, declare the loss in migrations.expect.yaml beside manage.py:\n"
-    "the table or column, the highest number of rows or values, and the reason."
+    "If the data may be lost, declare the loss in migrations.expect.yaml beside manage.py: what, how many at most, and "
+    "why."
 )
 
 WHY_DELETE = """The migration drops the table with all its rows, and no error is reported. `makemigrations --noinput`
@@ -45,7 +45,7 @@ def delete_without_copy(place: Place) -> Iterator[Found]:
     "note",
     what="{words} drops {rows:,} rows{links}; {reader} reads them first",
     why=PROVED,
-    how="Nothing to correct. Keep the deletion last, in a separate migration, after a check that fails while a row\n"
+    how="Nothing to correct. Keep the deletion last, in a separate migration, after a check that fails while a row "
     "is not copied.",
 )
 def delete_after_copy(place: Place) -> Iterator[Found]:

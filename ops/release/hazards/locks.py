@@ -90,8 +90,8 @@ LINTS: dict[str, Lint] = {
         "GP507",
         "lock",
         "reads and writes of {table} wait while PostgreSQL checks every row for NULL",
-        "Add a CheckConstraint … IS NOT NULL as NOT VALID, validate it, then set NOT NULL: PostgreSQL does not\n"
-        "check the rows again.",
+        "Add a CheckConstraint … IS NOT NULL as NOT VALID, validate it, then set NOT NULL: PostgreSQL does "
+        "not check the rows again.",
     ),
     "adding-field-with-default": Lint(
         "GP508",

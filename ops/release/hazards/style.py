@@ -40,7 +40,7 @@ def irreversible(place: Place) -> Iterator[Found]:
     what="the migration is not atomic, and has {count} operations",
     why="""If an operation fails, the earlier ones are kept but the migration is not recorded. The next `migrate` starts
     with the first operation again and fails.""",
-    how="Remove atomic = False. Or move the operation that needs it (an index built concurrently, a copy in batches)\n"
+    how="Remove atomic = False. Or move the operation that needs it (an index built concurrently, a copy in batches) "
     "to a separate migration.",
 )
 def not_atomic(place: Place) -> Iterator[Found]:
