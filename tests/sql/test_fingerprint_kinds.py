@@ -204,7 +204,7 @@ HARM = {
     "a row of no columns": ("DELETE FROM nothing WHERE ctid = '(0,1)'", "public.nothing has 1 rows instead of 2"),
     "a sequence behind": ("SELECT setval('other.owning_id_seq', 1, false)", "sequence other.owning_id_seq is at 0, behind 1"),
     "a sequence that was set": ("SELECT setval('put', 5, false)", "sequence public.put is at 4, behind 49"),
-    "a sequence that counts down": ("SELECT setval('down', -1)", "sequence public.down is at -1 behind -3"),
+    "a sequence that counts down": ("SELECT setval('down', -1)", "sequence public.down is at -1, behind -3"),
     "a sequence that is gone": ("DROP SEQUENCE fresh", "sequence public.fresh is missing"),
     "a large object's content": ("SELECT lo_put(900003, 4000, '\\x00')", "the large objects have other content"),
     "a large object's length": ("SELECT lo_put(900005, 4096, '\\x00')", "the large objects have other content"),
