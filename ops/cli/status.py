@@ -6,7 +6,6 @@ import contextlib
 from typing import Any
 
 from ops.application.probe import identity
-from ops.cli import all_actions as _all_actions  # noqa: F401  (a step that did not end well explains itself by one)
 from ops.cli import console
 from ops.cli.options import Options, open_session, targets_of
 from ops.core.errors import DONE, Code, OpsError
@@ -17,7 +16,7 @@ from ops.engine.effects import Effect
 from ops.engine.executor import asked
 from ops.engine.journal import State
 from ops.engine.outcome_text import explain
-from ops.engine.plan import Plan
+from ops.engine.plan import Plan, PlannedCheck
 from ops.engine.summary import stands
 from ops.infra.postgres.client import json_lines, unreached
 from ops.infra.session.client_tools import some_tools
@@ -138,12 +137,13 @@ def status_lines(session: Session, state: journal.State) -> list[str]:
     reason = f": {state.outcome['reason']}" if state.outcome and state.outcome["reason"] else ""
     lines = [f"{state.target}: {state.procedure}, run {state.run}", f"  outcome: {outcome}{reason}"]
     try:
-        plan = replan(state)
+        plan = replan(state, checked=False)
     except OpsError as error:
         return lines if state.finished else [*lines, f"  {error.message}", laid_out(error.hint, TRY)]
-    said = stands(plan, state, asked(session, plan.inputs))
+    said = stands(plan, state, lambda check: _ask(session, plan, check))
     if state.finished:
         return [*lines, *_stands(said.parts)]
+    _load_actions()
     stopped = not state.outcome or state.outcome["outcome"] == "interrupted"
     lasting = bool(state.outcome and state.outcome.get("fails_again"))
     found = explain(session, plan, state, stopped=stopped, again=not lasting)
@@ -155,6 +155,16 @@ def status_lines(session: Session, state: journal.State) -> list[str]:
     if hint and not found.ways:
         return [*lines, laid_out(hint, TRY)]
     return [*lines, *_ways(found.ways or _either(state.run))]
+
+
+def _ask(session: Session, plan: Plan, check: PlannedCheck) -> OpsError | None:
+    _load_actions()
+    return asked(session, plan.inputs)(check)
+
+
+def _load_actions() -> None:
+    """Import the actions that a check or an explanation calls; the status of a run that ended well needs none."""
+    from ops.cli import all_actions  # noqa: F401
 
 
 def _either(run: str) -> tuple[tuple[str, str], ...]:

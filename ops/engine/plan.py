@@ -87,14 +87,17 @@ class Plan:
         return self.procedure.word(self.inputs)
 
 
-def make_plan(procedure: Procedure, inputs: RunInputs) -> Plan:
+def make_plan(procedure: Procedure, inputs: RunInputs, *, checked: bool = True) -> Plan:
     """Bind a procedure to inputs and check it.
+
+    Args:
+        checked: all actions are imported, so names and options are held against them.
 
     Raises:
         ValueError: a definition is wrong (see ``faults``); a mistake in our code, not in the operator's input.
     """
     plan = Plan(procedure, inputs, tuple(_bind(step, given) for step, given in procedure.steps(inputs)))
-    if wrong := faults(plan):
+    if checked and (wrong := faults(plan)):
         raise ValueError(f"{procedure.name}: " + "; ".join(wrong))
     return plan
 

@@ -50,8 +50,11 @@ def procedure_of(name: str, engine: str, backup_id: str = "") -> Procedure:
     return next(instead, PROCEDURES[name])
 
 
-def replan(state: State) -> Plan:
+def replan(state: State, *, checked: bool = True) -> Plan:
     """Make a run's plan again from the run's header.
+
+    Args:
+        checked: check the definitions, too; all actions must be imported then.
 
     Raises:
         Refused: the plan has another digest, because another version of the tool began the run or the journal was
@@ -59,7 +62,7 @@ def replan(state: State) -> Plan:
     """
     try:
         inputs = RunInputs.model_validate(state.header["inputs"])
-        plan = make_plan(PROCEDURES[state.procedure], inputs)
+        plan = make_plan(PROCEDURES[state.procedure], inputs, checked=checked)
         if (inputs.run, inputs.target) == (state.run, state.target) and plan.digest == state.header["digest"]:
             return plan
     except (ValueError, KeyError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 from tests.conftest import Project
@@ -19,3 +21,10 @@ def test_after_a_kill_each_statement_and_each_command_has_a_line(scene: Callable
     typed = [line for line in lines if line.startswith(("  Try: ", "  or:  "))]
     assert typed[:2] == [f"  Try: inv resume --run={run}", f"  or:  inv undo --run={run}"], lines
     assert lines[lines.index(typed[0]) + 1].startswith("       ")
+
+
+def test_the_status_of_a_run_that_ended_imports_no_action() -> None:
+    """It answers while somebody waits; importing every feature takes a third of that time."""
+    code = "import ops.cli.status; from ops.engine.registry import TOOLS; print(list(TOOLS))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
