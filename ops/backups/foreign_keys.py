@@ -108,7 +108,7 @@ def add_missing(connection: psycopg.Connection[Any], keys: Iterable[ForeignKey])
 def _add(connection: psycopg.Connection[Any], key: ForeignKey) -> BrokenKey | None:
     try:
         connection.execute(f"{key.added.removesuffix(_NOT_VALID)}{_NOT_VALID}".encode())
-    except psycopg.errors.FeatureNotSupported:
+    except (psycopg.errors.WrongObjectType, psycopg.errors.FeatureNotSupported):
         return _add_whole(connection, key)
     if key.comment:
         connection.execute(key.comment.encode())

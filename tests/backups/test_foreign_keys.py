@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ops.backups.foreign_keys import BrokenKey, add_missing, dumped, names, read_keys
 from ops.backups.restored_objects import left_open, missing
 from ops.core.errors import StepFailed
 from tests.support.client import Client
+from tests.support.servers import QUICK, own_server
+from tests.support.versions import servers
 
 Named = Callable[..., str]
 
@@ -86,3 +89,22 @@ def test_the_proof_accepts_such_a_key_only_where_it_was_named(tmp_path: Path) ->
     file.write_text("{")
     with pytest.raises(StepFailed):
         names(file)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("major", [14, 15, 16, 17])
+def test_an_older_server_is_left_without_a_broken_key_of_a_partitioned_table(major: int) -> None:
+    if major not in (found := servers()):
+        pytest.skip(f"another PostgreSQL is needed here (server {major}): tests/support/versions.py says how")
+    keys = read_keys(SCRIPT)
+    with own_server("keys", QUICK, found[major]) as made, psycopg.connect(made.url("postgres"), autocommit=True) as c:
+        c.execute(TABLES.encode())
+        one, two = add_missing(c, keys)
+        assert ": 2 rows lead to no row: " in one.reported and two.object == "spread on table public.p"
+        then = "ALTER TABLE public.p ADD CONSTRAINT spread FOREIGN KEY (a) REFERENCES public.b(id)"
+        assert "is not restored" in two.reported and two.reported.endswith(f"then   {then}")
+        c.execute("RESET search_path; DELETE FROM p WHERE a = 77")
+        c.execute(then.encode())
+        assert [row[:2] for row in c.execute(STATE.encode()).fetchall()] == [
+            ("b's FOREIGN KEY x", False), ("older", False), ("spread", True), ("whole", True)
+        ]  # fmt: skip
