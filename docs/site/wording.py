@@ -17,7 +17,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = [yaml.safe_load(path.read_text("utf-8")) for path in sorted(Path(__file__).parent.glob("styles/*/*.yml"))]
-ENGLISH = ("*.md", "demo/*.md", "docs/**/*.md")
+ENGLISH = ("*.md", "demo/*.md", "docs/**/*.md", "runbooks/*.md")
 OTHERS = {"README.de.md", "schnellstart.md", "CODE_OF_CONDUCT.md"}
 HIDDEN = re.compile(
     r"^```.*?^```|<!-- generated: .*?<!-- end -->|<!--.*?-->|(`+)(?:(?!\1).)+?\1|\]\([^)]*\)|https?://\S+", re.M | re.S

@@ -31,7 +31,7 @@ def not_production(c: RunInputs) -> Command:
 
 @check("The test server has disk space for a copy, if its disk can be measured", "inv status")
 def room_for_copy(c: RunInputs) -> Command:
-    """Prevent a full disk, which stops the whole server."""
+    """Prevent a full disk, which stops the complete server."""
     return server_room(c, c.test, c.test_server.like)
 
 

@@ -12,11 +12,11 @@ from ops.procedures.checks import is_production
 FROZEN = "production is frozen: it serves reads and refuses writes"
 
 
-@check("This role can stop everybody who could write to a frozen production", "inv doctor")
+@check("This role can stop every session that could write to a frozen production", "inv doctor")
 def no_writers(c: RunInputs) -> Command:
     """Detect writers that a freeze does not stop, before anything is changed and before any session is ended.
 
-    These are prepared transactions, subscriptions, roles with a setting of their own, and sessions that this role
+    These are prepared transactions, subscriptions, roles with their own setting, and sessions that this role
     may not end."""
     return Tool("check-writers", {"target": c.target})
 

@@ -22,11 +22,11 @@ backup_pgbackrest = Procedure(
     "backup-pgbackrest",
     "Back production up with pgBackRest",
     """`inv backup` runs this procedure if the inventory has `engine: pgbackrest`. Use it for databases whose dump takes
-    too long. pgBackRest backs the whole server up, with the tool's id as annotation. Then the backup is restored aside,
-    on the database's machine, and every table of the restored copy is read. The store receives the fingerprint and the
-    manifest; the data stay in pgBackRest's repository. The run proves that every table can be read, and that schema
-    and applied migrations are production's. It does not prove that the rows equal production's rows: pgBackRest and the
-    fingerprint share no snapshot.""",
+    too long. pgBackRest backs up the complete server, with the tool's id as annotation. Then the backup is restored
+    aside, on the database's machine, and every table of the restored copy is read. The store receives the fingerprint
+    and the manifest; the data stay in pgBackRest's repository. The run proves that every table can be read, and that
+    schema and applied migrations are production's. It does not prove that the rows equal production's rows: pgBackRest
+    and the fingerprint share no snapshot.""",
     """Production was only read, except for a switch to a new WAL segment. The restored copy carries the run's mark:
     `inv resume` continues or repeats the restore, `inv undo` removes the copy. A finished backup of pgBackRest stays
     in its repository and is not made twice.""",
@@ -95,9 +95,9 @@ def stanza_is_well(c: RunInputs) -> Command:
     return Tool("check-stanza", {**at(c), "system": c.system})
 
 
-@check("The folder has disk space for the restored copy, and no files of somebody else", "inv plan")
+@check("The folder has disk space for the restored copy, and no files of another program", "inv plan")
 def aside_is_free(c: RunInputs) -> Command:
-    """Prevent a full disk, and do not replace files of somebody else."""
+    """Prevent a full disk, and do not replace files of another program."""
     return Tool("check-aside", {**at(c), "backup_id": c.backup})
 
 

@@ -53,7 +53,7 @@ promote = Procedure(
     """Applies to production exactly the migrations that were rehearsed on the clone. Requires a certificate, which
     states that every row survived, and that nothing has changed since. If the migrations move or remove data,
     production is frozen and a last backup is taken first, so that a rollback loses no write.""",
-    """The error message says whether production was migrated. If production was not migrated: `inv undo` lets
+    """The error message reports whether production was migrated. If production was not migrated: `inv undo` lets
     production take writes again. If production was migrated and something is wrong: `inv rollback --backup=…` with the
     backup that the message names; a frozen production stays frozen until then. With `--auto-rollback`, a release that
     froze production is rolled back automatically, and production is proved to be as before.""",
@@ -201,7 +201,7 @@ GATES = (*BASE, losses_are_declared, window_is_open)
 def freeze(c: RunInputs) -> Command:
     """Make every new session read-only, and end the present sessions.
 
-    Production serves reads and refuses writes until the release ends. Nobody can write between the last backup and
+    Production serves reads and refuses writes until the release ends. No session can write between the last backup and
     the migrations."""
     return freeze_now(c)
 

@@ -132,7 +132,8 @@ def look(c: RunInputs) -> Command:
 def freeze(c: RunInputs) -> Command:
     """Make every new session read-only, and end the present sessions.
 
-    Nobody can write a row that the safety backup does not contain. Railway stops the service for the restore anyway."""
+    No session can write a row that the safety backup does not contain. Railway stops the service for the restore
+    anyway."""
     return freeze_now(c)
 
 

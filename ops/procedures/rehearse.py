@@ -30,8 +30,8 @@ verify = Procedure(
     """Compares the migrated clone with a copy from before the migrations, row by row, also where the migrations moved
     rows to another table; then runs the inventory's checks. Migrations that lose or change data are refused here,
     before production is changed.""",
-    """Exit code 5 means that rows, values or links would be lost or changed. The message counts them and says how to
-    correct the migration. The copy from before the migrations stays beside the migrated clone, so both can be
+    """Exit code 5 means that rows, values or links would be lost or changed. The message counts them and describes how
+    to correct the migration. The copy from before the migrations stays beside the migrated clone, so both can be
     queried.""",
     needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.REHEARSAL_DATABASE, Need.MIGRATIONS, Need.CLONE),
     restores=True,
@@ -139,8 +139,8 @@ def keep_before(c: RunInputs) -> Command:
 def migrate(c: RunInputs) -> list[Command]:
     """Run the application's own migrate command on the clone, with the code of the new release.
 
-    The step records which files it runs, and the certificate is bound to those files. Over a connection of its own,
-    the tool measures each migration's time, locks, rows, rewritten tables and WAL."""
+    The step records which files it runs, and the certificate is bound to those files. Over a separate
+    connection, the tool measures each migration's time, locks, rows, rewritten tables and WAL."""
     noted = {"target": c.target, "test": c.test, "backup_id": c.backup, "run": c.run}
     return [Tool("note-rehearsal", noted), manage(c, c.test, "migrate", "--noinput", options=UNLIMITED)]
 

@@ -39,9 +39,9 @@ release = Procedure(
     backup as a clone, migrates the clone with the new code, accounts for every row, and then migrates production.
     Production is changed only if every row was accounted for on the clone, and if nothing has changed since then.""",
     """Before "Freeze production" only the test server was changed. Exit code 5 means that the migrations would lose
-    data, and that production was not changed. After "Freeze production" the error message says whether production was
-    migrated. `inv status` shows the state. `inv resume` continues the release. `inv undo` lets production take writes
-    again, if no migration was applied. `inv rollback` restores the last backup.""",
+    data, and that production was not changed. After "Freeze production" the error message reports whether production
+    was migrated. `inv status` shows the state. `inv resume` continues the release. `inv undo` lets production take
+    writes again, if no migration was applied. `inv rollback` restores the last backup.""",
     afterwards=way_back,
     effects=(Effect.RELEASES,),
     needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.REHEARSAL_DATABASE, Need.MIGRATIONS, Need.NEW_BACKUP),

@@ -32,9 +32,9 @@ to_replaced = Procedure(
 discard = Procedure(
     "discard-replaced",
     "Drop a replaced database",
-    """Drops one kept database that nobody needs any more. The operator types the exact name again. The database must be
-    older than the inventory's `keep_replaced`, and nobody may be connected to it. Nothing else is changed; the backups
-    stay.""",
+    """Drops one kept database that is no longer needed. The operator types the exact name again. The database must be
+    older than the inventory's `keep_replaced`, and no session may be connected to it. Nothing else is changed; the
+    backups stay.""",
     """A check that does not hold changes nothing. A dropped database can be restored only from a backup: the safety
     backup of the run that replaced the database holds its state at that time (`inv backups`).""",
     task="inv discard-replaced $KEPT",
@@ -47,7 +47,7 @@ def _given(c: RunInputs) -> dict[str, str]:
     return {"name": c.kept.name, "oid": c.kept.oid, "live": c.database}
 
 
-@check("The kept database is the planned one, and nobody is connected to it", "inv status")
+@check("The kept database is the planned one, and no session is connected to it", "inv status")
 def kept_is_there(c: RunInputs) -> Command:
     """Compare the oid on the server: a database's name can be reused."""
     return Query("check_kept.sql", c.target, "postgres", _given(c))
@@ -55,7 +55,7 @@ def kept_is_there(c: RunInputs) -> Command:
 
 @check("A run of this target replaced the database", "inv status")
 def kept_is_ours(c: RunInputs) -> Command:
-    """Refuse a database of somebody else with a similar name."""
+    """Refuse another program's database with a similar name."""
     return Tool("check-kept", {"target": c.target, "name": c.kept.name})
 
 
@@ -67,7 +67,7 @@ def may_be_discarded(c: RunInputs) -> Command:
 
 @check("The kept database is closed to connections", "inv resume")
 def kept_is_closed(c: RunInputs) -> Command:
-    """Prevent writes to a kept database, for which nobody would search."""
+    """Prevent writes to a kept database, for which no person would search."""
     return Query("check_closed.sql", c.target, "postgres", {"name": c.kept.name})
 
 
@@ -143,7 +143,7 @@ def look(c: RunInputs) -> Command:
 def look_at_kept(c: RunInputs) -> list[Command]:
     """Open the kept database for reading, take its fingerprint, and close it again.
 
-    A kept database is closed to connections so that nobody writes to it."""
+    A kept database is closed to connections so that no session writes to it."""
     return [
         Query("open_kept.sql", c.target, "postgres", _given(c)),
         Query("fingerprint.sql", c.target, c.kept.name, output=f"{c.run_folder}/kept.jsonl"),
@@ -177,7 +177,7 @@ def carry_over(c: RunInputs) -> Command:
 
 
 @to_replaced.step(
-    "Advance the kept sequences beyond the live ones",
+    "Advance the kept database's sequences beyond the live ones",
     changes="the kept database: its sequences",
     gates=(is_production_server, kept_is_there, kept_is_ours),
     proof=kept_gives_new_numbers,
@@ -206,7 +206,7 @@ def advance(c: RunInputs) -> Command:
 def swap(c: RunInputs) -> Command:
     """Close the live database to new sessions, end the present sessions, and exchange both names in one transaction.
 
-    Clients are disconnected for milliseconds, whatever the size. If you run this command by hand and it is
+    Clients are disconnected for milliseconds, independent of the size. If you run this command by hand and it is
     interrupted, run it again: production may be closed until the command has finished."""
     return Query(
         "swap.sql", c.target, "postgres", {"live": c.database, "incoming": c.kept.name, "aside": c.names.replaced}

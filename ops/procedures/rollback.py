@@ -52,7 +52,7 @@ def shown_state(c: RunInputs) -> str:
 
 @check("Production's server has disk space for a copy, if its disk can be measured", "inv status")
 def room_beside(c: RunInputs) -> Command:
-    """Prevent a full disk, which stops the whole server, including production."""
+    """Prevent a full disk, which stops the complete server, including production."""
     return server_room(c, c.target, c.database)
 
 
@@ -217,7 +217,7 @@ def preview(c: RunInputs) -> list[Command]:
 def freeze(c: RunInputs) -> Command:
     """Make every new session read-only, and end the present sessions.
 
-    Nobody can write a row that the safety backup does not contain."""
+    No session can write a row that the safety backup does not contain."""
     return freeze_now(c)
 
 
@@ -295,7 +295,7 @@ def carry_over(c: RunInputs) -> Command:
 def swap(c: RunInputs) -> Command:
     """Close the live database to new sessions, end the present sessions, and exchange both names in one transaction.
 
-    Clients are disconnected for milliseconds, whatever the size. If you run this command by hand and it is
+    Clients are disconnected for milliseconds, independent of the size. If you run this command by hand and it is
     interrupted, run it again: production may be closed until the command has finished."""
     return Query(
         "swap.sql", c.target, "postgres", {"live": c.database, "incoming": c.names.restored, "aside": c.names.replaced}

@@ -23,8 +23,8 @@ salvage = Procedure(
     backup are not changed. A missing row whose key or unique value is in use is listed and not inserted. Links that
     were cleared when their row was deleted refer to the row again.""",
     """Before "Insert the missing rows" production is not changed. That step is one transaction: either all rows are
-    inserted, or none. `inv undo` deletes exactly the inserted rows and clears the restored links, unless somebody has
-    changed them since. A safety backup was taken before.""",
+    inserted, or none. `inv undo` deletes exactly the inserted rows and clears the restored links, unless they were
+    changed since. A safety backup was taken before.""",
     task="inv salvage --backup=ID --table=TABLE",
     afterwards=lambda c: f"inv undo --run={c.run}   deletes exactly the inserted rows",
     effects=(Effect.SAVES, Effect.SALVAGES),
@@ -88,7 +88,7 @@ def drop_aside(c: RunInputs) -> Command:
 def remove(c: RunInputs) -> Command:
     """Delete the inserted rows by their keys, and clear the restored links.
 
-    The undo is refused if somebody has changed one of these rows since, or refers to one."""
+    The undo is refused if one of these rows was changed since, or if a newer row refers to one."""
     given = {"target": c.target, "run": c.run, "report": c.run_folder, "lock_timeout": f"{c.locks.timeout:g}"}
     return Tool("salvage-remove", given)
 

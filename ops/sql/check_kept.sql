@@ -1,5 +1,5 @@
 -- Holds when a kept database is there under its name, or has become the live one, is the one that was planned for (its
--- number on this server), and nobody is connected to it as long as it is kept. Variables: name, oid, live.
+-- number on this server), and no session is connected to it as long as it is kept. Variables: name, oid, live.
 SELECT set_config('generalprobe.name', :'name', false), set_config('generalprobe.oid', :'oid', false),
        set_config('generalprobe.live', :'live', false) \g /dev/null
 DO $$
