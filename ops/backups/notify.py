@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -82,8 +84,21 @@ def ping(session: Session, found: Freshness) -> str:
     except urllib.error.HTTPError as error:
         return f"{found.target}: {reference} was asked and answers {error.code}"
     except (OSError, ValueError, http.client.HTTPException) as error:
-        why = "in time" if isinstance(error, TimeoutError) or "timed out" in str(error) else "at all"
-        return f"{found.target}: {reference} does not answer {why}"
+        return f"{found.target}: {reference}: {_cause(error)}"
+
+
+def _cause(error: Exception) -> str:
+    """Return why a web address gave no answer. What the error says may hold the address, so only parts are taken."""
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, TimeoutError):
+        return f"it does not answer within {SECONDS} s"
+    if isinstance(reason, socket.gaierror):
+        return "its host's name is not known (DNS)"
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return f"its TLS certificate is not accepted: {reason.verify_message.split(',')[0]}"
+    if isinstance(reason, ConnectionError) or (isinstance(reason, OSError) and reason.errno):
+        return f"no connection: {reason.strerror or 'it was cut'}"
+    return "it is no web address, or what answers is no web server"
 
 
 def _failing(url: str) -> str:

@@ -18,6 +18,7 @@ from ops.engine.effects import StepEffect
 from ops.engine.executor import asked
 from ops.engine.journal import Journal, State
 from ops.engine.plan import Plan, make_plan
+from ops.infra.session.run_hooks import unexpected
 from ops.infra.session.session import Session
 from ops.procedures.planning.bind import bind
 from ops.procedures.planning.live import Live
@@ -55,8 +56,9 @@ def take_back(session: Session, plan: Plan, state: State, error: OpsError, scree
     try:
         note = session.inventory.path(c.freeze_note)
         found = production_state.look(session, run, c.release.certificate, note, _proof(session, plan))
-    except Exception:
-        what = ("not taken back", ": production does not answer")
+    except Exception as cause:
+        known = cause if isinstance(cause, OpsError) else unexpected(cause, plan.procedure.name, c.target)
+        what = ("not taken back", f": the state of production could not be read: {session.redact(known.message)}")
         return _told(session, plan, error, screen, what, f"inv resume --run={c.run}")
     way, why = production_state.way(found, run, backed_up=state.did(StepEffect.LAST, StepEffect.SEALS))
     if way is Way.UNDO:

@@ -319,14 +319,22 @@ ENDS: dict[str, tuple[dict[str, object], str, str, str, dict[str, object]]] = {
     "production does not answer": (
         {"has": Unreachable("shop: no connection")},
         "not taken back",
-        "not taken back: production does not answer",
+        "not taken back: the state of production could not be read: shop: no connection",
+        f"inv resume --run={RUN}",
+        {},
+    ),
+    "production refuses the connection": (
+        {"has": Unreachable('shop: the database refuses the connection: role "x" does not exist')},
+        "not taken back",
+        "not taken back: the state of production could not be read: "
+        'shop: the database refuses the connection: role "x" does not exist',
         f"inv resume --run={RUN}",
         {},
     ),
     "it answers what nobody expected": (
         {"has": ValueError("?")},
         "not taken back",
-        "not taken back: production does not answer",
+        "not taken back: the state of production could not be read: ValueError: ?: a fault of this tool",
         f"inv resume --run={RUN}",
         {},
     ),

@@ -24,7 +24,7 @@ def gone(session: Session, manifest: Manifest) -> str:
     """Why a backup of pgBackRest's can't be relied on any more; empty where it can, and for dumps.
 
     Raises:
-        OpsError: pgBackRest does not answer.
+        OpsError: pgBackRest ends with an error.
     """
     if not manifest.engine:
         return ""

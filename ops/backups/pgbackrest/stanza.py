@@ -139,12 +139,12 @@ class OnStanza:
 
         Raises:
             UsageError: it is not installed, or too old.
-            Unreachable: it does not answer.
+            Unreachable: it ends with an error.
         """
         done = self.run(pgbackrest_cli.words(self.given, "--output=json", "info"))
         if done.exit:
             self.version()
-            raise Unreachable(f"{self.target}: pgBackRest does not answer: {self.said(done)[1]}", self.hint("info"))
+            raise Unreachable(f"{self.target}: pgBackRest reports an error: {self.said(done)[1]}", self.hint("info"))
         try:
             return pgbackrest_cli.read_info(done.out, self.key.stanza)
         except ValueError as error:

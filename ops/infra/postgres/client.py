@@ -231,9 +231,15 @@ def without_values(text: str) -> str:
     return text
 
 
+# psql names file and line where the server answered a statement with an error; FATAL ends the connection.
+_ANSWERED = re.compile(r"^psql:.+:\d+: (?!FATAL|PANIC)[^\s:]+:  ", re.MULTILINE)
+
+
 def unreached(stderr: str) -> tuple[str, str, Code]:
     """How a server is not reached, in words; what to look at; and the code: one that refuses is there, and says why."""
     said = said_error(stderr)
+    if _ANSWERED.search(stderr):
+        return f"reports an error: {said}", "correct what the server reports; then the same again", refusal(said)
     if trouble := tls_trouble(said):
         return f"can't be reached: {trouble[0]} ({said})", trouble[1], Code.TLS
     if code := refusal(said):

@@ -95,12 +95,15 @@ def note_volume(session: Session, *, target: str, volume_backup: str, report: st
     """Note which volume there is, and how far the server is, so that what comes after can be told from it."""
     volumes = OnVolume(session.railway(target))
     noted = {"volume": volumes.volume(), "taken": volumes.chosen(volume_backup).created, "life": "", "lsn": ""}
-    with contextlib.suppress(Unreachable):
+    try:
         noted["life"], noted["lsn"], _, _ = _life(session, target)
+        at = f", at {noted['lsn']}"
+    except Unreachable as error:
+        at = f"; {error.message}"
     if not noted["volume"]:
         raise StepFailed(f"{target}: the database's service has no volume, so there is nothing to restore it to")
     write_whole(session.inventory.path(report), json.dumps(noted))
-    return f"volume {noted['volume']}" + (f", at {noted['lsn']}" if noted["lsn"] else "; the database does not answer")
+    return f"volume {noted['volume']}{at}"
 
 
 @tool

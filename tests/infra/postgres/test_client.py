@@ -22,9 +22,11 @@ from ops.infra.postgres.client import (
     json_lines,
     said_error,
     service_file,
+    unreached,
     without_values,
     write_services,
 )
+from ops.infra.postgres.embedded_server import Server
 from ops.infra.postgres.session_settings import Pins
 from tests.support.examples import examples
 
@@ -232,3 +234,21 @@ def test_a_restore_has_the_pins_and_what_makes_it_quick(tmp_path: Path) -> None:
     pins.kept.clear()
     bare = service_file({"shop": "host=a"}, {"shop": pins})
     assert "options" not in bare and "[shop.restore]" in bare
+
+
+@pytest.mark.parametrize(
+    ("role", "statement", "how"),
+    [
+        ("", "SELECT 1/0;", "reports an error: division by zero"),
+        ("", "SELECT pg_terminate_backend(pg_backend_pid());", "does not answer: "),
+        ("nobody_here", "SELECT 1;", "refuses the connection: "),
+    ],
+)
+def test_a_server_that_answers_with_an_error_is_not_said_to_be_away(
+    server: Server, tmp_path: Path, role: str, statement: str, how: str
+) -> None:
+    (tmp_path / "asked.sql").write_text(statement)
+    url = server.url("postgres").replace("//postgres", f"//{role or 'postgres'}", 1)
+    words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-f", str(tmp_path / "asked.sql"), url]
+    done = subprocess.run(words, env={"PATH": str(server.bin), "LC_ALL": "C"}, capture_output=True, text=True)
+    assert unreached(done.stderr)[0].startswith(how), done.stderr

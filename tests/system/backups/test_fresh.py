@@ -136,6 +136,8 @@ def test_a_ping_that_does_not_get_through_is_told_without_its_address(project: M
     done = shop.inv("check-backups")
     assert done.code == 4 and "shop: ok: " in done.out and "env:PING_URL" in done.out, done.out + done.err
     assert "secret-path" not in done.out + done.err
+    causes = {"away": "no connection: Connection refused", "refuses": "answers 500", "blank": "it is no web address"}
+    assert causes.get(how, "") in done.out, done.out
 
 
 def test_failure_and_recovery_are_notified_once(project: Make, heard: Heard) -> None:
