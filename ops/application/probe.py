@@ -141,7 +141,7 @@ def _state(session: Session, target: str, database_of: str) -> str:
     if "state" not in known:
         known["state"] = ""
         with contextlib.suppress(OpsError, psycopg.Error):
-            parts = [session.url(database_of), *applied(session, database_of), commit_of(session, target)]
+            parts = [session.url(database_of), *sorted(applied(session, database_of)), commit_of(session, target)]
             if files := _files_of(session, target):
                 known["state"] = hashlib.sha256("\0".join([*parts, files]).encode()).hexdigest()
     return str(known["state"])
@@ -191,14 +191,14 @@ def changes_of(session: Session, target: str) -> str:
 
 
 def applied(session: Session, target: str, database: str = "") -> tuple[str, ...]:
-    """The migrations that a database says it has, sorted; read from its own table."""
+    """The migrations that a database says it has, in the order in which they were applied; read from its own table."""
     with session.connect(target, database) as connection:
         found = connection.execute(
-            "SELECT format('SELECT app || ''.'' || name FROM %I.django_migrations', n.nspname) FROM pg_class c "
+            "SELECT format('SELECT app || ''.'' || name FROM %I.django_migrations ORDER BY id', n.nspname) FROM pg_class c "
             "JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE c.relname = 'django_migrations' AND c.relkind = 'r' AND n.nspname !~ '^pg_'"
         ).fetchall()
-        return tuple(sorted({str(row[0]) for (query,) in found for row in connection.execute(query)}))
+        return tuple(dict.fromkeys(str(row[0]) for (query,) in found for row in connection.execute(query)))
 
 
 def declarations(session: Session, target: str) -> Expectations:

@@ -12,7 +12,7 @@ It only reads. A person decides which way to go, and types it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,7 +133,7 @@ def look(session: Session, target: str, backup_id: str = "") -> Recovery:
         "target": target,
         "backup": manifest.backup,
         "age": age(manifest.taken_at),
-        "since": tuple(sorted(set(has) - set(manifest.migrations))),
+        "since": tuple(name for name in has if name not in manifest.migrations),
         "damaged": damaged,
         "backups": kept,
         "excluded": manifest.excluded,
@@ -235,10 +235,10 @@ def _forward(session: Session, target: str, folder: Path, given: dict[str, Any])
     """Nothing is missing: what is left to do with the release."""
     entry = session.inventory.target(target)
     seen = look_ahead(session, target) if entry.app else None
-    if seen and (bad := [*seen.of("stop"), *seen.of("loss")]):
+    if seen and (bad := sorted([*seen.of("stop"), *seen.of("loss")], key=lambda one: seen.place(one.migration))):
         way = Way(
             "Correct the migrations: read, then type; whoever wrote them should look, too",
-            (*_corrections(session, target, {hazard.migration for hazard in bad}), f"inv recover --target={target}"),
+            (*_corrections(session, target, dict.fromkeys(hazard.migration for hazard in bad)), f"inv recover --target={target}"),
         )
         return Recovery(state="correct", hazards=tuple(hazard.title for hazard in bad), ways=(way,), **given)
     if seen and seen.pending:
@@ -252,10 +252,10 @@ def _forward(session: Session, target: str, folder: Path, given: dict[str, Any])
     return Recovery(state="sound", **given)
 
 
-def _corrections(session: Session, target: str, names: set[str]) -> list[str]:
+def _corrections(session: Session, target: str, names: Iterable[str]) -> list[str]:
     """The commands that put away the migrations that lose rows, and write a rename in their place where it was one."""
     plan = Application.read(probe(session, target, target))
-    files = [corrections.migration_file(session, target, name) for name in sorted(names)]
+    files = [corrections.migration_file(session, target, name) for name in names]
     renames = []
     for operation in plan.operations:
         made = plan.successor(operation) if operation.acts_as == "DeleteModel" else None

@@ -92,7 +92,7 @@ def bound_now(session: Session, target: str, backup_id: str) -> Bound:
         system=str(who["system"]),
         database=str(who["database"]),
         schema_digest=schema_digest(session, target),
-        applied=applied(session, target),
+        applied=tuple(sorted(applied(session, target))),
         backup=backup_id,
         manifest=manifest,
         server=str(who["server"]),

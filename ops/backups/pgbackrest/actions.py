@@ -146,7 +146,7 @@ def check_aside_gone(session: Session, *, target: str, stanza: str, folder: str,
 def same_schema(session: Session, *, target: str, found: str) -> str:
     """Compare what was restored with production: schema and applied migrations."""
     there = fingerprint.read(session.inventory.path(found))
-    if sorted(set(there.migrations)) != list(applied(session, target)):
+    if set(there.migrations) != set(applied(session, target)):
         raise StepFailed(f"{target}: production has other migrations by now than what was restored", "inv backup")
     if there.schema != schema_digest(session, target):
         raise StepFailed(f"{target}: production has another schema by now than what was restored", "inv backup")

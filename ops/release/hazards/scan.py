@@ -38,6 +38,10 @@ class Foresight:
         """Return the hazards of one level."""
         return tuple(hazard for hazard in self.hazards if hazard.level == level)
 
+    def place(self, migration: str) -> int:
+        """Return where a migration runs among the pending ones; behind them what is none of them."""
+        return self.pending.index(migration) if migration in self.pending else len(self.pending)
+
     def blocks(self) -> dict[str, str]:
         """Return the lock hazards of each pending migration as one text."""
         found: dict[str, str] = {}

@@ -102,3 +102,12 @@ def incident_free(shop: Project) -> str:
     done = shop.inv("backup", "--json")
     assert done.code == 0, done.out + done.err
     return str(done.outcome["run"])
+
+
+def test_migrations_since_the_backup_are_named_in_the_order_in_which_they_ran(scene: Callable[..., Project]) -> None:
+    shop = scene("backed_up")
+    for name in ("zones", "areas"):
+        shop.query(f"INSERT INTO django_migrations (app, name, applied) VALUES ('{name}', '0001_initial', now())")
+    shop.query("DELETE FROM lessons_booking")
+    assert look(shop, 5)["since"] == ["zones.0001_initial", "areas.0001_initial"]
+    assert "migrated since: zones.0001_initial, areas.0001_initial" in shop.inv("recover").out
