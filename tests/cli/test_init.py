@@ -301,7 +301,9 @@ def test_what_somebody_else_put_there_is_not_run(folder: Path) -> None:
 def test_a_host_behind_ssh(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ssh = folder.parent / "home/.ssh"
     ssh.mkdir(parents=True)
-    (ssh / "config").write_text("Host *\n  Compression yes\nHost shop-host web-?\n  User deploy\nHost github.com\n")
+    (ssh / "config").write_text("Include hosts/*\nHost *\n  Compression yes\nHost web-?\n  User deploy\n")
+    (ssh / "hosts").mkdir()
+    (ssh / "hosts/shop").write_text("Host shop-host\n  User deploy\nHost github.com\n")
     assert run(["init", "--yes", "--stdout", "--host=shop-host", "--app-dir=/srv/shop/current"], folder) == 0
     said = capsys.readouterr()
     assert "SSH hosts   shop-host\n" in said.err

@@ -22,6 +22,7 @@ from ops.core.errors import OpsError, Unreachable
 from ops.engine.command import SAYS_PROCESS, Completed, Host, OnLine, quote
 from ops.infra.transport.jump_hosts import UnknownKey, check_keys, hops
 from ops.infra.transport.local import GRACE, Output, read_lines
+from ops.infra.transport.ssh_hosts import users_config
 from ops.infra.transport.tunnel import Forward
 from ops.inventory.targets import Connection
 
@@ -206,7 +207,7 @@ class Ssh:
         given: dict[str, Any] = {"banner_timeout": PATIENCE, "auth_timeout": PATIENCE}
         if c.private_key_file:
             given["key_filename"] = os.path.join(self.folder, os.path.expanduser(c.private_key_file))
-        config = fabric.Config(overrides={"timeouts": {"connect": PATIENCE}})
+        config = fabric.Config(ssh_config=users_config(), overrides={"timeouts": {"connect": PATIENCE}})
         wire = fabric.Connection(
             c.host or self.host.target, user=c.user, port=c.port, config=config, connect_kwargs=given
         )

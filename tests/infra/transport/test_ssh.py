@@ -179,7 +179,9 @@ def test_the_users_own_ssh_config_and_a_jump_host(tmp_path: Path, monkeypatch: p
     process = start_sshd(tmp_path, login.port)
     try:
         (login.home / ".ssh/config").write_text(
-            f"Host bastion\n  HostName 127.0.0.1\n  Port {login.port}\n  IdentityFile {login.key}\n"
+            f"Include inner.conf\nHost bastion\n  HostName 127.0.0.1\n  Port {login.port}\n  IdentityFile {login.key}\n"
+        )
+        (login.home / ".ssh/inner.conf").write_text(
             f"Host inner\n  HostName 127.0.0.1\n  Port {login.port}\n  IdentityFile {login.key}\n  ProxyJump bastion\n"
         )
         from ops.infra.transport.ssh import Ssh, host_of
