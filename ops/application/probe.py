@@ -194,8 +194,8 @@ def applied(session: Session, target: str, database: str = "") -> tuple[str, ...
     """The migrations that a database says it has, in the order in which they were applied; read from its own table."""
     with session.connect(target, database) as connection:
         found = connection.execute(
-            "SELECT format('SELECT app || ''.'' || name FROM %I.django_migrations ORDER BY id', n.nspname) FROM pg_class c "
-            "JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "SELECT format('SELECT app || ''.'' || name FROM %I.django_migrations ORDER BY id', n.nspname) "
+            "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE c.relname = 'django_migrations' AND c.relkind = 'r' AND n.nspname !~ '^pg_'"
         ).fetchall()
         return tuple(dict.fromkeys(str(row[0]) for (query,) in found for row in connection.execute(query)))

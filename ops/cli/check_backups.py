@@ -31,7 +31,10 @@ def check_backups(options: Options, deep: bool, file: str) -> int:
     session, screen = open_session(options), Console(options.json)
     names = [target_of(session, options)] if options.target else list(session.inventory.production)
     close_stores(session, *names)
-    found = [freshness(session, name, deep=deep) for name in names]
+    found = []
+    for name in names:
+        with screen.waiting(f"{name}: check the backups"):
+            found.append(freshness(session, name, deep=deep))
     for one in found:
         _show(screen, one)
     unheard: list[str] = []

@@ -5,8 +5,9 @@ rich is loaded only on a terminal; elsewhere a step prints one line when it ends
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from shutil import get_terminal_size
 from typing import Any, TextIO
 
@@ -49,6 +50,8 @@ class Console:
             self._say(str(event["headline"]))
         elif kind == "step":
             self._step(event)
+        elif kind == "checking":
+            self._checking(event)
         elif kind == "measures":
             self._measures(event)
         elif kind in ("note", "wait"):
@@ -66,16 +69,25 @@ class Console:
             title = title if status == "begun" else f"Undo: {title}"
             known = self.expected.get(str(event["step"]))
             hint = f" (last time {duration(known)})" if known is not None else ""
-            if self.live:
-                self._line = LiveLine(f"{place} {title}{hint}")
-            else:
-                self._line = MinuteLines(place, f"{title}{hint}", self._print)
+            self._run(place, f"{title}{hint}")
             return
         took = f"  {duration(float(str(event['seconds'])))}" if "seconds" in event else ""
         said = str(event.get("detail", "")) if status in ("done", "undone") else ""
         detail = "".join(f"\n        {line}" for line in said.splitlines())
         word = "" if status in ("done", "skipped") else f"{status}: "
         self._say(f"{place} {MARKS[status]} {word}{title}{took}{detail}")
+
+    def _checking(self, event: Event) -> None:
+        """Show which check runs before a step or beside the steps."""
+        self.stop()
+        place = f"[{event['number']:>2}/{event['of']}]" if "number" in event else "       "
+        self._run(place, f"Check: {event['title']}")
+
+    def _run(self, place: str, title: str) -> None:
+        if self.live:
+            self._line = LiveLine(f"{place} {title}")
+        else:
+            self._line = MinuteLines(f"{place} … ", title, self._print)
 
     def _note(self, text: str) -> None:
         if isinstance(self._line, MinuteLines):
@@ -109,11 +121,22 @@ class Console:
         if event["hint"]:
             self._print(laid_out(str(event["hint"])))
 
-    def looking(self, what: str) -> None:
-        """Show on a terminal what is looked at now, until the outcome."""
-        if self.live:
-            self._line = self._line or LiveLine("Checking")
-            self._line.said(what)
+    @contextlib.contextmanager
+    def waiting(self, title: str) -> Iterator[Callable[[str], None]]:
+        """Show until the block ends what is done before there is a result; the function given takes its present part.
+
+        Without a terminal the line of each minute goes to standard error, so that standard output has the result only.
+        """
+        if self.as_json:
+            yield lambda _: None
+            return
+        line = LiveLine(title) if self.live else MinuteLines("", title, _print_error_line)
+        self._line = line if self.live else None
+        try:
+            yield line.said
+        finally:
+            line.stop()
+            self._line = None
 
     def stop(self) -> None:
         """Take away what is shown of the running step."""
@@ -164,6 +187,10 @@ class Console:
             self.out.flush()
 
 
+def _print_error_line(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 class Confirmation:
     """Asks the operator to type the target's name, or takes ``--confirm``.
 
@@ -172,10 +199,18 @@ class Confirmation:
         interactive: whether there is a terminal to ask on.
         facts: what is shown before the question: target first, then the arrow, then the source.
         way_on: what to type where another name was typed.
+        stop: takes away what the console shows of a check, before the question is printed.
     """
 
-    def __init__(self, given: str, interactive: bool, facts: str, way_on: str = "inv status") -> None:
-        self.given, self.interactive, self.facts, self.way_on = given, interactive, facts, way_on
+    def __init__(
+        self,
+        given: str,
+        interactive: bool,
+        facts: str,
+        way_on: str = "inv status",
+        stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.given, self.interactive, self.facts, self.way_on, self.stop = given, interactive, facts, way_on, stop
 
     def early(self, target: str) -> None:
         """Refuse at once what would be refused later.
@@ -202,6 +237,7 @@ class Confirmation:
         self.early(target)
         if self.given == target:
             return
+        self.stop()
         print(f"\n{self.facts}\n{title}.\nType {target} to go on: ", end="", flush=True)
         typed = sys.stdin.readline().strip()
         if typed != target:

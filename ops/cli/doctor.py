@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from ops.cli import all_actions as _all_actions  # noqa: F401  (the trial of a restore calls some)
 from ops.cli.console import Console
@@ -32,6 +33,7 @@ class Report:
         self.headed: list[str] = []
         self.found: list[tuple[str, str, Finding]] = []
         self.skipped: dict[str, list[str]] = {}
+        self.looking: Callable[[str], None] = lambda _: None
 
     def tell(self, target: str, check: str, found: Finding) -> None:
         """Take note of a finding, and show it.
@@ -105,15 +107,13 @@ def show(options: Options) -> int:
     width = max(len(check.name) for check in (*production, *test))
     report = Report(Console(options.json), width, options.everything)
     report.tell("", "inventory", inventory(session.inventory))
-    try:
+    with report.screen.waiting("Check the targets") as report.looking:
         for name in names:
             subject = Subject(session, name, name)
             found = _examined(report, production, subject, {})
             if subject.entry.test:
                 known = {name: found[check] for name, check in SHARED.items() if found[check].status != "skip"}
                 _examined(report, test, subject.of(subject.entry.test), known)
-    finally:
-        report.screen.stop()
     return report.outcome(", ".join(names))
 
 
@@ -125,7 +125,7 @@ def _examined(report: Report, checks: list[Check], subject: Subject, known: dict
     """
     found = dict(known)
     for check in checks:
-        report.screen.looking(f"{subject.target} {check.name}")
+        report.looking(f"{subject.target} {check.name}")
         found[check.name] = examine(check, subject, found)
         report.tell(subject.target, check.name, found[check.name])
     return found

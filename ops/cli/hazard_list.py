@@ -25,7 +25,8 @@ def show(options: Options) -> int:
     target = target_of(session, options)
     some_tools(session)
     screen = console.Console(options.json)
-    seen = look_ahead(session, target)
+    with screen.waiting(f"{target}: read the pending migrations and production"):
+        seen = look_ahead(session, target)
     if seen.pending:
         screen.prose("\n".join([f"{target}: {head(seen.pending)}", *_indented(seen), ""]))
     for hazard in seen.hazards:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 # Events that are for people at a terminal only: the journal's contract has no place for them.
-CHATTER = {"line", "note"}
+CHATTER = {"checking", "line", "note"}
 
 
 def json_lines(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:

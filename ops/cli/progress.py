@@ -68,7 +68,7 @@ class MinuteLines:
     """The running step without a terminal: a line each minute, none where it ends before.
 
     Args:
-        place: the step's number, which begins each line.
+        place: begins each line: the step's number.
         title: the step's title, and how long it took the last time.
         out: prints a line.
     """
@@ -82,7 +82,7 @@ class MinuteLines:
 
     def show(self, text: str) -> None:
         """Print a text with the step's number."""
-        self._out(f"{self._place} … {text}")
+        self._out(f"{self._place}{text}")
 
     def stop(self) -> None:
         """End the lines."""

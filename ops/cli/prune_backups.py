@@ -46,8 +46,9 @@ def prune(options: Options) -> int:
     session, screen = open_session(options), Console(options.json)
     target = target_of(session, options)
     folder, entry = target_folder(session, target), session.inventory.target(target)
-    found, missing = _decided(session, target, folder)
-    scraps = list(find_scraps(session, target, folder))
+    with screen.waiting(f"{target}: check which backups are needed"):
+        found, missing = _decided(session, target, folder)
+        scraps = list(find_scraps(session, target, folder))
     _show(screen, target, found, scraps)
     if missing:
         screen.text(f"{target}: {missing.removeprefix(f'{target}: ')}")

@@ -96,8 +96,9 @@ def recover(options: Options, backup_id: str) -> int:
     session = open_session(options)
     target = target_of(session, options)
     some_tools(session)
-    found = look(session, target, backup_id)
     screen = console.Console(options.json)
+    with screen.waiting(f"{target}: compare production with its backups"):
+        found = look(session, target, backup_id)
     screen.prose("\n".join(lines(found)))
     if options.json:
         screen.show({"event": "recovery", **asdict(found)})
@@ -236,9 +237,10 @@ def _forward(session: Session, target: str, folder: Path, given: dict[str, Any])
     entry = session.inventory.target(target)
     seen = look_ahead(session, target) if entry.app else None
     if seen and (bad := sorted([*seen.of("stop"), *seen.of("loss")], key=lambda one: seen.place(one.migration))):
+        names = dict.fromkeys(hazard.migration for hazard in bad)
         way = Way(
             "Correct the migrations: read, then type; whoever wrote them should look, too",
-            (*_corrections(session, target, dict.fromkeys(hazard.migration for hazard in bad)), f"inv recover --target={target}"),
+            (*_corrections(session, target, names), f"inv recover --target={target}"),
         )
         return Recovery(state="correct", hazards=tuple(hazard.title for hazard in bad), ways=(way,), **given)
     if seen and seen.pending:

@@ -47,10 +47,14 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
     target = target_of(session, options)
     entry = session.inventory.target(target)
     procedure = procedure_of(name, entry.engine, backup_id)
-    screen = console.Console(options.json, _durations(session, target, procedure.name))
+    screen = console.Console(options.json)
+    source = Live(session, target, replace(options, backup=backup_id))
     try:
-        source = Live(session, target, replace(options, backup=backup_id))
-        with waits.looking(session, target, lambda text: screen.show({"event": "wait", "step": "", "text": text})):
+        with (
+            screen.waiting(f"{target}: plan {procedure.name}"),
+            waits.looking(session, target, lambda text: screen.show({"event": "wait", "step": "", "text": text})),
+        ):
+            screen.expected = _durations(session, target, procedure.name)
             inputs = bind(source, procedure)
     except NothingToDo as nothing:
         freeze_history.refuse_open(session, target, journal.runs(target_folder(session, target)))
@@ -59,12 +63,13 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
     plan = make_plan(procedure, inputs)
     screen.text(said) if (said := fewer_jobs(entry, inputs.jobs)) else None
     if options.plan:
-        differs = _glance(session, inputs) if procedure.compares else []
-        order = planned(session, inputs) if inputs.release.pending and not options.json else []
+        with screen.waiting(f"{target}: plan {procedure.name}"):
+            differs = _glance(session, inputs) if procedure.compares else []
+            order = planned(session, inputs) if inputs.release.pending and not options.json else []
         return _show_plan(screen, plan, differs, order)
     if plan.inputs.release.auto_rollback and not plan.inputs.freezes:
         screen.text(f"{target}: --auto-rollback will not act: production is not frozen in this plan (freeze: always)")
-    confirmation = _confirmation(plan, options)
+    confirmation = _confirmation(plan, options, screen)
     if plan.confirms:
         confirmation.early(plan.word)
     close_stores(session, target)
@@ -72,7 +77,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
         return _work(session, plan, screen, confirmation, lock, reason=options.reason)
 
 
-def _confirmation(plan: Plan, options: Options, undo: bool = False) -> console.Confirmation:
+def _confirmation(plan: Plan, options: Options, screen: console.Console, undo: bool = False) -> console.Confirmation:
     c = plan.inputs
     count = counted(len(c.release.pending), "migration") if c.release.pending else ""
     # Where none is brought back, ``backup`` is what this run would call its own.
@@ -83,7 +88,7 @@ def _confirmation(plan: Plan, options: Options, undo: bool = False) -> console.C
     if undo:
         facts = f"{c.target} ({c.database}): take back {plan.procedure.name} {c.run}"
     way_on = f"inv {'undo' if undo else 'resume'} --run={c.run}"
-    return console.Confirmation(options.confirm, console.interactive(options.json), facts, way_on)
+    return console.Confirmation(options.confirm, console.interactive(options.json), facts, way_on, screen.stop)
 
 
 @contextlib.contextmanager
@@ -113,7 +118,8 @@ def _work(
     runner = Runner(session, plan, log, state or journal.State(header), screen.show, confirmation.ask, held)
     try:
         if undo:
-            runner.may_undo()
+            with screen.waiting(f"{c.target}: check that the run can be taken back"):
+                runner.may_undo()
         if state is None:
             runner.emit(header)
         else:
@@ -191,9 +197,10 @@ def again(options: Options, run: str, undo: bool) -> int:
     use_tools(session, plan.inputs)
     if options.plan:
         return _show_rest(session, screen, plan, state, undo)
-    check_places(session, plan.inputs)
+    with screen.waiting(f"{plan.inputs.target}: check that the servers are those of the run"):
+        check_places(session, plan.inputs)
     close_stores(session, plan.inputs.target)
-    confirmation = _confirmation(plan, options, undo)
+    confirmation = _confirmation(plan, options, screen, undo)
     if plan.confirms:
         confirmation.early(plan.word)
     with _locked(session, plan) as held:
@@ -269,7 +276,8 @@ def _show_rest(session: Session, screen: console.Console, plan: Plan, state: jou
     left = [planned for planned in plan.steps if state.status.get(planned.name) != "done"]
     nothing = ""
     if undo:
-        may_undo(plan, state, known(asked(session, plan.inputs)))
+        with screen.waiting(f"{plan.inputs.target}: check that the run can be taken back"):
+            may_undo(plan, state, known(asked(session, plan.inputs)))
         left, nothing = to_undo(plan, state), nothing_to_undo(plan, state)
     screen.text(rest_text(plan, left, undo=undo, nothing=nothing))
     if screen.as_json:

@@ -98,6 +98,7 @@ class Runner:
         except Exception as fault:
             where = f"{self.plan.inputs.target}: {self._current or 'before the first step'}"
             error = fault_error(fault, where, self.journal.folder / "fault.txt", self.session.redact)
+        self.show({"event": "checking", "title": "what this run has changed"})
         go_on = corrected if isinstance(error, FailsAgain) else lambda c: way_on(c.run)
         hint = self._explain(error) or error.hint or go_on(self.plan.inputs)
         if "inv " not in hint and not isinstance(error, (DataDiffers, FailsAgain)):
@@ -155,7 +156,10 @@ class Runner:
         ended = {planned.step.ends for planned in self.plan.steps if planned.name in self.state.touched}
         for planned in done:
             promise = planned.step.meanwhile
-            if promise and promise not in ended and planned.proof and (wrong := self._answer(planned.proof)):
+            if not (promise and promise not in ended and planned.proof):
+                continue
+            self._checking(planned.proof, planned)
+            if wrong := self._answer(planned.proof):
                 raise NoWayOn(
                     f"{planned.inputs.target}: not so any more: {promise} ({wrong.message}); what was written since is "
                     "in no backup of this run, so going on is not safe",
@@ -213,6 +217,8 @@ class Runner:
     def _redo(self, planned: PlannedStep, number: int) -> bool:
         """Whether an interrupted step has to be done (again); what failed has to, whatever its proof says."""
         failed = planned.name in self.state.failed
+        if planned.proof:
+            self._checking(planned.proof, planned)
         # What may be done twice needs no answer: its proof may ask a server that the step itself starts.
         ask = self._holds if planned.step.again else self._answer
         if planned.proof and not planned.step.fact and not failed and ask(planned.proof) is None:
@@ -280,7 +286,13 @@ class Runner:
                 self.show({"event": "note", "step": planned.name, "text": f"{error.message}; again in {pause:g} s"})
                 time.sleep(pause)
 
+    def _checking(self, check: PlannedCheck, planned: PlannedStep) -> None:
+        """Show a check that may take long and is no part of a running step; the journal needs none of it."""
+        at = {"number": self.plan.steps.index(planned) + 1, "of": len(self.plan.steps)}
+        self.show({"event": "checking", "step": planned.name, "title": lower(check.check.title), **at})
+
     def _gate(self, planned: PlannedStep, gate: PlannedCheck) -> None:
+        self._checking(gate, planned)
         if error := self._holds(gate):
             if error.outcome == "refused":
                 raise error

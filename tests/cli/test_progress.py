@@ -49,6 +49,46 @@ def test_a_step_that_goes_on_prints_a_line_each_minute(monkeypatch: pytest.Monke
     assert last == "[ 2/26] ✓ Dump on one snapshot  2 min 0 s"
 
 
+def test_a_check_before_a_step_prints_a_line_each_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "MINUTE", 0.01)
+    out = io.StringIO()
+    screen = Console(out=out)
+    screen.show({**STEP, "event": "checking", "title": "every file is as it was written"})
+    deadline = time.monotonic() + 30
+    while "\n" not in out.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    monkeypatch.setattr(progress, "MINUTE", 60)
+    show(screen, "begun")
+    show(screen, "done", seconds=2)
+    *running, last = out.getvalue().splitlines()
+    assert running and all(line.startswith("[ 2/26] … Check: every file is as it was written, ") for line in running)
+    assert last == "[ 2/26] ✓ Dump on one snapshot  2.0 s"
+
+
+def test_a_check_is_no_event_of_the_json_stream() -> None:
+    out = io.StringIO()
+    Console(as_json=True, out=out).show({**STEP, "event": "checking"})
+    with Console(as_json=True, out=out).waiting("shop: plan release") as part:
+        part("a part")
+    assert out.getvalue() == ""
+
+
+def test_what_takes_long_before_a_result_is_told_beside_the_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "MINUTE", 0.01)
+    out, said = io.StringIO(), ""
+    screen = Console(out=out)
+    with screen.waiting("shop: plan release"):
+        deadline = time.monotonic() + 30
+        while "\n" not in said and time.monotonic() < deadline:
+            time.sleep(0.01)
+            said += capsys.readouterr().err
+        screen.show({"event": "wait", "step": "", "text": "waits for a lock"})
+    assert said.startswith("shop: plan release, running for ")
+    assert out.getvalue() == "      waits for a lock\n"
+
+
 def test_what_is_noted_while_a_step_runs_has_its_number() -> None:
     out = io.StringIO()
     screen = Console(out=out)
