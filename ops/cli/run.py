@@ -118,8 +118,7 @@ def _work(
     runner = Runner(session, plan, log, state or journal.State(header), screen.show, confirmation.ask, held)
     try:
         if undo:
-            with screen.waiting(f"{c.target}: check that the run can be taken back"):
-                runner.may_undo()
+            runner.may_undo()
         if state is None:
             runner.emit(header)
         else:

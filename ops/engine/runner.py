@@ -353,6 +353,7 @@ class Runner:
         Raises:
             OpsError: see ``ops.engine.summary.may_undo``.
         """
+        self.show({"event": "checking", "title": "the run can be taken back"})
         may_undo(self.plan, self.state, self._answer)
 
     def _back(self) -> bool:

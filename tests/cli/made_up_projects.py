@@ -45,6 +45,46 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": os.g
 }
 
 
+# django-configurations, as far as settings need it.
+CONFIGURATIONS = {
+    "configurations/__init__.py": "class Configuration:\n    pass\n",
+    "configurations/management.py": """
+import importlib, os
+from django.core import management
+def execute_from_command_line(argv):
+    module = importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"])
+    chosen = getattr(module, os.environ["DJANGO_CONFIGURATION"])
+    for name in filter(str.isupper, dir(chosen)):
+        setattr(module, name, getattr(chosen, name))
+    management.execute_from_command_line(argv)
+""",
+}
+
+
+def write_classes(folder: Path, database: str, named: str = "") -> Path:
+    """Write a project whose settings are classes; gives its folder.
+
+    Args:
+        database: the database of the class ``Production``, as source.
+        named: the class that ``manage.py`` names; empty where it names none.
+    """
+    common = HEAD.replace("import os\n", "").replace("\n", "\n    ").strip()
+    settings = f"{PARSER}\nclass Common(Configuration):\n    {common}\n"
+    settings += 'class Dev(Common):\n    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3"}}\n'
+    settings += f'class Production(Common):\n    DATABASES = {{"default": {database}}}\n'
+    manage = MANAGE.format(module="shop.settings").replace("django.core.management", "configurations.management")
+    names = f'os.environ.setdefault("DJANGO_CONFIGURATION", "{named}")\n' if named else ""
+    files = {
+        "manage.py": manage.replace("from conf", f"{names}from conf"),
+        "shop/settings.py": f"import os\nfrom configurations import Configuration\n{settings}",
+        **CONFIGURATIONS,
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
 def write_project(folder: Path, shape: str, module: str = "shop.settings") -> Path:
     """Write a project; gives its folder."""
     package, _, name = module.rpartition(".")

@@ -19,10 +19,11 @@ from ops.core.errors import Refused, UsageError
 from ops.engine.render import template
 from ops.inventory.load import load
 from ops.inventory.targets import Inventory
-from tests.cli.made_up_projects import write_project
+from tests.cli.made_up_projects import SHAPES, write_classes, write_project
 from tests.support.fork_server import launcher
 
 # Nothing listens there, so the doctor fails at once, and says so.
+SEPARATE = SHAPES["separate"].partition('"default": ')[2].rpartition("}")[0]
 NOWHERE = "postgresql://keeper:hunter2word@127.0.0.1:9/shop"
 
 
@@ -112,6 +113,32 @@ def test_settings_that_take_no_address_get_a_module_that_does(
     assert files(folder) == {"manage.py", "shop/settings.py", "printed.yaml"}
 
 
+@pytest.mark.parametrize("named", ["", "Production"])
+@pytest.mark.parametrize("database", ["dj_database_url.config()", SEPARATE])
+def test_settings_that_are_classes(
+    folder: Path, capsys: pytest.CaptureFixture[str], named: str, database: str
+) -> None:
+    write_classes(folder, database, named)
+    assert run(["init", "--yes", "--database=env:NONE_YET", "--test-database=env:NONE_EITHER"], folder) == 4
+    assert "settings shop.settings:Production\n" in capsys.readouterr().out
+    app = load(folder / "inventory.yaml").target("shop").app
+    own = database == SEPARATE
+    env = {"DJANGO_SETTINGS_MODULE": "generalprobe_settings"} if own else {}
+    env |= {} if named else {"DJANGO_CONFIGURATION": "Production"}
+    variable = "GENERALPROBE_DATABASE_URL" if own else "DATABASE_URL"
+    assert app is not None and (app.env, app.database_env) == (env, variable)
+    found = ask_settings(Path(sys.executable), folder / "manage.py", {**os.environ, **env, variable: NOWHERE})
+    assert (found.parts["dbname"], found.parts["port"], found.error) == ("shop", "9", "")
+
+
+def test_a_class_of_the_settings_is_chosen(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_classes(folder, "dj_database_url.config()")
+    assert run(["init", "--yes", "--stdout", "--configuration=Dev"], folder) == 0
+    assert "settings shop.settings:Dev\n" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="--configuration: it should be the name of a class"):
+        run(["init", "--yes", "--stdout", "--configuration=a b"], folder)
+
+
 def test_an_address_that_only_the_application_understands(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,7 +153,8 @@ def test_an_address_that_only_the_application_understands(
 
 def test_the_module_changes_the_database_and_nothing_else(folder: Path) -> None:
     write_project(folder, "separate")
-    text = template("settings.py.j2").render(module="shop.settings", variable="GENERALPROBE_DATABASE_URL")
+    given = {"module": "shop.settings", "configuration": "", "variable": "GENERALPROBE_DATABASE_URL"}
+    text = template("settings.py.j2").render(given)
     (folder / "generalprobe_settings.py").write_text(text)
     address = "postgresql://a%40b:c%2Fd@copy.invalid:6000/the%20copy?application_name=x&sslmode=disable"
     env = {**os.environ, "DJANGO_SETTINGS_MODULE": "generalprobe_settings", "GENERALPROBE_DATABASE_URL": address}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.cli.init.manage_file import find_manage, overrules, settings_module
+from ops.cli.init.manage_file import find_manage, overrules, setting_named
 from ops.cli.init.settings_source import read_source
 from ops.infra.railway.project_link import names_in
 
@@ -45,10 +45,10 @@ def test_imports_of_the_project_are_followed(tmp_path: Path) -> None:
 def test_the_settings_that_manage_names(tmp_path: Path) -> None:
     file = tmp_path / "manage.py"
     file.write_text('os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")')
-    assert (settings_module(file, {}), overrules(file)) == ("shop.settings", False)
-    assert settings_module(file, {"DJANGO_SETTINGS_MODULE": "shop.live"}) == "shop.live"
+    assert (setting_named(file, {}), overrules(file)) == ("shop.settings", False)
+    assert setting_named(file, {"DJANGO_SETTINGS_MODULE": "shop.live"}) == "shop.live"
     file.write_text("os.environ['DJANGO_SETTINGS_MODULE'] = 'shop.settings'")
-    assert settings_module(file, {"DJANGO_SETTINGS_MODULE": "shop.live"}) == "shop.settings"
+    assert setting_named(file, {"DJANGO_SETTINGS_MODULE": "shop.live"}) == "shop.settings"
     assert overrules(file)
 
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from ops.cli.init.database_choice import Database, choose_production, choose_test
 from ops.cli.init.discovery import Project, Surroundings, in_words
-from ops.cli.init.manage_file import shown
+from ops.cli.init.manage_file import CONFIGURATION, SETTINGS, setting_named, shown
 from ops.cli.init.questions import Questions
 from ops.core.errors import UsageError
 from ops.core.yaml_lines import wording
@@ -139,7 +139,9 @@ def _variable(
     given = questions.given.get("database-env", "")
     if project is None:
         return given or "DATABASE_URL", {}, False
-    env = {"DJANGO_SETTINGS_MODULE": project.module} if environ.get("DJANGO_SETTINGS_MODULE") else {}
+    env = {SETTINGS: project.module} if environ.get(SETTINGS) else {}
+    if project.configuration != setting_named(project.manage, {}, CONFIGURATION):
+        env[CONFIGURATION] = project.configuration
     if project.variable or not (project.checked or project.database.is_postgres):
         return project.variable or "DATABASE_URL", env, False
     if not project.module or project.fixed_settings:
@@ -149,7 +151,7 @@ def _variable(
             'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "…")   in manage.py, and then   generalprobe init',
         )
     _offer_settings(questions)
-    return OWN_VARIABLE, {"DJANGO_SETTINGS_MODULE": OWN_SETTINGS}, True
+    return OWN_VARIABLE, {**env, SETTINGS: OWN_SETTINGS}, True
 
 
 def _offer_settings(questions: Questions) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ops.cli.init.manage_file import overrules, settings_module, shown
+from ops.cli.init.manage_file import CONFIGURATION, overrules, setting_named, shown
 from ops.cli.init.project_python import django_version, find_python
 from ops.cli.init.settings_probe import SettingsDatabase, ask_settings, variable_of
 from ops.cli.init.settings_source import read_source
@@ -27,11 +27,13 @@ class Project:
     """One Django project, as it is on this machine.
 
     ``variable`` is the variable from which its settings take the database's address, empty where there is none;
-    ``checked`` whether that was tried; ``module`` its settings.
+    ``checked`` whether that was tried; ``module`` its settings, and ``configuration`` the class in it that is the
+    settings, empty where the module is.
     """
 
     manage: Path
     module: str = ""
+    configuration: str = ""
     python: Path | None = None
     django: str = ""
     variable: str = ""
@@ -51,7 +53,13 @@ class Surroundings:
     tools: tuple[int, ...]
 
 
-def look_at(manage: Path, environ: Mapping[str, str], python: str = "", variable: str = "") -> Project:
+def look_at(
+    manage: Path,
+    environ: Mapping[str, str],
+    python: str = "",
+    variable: str = "",
+    choose: Callable[[Sequence[str]], str] = lambda names: names[-1],
+) -> Project:
     """Look at a project: at its source first, then by its own Python.
 
     Args:
@@ -59,10 +67,14 @@ def look_at(manage: Path, environ: Mapping[str, str], python: str = "", variable
         environ: the caller's environment.
         python: the Python to use; empty: look for it.
         variable: the variable of its database; empty: look for it.
+        choose: chooses one of the classes in the settings, where nothing names one.
     """
-    folder, module = manage.parent, settings_module(manage, environ)
+    folder, module, configuration = manage.parent, setting_named(manage, environ), ""
     source = read_source(folder, module)
-    found = Project(manage, module, variable=variable or source.parsed, fixed_settings=overrules(manage))
+    if source.classes:
+        configuration = setting_named(manage, environ, CONFIGURATION) or choose(source.classes)
+        environ = {**environ, CONFIGURATION: configuration}
+    found = Project(manage, module, configuration, variable=variable or source.parsed, fixed_settings=overrules(manage))
     given = Path(shutil.which(python, path=environ.get("PATH")) or python).absolute() if python else None
     known = (given, django_version(given)) if given else find_python(folder, environ)
     if known is None:
@@ -126,7 +138,8 @@ def summary(project: Project | None, around: Surroundings, start: Path) -> list[
     """Return what was found, as rows of a name and a text without secrets."""
     rows = []
     if project:
-        rows.append(("manage.py", f"{shown(project.manage, start)}, settings {project.module or 'not named there'}"))
+        settings = ":".join(filter(None, (project.module, project.configuration))) or "not named there"
+        rows.append(("manage.py", f"{shown(project.manage, start)}, settings {settings}"))
         python = f"{shown(project.python, start)}, Django {project.django}" if project.python else "none with Django"
         rows.append(("Python", python))
         rows.append(("database", _database(project)))

@@ -13,6 +13,7 @@ from ops.core.errors import DONE, UsageError
 FLAGS = {
     "manage": ("FILE", "manage.py, or its folder"),
     "python": ("FILE", "the Python that has the project's Django"),
+    "configuration": ("NAME", "the class of the settings, where they are classes (DJANGO_CONFIGURATION)"),
     "target": ("NAME", "the target's name; default: the folder's"),
     "host": ("NAME", "the host behind SSH on which manage.py runs; `here` for this machine"),
     "app-dir": ("FOLDER", "with --host: the folder of manage.py there"),

@@ -78,7 +78,19 @@ def _project(questions: Questions, folder: Path) -> Project | None:
     if not chosen:
         return None
     python = "" if elsewhere else given["python"]
-    return look_at(Path(os.path.abspath(chosen)), os.environ, python, given["database-env"])
+
+    def choose_class(names: Sequence[str]) -> str:
+        usual = next((name for name in names if "prod" in name.lower()), names[-1])
+        return questions.ask("configuration", f"Class of the settings ({', '.join(names)})", usual, check_class)
+
+    return look_at(Path(os.path.abspath(chosen)), os.environ, python, given["database-env"], choose_class)
+
+
+def check_class(text: str) -> str:
+    """Return the name of a class. Raises UsageError for what is none."""
+    if text.isidentifier():
+        return text
+    raise UsageError("it should be the name of a class in the settings", "Production")
 
 
 def _undecided(found: Sequence[Path], folder: Path) -> UsageError:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 NAME = "manage.py"
 DEEPEST = 2
-_SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE["']\s*(\]\s*=|,)\s*["']([\w.]+)["']""")
+SETTINGS, CONFIGURATION = "DJANGO_SETTINGS_MODULE", "DJANGO_CONFIGURATION"
+_NAMED = r"""{}["']\s*(\]\s*=|,)\s*["']([\w.]+)["']"""
 
 
 def find_manage(start: Path) -> list[Path]:
@@ -67,17 +68,17 @@ def _is_manage(file: Path) -> bool:
     return is_own(file) and "execute_from_command_line" in read_text(file)
 
 
-def settings_module(manage: Path, environ: Mapping[str, str]) -> str:
-    """Return the settings module that ``manage.py`` uses; empty where it names none."""
-    found = _SETTINGS.search(read_text(manage))
+def setting_named(manage: Path, environ: Mapping[str, str], variable: str = SETTINGS) -> str:
+    """Return the settings module that ``manage.py`` uses, or the class in it; empty where none is named."""
+    found = re.search(_NAMED.format(variable), read_text(manage))
     if found and found[1] != ",":  # It overrules the environment.
         return found[2]
-    return environ.get("DJANGO_SETTINGS_MODULE", "") or (found[2] if found else "")
+    return environ.get(variable, "") or (found[2] if found else "")
 
 
 def overrules(manage: Path) -> bool:
     """Return True if ``manage.py`` sets the settings module whatever the environment says."""
-    found = _SETTINGS.search(read_text(manage))
+    found = re.search(_NAMED.format(SETTINGS), read_text(manage))
     return bool(found and found[1] != ",")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from ops.inventory.fields import ENV_NAME
 USUAL = "DATABASE_URL"
 # Calls that make a database of an address: dj-database-url, django-environ, environs, django-configurations.
 _PARSERS = re.compile(r"(^|\.)(dj_database_url\.(config|parse)|db|db_url|dj_db_url|DatabaseURLValue)$")
+# The arguments of such a call that name the variable.
+_NAMES = ("env", "environ_name")
 _ADDRESS = re.compile(r"(DATABASE|DB|POSTGRES|PG|SQL).*(URL|URI|DSN)|^(URL|DSN)_?(DATABASE|DB)")
 
 
@@ -22,11 +24,13 @@ class Source:
     """What the source says.
 
     ``parsed`` is the variable whose address becomes the database, empty where no call says so; ``candidates`` are
-    all variables that may hold one, the likeliest first.
+    all variables that may hold one, the likeliest first. ``classes`` are those of django-configurations, of which one
+    is the settings; empty where the module itself is.
     """
 
     parsed: str
     candidates: tuple[str, ...]
+    classes: tuple[str, ...] = ()
 
 
 def read_source(folder: Path, module: str) -> Source:
@@ -39,7 +43,22 @@ def read_source(folder: Path, module: str) -> Source:
     trees = list(_trees(folder, module, set()))
     parsed = [name for tree in trees for name in _parsed(tree)]
     read = [name for tree in trees for name in _variables(tree) if _ADDRESS.search(name)]
-    return Source(parsed[0] if parsed else "", tuple(dict.fromkeys([*parsed, *read, USUAL])))
+    classes = _configurations(trees)
+    return Source(parsed[0] if parsed else "", tuple(dict.fromkeys([*parsed, *read, USUAL])), classes)
+
+
+def _configurations(trees: Sequence[ast.Module]) -> tuple[str, ...]:
+    """Return the classes that django-configurations takes for settings: a module's own ones, else those it imports."""
+    known, found = {"Configuration"}, list[str]()
+    # What a module imports is read first, since its own classes are made of that.
+    for tree in reversed(trees):
+        own = []
+        for node in [node for node in tree.body if isinstance(node, ast.ClassDef)]:
+            if known & {ast.unparse(base).rpartition(".")[2] for base in node.bases}:
+                known.add(node.name)
+                own.append(node.name)
+        found = own if own and tree is trees[0] else found + own
+    return tuple(found)
 
 
 def _trees(folder: Path, module: str, seen: set[Path]) -> Iterator[ast.Module]:
@@ -85,6 +104,6 @@ def _variables(tree: ast.AST, *, whole: bool = False) -> Iterator[str]:
         if isinstance(node, ast.Subscript):
             found = [node.slice]
         elif isinstance(node, ast.Call):
-            found = [*node.args[:1], *(given.value for given in node.keywords if whole and given.arg == "env")]
+            found = [*node.args[:1], *(given.value for given in node.keywords if whole and given.arg in _NAMES)]
         names = [one.value for one in found if isinstance(one, ast.Constant) and isinstance(one.value, str)]
         yield from (name for name in names if name.isupper() and re.fullmatch(ENV_NAME, name))

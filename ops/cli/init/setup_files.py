@@ -70,7 +70,12 @@ def files_of(setup: Setup) -> list[NewFile]:
         if database.file:
             files.append(NewFile(database.file, f"{database.url}\n", private=True))
     if setup.app and setup.app.own_settings and setup.project:
-        given = {"module": setup.project.module, "variable": setup.app.variable}
+        project = setup.project
+        given = {
+            "module": project.module,
+            "variable": setup.app.variable,
+            "configuration": project.configuration,
+        }
         text = template("settings.py.j2").render(given)
         files.append(NewFile(setup.project.manage.with_name(f"{OWN_SETTINGS}.py"), text))
     files.append(NewFile(setup.folder / FILE, inventory_text(setup)))
