@@ -28,13 +28,18 @@ def pages(*folders: str) -> list[Path]:
 
 def commands(page: Path) -> Iterator[Command]:
     """The commands of a page's blocks for a shell, in their order; a `console` block has their output, too."""
+    for block in blocks(page):
+        yield from block
+
+
+def blocks(page: Path) -> Iterator[list[Command]]:
+    """The commands of each block for a shell."""
     for kind, body in BLOCK.findall(page.read_text("utf-8")):
         if kind == "console":
-            for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
-                first, *output = part.splitlines()
-                yield Command(first, tuple(output))
+            parts = [part.splitlines() for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]]
+            yield [Command(first, tuple(output)) for first, *output in parts]
         if kind == "bash":
-            yield from (Command(line) for line in body.splitlines() if line.strip() and not line.startswith("#"))
+            yield [Command(line) for line in body.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def calls(page: Path) -> Iterator[list[str]]:

@@ -1,8 +1,8 @@
 """The commands and messages of the pages are those of the tool.
 
-What is run: the tutorials, as a whole, on the embedded demo (slow). What is only parsed: each other call of ``inv`` on
-a page, in a block or in prose. Its task and flags exist and have help; that it does what the page says is shown by
-other tests. Commands that are not ``inv`` (apt-get, systemctl, …) are neither run nor parsed.
+What is run: the tutorials, as a whole, on the embedded demo (slow), and the how-to pages (``test_how_to.py``). What is
+only parsed: each other call of ``inv`` on a page, in a block or in prose. Its task and flags exist and have help; that
+it does what the page says is shown by other tests.
 """
 
 from __future__ import annotations
