@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 # Code that names one of these may draw values: another run writes others.
 DRAWS = ("random", "secrets", "uuid", "uuid1", "uuid4", "urandom", "token_hex", "token_urlsafe", "get_random_string",
-         "shuffle", "gen_random_uuid", "gen_random_bytes", "make_password", "faker", "hash")  # fmt: skip
+         "shuffle", "gen_random_uuid", "gen_random_bytes", "uuid_generate_v4", "make_password", "faker",
+         "hash")  # fmt: skip
 
 
 class Link(NamedTuple):
@@ -165,10 +166,11 @@ class Operation(_Frozen):
 
     def says(self, word: str) -> bool:
         """Whether its code holds a name as a word, whatever its case."""
-        return _says(self.code, word)
+        return says(self.code, word)
 
 
-def _says(text: str, word: str) -> bool:
+def says(text: str, word: str) -> bool:
+    """Whether a text holds a name as a word, whatever its case."""
     return bool(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE))
 
 
@@ -284,7 +286,7 @@ class Application(_Frozen):
     def draws(self) -> bool:
         """Whether code that writes values may draw them, so that each run writes others."""
         texts = [operation.code if operation.opaque else operation.defaults for operation in self.operations]
-        return any(_says(text, word) for text in texts for word in DRAWS)
+        return any(says(text, word) for text in texts for word in DRAWS)
 
     def _end(self) -> Names:
         names = Names()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ops.application.database_aliases import check_isolated, check_told, others
+from ops.application.drawing_functions import may_draw
 from ops.application.manage import concurrent, only_adds
 from ops.application.operations import Application
 from ops.application.probe import commit_of, declarations, probe, unfit
@@ -42,7 +43,7 @@ def migrations(look: Look, _: Given) -> Given:
             "pending": tuple(m["name"] for m in found["pending"]),
             "concurrent": concurrent(found),
             "opaque": bool((known := Application.read(found)).opaque),
-            "draws": known.draws,
+            "draws": may_draw(session, entry.name, known),
         },
         "deploy": {"commit": commit_of(session, entry.name).removesuffix("-dirty")},
         "freezes": {"always": True, "never": False}.get(entry.freeze, not only_adds(found["pending"])),

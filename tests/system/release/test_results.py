@@ -224,6 +224,32 @@ def test_numbers_that_are_drawn_are_found_before_anything_is_frozen(
     assert shop.query("SELECT count(DISTINCT level) FROM lessons_lesson") == [(1,)]
 
 
+# What draws is a function of the database: called by a trigger, by another function, or by name.
+LOT = "CREATE FUNCTION lot() RETURNS text LANGUAGE sql AS 'SELECT md5(random()::text)'; "
+BY_TRIGGER = """CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF to_jsonb(new) ? 'badge' THEN new.badge := lot(); END IF; RETURN new; END $$;
+    CREATE TRIGGER mark BEFORE UPDATE ON lessons_lesson FOR EACH ROW EXECUTE FUNCTION mark()"""
+BADGE = """migrations.AddField("lesson", "badge", models.TextField(null=True)),
+    migrations.RunSQL("UPDATE lessons_lesson SET {} WHERE id <= 20")"""
+
+
+CALLED = {"by a trigger": (BY_TRIGGER, "title = title"), "by name": ("", "badge = lot()")}
+
+
+@pytest.mark.parametrize("case", quick(CALLED, "by a trigger"))
+def test_what_a_function_of_the_database_draws_is_found_before_anything_is_frozen(
+    project: Callable[..., Project], case: str
+) -> None:
+    made, written = CALLED[case]
+    shop = project("", checks=[], freeze="always")
+    shop.query(LOT + made)
+    draws(shop, BADGE.format(written), "")
+    done = shop.inv("release", "--json", "--confirm=shop")
+    assert done.code == 0, done.out
+    (compared,) = [e for e in done.events if e.get("step") == "verify.compare" and e["status"] == "done"]
+    assert "public.lessons_lesson.badge" in compared["detail"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("rank", "sheet", "found"),
