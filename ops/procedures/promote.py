@@ -11,7 +11,7 @@ from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check, commands
 from ops.infra.postgres.session_settings import UNLIMITED
-from ops.procedures.backup import backup, in_store
+from ops.procedures.backup import backup, excluding, in_store
 from ops.procedures.checks import backup_is_whole, is_production
 from ops.procedures.deploy import DEPLOYS, deploy_words
 from ops.procedures.freeze import FREEZES, FROZEN, UNFREEZES, freeze_now, no_writers, unfreeze_now
@@ -33,6 +33,11 @@ def kept_last(c: RunInputs) -> RunInputs:
 def rollback_hint(c: RunInputs) -> str:
     """Return the command that rolls a migrated production back."""
     return f"inv rollback --target={c.target} --backup={last(c).backup if c.freezes else c.backup}"
+
+
+def resume_hint(c: RunInputs) -> str:
+    """Return the command for a failure after every row was accounted for."""
+    return f"correct what failed, then   inv resume --run={c.run} --target={c.target}"
 
 
 def way_back(c: RunInputs) -> str:
@@ -189,10 +194,16 @@ BASE = (
 GATES = (*BASE, losses_are_declared, window_is_open)
 
 
+@check("The store has disk space for the last backup", "inv prune-backups --plan")
+def room_for_last(c: RunInputs) -> Command:
+    """Refuse to freeze production for a backup that the disk cannot hold."""
+    return Tool("check-room", {"target": c.target, "backup_id": last(c).backup, **excluding(c)})
+
+
 @promote.step(
     "Freeze production",
     takes=Time.DATABASE,
-    gates=(*GATES, no_writers),
+    gates=(*GATES, room_for_last, no_writers),
     meanwhile=FROZEN,
     when=lambda c: c.freezes,
     only=IF_FROZEN,
@@ -336,7 +347,7 @@ def checks(c: RunInputs) -> list[Command]:
     "Deploy the application",
     changes="the application: the new release runs",
     stays="`inv rollback` deploys the former release together with its data.",
-    on_failure=rollback_hint,
+    on_failure=resume_hint,
     when=lambda c: c.deploys,
     only="Only if the inventory has a `deploy` command.",
     **DEPLOYS,

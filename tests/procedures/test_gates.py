@@ -70,7 +70,7 @@ def test_what_the_application_does_to_a_clone_asks_for_the_clones_mark(name: str
 ASKED = (
     "is_production backup_is_whole certificate_holds way_back_is_proved app_talks_to_production settings_are_ours",
     {
-        "promote.freeze": "window_is_open losses_are_declared no_writers",
+        "promote.freeze": "window_is_open losses_are_declared room_for_last no_writers",
         "promote.migrate": "window_still_open freeze_as_measured rest_is_rehearsed losses_are_declared nothing_written",
     },
 )

@@ -8,7 +8,6 @@ from dataclasses import replace
 from ops.core.errors import DataDiffers, OpsError, Refused
 from ops.engine import journal
 from ops.engine.answer import Answer
-from ops.engine.effects import StepEffect
 from ops.engine.inputs import FREEZE_NOTE
 from ops.engine.registry import tool
 from ops.infra.session.session import Session
@@ -32,7 +31,8 @@ def explain_promotion(session: Session, *, target: str, name: str, run: str, bac
     folder = target_folder(session, target) / "runs" / run
     asked = production_state.Run(run, target, backup_id, frozen == "yes")
     with contextlib.suppress(OpsError):
-        asked = replace(asked, ending=journal.read(folder).began(StepEffect.UNFREEZES))
+        known = production_state.Run.of(journal.read(folder), backup_id, freezes=asked.freezes)
+        asked = replace(asked, ending=known.ending, deploying=known.deploying)
     found = production_state.look(session, asked, name, folder / FREEZE_NOTE)
     stands, ways = production_state.told(found), production_state.offers(found, asked)
     text = "\n".join([stands, *(f"Try: {words}   # {does}" for words, does in ways)])

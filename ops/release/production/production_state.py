@@ -86,6 +86,7 @@ class Run:
         backup: the backup that a rollback restores.
         begun: its migrations were started.
         ending: it started to unfreeze production.
+        deploying: it started to deploy the application, so every row and the application's own checks held.
     """
 
     run: str
@@ -94,12 +95,13 @@ class Run:
     freezes: bool
     begun: bool = True
     ending: bool = False
+    deploying: bool = False
 
     @classmethod
     def of(cls, state: State, backup: str, *, freezes: bool) -> Run:
         """Create it from the run's journal."""
-        begun, ending = state.began(StepEffect.MIGRATES), state.began(StepEffect.UNFREEZES)
-        return cls(state.run, state.target, backup, freezes, begun, ending)
+        effects = (StepEffect.MIGRATES, StepEffect.UNFREEZES, StepEffect.DEPLOYS)
+        return cls(state.run, state.target, backup, freezes, *map(state.began, effects))
 
 
 def applied_of(session: Session, target: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -210,7 +212,9 @@ def offers(found: Production, run: Run) -> list[tuple[str, str]]:
         proof = "works only if production is proved to be as before"
         return [(back, f"{before}; {_set_aside(found, run)}"), (undo, proof)]
     more = [(go_on, "continues; first correct what failed")] if resumes else []
-    return [(back, f"{before}; {_set_aside(found, run)}"), *more]
+    ways = [(back, f"{before}; {_set_aside(found, run)}"), *more]
+    # A failure after every row was accounted for is no reason for a rollback.
+    return ways[::-1] if found.data is Data.MIGRATED and (run.deploying or run.ending) else ways
 
 
 def _set_aside(found: Production, run: Run) -> str:

@@ -39,7 +39,7 @@ def frozen_again(found: Production) -> Production:
     return replace(found, sealed=False)
 
 
-ENDING = replace(RUN_, ending=True)
+ENDING, DEPLOYING = replace(RUN_, ending=True), replace(RUN_, deploying=True)
 # The table's row: what production is; its data, what --auto-rollback does, and what is offered, in that order.
 CELLS: dict[str, tuple[Production, Run, Data, Way, list[str]]] = {
     "as before, frozen": (AS_BEFORE, RUN_, Data.AS_BEFORE, Way.UNDO, [RESUME, UNDO]),
@@ -61,7 +61,8 @@ CELLS: dict[str, tuple[Production, Run, Data, Way, list[str]]] = {
     "migrated, frozen": (MIGRATED, RUN_, Data.MIGRATED, Way.ROLLBACK, [ROLLBACK, RESUME]),
     "migrated, freeze ended outside of the run": (opened(MIGRATED), RUN_, Data.MIGRATED, Way.NONE, [ROLLBACK]),
     "migrated, frozen again": (frozen_again(MIGRATED), RUN_, Data.MIGRATED, Way.NONE, [ROLLBACK, RESUME]),
-    "migrated, freeze ended by this run": (opened(MIGRATED), ENDING, Data.MIGRATED, Way.NONE, [ROLLBACK, RESUME]),
+    "migrated and being deployed, frozen": (MIGRATED, DEPLOYING, Data.MIGRATED, Way.ROLLBACK, [RESUME, ROLLBACK]),
+    "migrated, freeze ended by this run": (opened(MIGRATED), ENDING, Data.MIGRATED, Way.NONE, [RESUME, ROLLBACK]),
     "migrated, never frozen": (opened(MIGRATED), OPEN, Data.MIGRATED, Way.NONE, [ROLLBACK, RESUME]),
     "restored": (RESTORED, RUN_, Data.RESTORED, Way.NONE, [STATUS]),
 }
@@ -207,6 +208,6 @@ def test_the_tool_says_it_in_lines(bench: Bench) -> None:
     append(bench.folder, {"event": "step", "step": "promote.unfreeze", "status": "begun"})
     bench.server |= OPENED
     bench.has = BOTH
-    *_, last = explain_promotion(bench.session, **given).split("\n")
-    assert last.startswith(f"Try: {RESUME}"), "the run itself had begun to end the freeze"
+    _, first, _ = explain_promotion(bench.session, **given).split("\n")
+    assert first.startswith(f"Try: {RESUME}"), "the run itself had begun to end the freeze"
     assert json.dumps(SERVER) in bench.session.inventory.path(INPUTS.freeze_note).read_text()

@@ -76,6 +76,21 @@ def test_a_disk_that_fills_up_in_the_middle_still_fails_well(scene: Make) -> Non
         assert [name for name in left(shop) if not name.endswith(".partial")] == left(shop)[:1]
 
 
+@pytest.mark.slow
+@ROOT_ONLY
+def test_room_for_the_last_backup_is_looked_for_before_production_is_frozen(project: Make) -> None:
+    shop = project("b", freeze="always")
+    shop.query("INSERT INTO lessons_teacher (name) SELECT md5(n::text) FROM generate_series(1, 60000) n")
+    for words in (["clone-prod-to-test"], ["migrate-test"], ["verify"]):
+        assert shop.inv(*words).code == 0
+    used = sum(-(-path.stat().st_size // 4096) + 1 for path in shop.folder.glob("backups/**/*")) * 4096
+    with small(shop.folder / "backups", str(used + 700_000)):
+        refused(shop.inv("promote", "--confirm=shop"), "no room for a backup in", "nothing was written", "du -sh")
+        begun = [path.read_text() for path in shop.folder.glob("backups/shop/runs/*/journal.jsonl")]
+        assert not any('"step": "promote.freeze", "status": "begun"' in text for text in begun)
+    assert shop.query("SHOW default_transaction_read_only") == [("off",)]
+
+
 @pytest.mark.parametrize("words", [["drill", "--backup=latest"], ["rollback", "--backup=latest", "--confirm=shop"]])
 def test_a_copy_that_does_not_fit_on_the_server_is_refused(scene: Make, words: list[str]) -> None:
     shop = scene("backed_up")

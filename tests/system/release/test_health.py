@@ -159,3 +159,20 @@ def test_a_release_waits_for_the_deployed_application(project: Callable[..., Pro
     shop.inv("runbooks")
     page = (shop.folder / "runbooks/release.md").read_text()
     assert f"inv tool.check-health --target=shop --url={site.url} --status=200 --timeout=20 --every=0.1" in page
+
+
+@pytest.mark.slow
+def test_an_application_that_is_ill_is_mended_and_gone_on_with(
+    project: Callable[..., Project], site: SimpleNamespace
+) -> None:
+    """Every row was accounted for, so what is offered first is not to take them back."""
+    site.answers = [503]
+    shop = project("b", deploy=["true"], health={"url": site.url, "timeout": 0.3, "every": 0.1})
+    done = shop.inv("release", "--confirm=shop")
+    assert done.code == 4, done.out + done.err
+    assert done.out.index("inv resume --run=") < done.out.index("inv rollback --target=shop --backup=")
+    (hint,) = [line for line in done.out.splitlines() if line.startswith("Try: ")]
+    assert "inv resume --run=" in hint and "rollback" not in hint
+    site.answers = [200]
+    done = shop.inv(*hint.split("inv ", 1)[1].split(), "--confirm=shop")
+    assert done.code == 0, done.out + done.err
