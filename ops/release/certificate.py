@@ -202,11 +202,13 @@ def _allowances(found: TableVerdict, old: Table, new: Table, allowed: Allowed) -
         column.column for column in found.columns if column.verdict in ("repointed", "renumbered", "re-expressed")
     }
     there = {column.name: column.read_as for column in new.columns}
-    alike = [
-        (Pair(column.name, column.read_as), Pair(found.mapping[column.name], column.read_as))
+    plain = {
+        column.name: (Pair(column.name, column.read_as), Pair(found.mapping[column.name], column.read_as))
         for column in old.columns
         if column.name not in elsewhere and there.get(found.mapping.get(column.name, "")) == column.read_as
-    ]
+    }
+    # As the verdict read them: 0.2500 and 0.25 are one number, and not the same bytes.
+    alike = [found.pairs.get(name, both) for name, both in plain.items()]
     yield Allowance(proof=_proof(old, new, alike), missing=lose + by_row + total(values.values()))
     if any(values.values()) and not by_row:
         others = [pair for pair in alike if not values.get(pair[0].name)]

@@ -114,7 +114,7 @@ class TableVerdict:
     ``lost``: rows that are found nowhere. ``changed``: rows with other values. ``duplicated``: new rows that are equal
     to an old row except for the key. ``sample``: keys of a few of these rows.
     ``proofs``: the comparisons that held. ``proof``: the comparison in which the lost rows are missing, if the other
-    rows are in several tables.
+    rows are in several tables. ``pairs``: how each mapped column was read on both sides, if all rows are in one table.
     """
 
     table: str
@@ -131,6 +131,7 @@ class TableVerdict:
     mapping: dict[str, str] = field(default_factory=dict)
     proofs: list[Proof] = field(default_factory=list)
     proof: Proof | None = None
+    pairs: dict[str, tuple[Pair, Pair]] = field(default_factory=dict)
 
     @property
     def tolerated(self) -> bool:

@@ -22,7 +22,7 @@ Both = tuple[Pair, Pair]
 
 def readings(old: Column, new: Column) -> Iterator[Both]:
     """Yield the ways to read the two columns, the likeliest first: a pair for the old and a pair for the new side."""
-    if old.read_as == new.read_as and (old.type == new.type or old.read_as not in ("numeric", "text")):
+    if old.read_as == new.read_as and (old.type == new.type or old.read_as not in ("numeric", "text", "bpchar")):
         yield Pair(old.name, old.read_as), Pair(new.name, new.read_as)
         return
     if old.read_as == new.read_as:

@@ -36,7 +36,12 @@ def _rounded(old: str, new: str) -> bool:
     one, two = _number(old), _number(new)
     if one is None or two is None or abs(one - two) >= 1:
         return False
-    return _digits(two) < _digits(one) or two == one.to_integral_value()
+    return one == two or _digits(two) < _digits(one) or two == one.to_integral_value()
+
+
+def _same_number(old: str, new: str) -> bool:
+    one = _number(old)
+    return one is not None and one == _number(new)
 
 
 def _number(text: str) -> Decimal | None:
@@ -55,9 +60,12 @@ def _digits(number: Decimal) -> int:
 KINDS: dict[str, Callable[[Pairs], bool]] = {
     "emptied": _all(lambda _, new: new == ""),
     "swapped between rows": _swapped,
-    "all set to the same value": lambda values: len(values) > 2 and len({new for _, new in values}) == 1,
+    "all set to the same value": lambda values: (
+        len(values) > 2 and len(set(values)) > 1 == len({new for _, new in values})
+    ),
     "spaces trimmed": _all(lambda old, new: old.strip() == new),
     "upper and lower case changed": _all(lambda old, new: old.casefold() == new.casefold()),
+    "the same number in another spelling": _all(_same_number),
     "rounded or truncated after the decimal point": _all(_rounded),
     "truncated": _all(lambda old, new: len(new) < len(old) and old.startswith(new)),
 }

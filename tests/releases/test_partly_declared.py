@@ -80,3 +80,26 @@ def test_rows_that_were_divided_are_held_but_for_those_declared_lost(releases: R
     releases.verdict(fine("divided", changed, "not as rehearsed", schema=EVENTS))
     (said,) = releases.on_production(verdict, held.allowed)
     assert "13 rows of public.event are missing" in said and "the declared limit is 3" in said
+
+
+COSTS = """
+CREATE TABLE product (id int PRIMARY KEY, name char(9), cost {0}, weight {0}, code varchar(9));
+INSERT INTO product SELECT n, 'P' || n, (CASE WHEN n % 50 = 0 THEN n + 0.1234 ELSE n * 0.25 END)::{0}, n * 1.5,
+    'C' || n FROM generate_series(1, 120) n;
+"""
+CHEAPER = """
+ALTER TABLE product ALTER cost TYPE {1}, ALTER weight TYPE {1}, ALTER name TYPE char(12), ALTER code TYPE text;
+"""
+SCALES = [("numeric(12,4)", "numeric(12,2)"), ("numeric", "numeric(12,2)"), ("numeric(12,4)", "numeric(9,3)")]
+
+
+@pytest.mark.parametrize(("old", "new"), SCALES)
+def test_numbers_of_another_scale_beside_declared_ones_are_the_same(old: str, new: str, releases: Releases) -> None:
+    """Two values are rounded, as declared; the others are written with fewer digits."""
+    verdict = releases.verdict(fine("cheaper", CHEAPER.format(old, new), "declared", schema=COSTS.format(old)))
+    entry = Expectation(MIGRATION, ("public", "product"), "cost", {"changed": 2}, "agreed", "migrations.expect.yaml:2")
+    held = declare(verdict, Expectations((entry,)), [MIGRATION], [])
+    assert (held.objections, held.left.refused, releases.on_production(verdict, held.allowed)) == ([], [], [])
+    more = CHEAPER.format(old, new) + "UPDATE product SET weight = 0 WHERE id = 7;"
+    releases.verdict(fine("cheaper", more, "not as rehearsed", schema=COSTS.format(old)))
+    assert len(releases.on_production(verdict, held.allowed)) == 1

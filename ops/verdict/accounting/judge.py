@@ -88,6 +88,9 @@ class _Table:
         self.said |= {name: ColumnVerdict(name, "added") for name in fresh if name not in self.said}
         result.columns = sorted(self.said.values(), key=lambda column: order.index(column.column))
         result.proofs = self.proofs
+        if len(self.homes) == 1:
+            both = first.mapping.items()
+            result.pairs = {name: self.sides.pair(self.old, name, first.new, to) for name, to in both}
         if result.to == self.old.name:
             result.verdict, result.to = "unchanged", ""
         if result.lost or result.lost_values:

@@ -99,8 +99,13 @@ def _cover(table: TableVerdict, entries: Sequence[Expectation]) -> tuple[TableVe
                 objections.append(_exceeded(table, "", kind, found, most, entries))
     for number, column in enumerate(table.columns):
         rest.columns[number] = _cover_column(table, column, allowed, objections, entries)
-    if amount(rest, "changed") and _explained(table, rest):
-        _clear(rest, "changed")
+    left = [amount(column, "changed") for column in rest.columns if amount(column, "changed")]
+    if amount(rest, "changed") and _explained(table):
+        # How many rows those are of which a part is declared is known of one column only.
+        rest.changed = left[0] if len(left) == 1 else 0 if sum(left) < table.changed_values else rest.changed
+    if sum(left) < table.changed_values:
+        # The keys are those of rows of which the declared values may be all that differs.
+        rest.sample = []
     if entries:
         _mark(table, rest)
     return rest, objections
@@ -125,10 +130,9 @@ def _cover_column(
     return rest
 
 
-def _explained(table: TableVerdict, rest: TableVerdict) -> bool:
-    """Return True if the declared columns account for all changed rows."""
-    values = sum(amount(column, "changed") for column in table.columns)
-    return not any(amount(column, "changed") for column in rest.columns) and amount(table, "changed") <= values
+def _explained(table: TableVerdict) -> bool:
+    """Return True if the columns account for all changed rows."""
+    return amount(table, "changed") <= table.changed_values
 
 
 def _clear(thing: Any, kind: str) -> None:

@@ -14,6 +14,7 @@ from ops.verdict.expect.expectations_draft import draft, text, write
 from ops.verdict.expect.expectations_match import Declared, declare
 from ops.verdict.expect.limits import Limit
 from ops.verdict.expect.limits import drafted as drafted_amount
+from ops.verdict.explain import explain
 from ops.verdict.model import ColumnVerdict, TableVerdict, Verdict
 
 PENDING = ["lessons.0007_drop", "lessons.0008_price"]
@@ -215,6 +216,19 @@ def test_another_column_of_a_declared_table_is_left(tmp_path: Path) -> None:
     found = held(tmp_path, DROPPED, *tables)
     assert [(t.table, t.lost_values) for t in found.left.refused] == [("public.lessons_booking", 7)]
     assert tables[1].verdict == "lost"
+
+
+@pytest.mark.parametrize(("others", "rows"), [([60], 60), ([60, 5], 0)])
+def test_beside_a_declared_column_only_the_others_count(tmp_path: Path, others: list[int], rows: int) -> None:
+    """How many rows two columns change together is not known; neither is whose keys were noted."""
+    columns = [ColumnVerdict("price", "changed", changed=250)]
+    columns += [ColumnVerdict(f"note{n}", "changed", changed=count) for n, count in enumerate(others)]
+    content = "lessons.0008_price: [{table: lessons_booking, column: price, changed: all, why: rounded}]"
+    found = held(tmp_path, content, table("lessons_booking", "changed", changed=250, columns=columns, sample=["7"]))
+    (left,) = found.left.refused
+    assert (left.changed, left.changed_values, left.sample) == (rows, sum(others), [])
+    said = explain("shop", found.left)[0]
+    assert f"{sum(others)} {'rows' if rows else 'values'} would be changed" in said and "for example" not in said
 
 
 def test_rows_may_be_declared_whatever_their_columns(tmp_path: Path) -> None:

@@ -97,6 +97,12 @@ def test_a_sequence_that_somebody_uses_may_go_back_as_far_as_its_keys_allow() ->
     assert [(one.against, one.fix) for one in back] == [(True, "SELECT setval('public.t', 50)")]
 
 
+@pytest.mark.parametrize(("step", "statement"), [(1, "START WITH 51"), (-2, "INCREMENT BY -2 START WITH 48")])
+def test_a_sequence_that_is_gone_is_made_anew_by_one_statement(step: int, statement: str) -> None:
+    (gone,) = judge_objects({}, counters(Counter("public.s", 9, step, last=50)), Catalog(), Catalog())
+    assert (gone.against, gone.fix) == (True, f"CREATE SEQUENCE public.s {statement}")
+
+
 def test_a_sequence_that_was_behind_before_is_not_this_release_s() -> None:
     used = Counter("public.s", 9, columns=((ONE, "id", True),), last=50)
     late = counters(used, lagging=((ONE, "id"),))
