@@ -128,6 +128,24 @@ INTO_CHILDREN = [
         {"address": "lost 30", "customer": "address_id 30 or nothing"}, schema=CUSTOMER),
 ]  # fmt: skip
 
+# What children add becomes columns of their parent; a place may be a restaurant and a shop.
+BOTH = PLACES + "INSERT INTO shop SELECT n, 'Wares ' || n % 3 FROM generate_series(36, 40) n;"
+FOLD = """
+ALTER TABLE place ADD pizza bool, ADD wares text;
+UPDATE place p SET pizza = c.pizza FROM restaurant c WHERE c.place_ptr_id = p.id;
+UPDATE place p SET wares = c.wares FROM shop c WHERE c.place_ptr_id = {0};
+ALTER TABLE review DROP CONSTRAINT review_restaurant_id_fkey; DROP TABLE restaurant, shop;
+ALTER TABLE review RENAME restaurant_id TO place_id; ALTER TABLE review ADD FOREIGN KEY (place_id) REFERENCES place;
+"""
+FOLDED = [
+    fine("children: folded into their parent", FOLD.format("p.id"), "each place has what its children had", schema=BOTH,
+         went={"restaurant": "place", "shop": "place"}),
+    bad("children: folded into their parent, those of the other child left out", FOLD.format("p.id AND pizza IS NULL"),
+        "five shops that are restaurants, too", {"shop": "lost 5"}, schema=BOTH),
+    bad("children: folded into their parent, the next one's", FOLD.format("p.id + 1"),
+        "the wares of another place", None, schema=BOTH),
+]
+
 # The other way round: what two models have in common becomes a parent.
 CONCRETE = """
 CREATE TABLE restaurant (id int PRIMARY KEY, name varchar(60) NOT NULL, town varchar(60) NOT NULL, pizza bool NOT NULL);
@@ -247,4 +265,4 @@ BY_KIND = [
         SPLIT.format("card", "kind = 'card'", "NULL")), "all notes", {"payment": "note 30"}, schema=schema(2)),
 ]  # fmt: skip
 
-CASES = INTO_CHILDREN + INTO_PARENT + TWO_ALIKE + BY_KIND
+CASES = INTO_CHILDREN + FOLDED + INTO_PARENT + TWO_ALIKE + BY_KIND

@@ -61,14 +61,16 @@ class Found:
     instead: str = ""
 
 
-def find(sides: Sides, old: Table, home: Home, name: str, filled: int) -> Found | None:
+def find(sides: Sides, old: Table, home: Home, name: str, filled: int, *, within: bool = False) -> Found | None:
     """Return the place that has all values of a column, or else the place with the most of them.
 
     Args:
         filled: the number of values.
+        within: search only the table that has the rows.
     """
     column = column_of(old, name)
-    possible = [place for place in _places(sides, old, home, column) if _possible(sides, old, name, place)]
+    every = (_beside if within else _places)(sides, old, home, column)
+    possible = [place for place in every if _possible(sides, old, name, place)]
     places = _of_its_name(old, possible)[:WHOLE]
     constant = _constant(sides, old, name)
     places = [place for place in places if not constant or place.same_name or _named(sides, name, place)]
@@ -134,14 +136,19 @@ def _constant(sides: Sides, old: Table, name: str) -> bool:
 
 
 def _places(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[Place]:
+    yield from _beside(sides, old, home, column)
+    yield from _forward(sides, old, home, column)
+    yield from _backward(sides, old, home, column)
+
+
+def _beside(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[Place]:
+    """Yield the other columns of the row."""
     new = home.new
     taken = set(home.mapping.values())
     key = {home.mapping[name] for name in home.identity} if home.keyed else set()
     others = [other for other in new.columns if other.name not in {home.mapping.get(column.name), *key}]
     for other in sorted(others, key=lambda other: other.name in taken):
         yield from _place(sides, old, home, column, new, other, sides.read(old, home, home.identity))
-    yield from _forward(sides, old, home, column)
-    yield from _backward(sides, old, home, column)
 
 
 def _place(

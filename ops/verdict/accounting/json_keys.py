@@ -26,6 +26,16 @@ MOST, SHOWN, SHARE = 30, 5, 0.01
 FEW = "some rare keys"
 
 
+class Where(NamedTuple):
+    """Hold the place of a key: the column by name, and its value for the old row, as SQL that returns JSON."""
+
+    name: str
+    sql: str
+
+
+Places = Mapping[str, Where | None]
+
+
 class Count(NamedTuple):
     """Hold a key, how many rows had it, and in how many of these it is lost or has another value."""
 
@@ -58,16 +68,12 @@ def changed(sides: Sides, old: Table, home: Home, name: str, values: Sequence[tu
     return _told(list(_counts(sides, old, home, name, places)), sides.before.tables[old.name].rows)
 
 
-def not_arrived(sides: Sides, old: Table, home: Home, column: Column, columns: Mapping[str, Column | None]) -> str:
-    """Return text about keys of a JSON column whose values are missing in the columns created for them.
-
-    Args:
-        columns: the new column of each key, or None.
-    """
-    counts = list(_counts(sides, old, home, column.name, _places(columns), empty=False))
-    bare = sorted(count.key for count in counts if columns[count.key] is None and count.rows)
+def not_arrived(sides: Sides, old: Table, home: Home, column: Column, places: Places) -> str:
+    """Return text about keys of a JSON column whose values are missing in the places created for them."""
+    counts = list(_counts(sides, old, home, column.name, _sql(places), empty=False))
+    bare = sorted(count.key for count in counts if places[count.key] is None and count.rows)
     named = [key for key in bare if _nameable(key, counts, old.rows)]
-    placed = [count._replace(key=f"{count.key} → {new.name}") for count in counts if (new := columns[count.key])]
+    placed = [count._replace(key=f"{count.key} → {new.name}") for count in counts if (new := places[count.key])]
     said = _told(placed, old.rows, known=True)
     rest = {count.key: count.rows for count in counts}
     lost = [f"{key} ({counted(rest[key], 'row')})" for key in named]
@@ -75,10 +81,10 @@ def not_arrived(sides: Sides, old: Table, home: Home, column: Column, columns: M
     return "; ".join([*([said] if said else []), *([f"no column for {listed(lost, SHOWN)}"] if lost else [])])
 
 
-def arrived(sides: Sides, old: Table, home: Home, column: Column, columns: Mapping[str, Column | None]) -> bool:
-    """Return True if all values of some key are in the key's column and are not all equal."""
-    places = _places({key: new for key, new in columns.items() if new})
-    for count in _counts(sides, old, home, column.name, places, empty=False):
+def arrived(sides: Sides, old: Table, home: Home, column: Column, places: Places) -> bool:
+    """Return True if all values of some key are in the key's place and are not all equal."""
+    found_places = _sql({key: where for key, where in places.items() if where})
+    for count in _counts(sides, old, home, column.name, found_places, empty=False):
         value = _value(f"{ROW}.{identifier(column.name)}::jsonb -> {literal(count.key)}")
         before = Pair(column.name, "text", sql=value)
         found = sides.look.profile("before", old.name, [before])
@@ -87,8 +93,8 @@ def arrived(sides: Sides, old: Table, home: Home, column: Column, columns: Mappi
     return False
 
 
-def _places(columns: Mapping[str, Column | None]) -> dict[str, str]:
-    return {key: f"to_jsonb({ROW}.{identifier(new.name)})" if new else "NULL::jsonb" for key, new in columns.items()}
+def _sql(places: Places) -> dict[str, str]:
+    return {key: where.sql if where else "NULL::jsonb" for key, where in places.items()}
 
 
 def _value(sql: str, *, empty: bool = True) -> str:

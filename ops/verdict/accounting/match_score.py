@@ -36,7 +36,9 @@ def fit(sides: Sides, old: Table, new: Table, by_key: bool | None = None) -> Hom
 
 def cost(sides: Sides, old: Table, home: Home) -> tuple[int, ...]:
     """Return the cost of a home: lost values, then whether rows have no key, rows that differ, and extra rows."""
-    key = 0 if home.keyed or not surrogate(old) else len([name for name in old.key if name not in home.mapping])
+    # A key that is a link to another table, such as a child's to its parent, is not replaceable.
+    number = [name for name in old.key if surrogate(old) and name not in sides.links("before", old)]
+    key = 0 if home.keyed else len([name for name in number if name not in home.mapping])
     unmapped = len(old.columns) - len(home.mapping) - key
     rows, differ = home.rows, 0
     if home.whole and home.new.name != old.name and (home.keyed or len(home.identity) < len(home.mapping)):
@@ -170,7 +172,8 @@ def _by_content(sides: Sides, old: Table, new: Table, mapping: dict[str, str]) -
     if whole is None:
         return None
     home = Home(new, mapping, tuple(mapping), False, whole.missing, whole.missing, whole.extra, list(whole.sample))
-    joined = {name for name, to in mapping.items() if (to,) == new.key and name not in old.key}
+    plain = set(old.key) - sides.links("before", old).keys()
+    joined = {name for name, to in mapping.items() if (to,) == new.key and name not in plain}
     if whole.missing:
         home = _narrowed(sides, old, home, joined)
     if not set(home.identity) - joined:

@@ -111,7 +111,7 @@ def _candidates(sides: Sides, old: Table) -> Iterator[tuple[Table, bool]]:
     claimed = {home.new.name for homes in sides.homes.values() for home in homes}
     # Django fills its own tables, so equal numbers there are chance.
     others = [new for name, new in tables.items() if name != old.name and bare(name) not in BOOKKEEPING]
-    others = [new for new in others if _alike(sides, old, new)]
+    others = [new for new in others if not _took_nothing(sides, new) and _alike(sides, old, new)]
     others.sort(
         key=lambda new: (
             not sides.leading(new, old),
@@ -122,6 +122,15 @@ def _candidates(sides: Sides, old: Table) -> Iterator[tuple[Table, bool]]:
         )
     )
     yield from ((new, False) for new in others[:CANDIDATES])
+
+
+def _took_nothing(sides: Sides, new: Table) -> bool:
+    """Return True if a table is unchanged, or has neither more rows nor new columns, so it received no rows."""
+    was = sides.before.tables.get(sides.origin(new.name))
+    if was is None:
+        return False
+    same = all(sides.origin(new.name, name) for name in new.names)
+    return equal(was, new) or (same and new.rows <= was.rows)
 
 
 def _alike(sides: Sides, old: Table, new: Table) -> bool:
@@ -154,8 +163,8 @@ def _believed(sides: Sides, old: Table, home: Home) -> bool:
 
 def _arrived(sides: Sides, old: Table, home: Home, name: str) -> bool:
     """Return True if a column of another name in the new table has all values of a column."""
-    found = find(sides, old, home, name, old.rows)
-    return found is not None and not found.missing and found.place.to.startswith(f"{home.new.name}.")
+    found = find(sides, old, home, name, old.rows, within=True)
+    return found is not None and not found.missing
 
 
 def _widened(sides: Sides, old: Table, first: Home) -> list[Home]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from itertools import islice
+from contextlib import closing
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from ops.core.sql_names import identifier
@@ -43,10 +43,10 @@ def rewritten(sides: Sides, old: Table, home: Home, name: str) -> Rewritten | No
     """Find the rule that computes the old values from the new values in every row.
 
     Args:
-        home: where the rows are. Only rows identified by their key are checked.
+        home: where the rows are. Only rows that can be identified are checked.
         name: a column that was dropped or has other values.
     """
-    if not home.keyed or name in home.identity:
+    if name in home.identity or not _told_apart(sides, old, home):
         return None
     column = column_of(old, name)
     for to in _candidates(sides, old, home, column):
@@ -63,10 +63,19 @@ def rewritten(sides: Sides, old: Table, home: Home, name: str) -> Rewritten | No
     return _spread(sides, old, home, column)
 
 
+def _told_apart(sides: Sides, old: Table, home: Home) -> bool:
+    """Return True if the key identifies each row, or if no two rows have the same other columns."""
+    if home.keyed or home.rows or not home.identity:
+        return home.keyed
+    one, _ = sources(old, home.new, sides.read(old, home, home.identity))
+    with closing(sides.look.hashes("before", [one])) as hashes:
+        return not any(first == second for first, second in pairwise(hashes))
+
+
 def _spread(sides: Sides, old: Table, home: Home, column: Column) -> Rewritten | None:
     """Find the rule by which the values are spread over several columns or rows, or the rule with fewest failures."""
     best: Rewritten | None = None
-    keys: Mapping[str, Column | None] = {}
+    keys: json_keys.Places = {}
     for one_rule in spread(sides, old, home, column, constant=_constant(sides, old, column.name)):
         to, rule = one_rule.to, one_rule.rule
         one, two = sources(old, home.new, [*sides.read(old, home, home.identity), rule.pairs])
@@ -92,7 +101,7 @@ def _generated(sides: Sides, old: Table, home: Home, column: Column) -> Rule | N
     if not text or not set(used) <= home.mapping.keys():
         return None
     sql = "".join(f"{ROW}.{identifier(home.mapping[bare])}" if bare in used else word for word, bare in words)
-    after = Pair(home.mapping[old.key[0]], "text", sql=f"({sql})::text")
+    after = Pair(home.mapping[home.identity[0]], "text", sql=f"({sql})::text")
     return Rule(f"the server generated it from {', '.join(used)}", (Pair(column.name, "text"), after))
 
 

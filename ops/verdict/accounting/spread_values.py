@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import combinations, islice
+from itertools import combinations, islice, permutations
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ops.core.sql_names import bare, identifier, literal
-from ops.verdict.accounting.json_keys import JSON, keys_of
+from ops.verdict.accounting.json_keys import JSON, Places, Where, keys_of
 from ops.verdict.comparison import Sides, sources
 from ops.verdict.fingerprint import Column, Table
 from ops.verdict.generic_keys import TYPES, columns, model_of, type_of
@@ -36,12 +36,12 @@ Values = Sequence[str | None]
 class Spread(NamedTuple):
     """Hold a rule and the names of the new columns that it reads.
 
-    ``keys``: the new column of each JSON key, or None.
+    ``keys``: the place of each JSON key, or None.
     """
 
     to: str
     rule: Rule
-    keys: Mapping[str, Column | None] = {}
+    keys: Places = {}
 
 
 class _Asked(NamedTuple):
@@ -88,10 +88,13 @@ def _every(asked: _Asked) -> Iterator[Spread]:
     yield from _links(asked)
     if kind in (NAIVE, AWARE):
         yield from _moments(asked)
+    if kind in ("date", "time without time zone"):
+        yield from _of_moments(asked)
     if kind in RANGES:
         yield from _bounds(asked)
     if kind in JSON:
         yield from _keys(asked)
+        yield from _named_rows(asked)
     if kind in TEXTS and not array:
         yield from _joined(asked)
     if kind in (*TEXTS, *JSON) or array:
@@ -121,6 +124,15 @@ def _moments(asked: _Asked) -> Iterator[Spread]:
                 )
 
 
+def _of_moments(asked: _Asked) -> Iterator[Spread]:
+    """Yield rules for a day or a time that became a part of a time without a zone."""
+    kind = asked.column.read_as
+    for new in asked.of(NAIVE):
+        said = f"the {'day' if kind == 'date' else 'time'} of a moment"
+        pairs = Pair(asked.column.name, kind), Pair(new.name, kind, sql=f"{_here(new)}::{kind}")
+        yield Spread(new.name, Rule(said, pairs))
+
+
 def _same(rows: Sequence[tuple[str, Values]], zone: str) -> bool:
     there = ZoneInfo(zone)
     moments = [(moment(was), moment(f"{day} {clock}")) for was, (day, clock) in rows]
@@ -146,18 +158,70 @@ def _bounds(asked: _Asked) -> Iterator[Spread]:
 
 
 def _keys(asked: _Asked) -> Iterator[Spread]:
-    """Yield rules for JSON keys that became columns of their names. An empty text may replace a missing key."""
-    known = {_plain(new.name): new for new in asked.fresh}
-    keys = {name: known.get(_plain(name)) for name in keys_of([was for was, _ in asked.values([])])}
-    found = {name: new for name, new in keys.items() if new}
-    if not found:
+    """Yield rules for JSON keys that became columns of their names, in the row or in a linked row."""
+    keys = keys_of([was for was, _ in asked.values([])])
+    for known in _columns(asked):
+        places = {name: known.get(_plain(name)) for name in keys}
+        found = {name: where for name, where in places.items() if where}
+        if found:
+            named = ", ".join(part for name, where in found.items() for part in (literal(name), where.sql))
+            to, made = ", ".join(where.name for where in found.values()), f"jsonb_build_object({named})"
+            yield from _objects(asked, to, "its keys as columns", made, places)
+
+
+def _objects(asked: _Asked, to: str, said: str, made: str, places: Places) -> Iterator[Spread]:
+    """Yield the ways to read an object. An empty text may replace a missing key, and no key may replace NULL."""
+    one, here = f"{_here(asked.column)}::jsonb", asked.home.mapping[asked.home.identity[0]]
+    ways = [("", _object(made, "")), (", an empty text for a missing key", _object(made, ', \'""\''))]
+    filled = asked.sides.look.profile("before", asked.old.name, [Pair(asked.column.name, "text")])
+    if filled and filled[0].filled < asked.old.rows:
+        ways += [(f"{also}, nothing for NULL", f"nullif({sql}, '{{}}')") for also, sql in ways]
+    for also, after in ways:
+        yield Spread(to, Rule(f"{said}{also}", _text(asked, here, _object(one, ""), after)), places)
+
+
+def _columns(asked: _Asked) -> Iterator[dict[str, Where]]:
+    """Yield new columns by name: of the row, of each new table that links to it, and of each that it links to."""
+    yield {_plain(new.name): Where(new.name, f"to_jsonb({_here(new)})") for new in asked.fresh}
+    linked = [(there, link, key, (link, *there.key)) for there, link, key in _leading(asked)]
+    for link, (to, key) in asked.sides.links("after", asked.home.new).items():
+        if to in asked.sides.after.tables and not asked.sides.origin(to):
+            there = asked.sides.after.tables[to]
+            linked.append((there, key, link, there.key))
+    for there, link, key, taken in linked:
+        start = f"FROM ONLY {there.name} v WHERE v.{identifier(link)} = {ROW}.{identifier(key)}"
+        yield {
+            _plain(new.name): Where(f"{there.name}.{new.name}", f"(SELECT to_jsonb(v.{identifier(new.name)}) {start})")
+            for new in there.columns
+            if new.name not in taken
+        }
+
+
+def _named_rows(asked: _Asked) -> Iterator[Spread]:
+    """Yield rules for JSON keys that became rows of a new table, with a column for the key and one for the value."""
+    keys = keys_of([was for was, _ in asked.values([])])
+    for there, link, key in _leading(asked):
+        start = f"FROM ONLY {there.name} v WHERE v.{identifier(link)} = {ROW}.{identifier(key)}"
+        rest = [new for new in there.columns if new.name not in (link, *there.key)]
+        for name, value in permutations(rest, 2):
+            for said, json in _as_json(name, value):
+                word, to = f"v.{identifier(name.name)}", f"{there.name}.{value.name}"
+                every = f"jsonb_object_agg({word}, {json}) FILTER (WHERE {word} IS NOT NULL AND {json} IS NOT NULL)"
+                # If a key exists twice, its value is not certain.
+                once = f"CASE WHEN count(*) = count(DISTINCT {word}) THEN coalesce({every}, '{{}}') END"
+                places = {k: Where(to, f"(SELECT {json} {start} AND {word} = {literal(k)})") for k in keys}
+                yield from _objects(asked, to, said, f"(SELECT {once} {start})", places)
+
+
+def _as_json(name: Column, value: Column) -> Iterator[tuple[str, str]]:
+    """Yield the ways to read a column as JSON. A text may be a text, or a number, true or false."""
+    here = f"v.{identifier(value.name)}"
+    if name.read_as not in TEXTS or name.type.endswith("[]"):
         return
-    named = ", ".join(part for name, new in found.items() for part in (literal(name), f"to_jsonb({_here(new)})"))
-    one, two = f"{_here(asked.column)}::jsonb", f"jsonb_build_object({named})"
-    said, to = "its keys as columns", ", ".join(new.name for new in found.values())
-    for also, empty in (("", ""), (", an empty text for a missing key", ", '\"\"'")):
-        before, after = _object(one, ""), _object(two, empty)
-        yield Spread(to, Rule(said + also, _text(asked, next(iter(found.values())).name, before, after)), keys)
+    yield "its keys as rows", f"to_jsonb({here})"
+    if value.read_as in TEXTS and not value.type.endswith("[]"):
+        spoken = f"{here} ~ '^(-?(0|[1-9][0-9]*)([.][0-9]+)?|true|false)$'"
+        yield "its keys as rows, as texts", f"CASE WHEN {spoken} THEN {here}::jsonb ELSE to_jsonb({here}) END"
 
 
 def _plain(name: str) -> str:
@@ -237,7 +301,7 @@ def _list(asked: _Asked, to: str, value: str, start: tuple[str, str], order: Seq
     for said, before in listed.items():
         for by in order:
             after = f"ARRAY(SELECT {value}::text FROM {start[0]} WHERE {start[1]} ORDER BY {by})::text"
-            key = asked.home.mapping[asked.old.key[0]]
+            key = asked.home.mapping[asked.home.identity[0]]
             yield Spread(to, Rule(f"{said} as rows", _text(asked, key, f"({before})::text", after)))
 
 

@@ -132,6 +132,107 @@ def test_keys_within_json_that_are_lost_are_named_with_their_columns(course: Cou
     assert any(said in sentence for table in course.verdict.refused for sentence in sentences(table))
 
 
+# JSON whose keys became columns of another table, which leads to the row or to which it leads, or rows.
+LINKED = """CREATE TABLE place (id serial PRIMARY KEY, course_id int UNIQUE REFERENCES course, city text, street text,
+    zip_code int); INSERT INTO place (course_id, city, street, zip_code) SELECT id, data ->> 'city', data ->> 'street',
+    (data ->> 'zipCode')::int FROM course WHERE data IS NOT NULL ORDER BY id DESC; {0} ALTER TABLE course DROP data"""
+SHARED = """CREATE TABLE place (id serial PRIMARY KEY, city text, street text, zip_code int); INSERT INTO place (city,
+    street, zip_code) SELECT DISTINCT data ->> 'city', data ->> 'street', (data ->> 'zipCode')::int FROM course;
+    ALTER TABLE course ADD place_id int REFERENCES place; UPDATE course SET place_id = p.id FROM place p WHERE
+    (data ->> 'zipCode')::int = p.zip_code; {0} ALTER TABLE course DROP data"""
+NAMED = """CREATE TABLE attribute (id serial PRIMARY KEY, course_id int REFERENCES course, key text,
+    value {1}); INSERT INTO attribute (course_id, key, value) SELECT c.id, e.key, {2} FROM course c, jsonb_each(data) e
+    WHERE true {0}; ALTER TABLE course DROP data"""
+TEXT, AS_JSON = ("text", "e.value #>> '{}'"), ("jsonb", "e.value")
+ELSEWHERE = {
+    "a table that leads there": (
+        LINKED.format(""),
+        ("re-expressed", 0, "its keys as columns"),
+    ),
+    "a table that leads there, one city gone": (
+        LINKED.format("UPDATE place SET city = NULL WHERE id < 4;"),
+        ("lost", 3, "its keys as columns; of its keys city → public.place.city (3 lost)"),
+    ),
+    "a table that it leads to": (SHARED.format(""), ("re-expressed", 0, "its keys as columns")),
+    "a table that it leads to, some of another one": (
+        SHARED.format("UPDATE course SET place_id = place_id % 200 + 1 WHERE id < 4;"), ("lost", 3, "others"),
+    ),
+    "rows": (NAMED.format("", *TEXT), ("re-expressed", 0, "its keys as rows, as texts")),
+    "rows of JSON": (NAMED.format("", *AS_JSON), ("re-expressed", 0, "its keys as rows")),
+    "rows, a key left out": (
+        NAMED.format("AND key <> 'street'", *TEXT),
+        ("lost", 150, "its keys as rows, as texts; of its keys street → public.attribute.value (150 lost)"),
+    ),
+    "rows, one key twice": (
+        NAMED.format("; INSERT INTO attribute (course_id, key, value) VALUES (7, 'city', 'X')", *TEXT),
+        ("lost", 1, "its keys as rows, as texts"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", quick(ELSEWHERE, "a table that leads there", "rows", "rows, a key left out"))
+def test_json_whose_keys_are_in_another_table_is_read_back(course: Course, case: str) -> None:
+    statement, said = ELSEWHERE[case]
+    found = course.migrated(statement)["data"]
+    if said[2] == "others":
+        assert found.lost == said[1]
+        return
+    assert (found.verdict, found.lost, found.note) == said
+    assert said[1] or course.on_production() == []
+
+
+# A table without a key, whose rows other columns tell apart.
+STOCK = """CREATE TABLE course (sku text, amount int, seen timestamp, day date, clock time);
+    INSERT INTO course SELECT 'S' || n, n % 7, timestamp '2025-03-30 01:30' + n * interval '7 h', date '2026-01-01' + n,
+    time '08:00' + n * interval '7 min' FROM generate_series(1, 100) n; """
+BERLIN = "ALTER TABLE course ALTER seen TYPE timestamptz USING seen AT TIME ZONE 'America/New_York'; "
+JOINED = """ALTER TABLE course ADD at timestamp; UPDATE course SET at = day + {0};
+    ALTER TABLE course DROP day, DROP clock"""
+WITHOUT_KEY = {
+    "zone": (BERLIN, {"seen": "in the time zone America/New_York"}),
+    "moment": (JOINED.format("clock"), {"day": "the day of a moment", "clock": "the time of a moment"}),
+}
+
+
+@pytest.fixture(scope="module")
+def stock(client: Client, shared: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Course:
+    return Course(client, shared("stock"), shared("stocked"), tmp_path_factory.mktemp("stock"), STOCK)
+
+
+@pytest.mark.parametrize("case", quick(WITHOUT_KEY, "zone"))
+def test_rows_without_a_key_are_told_apart_by_their_other_columns(case: str, stock: Course) -> None:
+    statement, said = WITHOUT_KEY[case]
+    columns = stock.migrated(statement)
+    assert {name: column.note for name, column in columns.items() if column.verdict == "re-expressed"} == said
+    assert (stock.verdict.refused, stock.on_production()) == ([], [])
+    damage = "UPDATE course SET {0} = {0} + interval '1 h' WHERE amount = 3 AND sku < 'S2'"
+    assert stock.on_production(damage.format("seen" if case == "zone" else "at"))
+
+
+def test_rows_that_are_alike_but_for_what_is_written_another_way_are_no_proof(
+    client: Client, shared: Callable[..., str], tmp_path: Path
+) -> None:
+    alike = f"{STOCK} UPDATE course SET sku = '', amount = 1, seen = '2025-01-01'"
+    course = Course(client, shared("twin"), shared("twins"), tmp_path, alike)
+    columns = course.migrated(WITHOUT_KEY["moment"][0])
+    assert {name: columns[name].lost for name in ("day", "clock")} == {"day": 100, "clock": 100}
+
+
+def test_a_time_that_is_no_part_of_the_moment_is_lost(stock: Course) -> None:
+    columns = stock.migrated(JOINED.format("time '00:00'"))
+    assert (columns["day"].verdict, columns["clock"].lost) == ("re-expressed", 100)
+
+
+def test_json_that_is_null_has_no_row(client: Client, shared: Callable[..., str], tmp_path: Path) -> None:
+    null = "UPDATE course SET data = NULL WHERE id % 5 = 0"
+    course = Course(client, shared("null"), shared("nulled"), tmp_path, f"{BEFORE}{null}")
+    said = {case: course.migrated(ELSEWHERE[case][0])["data"].note for case in ("a table that leads there", "rows")}
+    assert said == {
+        "a table that leads there": "its keys as columns, nothing for NULL",
+        "rows": "its keys as rows, as texts, nothing for NULL",
+    }
+
+
 def test_a_key_that_few_rows_have_is_not_named(client: Client, shared: Callable[..., str], tmp_path: Path) -> None:
     """It may be a value: a map by user."""
     mail = "UPDATE course SET data = data || jsonb_build_object('anna@example.org', id) WHERE id < 9; "
