@@ -73,7 +73,7 @@ class Marks(RegexHighlighter):
         r"(?P<done>✓)",
         r"(?P<refused>✗|REFUSED)",
         r"(?P<hazard>\bGP\d{3}\b)",
-        r"^(?P<word>Try:|Next:|Stands:)",
+        r"^(?P<word>Try:|Next:|State:)",
     ]
 
 

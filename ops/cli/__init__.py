@@ -1,5 +1,5 @@
-"""What a person types and sees: Invoke's tasks, the console, listings and pages.
+"""The command line: Invoke's tasks, the console, listings and pages.
 
-It may know every other package; none may know it. Begin with ``namespace``, then ``run``; ``console``
-prints for a person, ``json_output`` what ``--json`` prints.
+This package may import every other package; no other package may import it. Begin with ``namespace``, then ``run``.
+``console`` prints for people, ``json_output`` for programs.
 """

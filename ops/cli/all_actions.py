@@ -1,4 +1,4 @@
-"""Import every feature's actions: each registers itself in ``ops.engine.registry``."""
+"""Import the actions of every feature, so that they register themselves in ``ops.engine.registry``."""
 
 from __future__ import annotations
 

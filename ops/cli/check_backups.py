@@ -1,4 +1,4 @@
-"""check-backups: one line a target, an exit code for monitors, and whoever wants to be told."""
+"""``inv check-backups``: one line per target, an exit code for monitoring, and notifications."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from ops.engine.journal import Event, outcome_event
 
 
 def check_backups(options: Options, deep: bool, file: str) -> int:
-    """Look at the backups of one target, or of all in production.
+    """Check the backups of one target, or of all production targets.
 
     Args:
-        deep: read all of the newest backup.
-        file: where Prometheus' collector looks; nowhere where empty.
+        options: the options of the command line.
+        deep: read the whole newest backup and compare every sha256.
+        file: the file for Prometheus' textfile collector; empty for none.
 
     Returns:
-        0 where all is well and everybody could be told, else 4.
+        0 if no problem was found and every notification was sent, else 4.
+
+    Raises:
+        UsageError: the folder of ``file`` does not exist.
     """
-    # What a library says of an address would hold it.
+    # The log messages of a library would contain the addresses, which are secrets.
     logging.disable(logging.CRITICAL)
     if file and not Path(file).parent.is_dir():
-        said = f"--metrics={file}: there is no folder {Path(file).parent}"
+        said = f"--metrics={file}: the folder {Path(file).parent} does not exist"
         raise UsageError(said, "--metrics=FOLDER/generalprobe.prom")
     session, screen = open_session(options), Console(options.json)
     names = [target_of(session, options)] if options.target else list(session.inventory.production)
@@ -66,5 +70,5 @@ def _show(screen: Console, one: Freshness) -> None:
 
 def _outcome(bad: list[Freshness], unheard: list[str], code: int, target: str) -> Event:
     reason = "; ".join([*(f"{one.target}: {'; '.join(one.wrong)}" for one in bad), *unheard])
-    hint = bad[0].hint if bad else "mend what could not be told" if unheard else ""
+    hint = bad[0].hint if bad else "correct the addresses that were not notified" if unheard else ""
     return outcome_event("check-backups", target, "failed" if code else "done", code, reason, hint)

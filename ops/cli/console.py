@@ -1,6 +1,6 @@
-"""What a person sees: progress, errors, prompts. With ``--json`` the same events, one object a line.
+"""Print progress, errors and prompts; with ``--json``, print the same events as one JSON object per line.
 
-rich is loaded only on a terminal; elsewhere a step prints one line when it ends, and one a minute while it runs.
+rich is loaded only on a terminal. Elsewhere a step prints one line when it ends, and one line per minute meanwhile.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from ops.core.text import duration, folded, laid_out
 from ops.engine.journal import Event, outcome_event
 from ops.verdict.fingerprint import not_backed_up
 
-# How wide text is written at most.
+# The maximum width of text.
 WIDTH = 110
 MARKS = {"done": "✓", "skipped": "·", "failed": "✗", "refused": "✗", "undone": "↩"}
 
 
 class Console:
-    """Shows events.
+    """Prints events.
 
     Args:
-        as_json: print each event as a line of JSON and nothing else.
-        expected: seconds that each step took the last time, where known.
-        out: where to; standard output unless told otherwise.
+        as_json: print each event as a line of JSON, and nothing else.
+        expected: seconds that each step took in the last run, by the step's name.
+        out: the stream to print to; standard output if None.
     """
 
     def __init__(self, as_json: bool = False, expected: Mapping[str, float] | None = None, out: TextIO | None = None):
@@ -37,7 +37,7 @@ class Console:
         self.expected = dict(expected or {})
         self.out = out or sys.stdout
         self.live = not as_json and self.out.isatty()
-        # Elsewhere lines stay whole, for whoever searches them.
+        # Elsewhere lines are not wrapped, so that they can be searched.
         self.width = min(get_terminal_size().columns, WIDTH) if self.live else WIDTH
         self._line: LiveLine | MinuteLines | None = None
 
@@ -96,7 +96,7 @@ class Console:
             self._say(f"      {text}")
 
     def _measures(self, event: Event) -> None:
-        """Where all went well they are the step's detail; here is what was measured until a migration failed."""
+        """Print what was measured until a migration failed. After a success it is in the step's detail."""
         if event["failed"]:
             self.stop()
             for line in event["told"]:  # type: ignore[attr-defined]
@@ -106,26 +106,26 @@ class Console:
         self.stop()
         outcome, target = str(event["outcome"]), event["target"]
         if outcome in ("done", "nothing-to-do"):
-            ended = "was taken back" if event.get("undone") else "is done"
+            ended = "was undone" if event.get("undone") else "is done"
             words = {"done": f"{event['procedure']} {ended}", "nothing-to-do": "nothing to do"}
             reason = f": {event['reason']}" if event["reason"] else ""
             self._say(f"{target}: {words[outcome]}{reason}" + (f" (run {event['run']})" if event.get("run") else ""))
             if rest := not_backed_up(event.get("excluded") or {}):  # type: ignore[arg-type]
-                self._say(f"Its backup is not whole: {rest}")
+                self._say(f"The backup is incomplete: {rest}")
             if event["hint"]:
                 self._print(laid_out(str(event["hint"]), "Next: "))
             return
         self._say(f"\n{outcome.upper()}  {event['reason']}")
         if event.get("stands") and event.get("run"):
-            self._say(f"Stands: {event['stands']}")
+            self._say(f"State: {event['stands']}")
         if event["hint"]:
             self._print(laid_out(str(event["hint"])))
 
     @contextlib.contextmanager
     def waiting(self, title: str) -> Iterator[Callable[[str], None]]:
-        """Show until the block ends what is done before there is a result; the function given takes its present part.
+        """Show a title until the block ends, for work before there is a result. Yield a function that takes the current part.
 
-        Without a terminal the line of each minute goes to standard error, so that standard output has the result only.
+        Without a terminal, the line of each minute is printed to standard error: standard output has only the result.
         """
         if self.as_json:
             yield lambda _: None
@@ -139,13 +139,13 @@ class Console:
             self._line = None
 
     def stop(self) -> None:
-        """Take away what is shown of the running step."""
+        """Remove the line of the running step."""
         if self._line:
             self._line.stop()
             self._line = None
 
     def examples(self, error: OpsError) -> None:
-        """Show values of rows to a person at a terminal; elsewhere nothing, since output is often kept."""
+        """Print values of rows, on a terminal only: other output is often stored."""
         found = getattr(error, "examples", []) if self.live else []
         for line in ["Before and after, on this terminal only:", *found] if found else []:
             self._print(f"  {line}")
@@ -156,12 +156,19 @@ class Console:
             self._print(text)
 
     def prose(self, text: str) -> None:
-        """Print lines for a person, folded to the width of a terminal; nothing with ``--json``."""
+        """Print lines for a person, wrapped to the width of a terminal; nothing with ``--json``."""
         if not self.as_json:
             self._say(text)
 
     def table(self, title: str, columns: list[str], rows: list[list[str]], data: list[dict[str, Any]]) -> None:
-        """A table for a person, or its rows as JSON objects."""
+        """Print a table for a person, or its rows as JSON objects.
+
+        Args:
+            title: the name of the table, printed if the table is empty.
+            columns: the headings.
+            rows: the cells.
+            data: the same rows as JSON objects.
+        """
         if self.as_json:
             self._print_json(data)
         elif not rows:
@@ -182,7 +189,7 @@ class Console:
         if isinstance(self._line, LiveLine):
             self._line.show(text)
         else:
-            # One write: lines come from two threads while a step runs.
+            # Write each line at once: two threads print while a step runs.
             self.out.write(f"{text}\n")
             self.out.flush()
 
@@ -192,14 +199,14 @@ def _print_error_line(text: str) -> None:
 
 
 class Confirmation:
-    """Asks the operator to type the target's name, or takes ``--confirm``.
+    """Asks the operator to type the target's name, unless ``--confirm`` was given.
 
     Args:
-        given: what ``--confirm`` said; empty where it was not given.
-        interactive: whether there is a terminal to ask on.
-        facts: what is shown before the question: target first, then the arrow, then the source.
-        way_on: what to type where another name was typed.
-        stop: takes away what the console shows of a check, before the question is printed.
+        given: the value of ``--confirm``; empty if it was not given.
+        interactive: True if the operator can be asked on a terminal.
+        facts: the text above the question: target first, then the arrow, then the source.
+        way_on: the hint if another name is typed.
+        stop: removes the line of the running check, before the question is printed.
     """
 
     def __init__(
@@ -213,23 +220,30 @@ class Confirmation:
         self.given, self.interactive, self.facts, self.way_on, self.stop = given, interactive, facts, way_on, stop
 
     def early(self, target: str) -> None:
-        """Refuse at once what would be refused later.
+        """Refuse now what ``ask`` would refuse later.
+
+        Args:
+            target: the name that must be typed.
 
         Raises:
-            Refused: the name is wrong, or nobody can be asked.
+            Refused: ``--confirm`` is another name, or there is neither ``--confirm`` nor a terminal.
         """
         if self.given and self.given != target:
             raise Refused(
-                f"{target}: --confirm={self.given} is another name; nothing was changed", f"--confirm={target}"
+                f"{target}: --confirm={self.given} is not this name; nothing was changed", f"--confirm={target}"
             )
         if not self.given and not self.interactive:
             raise Refused(
-                f"{target}: this changes production, and there is no terminal to ask on; nothing was changed",
+                f"{target}: this changes production, and there is no terminal to confirm it; nothing was changed",
                 f"--confirm={target}",
             )
 
     def ask(self, target: str, title: str) -> None:
-        """Ask, unless ``--confirm`` has said it already.
+        """Ask for the name, unless ``--confirm`` has given it.
+
+        Args:
+            target: the name that must be typed.
+            title: the title of the step that the operator confirms.
 
         Raises:
             Refused: another name was typed.
@@ -238,24 +252,28 @@ class Confirmation:
         if self.given == target:
             return
         self.stop()
-        print(f"\n{self.facts}\n{title}.\nType {target} to go on: ", end="", flush=True)
+        print(f"\n{self.facts}\n{title}.\nType {target} to continue: ", end="", flush=True)
         typed = sys.stdin.readline().strip()
         if typed != target:
             raise Refused(
-                f"{target}: {typed or 'nothing'} was typed, not {target}: nothing further was changed", self.way_on
+                f"{target}: {typed or 'nothing'} was typed, not {target}; nothing more was changed", self.way_on
             )
 
 
 def print_error(error: OpsError, as_json: bool, procedure: str, target: str, out: TextIO | None = None) -> None:
-    """Print an error that came before a run had a journal.
+    """Print an error that occurred before a run had a journal.
 
     Args:
-        out: where to; standard output unless told otherwise.
+        error: the error.
+        as_json: print the error as a line of JSON.
+        procedure: the task, for the outcome.
+        target: the target, for the outcome.
+        out: the stream to print to; standard output if None.
     """
     said = outcome_event(procedure, target, error.outcome, error.exit_code, error.message, error.hint)
     Console(as_json, out=out).show(said)
 
 
 def interactive(as_json: bool) -> bool:
-    """Whether there is somebody at a terminal to be asked."""
+    """Return True if the operator can be asked on a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty() and not as_json

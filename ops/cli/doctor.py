@@ -1,11 +1,11 @@
-"""``inv doctor``: a line a check for people, an object a check for programs; an outcome with an exit code for both."""
+"""``inv doctor``: a line per check for people, an object per check for programs, and an outcome with an exit code."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
 
-from ops.cli import all_actions as _all_actions  # noqa: F401  (the trial of a restore calls some)
+from ops.cli import all_actions as _all_actions  # noqa: F401  (the trial restore calls some actions)
 from ops.cli.console import Console
 from ops.cli.options import Options, open_session, target_of
 from ops.core.errors import DONE, FAILED
@@ -19,12 +19,12 @@ WORDS = {"ok": "ok", "warn": "warn", "fail": "FAIL", "skip": "-"}
 
 
 class Report:
-    """What was found so far, shown as it is found.
+    """The findings of the checks, printed one by one.
 
     Args:
-        screen: where it is shown.
-        width: of the longest name of a check.
-        everything: also what is right, which is only counted else.
+        screen: the console that prints the findings.
+        width: the length of the longest name of a check.
+        everything: print the checks that passed, too.
     """
 
     def __init__(self, screen: Console, width: int, everything: bool = False) -> None:
@@ -36,10 +36,12 @@ class Report:
         self.looking: Callable[[str], None] = lambda _: None
 
     def tell(self, target: str, check: str, found: Finding) -> None:
-        """Take note of a finding, and show it.
+        """Record a finding, and print it.
 
         Args:
-            target: the target; empty for what concerns all.
+            target: the target; empty for a check that concerns all targets.
+            check: the name of the check.
+            found: the finding.
         """
         self.found.append((target, check, found))
         if self.screen.as_json:
@@ -63,25 +65,25 @@ class Report:
         self.screen.prose(f"  {WORDS[status]:<4}  {text}")
 
     def close(self) -> None:
-        """Show, in a line a reason, what could not be looked at of a target."""
+        """Print the skipped checks of a target, with one line for each reason."""
         for said, names in self.skipped.items():
             self._line("skip", f"{said}: {', '.join(names)}")
         self.skipped.clear()
 
     def named(self, status: str) -> list[str]:
-        """The checks with a status, each with its target."""
+        """Return the checks with a status, each with its target."""
         return [f"{target} {check}".strip() for target, check, found in self.found if found.status == status]
 
     def outcome(self, target: str) -> int:
-        """Show the last line; gives the exit code."""
+        """Print the outcome; return the exit code."""
         self.close()
         counts: Counter[str] = Counter(found.status for _, _, found in self.found)
         failed, warned = self.named("fail"), self.named("warn")
         said = [f"{counted(len(failed), 'check')} failed: {listed(failed, 8)}"] if failed else []
-        said += [f"{len(warned)} to look at: {listed(warned, 8)}"] if warned else []
-        said += [f"{counts['skip']} could not be looked at"] if counts["skip"] else []
+        said += [f"{counted(len(warned), 'warning')}: {listed(warned, 8)}"] if warned else []
+        said += [f"{counted(counts['skip'], 'check')} skipped"] if counts["skip"] else []
         right = counted(counts["ok"], "check")
-        said = [*said, f"{right} right"] if self.screen.as_json else said or ["nothing is wrong"]
+        said = [*said, f"{right} passed"] if self.screen.as_json else said or ["no problems found"]
         first = next((found.hint for _, _, found in self.found if found.status == "fail"), "")
         code = FAILED if failed else DONE
         told = outcome_event("doctor", target, "failed" if failed else "done", code, "; ".join(said), first)
@@ -91,18 +93,18 @@ class Report:
 
 
 def show(options: Options) -> int:
-    """Look at one production target with its test target, or at all of them.
+    """Check one production target with its test target, or all of them.
 
     Returns:
-        the exit code: 0 where nothing failed, 4 where a check did.
+        the exit code: 4 if a check failed, else 0.
 
     Raises:
-        UsageError: the inventory is wrong, or no production target of that name is in it.
+        UsageError: the inventory is wrong, or has no production target of that name.
     """
     session = open_session(options)
     names = [target_of(session, options)] if options.target else list(session.inventory.production)
     if not names:
-        session.inventory.target(None)  # It says what is missing.
+        session.inventory.target(None)  # Raises the error that names what is missing.
     production, test = checks("trial" if options.trial else "production"), checks("test")
     width = max(len(check.name) for check in (*production, *test))
     report = Report(Console(options.json), width, options.everything)
@@ -121,7 +123,10 @@ def _examined(report: Report, checks: list[Check], subject: Subject, known: dict
     """Run the checks of one target.
 
     Args:
-        known: findings of the other target of the pair that some of them need.
+        report: records the findings.
+        checks: the checks, in order.
+        subject: the target.
+        known: findings of the production target that checks of the test target depend on.
     """
     found = dict(known)
     for check in checks:

@@ -1,4 +1,4 @@
-"""``inv hazards``: one block a hazard for people, one line a hazard for programs."""
+"""``inv hazards``: a block per hazard for people, a line per hazard for programs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def show(options: Options) -> int:
     """Print every hazard of a target's pending migrations.
 
     Returns:
-        the exit code: 0 where nothing stands against it, 3 where it can't succeed, 5 where it would lose data.
+        the exit code: 3 if the migrations can't succeed, 5 if they would lose data, else 0.
     """
     session = open_session(options)
     target = target_of(session, options)
@@ -48,7 +48,7 @@ def _indented(seen: Foresight) -> list[str]:
 
 
 def _advice(hazard: Hazard, width: int) -> str:
-    """Return why a hazard matters, and how to write it right; code stays as it is, so that it can be copied."""
+    """Return why a hazard matters, and the correction. Code is not wrapped, so that it can be copied."""
     why = textwrap.fill(
         hazard.why, width, initial_indent="  Why: ", subsequent_indent="       ", break_on_hyphens=False
     )
@@ -73,4 +73,4 @@ def _ending(seen: Foresight, target: str) -> tuple[str, int, str]:
         return "refused", DIFFERS, f"correct the migrations, then inv hazards --target={target}"
     if not seen.pending:
         return "nothing-to-do", DONE, ""
-    return "done", DONE, f"inv release --target={target}   rehearses it on a copy of production"
+    return "done", DONE, f"inv release --target={target}   to rehearse the release on a copy of production"

@@ -1,4 +1,4 @@
-"""What ``--json`` prints: every event as one JSON object a line, nothing else (docs/reference/json.md)."""
+"""The output of ``--json``: one JSON object per line and event, and nothing else (docs/reference/json.md)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-# Events that are for people at a terminal only: the journal's contract has no place for them.
+# Events for people only. They are not part of the documented contract.
 CHATTER = {"checking", "line", "note"}
 
 
 def json_lines(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """The lines of events, or of a table's rows; none for what is for people only."""
+    """Return the lines of events, or of a table's rows, without the events for people only."""
     return (json.dumps(event, ensure_ascii=False) for event in events if event.get("event") not in CHATTER)

@@ -1,4 +1,4 @@
-"""What a person looks up: backups and runs. All of it only reads."""
+"""List backups and runs. These commands change nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ops.retention.pins import pins
 
 
 def backups(options: Options) -> int:
-    """List every backup with its age, size and rows, and Railway's own ones beside them."""
+    """List every backup with its age, size and rows, and Railway's own backups."""
     session = open_session(options)
     found: list[tuple[list[str], dict[str, Any]]] = []
     notes: list[str] = []
@@ -83,13 +83,13 @@ def _label(session: Session, manifest: backup.Manifest, pinned: bool, here_only:
         + (f" (delta of {manifest.delta_of})" if manifest.delta_of else "")
         + engine_told(session, manifest)
         + (" (pinned)" if pinned else "")
-        + (" (HERE ONLY)" if here_only else "")
+        + (" (ON THIS MACHINE ONLY)" if here_only else "")
         + (f" (without {listed(sorted(manifest.excluded))})" if manifest.excluded else "")
     )
 
 
 def needed(options: Options, wanted: str) -> int:
-    """Say what another machine needs to restore a backup; asks no server."""
+    """Report what another machine needs to restore a backup. Query no server."""
     session = open_session(options)
     name = target_of(session, options)
     folder = target_folder(session, name)
@@ -103,20 +103,22 @@ def needed(options: Options, wanted: str) -> int:
 
 
 def _volume_backups(session: Session, target: str) -> tuple[list[VolumeBackup], str]:
-    """Railway's own backups, or why none are listed."""
+    """Return Railway's own backups, and the reason if they can't be listed."""
     try:
         return OnVolume(session.railway(target)).backups(), ""
     except OpsError as error:
-        return [], f"{error.message}; the list holds ours only" + (f"; Try: {error.hint}" if error.hint else "")
+        return [], f"{error.message}; Railway's own backups are not listed" + (
+            f"; Try: {error.hint}" if error.hint else ""
+        )
 
 
 def runs(options: Options) -> int:
-    """List every run and how it ended."""
+    """List every run with its outcome."""
     session = open_session(options)
     rows, data = [], []
     for state in every_run(session, options.target and target_of(session, options)):
         outcome = str(state.outcome["outcome"]) if state.outcome else "interrupted"
-        ended = "taken back" if state.undone else outcome
+        ended = "undone" if state.undone else outcome
         rows.append([state.run, state.target, state.procedure, ended, str(state.header.get("reason") or "")])
         data.append(
             {

@@ -1,4 +1,4 @@
-"""What the command line said, and what it means: the session, the target, the stores."""
+"""The options of the command line, and the session, the target and the stores that they name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ops.procedures.planning.request import Wanted
 
 @dataclass(frozen=True)
 class Options(Wanted):
-    """What the command line said; the same for every task."""
+    """The options that every task understands."""
 
     target: str = ""
     confirm: str = ""
@@ -30,32 +30,32 @@ class Options(Wanted):
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Options:
-        """Take from a task's parameters those that every task understands."""
+        """Select from a task's parameters the options that every task understands."""
         return cls(**{field.name: given[field.name] for field in fields(cls) if field.name in given})
 
 
 def open_session(options: Options) -> Session:
-    """The inventory that the options name, with its connections."""
+    """Open a session on the inventory that the options name."""
     session = Session(load.load(load.find(options.inventory or None, Path.cwd(), os.environ)))
     forget_libpq()
     return session
 
 
 def target_of(session: Session, options: Options) -> str:
-    """The production target that is meant."""
+    """Return the production target that the options name, or the only one."""
     return session.inventory.live(options.target or None).name
 
 
 def close_stores(session: Session, *targets: str) -> None:
-    """What is kept of these targets, or of all in production, is for nobody else.
+    """Restrict the permissions of the stored files of these targets, or of all production targets.
 
     Raises:
-        UsageError: a part of it is somebody else's, or leads elsewhere.
+        UsageError: another user owns a file, or a symbolic link leads out of the store.
     """
     for target in targets or session.inventory.production:
         close_store(session.inventory.path(session.inventory.target(target).folder), target)
 
 
 def targets_of(session: Session, options: Options) -> list[str]:
-    """Return the production target that is meant, or all of them where none is named."""
+    """Return the production target that the options name, or all production targets if they name none."""
     return [target_of(session, options)] if options.target else list(session.inventory.production)

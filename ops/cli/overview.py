@@ -1,4 +1,4 @@
-"""``inv`` alone: each production target in a few lines, and the commands that matter."""
+"""``inv`` without a task: the state of each production target, and the most used commands."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ops.release.production import freeze_history
 COMMANDS = {
     "inv doctor": "checks everything that a release needs; changes nothing",
     "inv release": "rehearses a release on a copy of production, then promotes it",
-    "inv backup": "backs production up",
-    "inv status": "reports what the last run did, what stands now, and what to type next",
-    "inv recover": "after an incident: reports what is missing and how to bring it back",
+    "inv backup": "backs up production",
+    "inv status": "reports what the last run did, the current state, and what to type next",
+    "inv recover": "after an incident: reports what production lost and how to restore it; changes nothing",
 }
 
 
 def show(options: Options) -> int:
-    """Report each production target: its database, its last run, a run that is open, and its newest backup."""
+    """Print the state of each production target: its database, its last run, an open run, and its newest backup."""
     session = open_session(options)
     screen = console.Console(options.json)
     targets = targets_of(session, options)
@@ -45,7 +45,7 @@ def show(options: Options) -> int:
 
 
 def _target(session: Session, name: str, seen: Glance) -> tuple[list[str], dict[str, Any]]:
-    """What is known of a target, as lines and as an event."""
+    """Return the state of a target as lines and as an event."""
     folder = target_folder(session, name)
     known = journal.runs(folder)
     lines = [f"  now:     {_database(seen)}"]
@@ -53,7 +53,7 @@ def _target(session: Session, name: str, seen: Glance) -> tuple[list[str], dict[
     data |= {"unreachable": seen.why} if seen.why else {}
     last, waiting = known[-1] if known else None, _open(known)
     data |= {"last_run": _run(last) if last else None, "open_run": _run(waiting) if waiting else None}
-    way_on = f"; what to type:   inv status --target={name}"
+    way_on = f"; next steps:   inv status --target={name}"
     if waiting and waiting is not last:
         lines.append(f"  OPEN:    {_words(waiting)}{way_on}")
     lines.append(f"  run:     {_words(last)}{way_on if last is waiting else ''}" if last else "  run:     none yet")
@@ -74,7 +74,7 @@ def _database(seen: Glance) -> str:
 
 
 def _open(known: list[State]) -> State | None:
-    """The run that has not ended: the last one, or an earlier one that froze production."""
+    """Return the run that has not ended: the last run, or an earlier run that froze production; None if none."""
     if known and not known[-1].finished:
         return known[-1]
     return freeze_history.find_open(known)
@@ -86,7 +86,7 @@ def _run(state: State) -> dict[str, Any]:
 
 def _outcome(state: State) -> str:
     if state.undone:
-        return "taken back"
+        return "undone"
     return str(state.outcome["outcome"]) if state.outcome else "interrupted, or still running"
 
 

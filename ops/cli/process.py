@@ -1,4 +1,4 @@
-"""The process of a command: its signals, its streams, its exit code."""
+"""Run a command as this process: handle signals, streams and the exit code."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ from ops.infra.session.run_hooks import unexpected
 
 
 def ended(work: Callable[[], int], options: Options, procedure: str) -> NoReturn:
-    """Do the work and leave with its exit code; an error becomes one clear text, never a traceback."""
+    """Run a command and exit with its exit code. Print an error as one message, never as a traceback.
+
+    Args:
+        work: the command; returns the exit code.
+        options: the options of the command line.
+        procedure: the task, for the outcome of an error.
+    """
     _signals()
     _speakable()
     try:
         code = _told(work, options, procedure)
     except BrokenPipeError:
-        # Nobody reads any more; what Python flushes at its end must find an open file.
+        # The reader has closed the pipe. Python flushes standard output at exit, which needs an open file.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = FAILED
     raise SystemExit(code)
@@ -58,7 +64,7 @@ def _told(work: Callable[[], int], options: Options, procedure: str) -> int:
 
 
 def _deaf() -> None:
-    """All is done: a signal that comes now would only cut off what is said of it, or print a traceback."""
+    """Ignore signals while the outcome is printed and during interpreter shutdown, so that they print no traceback."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
 
@@ -73,7 +79,7 @@ def _signals() -> None:
 
 
 def _speakable() -> None:
-    """What a terminal or pipe can't spell must not end the run: neither a name in our output nor a typed answer."""
+    """Escape characters that a terminal or pipe can't encode, so that they do not end the run."""
     for stream, errors in ((sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace"), (sys.stdin, "replace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=errors)

@@ -1,4 +1,4 @@
-"""The step that runs now: a line that is drawn again in place on a terminal, one line a minute elsewhere."""
+"""Show the running step: a line that is redrawn in place on a terminal, one line per minute elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REDRAW, MINUTE = 0.5, 60.0
 
 
 class _Ticker:
-    """Calls a function at intervals with the seconds that have passed, until it is stopped."""
+    """Calls a function at intervals with the elapsed seconds, until ``stop`` is called."""
 
     def __init__(self, interval: float, tick: Callable[[float], None]) -> None:
         self._interval, self._tick, self._started = interval, tick, time.monotonic()
@@ -22,7 +22,7 @@ class _Ticker:
         self._thread.start()
 
     def _run(self) -> None:
-        # Where nobody reads the output any more, the command itself ends; this thread has nothing to add.
+        # If the reader has closed the pipe, the command ends by itself, so ignore the error here.
         with contextlib.suppress(OSError, ValueError):
             while not self._done.wait(self._interval):
                 self._tick(time.monotonic() - self._started)
@@ -33,7 +33,7 @@ class _Ticker:
 
 
 class LiveLine:
-    """The running step on a terminal: its seconds and the last line of its command, drawn again in place by rich."""
+    """The running step on a terminal: its seconds and the last line of its command, redrawn in place by rich."""
 
     def __init__(self, title: str) -> None:
         from rich.console import Console as Rich
@@ -54,7 +54,7 @@ class LiveLine:
 
     def _draw(self, passed: float) -> None:
         said = f"  {self._said}" if self._said else ""
-        # In one row: a spinner and a space stand before it.
+        # Keep the text in one row, with a spinner and a space before it.
         row = f"{self._title}  {duration(passed)}{said}"[: self._status.console.width - 3]
         self._status.update(self._escape(row))
 
@@ -65,11 +65,11 @@ class LiveLine:
 
 
 class MinuteLines:
-    """The running step without a terminal: a line each minute, none where it ends before.
+    """The running step without a terminal: one line per minute, none if the step ends within a minute.
 
     Args:
         place: begins each line: the step's number.
-        title: the step's title, and how long it took the last time.
+        title: the step's title, and how long the step took in the last run.
         out: prints a line.
     """
 
@@ -78,12 +78,12 @@ class MinuteLines:
         self._ticker = _Ticker(MINUTE, lambda passed: self.show(f"{self._title}, running for {duration(passed)}"))
 
     def said(self, line: str) -> None:
-        """Ignore what the command printed: the log of the run has it, and it may hold values of rows."""
+        """Ignore a line that the command printed: the run's log has it, and it may contain values of rows."""
 
     def show(self, text: str) -> None:
         """Print a text with the step's number."""
         self._out(f"{self._place}{text}")
 
     def stop(self) -> None:
-        """End the lines."""
+        """Stop printing lines."""
         self._ticker.stop()

@@ -1,4 +1,4 @@
-"""prune-backups, pin and unpin: show what of a target's backups stays, and remove the rest."""
+"""``inv prune-backups``, ``inv pin`` and ``inv unpin``: show which backups are retained, and remove the others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ops.retention.reasons import in_use, needed
 
 
 def _decided(session: Session, target: str, folder: Path) -> tuple[list[Decision], str]:
-    """Decide of every backup whether it stays; with what is not known of the reasons."""
+    """Decide which backups are retained; also return which reasons could not be determined."""
     entry = session.inventory.target(target)
     reasons, missing = needed(session, target, folder)
     known = backup.backups(folder)
@@ -38,10 +38,10 @@ def _decided(session: Session, target: str, folder: Path) -> tuple[list[Decision
 
 
 def prune(options: Options) -> int:
-    """Show what stays and what may go, and why; remove it where that is confirmed.
+    """Print which backups are retained and why; remove the others after a confirmation.
 
     Raises:
-        Refused: it is not confirmed; what to type.
+        Refused: the removal was not confirmed.
     """
     session, screen = open_session(options), Console(options.json)
     target = target_of(session, options)
@@ -55,13 +55,13 @@ def prune(options: Options) -> int:
     going = [one for one in found if not one.stays]
     said = _amount(going, scraps)
     if not going and not scraps:
-        return _end(screen, target, "nothing-to-do", "nothing may go", "")
+        return _end(screen, target, "nothing-to-do", "every backup is retained", "")
     if options.plan:
         hint = f"inv prune-backups --confirm={target}"
-        return _end(screen, target, "done", f"{said} would go; nothing was changed", hint)
+        return _end(screen, target, "done", f"{said} would be removed; nothing was changed", hint)
     _confirmed(options, screen, target, said)
     close_stores(session, target)
-    # A run may have begun, or somebody pinned one, while a person read.
+    # While the operator read the list, a run may have started or a backup may have been pinned.
     reasons, _ = needed(session, target, folder)
     going = [one for one in going if one.manifest.backup not in reasons]
     note(folder, going, scraps, found)
@@ -80,28 +80,28 @@ def prune(options: Options) -> int:
 def _confirmed(options: Options, screen: Console, target: str, said: str) -> None:
     asked, way_on = interactive(options.json), f"inv prune-backups --confirm={target}"
     if not options.confirm and not asked:
-        raise Refused(f"{target}: {said} would go; nothing was changed", way_on)
-    Confirmation(options.confirm, asked, f"{target}: {said}", way_on).ask(target, "Remove them for good")
+        raise Refused(f"{target}: {said} would be removed; nothing was changed", way_on)
+    Confirmation(options.confirm, asked, f"{target}: {said}", way_on).ask(target, "Remove them permanently")
 
 
 def _show(screen: Console, target: str, found: list[Decision], scraps: list[Scrap]) -> None:
     rows, data = [], []
     for one in found:
-        manifest, why = one.manifest, "; ".join(one.reasons) or "no rule keeps it"
+        manifest, why = one.manifest, "; ".join(one.reasons) or "no rule retains it"
         size = megabytes(manifest.size)
-        rows.append([target, manifest.backup, age(manifest.taken_at), size, "stays" if one.stays else "GOES", why])
+        rows.append([target, manifest.backup, age(manifest.taken_at), size, "retain" if one.stays else "REMOVE", why])
         told = {"backup": manifest.backup, "stays": one.stays, "reasons": one.reasons, "bytes": manifest.size}
         data.append({"event": "retention", "target": target, **told})
     for scrap in scraps:
-        rows.append([target, scrap.name, "", megabytes(scrap.size), "GOES", scrap.why])
+        rows.append([target, scrap.name, "", megabytes(scrap.size), "REMOVE", scrap.why])
         told = {"backup": scrap.name, "stays": False, "reasons": [scrap.why], "bytes": scrap.size}
         data.append({"event": "retention", "target": target, **told})
-    screen.table("retention", ["target", "backup", "age", "size", "stays", "why"], rows, data)
+    screen.table("retention", ["target", "backup", "age", "size", "decision", "why"], rows, data)
 
 
 def _amount(going: Sequence[Decision], scraps: Sequence[Scrap]) -> str:
     freed = sum(one.manifest.size for one in going) + sum(one.size for one in scraps)
-    return f"{counted(len(going), 'backup')}, {counted(len(scraps), 'left-over part')}, {megabytes(freed)}"
+    return f"{counted(len(going), 'backup')}, {counted(len(scraps), 'incomplete backup')}, {megabytes(freed)}"
 
 
 def _end(screen: Console, target: str, outcome: str, reason: str, hint: str, procedure: str = "prune-backups") -> int:
@@ -110,7 +110,12 @@ def _end(screen: Console, target: str, outcome: str, reason: str, hint: str, pro
 
 
 def set_pin(options: Options, name: str, pinned: bool) -> int:
-    """Pin a backup, or let it go again; Railway's own backup of that name is locked, too.
+    """Pin or unpin a backup. Pinning also locks Railway's own backup of that name.
+
+    Args:
+        options: the options of the command line.
+        name: the backup: its id, or ``latest``.
+        pinned: True to pin, False to unpin.
 
     Raises:
         UsageError: there is no such backup.
@@ -134,9 +139,9 @@ def set_pin(options: Options, name: str, pinned: bool) -> int:
 
 def _pin(session: Session, target: str, found: str, reason: str) -> str:
     pin(target_folder(session, target), found, reason)
-    said = f"{found} stays until   inv unpin {found} --target={target}"
+    said = f"{found} is retained until   inv unpin {found} --target={target}"
     if found.endswith(PHYSICAL):
-        said += "; pgBackRest expires its own all the same: its retention is in its configuration"
+        said += "; but pgBackRest still expires its own backups by its own configuration"
     if (railway := session.inventory.target(target).railway) and railway.backups:
         said += f"; {_locked(session, target, found)}"
     return said
@@ -146,7 +151,7 @@ def _unpin(session: Session, target: str, found: str) -> str:
     unpin(target_folder(session, target), found)
     if copy := session.stores.working_copy(target):
         copy.store.delete([f"{target}/pins/{found}.json"])
-    return f"{found} is pinned no more"
+    return f"{found} is no longer pinned"
 
 
 def _locked(session: Session, target: str, name: str) -> str:

@@ -1,13 +1,13 @@
-"""Recovery: what was lost, which backup still has it, and what to type next. The guide's last section, as a look.
+"""``inv recover``: report which rows were lost, which backup contains them, and what to type next.
 
-    empty     production holds no table at all: its server or database is a new one
-    lost      production holds less than the backup from before its last migrations
-    correct   nothing is missing, and the pending migrations would lose it (again)
-    release   nothing is missing, and the pending migrations keep it
-    aside     all is released, and rows that were written before the rollback are only in its safety backup
-    sound     nothing is missing, and nothing is pending
+    empty     production has no table: its server or database is new
+    lost      production has fewer rows than the backup from before its last migrations
+    correct   no rows are missing, but the pending migrations would lose rows
+    release   no rows are missing, and the pending migrations lose none
+    aside     the release is done, but rows that were written before a rollback are only in its safety backup
+    sound     no rows are missing, and no migration is pending
 
-It only reads. A person decides which way to go, and types it.
+This command changes nothing. A person chooses one of the reported commands and types it.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ from ops.verdict.model import BOOKKEEPING
 if TYPE_CHECKING:
     import psycopg
 
-# Django fills and empties these by itself, so that fewer rows say nothing.
+# Django itself adds and removes rows of these tables, so that fewer rows are no loss.
 OWN = (*BOOKKEEPING, "django_session", "django_admin_log")
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A table that holds less than the backup: ``into`` is where its rows are now, empty where nowhere."""
+    """A table with fewer rows than in the backup. ``into`` is the live table of its rows; empty if there is none."""
 
     table: str
     into: str
@@ -63,7 +63,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Way:
-    """One way on: what it means, and the commands in their order."""
+    """One way to continue: its description, and its commands in order."""
 
     why: str
     commands: tuple[str, ...]
@@ -71,8 +71,11 @@ class Way:
 
 @dataclass(frozen=True)
 class Recovery:
-    """Where a target stands. ``since`` are the migrations that production has and the backup has not, ``excluded`` the
-    tables whose rows stayed out of that, with about how many those were."""
+    """The state of a target.
+
+    ``since`` are the migrations that production has and the backup has not. ``excluded`` are the tables whose rows are
+    not in the backup, with the estimated number of rows.
+    """
 
     target: str
     state: str
@@ -88,10 +91,14 @@ class Recovery:
 
 
 def recover(options: Options, backup_id: str) -> int:
-    """Show where a target stands and what to type next; changes nothing.
+    """Print what a target lost and what to type next. Change nothing.
+
+    Args:
+        options: the options of the command line.
+        backup_id: the backup to compare production with; empty: choose it.
 
     Returns:
-        0; or 5 where rows are missing, or the pending migrations would lose some.
+        5 if rows are missing or the pending migrations would lose rows, else 0.
     """
     session = open_session(options)
     target = target_of(session, options)
@@ -110,17 +117,17 @@ def recover(options: Options, backup_id: str) -> int:
 
 
 REASONS = {
-    "empty": "production is empty, and a backup is not",
-    "lost": "rows are missing in production that a backup has",
-    "correct": "nothing is missing, but the pending migrations would lose rows",
-    "release": "nothing is missing, and the pending migrations can be rehearsed",
-    "aside": "released; what was written before the rollback is still aside",
-    "sound": "nothing is missing, and no migration is pending",
+    "empty": "production is empty, and a backup has rows",
+    "lost": "rows of a backup are missing in production",
+    "correct": "no rows are missing, but the pending migrations would lose rows",
+    "release": "no rows are missing, and the pending migrations can be rehearsed",
+    "aside": "released; rows that were written before the rollback are only in its safety backup",
+    "sound": "no rows are missing, and no migration is pending",
 }
 
 
 def look(session: Session, target: str, backup_id: str = "") -> Recovery:
-    """Find the backup to compare with, what is missing, and the ways on."""
+    """Choose the backup to compare with, find the missing rows, and propose what to do."""
     folder = target_folder(session, target)
     has = applied(session, target)
     with session.connect(target) as connection:
@@ -148,21 +155,31 @@ def look(session: Session, target: str, backup_id: str = "") -> Recovery:
 
 
 def _anew(target: str, manifest: Manifest) -> Way:
-    """Restore what was lost with its server."""
+    """Return how to restore production after its server was lost."""
     words = f"inv rollback --target={target} --backup={manifest.backup}" + (
         " --incomplete" if manifest.excluded else ""
     )
-    why = "Restore production from that backup; what was written since it was taken is only where production was"
+    why = "Restore production from that backup; rows that were written after the backup exist only on the old server"
     return Way(why, (words, f"inv recover --target={target}"))
 
 
 def _chosen(folder: Path, has: Sequence[str] | None, backup_id: str) -> tuple[Manifest, tuple[str, ...]]:
-    """The named backup; else the newest whole one from before production's last migrations; else the newest whole one
-    whose migrations production has; the newest whole one of all where ``has`` is None, since production is empty.
+    """Choose the backup to compare production with.
+
+    If no backup is named, choose the newest intact one from before production's last migrations; else the newest
+    intact one whose migrations production has. If production is empty, choose the newest intact one.
+
+    Args:
+        folder: the target's folder in the store.
+        has: the migrations that production has; None if production is empty.
+        backup_id: the named backup; empty if none is named.
+
+    Returns:
+        the backup, and the damaged backups that were skipped.
 
     Raises:
-        UsageError: there is none.
-        Refused: the named one is damaged.
+        UsageError: there is no such backup.
+        Refused: the named backup is damaged.
     """
     if backup_id:
         manifest = selection.choose(folder, backup_id, journal.runs(folder), selection.ANY).manifest
@@ -181,7 +198,7 @@ def _chosen(folder: Path, has: Sequence[str] | None, backup_id: str) -> tuple[Ma
     said = f"; damaged: {', '.join(damaged)}" if damaged else ""
     held = [one.backup for one in backup_kinds.held(known) if _fits(one, has)]
     hint = f"inv unpack --target={folder.name} --backup={held[-1]}" if held else f"inv backups --target={folder.name}"
-    raise UsageError(f"{folder.name}: no {'dump' if held else 'backup'} holds what production was{said}", hint)
+    raise UsageError(f"{folder.name}: no {'dump' if held else 'backup'} fits production's migrations{said}", hint)
 
 
 def _fits(manifest: Manifest, has: Sequence[str] | None) -> bool:
@@ -191,7 +208,7 @@ def _fits(manifest: Manifest, has: Sequence[str] | None) -> bool:
 def _missing(
     connection: psycopg.Connection[Any], old: Fingerprint, live: Catalog, homes: column_mapping.Homes
 ) -> list[Missing]:
-    """Tables that hold fewer rows than the backup's, or are not there."""
+    """Return the tables that are missing or have fewer rows than in the backup."""
     found = []
     for table in old.tables.values():
         if not table.rows or schema_and_name(table.name)[1] in OWN:
@@ -207,8 +224,8 @@ def _missing(
 def _ways_back(
     target: str, name: str, missing: Sequence[Missing], homes: column_mapping.Homes, migrated: bool
 ) -> tuple[Way, ...]:
-    """Bring the rows back into what is live; or, where migrations took them, production back and migrate again."""
-    why = "Bring the missing rows back; what was written since stays, and production goes on"
+    """Return how to salvage the rows; if migrations lost the rows, also how to roll back and migrate again."""
+    why = "Bring the missing rows back; newer rows are not changed, and production stays available"
     placed = ",".join(one.table for one in missing if one.into)
     commands = (
         [f"inv salvage --target={target} --backup={name} {quote(f'--table={placed}')} --with-related"] if placed else []
@@ -216,7 +233,7 @@ def _ways_back(
     for one in missing:
         if not one.into:
             fits = " or ".join(homes.several.get(one.table, []))
-            why += f"; for NAME, the live table that {one.table} goes into{f' ({fits})' if fits else ''}"
+            why += f"; for NAME, write the live table for the rows of {one.table}{f' ({fits})' if fits else ''}"
             commands.append(
                 f"inv salvage --target={target} --backup={name} {quote(f'--table={one.table}')} --into=NAME"
             )
@@ -224,8 +241,8 @@ def _ways_back(
     if migrated:
         ways.append(
             Way(
-                "Or, as the guide says: back to that backup, correct the migrations, migrate again; what was written "
-                "since is kept aside and comes back at the end",
+                "Or roll back to that backup, correct the migrations, and migrate again; the rollback saves newer rows "
+                "in a safety backup, and inv recover then reports how to bring them back",
                 (f"inv rollback --target={target} --backup={name}", f"inv recover --target={target}"),
             )
         )
@@ -233,13 +250,13 @@ def _ways_back(
 
 
 def _forward(session: Session, target: str, folder: Path, given: dict[str, Any]) -> Recovery:
-    """Nothing is missing: what is left to do with the release."""
+    """Return the state if no rows are missing: what remains to be done for the release."""
     entry = session.inventory.target(target)
     seen = look_ahead(session, target) if entry.app else None
     if seen and (bad := sorted([*seen.of("stop"), *seen.of("loss")], key=lambda one: seen.place(one.migration))):
         names = dict.fromkeys(hazard.migration for hazard in bad)
         way = Way(
-            "Correct the migrations: read, then type; whoever wrote them should look, too",
+            "Correct the migrations. Let their author review these commands before you type them",
             (*_corrections(session, target, names), f"inv recover --target={target}"),
         )
         return Recovery(state="correct", hazards=tuple(hazard.title for hazard in bad), ways=(way,), **given)
@@ -255,7 +272,7 @@ def _forward(session: Session, target: str, folder: Path, given: dict[str, Any])
 
 
 def _corrections(session: Session, target: str, names: Iterable[str]) -> list[str]:
-    """The commands that put away the migrations that lose rows, and write a rename in their place where it was one."""
+    """Return the commands that remove the migrations that lose rows, and that write a rename if it was a rename."""
     plan = Application.read(probe(session, target, target))
     files = [corrections.migration_file(session, target, name) for name in names]
     renames = []
@@ -268,7 +285,7 @@ def _corrections(session: Session, target: str, names: Iterable[str]) -> list[st
 
 
 def _aside(target: str, folder: Path) -> Way | None:
-    """What was written between the backup and the last rollback to it, and was not brought back yet."""
+    """Return how to bring back the rows that the last rollback set aside; None if there are none."""
     known = journal.runs(folder)
     back = [state for state in known if Effect.SETS_ROWS_ASIDE in state.effects and state.finished and not state.undone]
     if not back:
@@ -283,7 +300,7 @@ def _aside(target: str, folder: Path) -> Way | None:
         return None
     words = quote(f"--table={','.join(written)}")
     return Way(
-        f"Bring back what was written before the rollback (its safety backup {kept} has it)",
+        f"Bring back the rows that were written before the rollback (they are in its safety backup {kept})",
         (f"inv salvage --target={target} --backup={kept} {words} --new-keys", f"inv recover --target={target}"),
     )
 
@@ -295,15 +312,15 @@ def _differs(one: Fingerprint, two: Fingerprint, name: str) -> bool:
 
 
 def lines(found: Recovery) -> list[str]:
-    """Where it stands and what to type, for a person."""
-    said = [f"{found.target}: compared with backup {found.backup}, {found.age} old, every file of which is whole"]
-    said += [f"  damaged, and passed over: {one}" for one in found.damaged]
+    """Return the state and what to type, as lines for a person."""
+    said = [f"{found.target}: compared with backup {found.backup}, {found.age} old; all its files are intact"]
+    said += [f"  damaged and skipped: {one}" for one in found.damaged]
     if rest := not_backed_up(found.excluded):
-        said.append(f"  in that backup {rest}; whether any of their rows are missing can't be told")
+        said.append(f"  in that backup {rest}; whether rows of these tables are missing is unknown")
     if found.since:
         said.append(f"  migrated since: {', '.join(found.since)}")
     for one in found.missing:
-        where = f"{one.live:,} in {one.into}" if one.into else "the table is gone, and no new one fits"
+        where = f"{one.live:,} in {one.into}" if one.into else "the table is missing, and no other table fits"
         said.append(f"  {one.table}: {one.rows:,} rows in the backup, {where}")
     said += [f"  {title}" for title in found.hazards]
     for way in found.ways:

@@ -1,4 +1,4 @@
-"""What the tasks call: load, bind, plan and run. The only place that knows all parts."""
+"""Run a procedure for a task: load the inventory, bind the inputs, make the plan, and run the plan."""
 
 from __future__ import annotations
 
@@ -42,7 +42,16 @@ from ops.verdict import fingerprint
 
 
 def start(name: str, options: Options, backup_id: str = "") -> int:
-    """Plan a procedure and, unless only the plan is wanted, run it."""
+    """Plan a procedure, and run the plan unless ``options.plan`` is set.
+
+    Args:
+        name: the procedure.
+        options: the options of the command line.
+        backup_id: the backup that the procedure restores; empty for none.
+
+    Returns:
+        the exit code.
+    """
     session = open_session(options)
     target = target_of(session, options)
     entry = session.inventory.target(target)
@@ -68,7 +77,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
             order = planned(session, inputs) if inputs.release.pending and not options.json else []
         return _show_plan(screen, plan, differs, order)
     if plan.inputs.release.auto_rollback and not plan.inputs.freezes:
-        screen.text(f"{target}: --auto-rollback will not act: production is not frozen in this plan (freeze: always)")
+        screen.text(f"{target}: --auto-rollback has no effect: this plan does not freeze production (freeze: always)")
     confirmation = _confirmation(plan, options, screen)
     if plan.confirms:
         confirmation.early(plan.word)
@@ -80,13 +89,13 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
 def _confirmation(plan: Plan, options: Options, screen: console.Console, undo: bool = False) -> console.Confirmation:
     c = plan.inputs
     count = counted(len(c.release.pending), "migration") if c.release.pending else ""
-    # Where none is brought back, ``backup`` is what this run would call its own.
+    # If no backup is restored, ``backup`` is the backup that this run makes.
     what = count or c.chosen or (f"backup {c.backup}" if c.backup != c.run else "")
     if c.salvage:
         what += "".join(f"\n  {source} → {into}" for source, into in c.salvage.tables)
     facts = f"{c.target} ({c.database})" + (f" ← {what}" if what else "")
     if undo:
-        facts = f"{c.target} ({c.database}): take back {plan.procedure.name} {c.run}"
+        facts = f"{c.target} ({c.database}): undo {plan.procedure.name} {c.run}"
     way_on = f"inv {'undo' if undo else 'resume'} --run={c.run}"
     return console.Confirmation(options.confirm, console.interactive(options.json), facts, way_on, screen.stop)
 
@@ -130,7 +139,7 @@ def _work(
     except KeyboardInterrupt:
         if state is None:
             raise
-        told = f"{c.target}: interrupted before run {c.run} went on: this command has changed nothing"
+        told = f"{c.target}: interrupted before run {c.run} continued; this command changed nothing"
         raise Interrupted(told, way_on(c.run)) from None
     except OpsError as error:
         screen.examples(error)
@@ -144,7 +153,7 @@ def _work(
 
 
 def _worker(session: Session, screen: console.Console, held: Callable[[], None]) -> failed_promotion.Work:
-    """Runs or undoes a plan whose operator has typed the name already."""
+    """Return a function that runs or undoes a plan that the operator has confirmed already."""
 
     def work(plan: Plan, reason: str, state: journal.State | None = None, undo: bool = False) -> None:
         confirmation = console.Confirmation(plan.word, False, "")
@@ -173,13 +182,13 @@ def _header(plan: Plan, reason: str) -> journal.Event:
 
 
 def end_leftovers(session: Session, c: RunInputs) -> None:
-    """End the sessions that an interrupted run left working on its servers."""
+    """Terminate the sessions that an interrupted run left on its servers."""
     for target in dict.fromkeys(name for name in ("" if c.apart else c.target, c.test) if name):
         session.run(Query("leftovers.sql", target, "postgres", {"application": application(c.run)}))
 
 
 def _durations(session: Session, target: str, name: str) -> dict[str, float]:
-    """How long each step took in the last run of this procedure that ended well."""
+    """Return the seconds that each step took in the last successful run of this procedure."""
     for state in reversed(journal.runs(target_folder(session, target))):
         if state.procedure == name and state.finished and not state.undone:
             return state.seconds
@@ -187,7 +196,16 @@ def _durations(session: Session, target: str, name: str) -> dict[str, float]:
 
 
 def again(options: Options, run: str, undo: bool) -> int:
-    """Resume or undo: the run that is named, else the last one for which it makes sense."""
+    """Resume or undo a run.
+
+    Args:
+        options: the options of the command line.
+        run: the run's id; empty for the last run.
+        undo: True to undo, False to resume.
+
+    Returns:
+        the exit code.
+    """
     session = open_session(options)
     state = _chosen(session, options.target and target_of(session, options), run, undo)
     plan = replan(state)
@@ -207,28 +225,29 @@ def again(options: Options, run: str, undo: bool) -> int:
 
 
 def _chosen(session: Session, target: str, run: str, undo: bool) -> journal.State:
-    """The run that is named, else the last one. An older one is never meant by itself: what came after stands on it."""
+    """Return the named run, or the last run. An older run must be named, because later runs depend on its result."""
     known = every_run(session, target)
     word = "undo" if undo else "resume"
     if run:
         known = [state for state in known if state.run == run]
         if not known:
-            raise UsageError(f"there is no run {run!r}", "inv runs")
+            raise UsageError(f"run {run!r} does not exist", "inv runs")
     if not known:
         raise UsageError(f"nothing to {word}: there is no run yet", "inv runs")
     last = known[-1]
-    how = f"was taken back{' already' if undo else ''}" if last.undone else "has ended"
+    how = f"was undone{' already' if undo else ''}" if last.undone else "has ended"
     said = f"nothing to {word}: the last run ({last.target}: {last.procedure} {last.run}) {how}"
     older = freeze_history.find_open(state for state in known if state.target == last.target)
     if older and older is not last and last.finished:
-        raise UsageError(f"{said}; {older.procedure} {older.run}, which froze production, has not", way_on(older.run))
+        said += f"; {older.procedure} {older.run}, which froze production, has not ended"
+        raise UsageError(said, way_on(older.run))
     if last.undone if undo else last.finished:
-        raise UsageError(said, f"inv runs   and, if you mean an older one,   inv {word} --run=ID")
+        raise UsageError(said, f"inv runs   and, for an older run,   inv {word} --run=ID")
     return last
 
 
 def call_tool(name: str, options: Options, arguments: Mapping[str, Any]) -> int:
-    """Run one tool, as a page's block does."""
+    """Run one action, as a block of a runbook page does."""
     session = open_session(options)
     some_tools(session)
     close_stores(session)
@@ -237,11 +256,13 @@ def call_tool(name: str, options: Options, arguments: Mapping[str, Any]) -> int:
 
 
 def _show_plan(screen: console.Console, plan: Plan, differs: list[str], migrations: list[str]) -> int:
-    """Show a plan.
+    """Print a plan.
 
     Args:
-        differs: in which tables the live database differs from the backup of a rollback.
-        migrations: the pending migrations, a line each.
+        screen: prints the plan.
+        plan: the plan.
+        differs: the tables in which the live database differs from the backup of a rollback.
+        migrations: the pending migrations, one per line.
     """
     c = plan.inputs
     if screen.as_json:
@@ -267,10 +288,10 @@ def _show_plan(screen: console.Console, plan: Plan, differs: list[str], migratio
 
 
 def _show_rest(session: Session, screen: console.Console, plan: Plan, state: journal.State, undo: bool) -> int:
-    """Show what a resume or an undo would do.
+    """Print what a resume or an undo would do.
 
     Raises:
-        OpsError: that undo would be refused.
+        OpsError: the undo would be refused.
     """
     left = [planned for planned in plan.steps if state.status.get(planned.name) != "done"]
     nothing = ""
@@ -287,7 +308,7 @@ def _show_rest(session: Session, screen: console.Console, plan: Plan, state: jou
 
 
 def _glance(session: Session, c: RunInputs) -> list[str]:
-    """In which tables the live database differs from a backup: what a rollback tells first."""
+    """Return the tables in which the live database differs from the backup of a rollback."""
     old = fingerprint.read(session.inventory.path(c.fingerprint))
     new = session.secrets.private / f"glance-{c.run}.jsonl"
     return loss.glance(old, fingerprint_of(session, c.target, "", str(new)))

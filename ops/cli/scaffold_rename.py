@@ -1,7 +1,7 @@
-"""``inv scaffold-rename``: writes the migrations that rename a model and keep its rows, for a person to review.
+"""``inv scaffold-rename``: write the migrations that rename a model without losing rows, for a person to review.
 
-What is to be done is worked out inside the application (``ops/application/inside/rename.py``), by its own Django; the
-texts around it are ``ops/templates``. Nothing is changed but files that are new.
+The application's own Django computes the operations (``ops/application/inside/rename.py``); ``ops/templates`` has the
+rest of the files. This command only creates new files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ops.engine.journal import outcome_event
 from ops.engine.render import template
 from ops.infra.session.session import Session
 
-# A migration that points the links of another app has the same text as the application's own.
+# A migration that repoints the foreign keys of another app has the same template as the app's own.
 TEMPLATE = {"point-other": "point"}
 
 
@@ -34,14 +34,15 @@ def scaffold_rename(options: Options, app: str, old: str, new: str, copy: bool) 
     """Write the migrations that rename a model, or with ``options.plan`` print them.
 
     Args:
+        options: the options of the command line.
         app: the label of the Django app.
-        old: the model's name so far.
-        new: the name that it is to have.
-        copy: whether it is to be a new table that is filled and checked before the old one goes.
+        old: the model's current name.
+        new: the model's new name.
+        copy: create a new table, fill it and check it before the old table is removed.
 
     Raises:
-        UsageError: there is no such app or model, or the name is taken.
-        Refused: a rename would break something, or a file is there already.
+        UsageError: there is no such app or model, or the new name is in use.
+        Refused: a rename would break something, or a file exists already.
     """
     session = open_session(options)
     target = target_of(session, options)
@@ -55,18 +56,18 @@ def scaffold_rename(options: Options, app: str, old: str, new: str, copy: bool) 
 
 
 def program(app: str, old: str, new: str, copy: bool) -> str:
-    """The program for ``manage.py shell -c``: our parts in one, since none of them can be imported there."""
+    """Return the program for ``manage.py shell -c``: one text, since the application can't import ``ops``."""
     return f"{inside.program(inside.RENAME)}\nmain({django.MARK!r}, {app!r}, {old!r}, {new!r}, {copy!r})"
 
 
 def _ask(session: Session, target: str, app: str, old: str, new: str, copy: bool) -> dict[str, Any]:
     c = app_only(session, target)
     if c.app is None:
-        raise UsageError(f"{target} has no app in the inventory", "app: {dir: …, manage: [python, manage.py]}")
+        raise UsageError(f"{target}: has no `app` in the inventory", "app: {dir: …, manage: [python, manage.py]}")
     if c.host:
         raise UsageError(
-            f"{target}: its application is on {c.host.words[-1]}, and migrations are written where you commit them",
-            "the same with an inventory whose app: dir: is your checkout (ansible_connection: local)",
+            f"{target}: its application is on {c.host.words[-1]}, and migrations must be written to your checkout",
+            "the same command with an inventory whose app: dir: is your checkout (ansible_connection: local)",
         )
     done = session.run(django.manage(c, target, "shell", "-c", program(app, old, new, copy)))
     said = django.read_probe(done.out)
@@ -78,7 +79,7 @@ def _ask(session: Session, target: str, app: str, old: str, new: str, copy: bool
 
 
 def _hint(target: str, said: dict[str, Any], copy: bool) -> str:
-    """What to type, with the target, and before it the removal of a file that is in the way."""
+    """Return what to type, with the target; first the removal of a file that exists already."""
     hint = re.sub(r"inv scaffold-rename( [^ ]+)+", rf"\g<0> --target={target}", said["hint"])
     if not said["remove"]:
         return hint
@@ -120,7 +121,7 @@ def _dependencies(pairs: list[list[str]]) -> str:
 
 
 def _tables(tables: list[dict[str, Any]]) -> str:
-    """The list of tables as source, one column a line where there are many."""
+    """Return the list of tables as Python source, wrapped if there are many columns."""
     texts = []
     for table in tables:
         columns = pformat(table["columns"], width=100, sort_dicts=False)
@@ -133,7 +134,7 @@ def _tables(tables: list[dict[str, Any]]) -> str:
 def _tell(
     screen: console.Console, session: Session, target: str, said: dict[str, Any], files: list[NewFile], plan: bool
 ) -> None:
-    """Show the files, what models.py must say, and what to type next."""
+    """Print the files, the changes of models.py, and what to type next."""
     names = [os.path.relpath(file.path) for file in files]
     if screen.as_json:
         listed = [{"path": str(file.path), **({"text": file.text} if plan else {})} for file in files]
@@ -153,23 +154,23 @@ def _tell(
 
 
 def _notes(said: dict[str, Any]) -> list[str]:
-    first = "In the models" + ("" if said["edited"] else " (to rename a field as well, edit them before you call this)")
+    first = "In the models" + ("" if said["edited"] else " (to rename a field, too, edit them before this command)")
     lines = [f"{first}:", *(f"  {line}" for line in said["todo"])] if said["todo"] else []
     old, new = said["old"].lower(), said["new"].lower()
-    lines.append(f"In the code: {said['old']} becomes {said['new']}; {old}_set, where no related_name is, {new}_set")
+    lines.append(f"In the code: {said['old']} becomes {said['new']}; without related_name, {old}_set becomes {new}_set")
     if said["auth"]:
-        lines.append(f"Permissions: whoever has add_{old} may need to be given add_{new} after the release, and so on")
+        lines.append(f"Permissions: after the release, grant add_{new} and so on to the users that have add_{old}")
     if said["left"]:
-        lines.append("Not part of the rename, so left to makemigrations:")
+        lines.append("Not part of the rename; makemigrations must write these:")
         lines += [f"  {line}" for line in said["left"]]
     if said.get("tables"):
-        lines.append("Triggers, grants and comments that were put on the old table by hand do not come along")
+        lines.append("Triggers, grants and comments that were added to the old table by hand are not copied")
     return lines
 
 
 def _next(session: Session, target: str, said: dict[str, Any], plan: bool) -> str:
     if plan:
-        return "the same without --plan"
+        return "the same command without --plan"
     words = [f"inv hazards --target={target}", f"inv release --target={target}"]
     if said["left"]:
         rest = django.manage(app_only(session, target), target, "makemigrations", said["app"])

@@ -1,4 +1,4 @@
-"""``inv environment``: the shell variables that the pages' blocks use."""
+"""``inv environment``: print the shell variables that the commands of the runbook pages use."""
 
 from __future__ import annotations
 
@@ -26,8 +26,13 @@ from ops.procedures.planning.dump_options import DATABASE_ON, compression
 
 
 def environment(options: Options) -> int:
-    """Print the variables that a page's blocks use, as shell exports; passwords go to a private file, and URLs only
-    into what the shell evaluates."""
+    """Print the variables of the pages' commands as shell exports.
+
+    Passwords are written to a private file. Addresses are only in the output, which the shell evaluates.
+
+    Raises:
+        UsageError: standard output is a terminal.
+    """
     session = open_session(options)
     name = target_of(session, options)
     _refuse_terminal(name)
@@ -68,18 +73,18 @@ def environment(options: Options) -> int:
 
 def _refuse_terminal(name: str) -> None:
     if sys.stdout.isatty():
-        said = f"{name}: the variables hold addresses with passwords, so they are not shown on a terminal"
+        said = f"{name}: the variables contain passwords, so they are not printed to a terminal"
         raise UsageError(said, f'eval "$(inv environment --target={name})"')
 
 
 def _test_variables(session: Session, entry: Target, values: dict[str, str]) -> list[str]:
-    """Add the test server's variables; return the targets there."""
+    """Add the variables of the test server; return its targets."""
     test = entry.test or ""
     values |= {"TEST_DATABASE": session.database(test), Secret(test).variable: session.url(test)}
     try:
         values["TEST_SYSTEM"] = str(server_of(session, test)["system"])
-    except OpsError as error:  # Not every page needs it.
-        print(f"{error.message}; so TEST_SYSTEM is not set", file=sys.stderr)
+    except OpsError as error:  # Not every page needs the test server.
+        print(f"{error.message}; TEST_SYSTEM is not set", file=sys.stderr)
     if entry.defang is None:
         return [test]
     other = rehearsal_of(test)
@@ -88,11 +93,12 @@ def _test_variables(session: Session, entry: Target, values: dict[str, str]) -> 
 
 
 def _known(session: Session, name: str) -> dict[str, Any]:
-    """What the database says of itself. Where it does not answer, what its newest backup says of it: what is for a
-    night in which it is down needs no more, and every other page looks first whether it is there.
+    """Return the database's identity. If the database does not answer, use the identity in its newest backup.
+
+    Pages for a server that is down need no more, and every other page first checks that the server answers.
 
     Raises:
-        Unreachable: it does not answer, and there is no backup.
+        Unreachable: the database does not answer, and there is no backup.
     """
     try:
         return identity(session, name)
@@ -100,7 +106,7 @@ def _known(session: Session, name: str) -> dict[str, Any]:
         newest = backup_kinds.newest(backup_kinds.real(backup.backups(target_folder(session, name))))
         if newest is None:
             raise
-        print(f"{error.message}; so this is what it was in {newest.backup}", file=sys.stderr)
+        print(f"{error.message}; the variables are those of backup {newest.backup}", file=sys.stderr)
         return {"database": newest.database, "system": newest.system, "number": newest.server}
 
 
@@ -110,8 +116,8 @@ def _free_port() -> int:
 
 
 def _tunnels(session: Session, ports: dict[str, int]) -> list[str]:
-    """The lines that open a tunnel to the database of each target behind SSH, and close them with the shell."""
-    # Beside the private folder, which a page's last block removes.
+    """Return the lines that open a tunnel to the database of each SSH target, and close it when the shell exits."""
+    # The control sockets are beside the private folder, which the last command of a page removes.
     opened, closed, folder = [], [], session.secrets.private.parent
     for target, here in ports.items():
         host = session.host(target)

@@ -1,4 +1,4 @@
-"""``inv status``: what the last run did, what the servers say now, and what to type next."""
+"""``inv status``: report what the last run did, the current state of the servers, and what to type next."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from ops.recovery.rollback import kept_databases
 from ops.release.production import freeze_history
 
 TRY = "  Try: "
-CLOSED = "CLOSED to everybody: an exchange of databases was cut off; resuming or undoing that run opens it"
+CLOSED = "CLOSED to all users: a swap was interrupted; resume or undo that run to open the database"
 
 
 def status(options: Options) -> int:
-    """Say for each target what its last run did, what stands now, and what to type next."""
+    """Print for each target what its last run did, the current state, and what to type next."""
     session = open_session(options)
     screen = console.Console(options.json)
     for name in targets_of(session, options):
@@ -62,8 +62,11 @@ def status(options: Options) -> int:
 
 
 def _telling(known: list[State]) -> list[State]:
-    """The last run; before it, where that only froze, unfroze or backed up, the last one that did more; and where that
-    was taken back, the one before it, since what that left is there again."""
+    """Return the runs to report, oldest first.
+
+    These are the last run; if that only froze, unfroze or backed up, also the last run that did more; and if that run
+    was undone, also the run before it, whose result is in effect again.
+    """
     more = [state for state in known if Effect.MINOR not in state.effects]
     before = [state for state in more[:-1] if not state.undone] if more and more[-1].undone else []
     more = [*before[-1:], *more[-1:]]
@@ -71,7 +74,7 @@ def _telling(known: list[State]) -> list[State]:
 
 
 def _present(session: Session, name: str) -> dict[str, Any]:
-    """What the servers say right now; an unreachable one is said, not raised."""
+    """Query the servers. Return an unreachable server as a key of the result; do not raise it."""
     test = session.inventory.target(name).test
     try:
         session.url(name)
@@ -96,7 +99,7 @@ def _present(session: Session, name: str) -> dict[str, Any]:
             found["aside"] += [db for db in kept_databases.aside(there, clone) if db not in found["aside"]]
         return found
     except OpsError as error:
-        return {"unreachable": error.message + (f"; it is {CLOSED}" if error.code == Code.CLOSED else "")}
+        return {"unreachable": error.message + (f"; the database is {CLOSED}" if error.code == Code.CLOSED else "")}
 
 
 def _days(session: Session, name: str) -> float:
@@ -108,14 +111,14 @@ def _present_lines(session: Session, name: str, now: dict[str, Any], told: bool)
         return [f"  now:     {now['unreachable']}"]
     lines = [f"  now:     {now['database']} " + ("takes writes" if not now["frozen"] else _frozen(now))]
     if now["frozen"]:
-        does = "lets users write to production as it is now, and gives up what is not finished" if told else ""
+        does = "lets users write to production in its current state, and abandons the unfinished run" if told else ""
         lines += _ways(((f"inv unfreeze --target={name}", does),), "or:" if told else "Try:")
     if "test" in now:
         lines.append(f"  test:    {now['test']}")
     lines += [f"  lock:    {said}" for said in now.get("waits", ())]
     lines += [line for one in now["kept"] for line in one.lines(_days(session, name))]
     if now["aside"]:
-        lines.append(f"  aside:   {', '.join(now['aside'])} (made or kept by other runs; no application uses them)")
+        lines.append(f"  aside:   {', '.join(now['aside'])} (left by other runs; no application uses these databases)")
     return lines
 
 
@@ -124,16 +127,16 @@ def _frozen(now: dict[str, Any]) -> str:
 
 
 def every_run(session: Session, target: str = "") -> list[journal.State]:
-    """The runs of one target, or of all production targets, oldest first."""
+    """Return the runs of one target, or of all production targets, oldest first."""
     names = [target] if target else list(session.inventory.production)
     found = [state for name in names for state in journal.runs(target_folder(session, name))]
     return sorted(found, key=lambda state: state.run)
 
 
 def status_lines(session: Session, state: journal.State) -> list[str]:
-    """What a run has done and what to type next, for a person who was not there."""
+    """Return what a run did and what to type next, as lines for a person who did not see the run."""
     outcome = state.outcome["outcome"] if state.outcome else "interrupted (killed, or still running)"
-    outcome = "taken back" if state.undone else outcome
+    outcome = "undone" if state.undone else outcome
     reason = f": {state.outcome['reason']}" if state.outcome and state.outcome["reason"] else ""
     lines = [f"{state.target}: {state.procedure}, run {state.run}", f"  outcome: {outcome}{reason}"]
     try:
@@ -151,7 +154,7 @@ def status_lines(session: Session, state: journal.State) -> list[str]:
     lines += [*_stands(parts), *_stopped(plan, state)]
     hint = str(state.outcome["hint"]) if state.outcome and not stopped else ""
     if said.code == Code.BROKEN_PROMISE:
-        hint = f"inv undo --run={state.run}   and then the whole procedure again"
+        hint = f"inv undo --run={state.run}   and then start the procedure again"
     if hint and not found.ways:
         return [*lines, laid_out(hint, TRY)]
     return [*lines, *_ways(found.ways or _either(state.run))]
@@ -168,12 +171,12 @@ def _load_actions() -> None:
 
 
 def _either(run: str) -> tuple[tuple[str, str], ...]:
-    return ((f"inv resume --run={run}", "goes on with it"), (f"inv undo --run={run}", "takes it back"))
+    return ((f"inv resume --run={run}", "continues the run"), (f"inv undo --run={run}", "undoes the run"))
 
 
 def _stands(parts: tuple[str, ...]) -> list[str]:
-    """Return each statement as a line."""
-    return [f"{'' if number else '  stands:':<11}{part}" for number, part in enumerate(parts)]
+    """Return each statement about the state as a line."""
+    return [f"{'' if number else '  state:':<11}{part}" for number, part in enumerate(parts)]
 
 
 def _stopped(plan: Plan, state: journal.State) -> list[str]:
@@ -185,7 +188,7 @@ def _stopped(plan: Plan, state: journal.State) -> list[str]:
 
 
 def _ways(ways: tuple[tuple[str, str], ...], first: str = "Try:") -> list[str]:
-    """Return what may be typed: each command alone on a line, and below it what it does."""
+    """Return the next commands: each command alone on a line, and below it what the command does."""
     lines: list[str] = []
     for number, (words, does) in enumerate(ways):
         lines += [f"  {'or:' if number else first:<4} {words}", *([f"       {does}"] if does else [])]

@@ -58,7 +58,7 @@ FAILED = StepFailed("shop: it broke", "look at it")
 SERVER = {"database": "16384", "read_only": "on", "since": [["16384", "0", "771"]], "comment": ""}
 OPENED = {"read_only": "off", "since": []}
 HEADER: Event = {"event": "run", "run": RUN, "procedure": "promote", "target": "shop", "inputs": {}}
-AGAIN = "mend what failed, then   inv release --target=shop"
+AGAIN = "correct what failed, then   inv release --target=shop"
 TO_LAST = f"inv rollback --target=shop --backup={RUN}_last"
 
 
@@ -254,7 +254,7 @@ def test_what_is_not_recorded_and_not_proved_to_be_as_before_is_not_undone(bench
     assert bench.take() == 4 and bench.way == "rollback"
     bench.worked.clear()
     assert bench.take(OPEN, stopped(OPEN, "promote.migrate")) == 4 and bench.way == "none"
-    assert "no migration is recorded, but production is not proved to be as before" in bench.out.getvalue()
+    assert "no migration is recorded, but production is not proved to be unchanged" in bench.out.getvalue()
 
 
 # --- what is done ----------------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_the_undo_is_that_of_the_failed_run(bench: Bench) -> None:
     bench.has = ()
     bench.take()
     assert bench.worked == [("promote", RUN, "", HALF_WAY, True)] and bench.asked == []
-    said = "shop: --auto-rollback: no migration is applied, so the release is taken back"
+    said = "shop: --auto-rollback: no migration is applied, so the release is undone"
     assert bench.out.getvalue().startswith(f"\n{said}\n")
 
 
@@ -272,8 +272,8 @@ def test_the_rollback_is_a_run_of_its_own_to_the_last_backup(bench: Bench) -> No
     bench.take()
     assert bench.asked == [("auto-rollback", "shop", Wanted(f"{RUN}_last", failed_run=RUN))]
     assert bench.worked == [("auto-rollback", BACK, f"--auto-rollback of promote {RUN}", None, False)]
-    said = f"production has been frozen without a break since before its last backup {RUN}_last, so that holds all that"
-    assert bench.out.getvalue().startswith(f"\nshop: --auto-rollback: {said} was written\n")
+    said = f"production has been frozen without interruption since before its last backup {RUN}_last, so that backup"
+    assert bench.out.getvalue().startswith(f"\nshop: --auto-rollback: {said} contains every row\n")
 
 
 @pytest.mark.parametrize("has", [(), (FIRST,)])
@@ -303,45 +303,45 @@ def test_ctrl_c_and_a_fault_of_ours_are_not_swallowed(bench: Bench, where: str) 
 ENDS: dict[str, tuple[dict[str, object], str, str, str, dict[str, object]]] = {
     "nothing was applied": (
         {"has": ()},
-        "taken back",
-        "taken back: no migration was applied, and production takes writes again",
+        "rolled back",
+        "rolled back: no migration was applied, and production takes writes again",
         AGAIN,
         {"undone": True},
     ),
     "it was rolled back": (
         {},
-        "taken back",
-        f"taken back by run {BACK}: production is as it was before the release, proved row for row, and takes writes "
-        "again; what the release had made of it is kept",
+        "rolled back",
+        f"rolled back by run {BACK}: production is as it was before the release, proved row for row, and takes writes "
+        "again; the release's database is retained",
         AGAIN,
         {"rolled_back_by": BACK},
     ),
     "production does not answer": (
         {"has": Unreachable("shop: no connection")},
-        "not taken back",
-        "not taken back: the state of production could not be read: shop: no connection",
+        "not rolled back",
+        "not rolled back: the state of production could not be read: shop: no connection",
         f"inv resume --run={RUN}",
         {},
     ),
     "production refuses the connection": (
         {"has": Unreachable('shop: the database refuses the connection: role "x" does not exist')},
-        "not taken back",
-        "not taken back: the state of production could not be read: "
+        "not rolled back",
+        "not rolled back: the state of production could not be read: "
         'shop: the database refuses the connection: role "x" does not exist',
         f"inv resume --run={RUN}",
         {},
     ),
     "it answers what nobody expected": (
         {"has": ValueError("?")},
-        "not taken back",
-        "not taken back: the state of production could not be read: ValueError: ?: a fault of this tool",
+        "not rolled back",
+        "not rolled back: the state of production could not be read: ValueError: ?: a fault of this tool",
         f"inv resume --run={RUN}",
         {},
     ),
     "the last backup can't be restored": (
         {"unbound": UsageError("shop: it is damaged", "inv backups")},
-        "not taken back",
-        "not taken back by itself: shop: it is damaged",
+        "not rolled back",
+        "not rolled back automatically: shop: it is damaged",
         f"{TO_LAST}   or   inv backups",
         {},
     ),
@@ -358,7 +358,7 @@ def test_the_release_ends_with_a_second_outcome(bench: Bench, case: str) -> None
     assert str(event.pop("at")).startswith("2")
     told = {"event": "outcome", "procedure": "promote", "target": "shop", "run": RUN, "outcome": "failed", "exit": 4}
     assert event == told | {"reason": f"shop: it broke; {reason}", "hint": hint, "stands": stands} | more
-    assert bench.out.getvalue().endswith(f"\nFAILED  shop: it broke; {reason}\nStands: {stands}\nTry: {hint}\n"), (
+    assert bench.out.getvalue().endswith(f"\nFAILED  shop: it broke; {reason}\nState: {stands}\nTry: {hint}\n"), (
         bench.out.getvalue()
     )
 
@@ -367,11 +367,11 @@ def test_what_was_not_frozen_is_said_with_the_command(bench: Bench) -> None:
     bench.server["since"] = []
     assert bench.take() == 4
     why = (
-        "not taken back by itself: production was not frozen continuously since before its last backup, so rows "
+        "not rolled back automatically: production was not frozen continuously since before its last backup, so rows "
         "could be lost"
     )
     event = bench.events[-1]
-    assert (event["stands"], event["hint"], event["reason"]) == (why, TO_LAST, "shop: it broke; not taken back")
+    assert (event["stands"], event["hint"], event["reason"]) == (why, TO_LAST, "shop: it broke; not rolled back")
     assert "rolled_back_by" not in event and "undone" not in event
 
 
@@ -380,7 +380,7 @@ def test_a_last_backup_that_is_missing_is_named(bench: Bench) -> None:
         selection.choose(bench.session.inventory.path("backups/shop"), f"{RUN}_last", [], 17)
     bench.unbound = missing.value
     assert bench.take() == 4
-    assert f"not taken back by itself: shop: there is no backup '{RUN}_last'" in str(bench.events[-1]["stands"])
+    assert f"not rolled back automatically: shop: there is no backup '{RUN}_last'" in str(bench.events[-1]["stands"])
     assert bench.events[-1]["hint"] == f"{TO_LAST}   or   inv backup --target=shop   or   inv backups --target=shop"
 
 
@@ -411,4 +411,4 @@ def test_an_end_that_cannot_be_written_is_still_said(
 ) -> None:
     monkeypatch.setattr(auto_rollback, "Journal", lambda *_: raising(full))
     assert bench.take() == 4
-    assert bench.events == [HEADER] and f"Stands: taken back by run {BACK}" in bench.out.getvalue()
+    assert bench.events == [HEADER] and f"State: rolled back by run {BACK}" in bench.out.getvalue()

@@ -175,7 +175,7 @@ def test_a_rollback_that_fails_ends_with_its_own_code(runs: Runs, error: OpsErro
         f"auto-rollback.prove {error.outcome}",
         f"outcome {error.outcome} {error.exit_code}",
     ]
-    said = f"\n{error.outcome.upper()}  {error.message}\nStands: "
+    said = f"\n{error.outcome.upper()}  {error.message}\nState: "
     assert said in runs.bench.out.getvalue() and f"inv resume --run={BACK}" in runs.bench.out.getvalue()
     assert runs.frozen
 
@@ -227,9 +227,9 @@ def test_that_it_will_not_act_is_said_at_once(
 ) -> None:
     inputs = INPUTS.replace(release={"auto_rollback": auto}, freezes=frozen)
     monkeypatch.setattr(main, "bind", lambda *_: inputs)
-    with pytest.raises(Refused, match="no terminal to ask on"):
+    with pytest.raises(Refused, match="no terminal to confirm it"):
         main.start("promote", Options(inventory=str(bench.session.inventory.file), auto_rollback=auto))
-    assert ("--auto-rollback will not act: production is not frozen" in capsys.readouterr().out) == said
+    assert ("--auto-rollback has no effect: this plan does not freeze" in capsys.readouterr().out) == said
 
 
 @pytest.mark.parametrize("plan", [FROZEN, OPEN])

@@ -80,7 +80,7 @@ def test_a_project_with_an_address_in_a_variable(
     assert (mode(address), mode(address.parent)) == (0o600, 0o700)
     assert (folder / ".gitignore").read_text() == "/backups/\n"
     out = capsys.readouterr().out
-    assert "the settings take its address from DATABASE_URL" in out
+    assert "the settings read its address from DATABASE_URL" in out
     assert "127.0.0.1:9" in out and out.rstrip().splitlines()[-1].startswith("Next: ")
     assert "hunter2word" not in out + (folder / "inventory.yaml").read_text()
 
@@ -236,7 +236,7 @@ def test_nothing_is_overwritten(folder: Path) -> None:
     assert (folder / ".gitignore").read_text() == "*.pyc\n/backups/\n"
     assert mode(folder / ".gitignore") == 0o640
     before = {name: (folder / name).read_bytes() for name in files(folder)}
-    with pytest.raises(Refused, match="are there already"):
+    with pytest.raises(Refused, match="exist already"):
         run(["init", "--yes"], folder)
     assert {name: (folder / name).read_bytes() for name in files(folder)} == before
 
@@ -283,12 +283,12 @@ def test_a_failure_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch)
         (["plan"], "no such command: generalprobe plan", "inv plan"),
         (["init", "--bogus"], "unrecognized arguments: --bogus", "generalprobe init --help"),
         (["init"], "there is no terminal", "generalprobe init --yes"),
-        (["init", "--yes", "--manage=nowhere"], "--manage: there is no", "--manage=../shop/manage.py"),
+        (["init", "--yes", "--manage=nowhere"], "--manage: /", "--manage=../shop/manage.py"),
         (["init", "--yes", "--database=postgresql://u:hunter2word@h/d"], "--database: a password", "--database=env:"),
         (["init", "--yes", "--test-database=nonsense"], "--test-database: should be", "--test-database=env:"),
         (["init", "--yes", "--store=s3://"], "--store: ", "--store=s3://bucket"),
         (["init", "--yes", "--target=a b"], "--target: a target's name", "--target=shop"),
-        (["init", "--yes", "--host=-oProxyCommand=x"], "--host: a host is", "--host=shop.example.com"),
+        (["init", "--yes", "--host=-oProxyCommand=x"], "--host: the host should be", "--host=shop.example.com"),
     ],
 )
 def test_bad_input_is_one_line_and_what_to_type(folder: Path, words: list[str], said: str, hint: str) -> None:

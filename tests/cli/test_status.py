@@ -13,7 +13,7 @@ def test_after_a_kill_each_statement_and_each_command_has_a_line(scene: Callable
     shop = scene("interrupted")
     lines = shop.inv("status", "--target=shop").out.splitlines()
     (run,) = [line.rsplit(" ", 1)[1] for line in lines if line.startswith("shop: ")]
-    begin = next(number for number, line in enumerate(lines) if line.startswith("  stands:  "))
+    begin = next(number for number, line in enumerate(lines) if line.startswith("  state:   "))
     end = next(number for number, line in enumerate(lines) if line.startswith("  stopped: "))
     assert all(line.startswith(" " * 11) for line in lines[begin + 1 : end]) and end - begin > 2, lines
     assert not any("; " in line for line in lines[begin:end]), lines

@@ -40,9 +40,9 @@ LONG = "every row of 13 tables is accounted for; moved: lessons_lesson → lesso
     [
         ("short", "short"),
         (f"REFUSED  {LONG}", ["REFUSED  every row of 13 tables is accounted for;", "         moved: "]),
-        (f"  stands:  {LONG}", ["  stands:  every row of 13 tables is accounted for;", "           moved: "]),
+        (f"  state:   {LONG}", ["  state:   every row of 13 tables is accounted for;", "           moved: "]),
         (f"[ 1/26] ✓ {LONG}", ["[ 1/26] ✓ every row of 13 tables is accounted for;", "          moved: "]),
-        (f"Stands: {LONG}", ["Stands: every row of 13 tables is accounted for;", "  moved: "]),
+        (f"State: {LONG}", ["State: every row of 13 tables is accounted for;", "  moved: "]),
         (f"        {LONG}", ["        every row of 13 tables is accounted for;", "          moved: "]),
         (f"  outcome: {LONG}", ["  outcome: every row of 13 tables is accounted for;", "           moved: "]),
         # A command is copied as a whole.

@@ -62,7 +62,7 @@ class Oracle:
             last = re.split(r"^(?=(?:FAILED|REFUSED|INTERRUPTED)  shop(?:-test)?(?:@\w+)?: \S)", text, flags=re.M)
             # What takes a failed release back tells of both.
             self.expect(len(last) == 2 or (len(last) > 2 and "--auto-rollback" in text), "no outcome, or two")
-            self.expect(re.search(r"^Stands: \S", last[-1], re.M), "not said what stands")
+            self.expect(re.search(r"^State: \S", last[-1], re.M), "not said what stands")
             self.expect(re.search(r"^Try: (?:.*\n +)*?.*inv ", last[-1], re.M), "not said what to type")
 
     def production(self) -> bool:
@@ -97,12 +97,12 @@ class Oracle:
         last = self.last()
         self.expect(said.code == 0 and "Traceback" not in text, "inv status failed")
         self.expect(f"run {last.run}" in text, "not the run")
-        self.expect(re.search(r"^  stands:  \S", text, re.M), "not said what stands")
+        self.expect(re.search(r"^  state:   \S", text, re.M), "not said what stands")
         # How the run ended may tell that it could not ask; what is so now stands here.
         now = re.search(r"^  now: .*$", text, re.M)
         self.expect(now and ("FROZEN" in now[0]) == frozen, f"frozen is {frozen}, and not said")
         # What has been taken back ended well: its own run failed, and is over.
-        if done.code and "\nStands: taken back" not in done.out:
+        if done.code and "\nState: rolled back" not in done.out:
             self.expect(re.search(r"^  Try: (?:.*\n {7,})*?.*inv ", text, re.M), "not said what to type")
             self.expect("interrupted" in text or "failed" in text or "refused" in text, "not said how it ended")
 

@@ -115,7 +115,7 @@ def struck_and_taken_back(stage: Stage, name: str, step: str, phase: str, blow: 
         oracle.look(done, phase, dealt)
         said = done.out
         oracle.told[-1] += held(oracle, writer, said)
-        if "\nStands: taken back" in said:
+        if "\nState: rolled back" in said:
             as_before(oracle)
         elif done.code:
             hint = re.findall(r"^(?:  )?Try: (inv .*?)(?:   |$)", said or oracle.told[-1], re.M)
@@ -124,7 +124,7 @@ def struck_and_taken_back(stage: Stage, name: str, step: str, phase: str, blow: 
             oracle.told.append(f"--- {words}: {done.code}\n{done.out}{done.err}")
             if "can't be undone" in done.out or TWICE in done.out:
                 led_on(oracle, done, confirm)
-            elif "\nStands: taken back" in done.out:
+            elif "\nState: rolled back" in done.out:
                 as_before(oracle)
             else:
                 oracle.expect(done.code == 0, "what is offered leads nowhere")
@@ -147,7 +147,7 @@ def struck_while_taken_back(stage: Stage, name: str, step: str, phase: str, blow
         assert dealt, done.out + done.err
         oracle.look(done, phase, dealt)
         oracle.told[-1] += held(oracle, writer, done.out)
-        if "\nStands: taken back" not in done.out:
+        if "\nState: rolled back" not in done.out:
             done = stage.project.inv(way, confirm)
             oracle.told.append(f"--- {way}: {done.code}\n{done.out}{done.err}")
             if "can't be undone" in done.out:

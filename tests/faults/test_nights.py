@@ -271,7 +271,7 @@ def test_what_was_done_last_is_the_last_also_with_the_clock_set_back(stage: Stag
         said(shop.process("resume"), 0)
         said(shop.process("status"), 0, "clone-prod-to-test", "outcome: done")
         said(shop.process("freeze", "--confirm=shop"), 0)
-        said(shop.process("undo", "--confirm=shop"), 0, "freeze was taken back")
+        said(shop.process("undo", "--confirm=shop"), 0, "freeze was undone")
     said(shop.inv("rollback", "--backup=latest", "--confirm=shop"), 0)
     assert shop.query("SELECT count(*) FROM lessons_teacher WHERE id = 901") == [(1,)]
 
@@ -364,7 +364,7 @@ def test_a_swap_that_is_cut_off_does_not_leave_production_closed(stage: Stage, n
     oracle = Oracle(stage, stage.kept[start], end, [out + err])
     frozen = oracle.production()
     oracle.verdict()
-    words = ["Stands: ", "Try: inv resume", *(["shop is open to its users"] if how != "int" else [])]
+    words = ["State: ", "Try: inv resume", *(["shop is open to its users"] if how != "int" else [])]
     said(Done(process.returncode, out, err), 130 if how == "int" else 4, *words)
     said(stage.project.inv("status"), 0, "Try: inv resume", "FROZEN" if frozen else "takes writes")
     said(stage.project.inv(way, "--confirm=shop"), 0)
@@ -377,4 +377,4 @@ def test_a_production_that_stays_closed_is_said_to_be(stage: Stage) -> None:
     stage.at(())
     with stage.connect("postgres") as c:
         c.execute("ALTER DATABASE shop ALLOW_CONNECTIONS false")
-    said(stage.project.inv("status"), 0, "it is CLOSED to everybody")
+    said(stage.project.inv("status"), 0, "the database is CLOSED to all users")

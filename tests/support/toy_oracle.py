@@ -83,7 +83,7 @@ def _said(lab: Lab, text: str, blow: Blow) -> list[str]:
     early, changed = _early(blow.dealt), bool(lab.things.there)
     ends = re.split(r"^(?=(?:FAILED|REFUSED|INTERRUPTED)  \S)", text, flags=re.M)
     wrong = [] if len(ends) == 2 and (early or "  shop: " in ends[-1][:20]) else ["no outcome, or two"]
-    if not re.search(r"^Stands: \S", ends[-1], re.M) and not early:
+    if not re.search(r"^State: \S", ends[-1], re.M) and not early:
         wrong.append("not said what stands")
     if changed and "nothing was changed" in text:
         wrong.append("said that nothing was changed")
@@ -124,7 +124,7 @@ def _status(lab: Lab) -> list[str]:
     if (state := lab.state()) is None:
         return []
     text = lab.status(state)
-    wrong = [] if f"run {INPUTS.run}" in text and re.search(r"^  stands:  \S", text, re.M) else ["not what stands"]
+    wrong = [] if f"run {INPUTS.run}" in text and re.search(r"^  state:   \S", text, re.M) else ["not what stands"]
     if not state.finished and not re.search(r"^  Try: (?:.*\n {7,})*?.*inv ", text, re.M):
         wrong.append("not what to type")
     if not state.finished and not re.search("outcome: (interrupted|failed|refused)", text):

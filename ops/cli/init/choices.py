@@ -1,4 +1,4 @@
-"""Decide what the inventory says: flags first, then what was found, then what a person answers."""
+"""Choose the values of the inventory: from flags, else from what was found, else from the answers of a person."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ops.inventory.fields import Word
 from ops.inventory.store_kinds import store_name
 from ops.inventory.tree import NAME
 
-# The variable that the settings which `init` writes take the address from.
+# The environment variable that the settings module written by `init` reads.
 OWN_VARIABLE = "GENERALPROBE_DATABASE_URL"
 OWN_SETTINGS = "generalprobe_settings"
 HERE = "here"
@@ -28,7 +28,7 @@ HERE = "here"
 
 @dataclass(frozen=True)
 class App:
-    """How ``manage.py`` is called. ``own_settings``: with the settings module that `init` writes beside it."""
+    """How ``manage.py`` is called. ``own_settings`` is True if `init` writes a settings module beside it."""
 
     folder: str
     manage: tuple[str, ...]
@@ -39,7 +39,7 @@ class App:
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything that the files are made of."""
+    """The values from which the files are rendered."""
 
     folder: Path
     target: str
@@ -54,43 +54,51 @@ class Setup:
 def choose(
     questions: Questions, folder: Path, project: Project | None, around: Surroundings, environ: Mapping[str, str]
 ) -> Setup:
-    """Ask for what was not found.
+    """Ask for the values that were not found.
 
     Args:
         questions: the flags and the terminal.
-        folder: where the inventory will be.
-        project: the Django project on this machine; None where there is none.
+        folder: the folder of the inventory.
+        project: the Django project on this machine; None if there is none.
         around: what else was found.
-        environ: the caller's environment.
+        environ: the environment variables.
     """
     place = project.manage.parent if project else folder
     name = usual_name(place)
-    target = questions.ask("target", "Name of the target, which you type to confirm a change", name, check_name)
+    target = questions.ask("target", "Name of the target; you type this name to confirm changes", name, check_name)
     host = _host(questions, project, around)
     app = _app(questions, folder, project, host, target, environ)
     production = choose_production(questions, target, project, app.variable if app else "", around, environ)
     test = choose_test(questions, target, production, around, environ)
-    store = questions.ask("store", "Backups and runs are kept in", "backups", check_store)
+    store = questions.ask("store", "Where to store backups and runs", "backups", check_store)
     return Setup(folder, target, store, host, app, production, test, project)
 
 
 def usual_name(folder: Path) -> str:
-    """Return a target's name made of a folder's name: of its parent's, where it only says that there is code in it."""
+    """Derive a target's name from a folder's name; from its parent's if the name is generic, such as ``src``."""
     names = [path.name for path in (folder, folder.parent) if path.name not in ("src", "app", "backend", "code", "web")]
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", names[0] if names else "").strip("-._")
     return plain[:30] or "app"
 
 
 def check_name(text: str) -> str:
-    """Return a target's name. Raises UsageError for what is none."""
-    # A test target's name is five letters longer.
+    """Return a target's name if it is valid.
+
+    Raises:
+        UsageError: the name is not valid.
+    """
+    # The name of the test target is five characters longer.
     if NAME.fullmatch(text) and len(text) <= 35:
         return text
-    raise UsageError("a target's name has letters, digits and . _ - (at most 35)", "shop")
+    raise UsageError("a target's name consists of letters, digits and . _ - (at most 35)", "shop")
 
 
 def check_store(text: str) -> str:
-    """Return a store's address. Raises UsageError for what is none, without quoting it."""
+    """Return a store's address if it is valid.
+
+    Raises:
+        UsageError: the address is not valid; the message does not quote the address.
+    """
     try:
         return TypeAdapter(Annotated[Word, AfterValidator(store_name)]).validate_python(text)
     except ValidationError as error:
@@ -98,19 +106,19 @@ def check_store(text: str) -> str:
 
 
 def _host(questions: Questions, project: Project | None, around: Surroundings) -> str:
-    """Return the host behind SSH on which the application runs; empty for this machine."""
+    """Return the SSH host on which the application runs; empty for this machine."""
     if not around.hosts and not questions.given.get("host"):
         return ""
     default = HERE if project or not around.hosts else around.hosts[0]
     known = ", ".join((HERE, *around.hosts[:8]))
-    found = questions.ask("host", f"Where does manage.py run: {known}", default, _check_host)
+    found = questions.ask("host", f"Host on which manage.py runs ({known})", default, _check_host)
     return "" if found == HERE else found
 
 
 def _check_host(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@:-]*", text):
         return text
-    raise UsageError("a host is a name of ~/.ssh/config, or an address", "shop.example.com")
+    raise UsageError("the host should be a name of ~/.ssh/config, or an address", "shop.example.com")
 
 
 def _app(
@@ -135,7 +143,7 @@ def _app(
 def _variable(
     questions: Questions, project: Project | None, environ: Mapping[str, str]
 ) -> tuple[str, Mapping[str, str], bool]:
-    """Return the variable of the database, what else `manage.py` needs, and whether settings of our own are written."""
+    """Return the variable of the database, the other variables of `manage.py`, and True to write a settings module."""
     given = questions.given.get("database-env", "")
     if project is None:
         return given or "DATABASE_URL", {}, False
@@ -146,8 +154,8 @@ def _variable(
         return project.variable or "DATABASE_URL", env, False
     if not project.module or project.fixed_settings:
         raise UsageError(
-            f"{project.manage}: the settings take no database address from a variable, and manage.py "
-            "lets nobody choose other settings",
+            f"{project.manage}: the settings read no database address from an environment variable, and manage.py "
+            "does not allow other settings",
             'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "…")   in manage.py, and then   generalprobe init',
         )
     _offer_settings(questions)
@@ -155,14 +163,18 @@ def _variable(
 
 
 def _offer_settings(questions: Questions) -> None:
-    """The settings take no address from a variable: offer settings of our own that do."""
+    """Offer to write a settings module that reads the address from a variable.
+
+    Raises:
+        UsageError: the user declined.
+    """
     questions.say(
-        "The settings take no address from a variable, so a rehearsal could not lead them to a copy.\n"
-        f"{OWN_SETTINGS}.py, beside manage.py, will import them and change only the database."
+        "The settings read no database address from an environment variable, so a rehearsal could not use a clone.\n"
+        f"{OWN_SETTINGS}.py, beside manage.py, would import the settings and replace only the database."
     )
     if not questions.confirm(f"Write {OWN_SETTINGS}.py"):
         raise UsageError(
-            "the settings take no database address from a variable",
+            "the settings read no database address from an environment variable",
             'DATABASES = {"default": dj_database_url.config()}   in the settings, and then   generalprobe init',
         )
 
@@ -171,4 +183,4 @@ def _check_word(text: str) -> str:
     try:
         return TypeAdapter(Word).validate_python(text)
     except ValidationError:
-        raise UsageError("it should be a path without a password in it", "/srv/shop/current") from None
+        raise UsageError("this should be a path without a password", "/srv/shop/current") from None

@@ -1,7 +1,7 @@
-"""Decide where the addresses of the two databases are found.
+"""Choose the locations of the addresses of the two databases.
 
-No address goes into the inventory. What no variable and no Railway service holds goes into a file of mode 0600 in the
-user's configuration, outside of every repository.
+The inventory contains no address. An address that is in no environment variable and no Railway service is written to
+a file with mode 0600 in the user's configuration folder, outside of every repository.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from ops.inventory.targets import Reference
 TEST_VARIABLE = "TEST_DATABASE_URL"
 PUBLIC = "DATABASE_PUBLIC_URL"
 TYPED = "type it"
-_LONGEST = 63  # bytes; PostgreSQL cuts longer names
+_LONGEST = 63  # bytes; PostgreSQL truncates longer names
 
 
 @dataclass(frozen=True)
 class Database:
-    """Where an address is found.
+    """The location of an address.
 
-    ``url`` is the address, where it is known; a secret. ``file`` is the file that will hold it, where no variable
-    does. ``missing`` is the variable that the user has to set.
+    ``url`` is the address, if known; a secret. ``file`` is the file to which the address is written, if no variable
+    contains it. ``missing`` is the variable that the user must set.
     """
 
     reference: str
@@ -41,7 +41,7 @@ class Database:
     railway: ProjectLink | None = None
 
     def __repr__(self) -> str:
-        """Return the reference only."""
+        """Return the reference only, without the address."""
         return f"Database({self.reference!r})"
 
 
@@ -53,18 +53,23 @@ def choose_production(
     around: Surroundings,
     environ: Mapping[str, str],
 ) -> Database:
-    """Decide where production's address is.
+    """Choose the location of production's address.
 
     Args:
-        variable: the variable from which the application takes its database.
+        questions: the flags and the terminal.
+        target: the production target.
+        project: the Django project; None if there is none.
+        variable: the variable from which the application reads its database.
+        around: what else was found.
+        environ: the environment variables.
     """
     if questions.given.get("database"):
         reference = questions.ask("database", "", "", _check_reference)
         return _named(reference, environ, around)
     proposals = _proposals(target, project, variable, around, environ)
     first = proposals[0]
-    place = first.place or "its address is not set here yet"
-    text = f"Production's database, {place}: Enter, or env:NAME, or file:PATH, or {TYPED!r}"
+    place = first.place or "address not set yet"
+    text = f"Production's database ({place}): Enter to accept, or env:NAME, file:PATH, or {TYPED!r}"
     answer = questions.ask("", text, first.reference, _check_answer)
     if answer == TYPED:
         return _of_url(questions.secret("Address, postgresql://USER:PASSWORD@HOST:5432/DATABASE"), target, environ)
@@ -76,7 +81,7 @@ def choose_production(
 def _proposals(
     target: str, project: Project | None, variable: str, around: Surroundings, environ: Mapping[str, str]
 ) -> list[Database]:
-    """Return where production's address may be, the likeliest place first."""
+    """Return the possible locations of production's address, the most likely first."""
     found = []
     if link := around.link:
         service = next((name for name in around.services if "postgres" in name.lower()), "Postgres")
@@ -87,7 +92,7 @@ def _proposals(
             found.append(_named(f"env:{name}", environ, around))
     if project and project.database.is_postgres:
         found.append(_of_url(as_url(project.database.parts), target, environ))
-    # The variable of settings of our own is nobody's elsewhere.
+    # Only the settings module that `init` writes reads a variable GENERALPROBE_….
     usual = variable if variable and not variable.startswith("GENERALPROBE") else "DATABASE_URL"
     return [*found, _named(f"env:{usual}", environ, around)]
 
@@ -95,7 +100,7 @@ def _proposals(
 def choose_test(
     questions: Questions, target: str, production: Database, around: Surroundings, environ: Mapping[str, str]
 ) -> Database:
-    """Decide where the address of the test database is: a variable, or a database beside production."""
+    """Choose the location of the test database's address: a variable, or a database on production's server."""
     if questions.given.get("test-database"):
         return _named(questions.ask("test-database", "", "", _check_reference), environ, around)
     if address_in(environ, TEST_VARIABLE):
@@ -107,7 +112,7 @@ def choose_test(
         def check(name: str) -> str:
             return _check_name(name, parts["dbname"])
 
-        name = questions.ask("test-name", "Test database, made beside production on the same server", usual, check)
+        name = questions.ask("test-name", "Name of the test database, created on production's server", usual, check)
         return _of_url(as_url({**parts, "dbname": name}), f"{target}-test", environ)
     if production.railway and (other := _other_environment(production.railway, around)):
         return Database(production.reference, f"{other.environment} on Railway", railway=other)
@@ -117,7 +122,7 @@ def choose_test(
 def _check_name(name: str, production: str) -> str:
     if name != production and 0 < len(name.encode()) <= _LONGEST and name.isprintable():
         return name
-    raise UsageError("the test database needs a name of its own", f"{production}_test")
+    raise UsageError("the test database's name must differ from production's", f"{production}_test")
 
 
 def _other_environment(link: ProjectLink, around: Surroundings) -> ProjectLink | None:
@@ -135,7 +140,7 @@ def _named(reference: str, environ: Mapping[str, str], around: Surroundings) -> 
 
 
 def _address_at(path: str) -> str:
-    """Return the address that a file of the user's holds; empty where it holds none. A secret."""
+    """Return the address in a user's file; empty if there is none. The address is a secret."""
     try:
         lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError):
@@ -144,7 +149,7 @@ def _address_at(path: str) -> str:
 
 
 def _of_url(url: str, name: str, environ: Mapping[str, str]) -> Database:
-    """A database whose address goes into a private file."""
+    """Return a database whose address is written to a private file."""
     parts = _checked(url)
     home = Path(environ.get("HOME") or "~").expanduser()
     folder = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "generalprobe"
@@ -154,7 +159,7 @@ def _of_url(url: str, name: str, environ: Mapping[str, str]) -> Database:
 
 
 def _free(folder: Path, name: str, url: str) -> Path:
-    """Return a file that is not there yet, or that holds this very address."""
+    """Return a file that does not exist yet, or that contains this address."""
     for number in range(1, 100):
         file = folder / (name if number == 1 else f"{name}-{number}")
         if not os.path.lexists(file):
@@ -164,7 +169,7 @@ def _free(folder: Path, name: str, url: str) -> Path:
                 return file
         except (OSError, UnicodeError):
             continue
-    raise UsageError(f"{folder}: too many files are called {name}", f"ls {folder}")
+    raise UsageError(f"{folder}: too many files named {name}", f"ls {folder}")
 
 
 def _checked(url: str) -> dict[str, str]:
@@ -174,7 +179,7 @@ def _checked(url: str) -> dict[str, str]:
         parts = {}
     if not parts.get("dbname") or "\n" in url:
         raise UsageError(
-            "that is no address of a PostgreSQL database", "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+            "this is not the address of a PostgreSQL database", "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
         )
     return parts
 

@@ -1,4 +1,4 @@
-"""Collect what can be found without a question: project, Python, database, Railway, hosts, PostgreSQL's tools."""
+"""Find what needs no question: the project, its Python and database, Railway, SSH hosts, and PostgreSQL's tools."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ops.infra.railway import railway_cli
 from ops.infra.railway.project_link import ProjectLink, find_link, names_in
 from ops.infra.transport.ssh_hosts import named_hosts
 
-# What libpq takes; applications also know others, as postgis://.
+# The schemes that libpq accepts. Applications accept others, too, such as postgis://.
 SCHEMES = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True)
 class Project:
-    """One Django project, as it is on this machine.
+    """A Django project on this machine.
 
-    ``variable`` is the variable from which its settings take the database's address, empty where there is none;
-    ``checked`` whether that was tried; ``module`` its settings, and ``configuration`` the class in it that is the
-    settings, empty where the module is.
+    ``module`` is its settings module. ``variable`` is the environment variable from which the settings read the
+    database's address; empty if there is none. ``checked`` is True if the variable was tested. ``configuration`` is the class in the
+    module that has the settings; empty if the module itself has them.
     """
 
     manage: Path
@@ -44,7 +44,7 @@ class Project:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What else is at hand. ``services`` and ``environments`` are those of the linked project, where it answers."""
+    """What else was found. ``services`` and ``environments`` are those of the linked Railway project."""
 
     link: ProjectLink | None
     services: tuple[str, ...]
@@ -60,14 +60,14 @@ def look_at(
     variable: str = "",
     choose: Callable[[Sequence[str]], str] = lambda names: names[-1],
 ) -> Project:
-    """Look at a project: at its source first, then by its own Python.
+    """Inspect a project: first its source, then its settings with its own Python.
 
     Args:
         manage: its ``manage.py``.
-        environ: the caller's environment.
-        python: the Python to use; empty: look for it.
-        variable: the variable of its database; empty: look for it.
-        choose: chooses one of the classes in the settings, where nothing names one.
+        environ: the environment variables.
+        python: the Python to use; empty: find it.
+        variable: the variable of its database; empty: find it.
+        choose: chooses one of the classes in the settings, if nothing names the class.
     """
     folder, module, configuration = manage.parent, setting_named(manage, environ), ""
     source = read_source(folder, module)
@@ -84,17 +84,17 @@ def look_at(
     candidates = (variable,) if variable else source.candidates
     engine = now.engine if now.is_postgres else ""
     taken, error = variable_of(known[0], manage, environ, candidates, engine)
-    if not taken and error:  # They do not load, so only the source tells.
+    if not taken and error:  # The settings do not load, so use what the source shows.
         return replace(found, database=replace(now, error=now.error or error))
     return replace(found, variable=taken, checked=True, database=now)
 
 
 def look_around(folder: Path, environ: Mapping[str, str]) -> Surroundings:
-    """Look for Railway's link, the hosts of SSH and PostgreSQL's tools.
+    """Find Railway's link, the SSH hosts and PostgreSQL's tools.
 
     Args:
-        folder: where the inventory will be.
-        environ: the caller's environment.
+        folder: the folder of the inventory.
+        environ: the environment variables.
     """
     link = find_link(folder, environ)
     services, environments = names_in(_railway_status(link, environ)) if link else ([], [])
@@ -119,7 +119,7 @@ def _railway_status(link: ProjectLink, environ: Mapping[str, str]) -> str:
 
 
 def address_in(environ: Mapping[str, str], name: str) -> str:
-    """Return the PostgreSQL address that a variable holds; empty where it holds none. A secret."""
+    """Return the PostgreSQL address in a variable; empty if there is none. The address is a secret."""
     value = environ.get(name, "")
     try:
         return value if value.startswith(SCHEMES) and parts_of(value).get("dbname") else ""
@@ -128,14 +128,14 @@ def address_in(environ: Mapping[str, str], name: str) -> str:
 
 
 def place_of(parts: Mapping[str, str]) -> str:
-    """Return how a person names a database: name, server and role, without the password."""
+    """Format a database for people: name, server and role, without the password."""
     host = parts.get("host") or parts.get("hostaddr") or "the local socket"
     port = f":{parts['port']}" if parts.get("port") else ""
     return f"{parts.get('dbname', '')} at {host}{port}" + (f" as {parts['user']}" if parts.get("user") else "")
 
 
 def summary(project: Project | None, around: Surroundings, start: Path) -> list[tuple[str, str]]:
-    """Return what was found, as rows of a name and a text without secrets."""
+    """Return what was found, as rows of a name and a text. The texts contain no secrets."""
     rows = []
     if project:
         settings = ":".join(filter(None, (project.module, project.configuration))) or "not named there"
@@ -148,22 +148,22 @@ def summary(project: Project | None, around: Surroundings, start: Path) -> list[
     if around.hosts:
         rows.append(("SSH hosts", ", ".join(around.hosts)))
     tools = ", ".join(map(str, around.tools))
-    rows.append(("PostgreSQL", f"client tools {tools}" if tools else "no psql, pg_dump and pg_restore here"))
+    rows.append(("PostgreSQL", f"client tools {tools}" if tools else "psql, pg_dump and pg_restore are missing"))
     return rows
 
 
 def _database(project: Project) -> str:
     if project.database.error:
-        return f"{project.variable or 'not known'}: the settings do not load ({project.database.error})"
+        return f"{project.variable or 'unknown'}: the settings do not load ({project.database.error})"
     if project.variable:
-        return f"the settings take its address from {project.variable}"
+        return f"the settings read its address from {project.variable}"
     if project.database.is_postgres:
-        return f"the settings name {place_of(project.database.parts)}, and take no address from a variable"
+        return f"the settings name {place_of(project.database.parts)}, and read no address from a variable"
     kind = project.database.engine.rpartition(".")[2] or "no database"
-    return f"the settings name {kind}, and take no address from a variable"
+    return f"the settings name {kind}, and read no address from a variable"
 
 
 def in_words(python: Path, folder: Path, start: Path) -> str:
-    """Return the Python as ``manage`` names it: from the folder of ``manage.py``, where it is in the project."""
+    """Return the Python as the key ``manage`` names it: relative to ``manage.py`` if it is in the project."""
     inside = any(python.is_relative_to(place) for place in (folder, start, folder.parent))
     return os.path.relpath(python, folder) if inside else str(python)

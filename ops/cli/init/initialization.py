@@ -1,4 +1,4 @@
-"""``generalprobe init``, from the first look at the folder to the doctor's last line."""
+"""Run ``generalprobe init``: inspect the folder, ask, write the files, and run the doctor."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ WHERE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 
 
 def initialize(flags: Mapping[str, str], folder: Path, *, yes: bool = False, only_print: bool = False) -> int:
-    """Find the project, ask for what is missing, write the files, and run the doctor.
+    """Find the project, ask for missing values, write the files, and run the doctor.
 
     Args:
-        flags: what was given on the command line, by name without dashes; empty where it was not.
-        folder: where the files go.
+        flags: the flags of the command line, by name without dashes; empty if not given.
+        folder: the folder of the new files.
         yes: ask nothing.
-        only_print: print the files and write nothing.
+        only_print: print the files; write nothing.
 
     Returns:
-        the exit code: the doctor's, where files were written.
+        the exit code: the doctor's, if files were written.
     """
     out = sys.stderr if only_print else sys.stdout
     if not only_print and check_folder(folder):
@@ -63,7 +63,7 @@ def initialize(flags: Mapping[str, str], folder: Path, *, yes: bool = False, onl
 
 
 def _project(questions: Questions, folder: Path) -> Project | None:
-    """Find the Django project, or ask for it; None where the application is on another machine, or there is none."""
+    """Find the Django project, or ask for it; None if the application is on another machine, or there is none."""
     given = questions.given
     elsewhere = given["host"] not in ("", HERE)
     found = [] if given["manage"] else find_manage(folder)
@@ -94,31 +94,31 @@ def check_class(text: str) -> str:
 
 
 def _undecided(found: Sequence[Path], folder: Path) -> UsageError:
-    """Return the error of a project that only a person can name: another one would be started and migrated."""
+    """Return the error if the project is ambiguous. Only a person may choose: the wrong project would be migrated."""
     if not found:
-        return UsageError(f"no {NAME} in {folder}, below it or beside it", "generalprobe init --manage=FOLDER")
+        return UsageError(f"no {NAME} in {folder}, below, above or beside it", "generalprobe init --manage=FOLDER")
     names = [shown(path, folder) for path in found]
     return UsageError(f"several {NAME}: {listed(names, 8)}", f"generalprobe init --manage={names[0]}")
 
 
 def _ask_manage(questions: Questions, found: Sequence[Path], folder: Path) -> str:
-    """Ask which ``manage.py`` is meant; empty for none."""
+    """Ask for the path of ``manage.py``; empty for none."""
 
     def check(text: str) -> str:
         path = folder / os.path.expanduser(text)
         path = path / NAME if path.is_dir() else path
         if text and not path.is_file():
-            raise UsageError(f"there is no {path}", "../shop/manage.py")
+            raise UsageError(f"{path} does not exist", "../shop/manage.py")
         return str(path) if text else ""
 
-    names = ", ".join(shown(path, folder) for path in found[:8]) or "Enter: none on this machine"
-    return questions.ask("manage", f"Where is {NAME} ({names})", shown(found[0], folder) if found else "", check)
+    names = ", ".join(shown(path, folder) for path in found[:8]) or "Enter if there is none on this machine"
+    return questions.ask("manage", f"Path of {NAME} ({names})", shown(found[0], folder) if found else "", check)
 
 
 def _print(files: Sequence[NewFile], lines: Sequence[str], folder: Path, out: TextIO) -> int:
     for file in files:
         if file.private:
-            print(f"{file.path} would hold an address (mode 0600); it is not shown", file=out)
+            print(f"{file.path} would contain an address (mode 0600), which is not shown", file=out)
         else:
             print(f"# {shown(file.path, folder)}\n{file.text}")
     if lines:
@@ -127,8 +127,8 @@ def _print(files: Sequence[NewFile], lines: Sequence[str], folder: Path, out: Te
 
 
 def _finish(done: Written, folder: Path, out: TextIO, missing: Sequence[str] = ()) -> int:
-    """Say what was written, run the doctor, and say what to type next."""
-    files = (("wrote", done.new), ("kept", done.known))
+    """Print which files were written, run the doctor, and print what to type next."""
+    files = (("wrote", done.new), ("unchanged", done.known))
     rows = [(word, shown(path, folder)) for word, paths in files for path in paths]
     rows += [("to commit", line) for line in _commits(done.new, folder)]
     rows += [("to set", f"export {name}={WHERE}") for name in missing]
@@ -137,14 +137,14 @@ def _finish(done: Written, folder: Path, out: TextIO, missing: Sequence[str] = (
     try:
         code = doctor.show(Options(inventory=str(folder / FILE)))
     except KeyboardInterrupt:
-        raise Interrupted("the files are written; the doctor was interrupted", f"{_inv()} doctor") from None
-    ways = f"{_inv()} plan" if code == DONE else f"mend what failed; {_inv()} doctor; {_inv()} plan"
+        raise Interrupted("the files were written; the doctor was interrupted", f"{_inv()} doctor") from None
+    ways = f"{_inv()} plan" if code == DONE else f"correct what failed; {_inv()} doctor; {_inv()} plan"
     print(f"\nNext: {ways}", file=out, flush=True)
     return code
 
 
 def _commits(paths: Sequence[Path], folder: Path) -> list[str]:
-    """Return what to type for the new files that are in a repository, a line for each repository."""
+    """Return the commands that add the new files to git, one for each repository."""
     found: dict[Path, list[Path]] = {}
     for path in paths:
         if root := next((above for above in path.parents if (above / ".git").exists()), None):
@@ -158,6 +158,6 @@ def _commits(paths: Sequence[Path], folder: Path) -> list[str]:
 
 
 def _inv() -> str:
-    """Return how ``inv`` is called here: by its path where it is not the one on PATH."""
+    """Return how to call ``inv``: by its path, if another ``inv`` or none is on PATH."""
     own = Path(sys.executable).with_name("inv")
     return "inv" if shutil.which("inv") == str(own) or not own.exists() else str(own)

@@ -14,7 +14,7 @@ _NAMED = r"""{}["']\s*(\]\s*=|,)\s*["']([\w.]+)["']"""
 
 
 def find_manage(start: Path) -> list[Path]:
-    """Return each ``manage.py`` of the nearest place that has one: in the folder, below, above, or beside it."""
+    """Return each ``manage.py`` in the folder; if there is none, below the folder, then above, then beside it."""
     for place in (_below(start, 0), _below(start, DEEPEST), _above(start), _beside(start)):
         if found := sorted(file for file in place if _is_manage(file)):
             return found
@@ -40,7 +40,7 @@ def _beside(folder: Path) -> Iterator[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Return the folders in a folder that may hold a project."""
+    """Return the folders in a folder that may contain a project."""
     try:
         found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError:
@@ -49,7 +49,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def read_text(file: Path) -> str:
-    """Return a file's text; empty where it can't be read."""
+    """Return a file's text; empty if the file can't be read."""
     try:
         return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
     except OSError:
@@ -57,7 +57,7 @@ def read_text(file: Path) -> str:
 
 
 def is_own(path: Path) -> bool:
-    """Return True if a file is this user's, or the system's: a found program is run without a question."""
+    """Return True if this user or root owns a file. Only such a file may be run without a question."""
     try:
         return path.lstat().st_uid in (0, os.geteuid())
     except OSError:
@@ -69,21 +69,21 @@ def _is_manage(file: Path) -> bool:
 
 
 def setting_named(manage: Path, environ: Mapping[str, str], variable: str = SETTINGS) -> str:
-    """Return the settings module that ``manage.py`` uses, or the class in it; empty where none is named."""
+    """Return the settings module that ``manage.py`` uses, or the class in the module; empty if none is named."""
     found = re.search(_NAMED.format(variable), read_text(manage))
-    if found and found[1] != ",":  # It overrules the environment.
+    if found and found[1] != ",":  # The assignment overrides the environment.
         return found[2]
     return environ.get(variable, "") or (found[2] if found else "")
 
 
 def overrules(manage: Path) -> bool:
-    """Return True if ``manage.py`` sets the settings module whatever the environment says."""
+    """Return True if ``manage.py`` overrides the settings module of the environment."""
     found = re.search(_NAMED.format(SETTINGS), read_text(manage))
     return bool(found and found[1] != ",")
 
 
 def shown(path: Path, start: Path) -> str:
-    """Return a path as one writes it from a folder: relative where it is near, else from the home."""
+    """Format a path relative to a folder if it is near, or else absolute or relative to the home folder."""
     relative = os.path.relpath(path, start)
     if not relative.startswith(".."):
         return relative

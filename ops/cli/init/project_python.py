@@ -12,17 +12,18 @@ from pathlib import Path
 from ops.cli.init.manage_file import is_own
 
 FOLDERS = (".venv", "venv", "env", ".virtualenv")
-# Managers that keep the environment elsewhere: the file by which a project is theirs, and what prints its Python.
+# Managers that create the environment elsewhere: the file that marks their projects, and the command that prints the
+# Python of a project.
 MANAGERS = {"poetry.lock": ("poetry", "env", "info", "--executable"), "Pipfile": ("pipenv", "--py")}
 _VERSION = "import django; print(django.get_version())"
 
 
 def find_python(folder: Path, environ: Mapping[str, str]) -> tuple[Path, str] | None:
-    """Return the Python that has Django, and Django's version; None where none has.
+    """Return the Python in which Django is installed, and Django's version; None if there is none.
 
     Args:
         folder: the folder of ``manage.py``.
-        environ: the caller's environment.
+        environ: the environment variables.
     """
     for python in dict.fromkeys(_candidates(folder, environ)):
         if is_own(python) and python.is_file() and (version := django_version(python)):
@@ -31,7 +32,7 @@ def find_python(folder: Path, environ: Mapping[str, str]) -> tuple[Path, str] | 
 
 
 def django_version(python: Path) -> str:
-    """Return the version of Django that a Python has; empty where it has none."""
+    """Return the version of Django that is installed in a Python; empty if there is none."""
     return _said((str(python), "-c", _VERSION), Path("/"))
 
 
@@ -50,7 +51,7 @@ def _candidates(folder: Path, environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _said(words: tuple[str, ...], folder: Path) -> str:
-    """Return the last line that a program printed; empty where it failed."""
+    """Return the last line that a program printed; empty if the program failed."""
     try:
         done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""Ask the project's own Python which database its settings name, and which variable changes it."""
+"""Find, with the project's own Python, the database of its settings and the variable that changes the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.infra.postgres.client import said_error, without_values
 
 MARK = "generalprobe:"
 PATIENCE = 120
-# Runs inside the application. What it prints goes through a pipe to this process only: it holds the password.
+# Runs inside the application. Its output contains the password, so it is read through a pipe by this process only.
 PROGRAM = f"""
 import json
 from django.conf import settings
@@ -25,14 +25,17 @@ said["OPTIONS"] = {{key: str(value) for key, value in options if isinstance(valu
 print()
 print({MARK!r} + json.dumps(said))
 """
-# libpq's keywords; the others of OPTIONS are the driver's or Django's.
+# The keywords of libpq. The other keys of OPTIONS are for the driver or Django.
 _LIBPQ = re.compile(r"ssl\w+|options|connect_timeout|target_session_attrs|channel_binding|gssencmode|keepalives\w*")
 _KEYS = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 
 
 @dataclass(frozen=True)
 class SettingsDatabase:
-    """The default database of the settings, or why they do not load. ``parts`` are libpq's keywords; a secret."""
+    """The default database of the settings, or why the settings do not load.
+
+    ``parts`` are the keywords for libpq. They are a secret.
+    """
 
     engine: str = ""
     parts: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -40,12 +43,12 @@ class SettingsDatabase:
 
     @property
     def is_postgres(self) -> bool:
-        """Whether it is a PostgreSQL database that has a name."""
+        """True if the settings name a PostgreSQL database."""
         return any(word in self.engine for word in ("postgres", "postgis", "psqlextra")) and "dbname" in self.parts
 
 
 def ask_settings(python: Path, manage: Path, environ: Mapping[str, str]) -> SettingsDatabase:
-    """Return the default database of the settings, as ``manage.py shell`` sees them."""
+    """Return the default database of the settings that ``manage.py shell`` loads."""
     words = (str(python), manage.name, "shell", "-c", PROGRAM)
     try:
         done = subprocess.run(
@@ -76,13 +79,17 @@ def _database(said: Mapping[str, Any]) -> SettingsDatabase:
 def variable_of(
     python: Path, manage: Path, environ: Mapping[str, str], candidates: Sequence[str], engine: str
 ) -> tuple[str, str]:
-    """Try which variable changes the database: each candidate gets an address of a host that does not exist.
+    """Find the variable that changes the database: set each candidate to an address with a different, invalid host.
 
     Args:
-        engine: the engine that the database must have then; empty where any will do.
+        python: the project's Python.
+        manage: its ``manage.py``.
+        environ: the environment variables.
+        candidates: the variables to test.
+        engine: the engine that the database must have; empty for any engine.
 
     Returns:
-        the variable, empty where none does; and why the settings did not load, empty where they did.
+        the variable, empty if no candidate changes the database; and why the settings did not load, empty if they did.
     """
     hosts = {f"generalprobe-{number}.invalid": name for number, name in enumerate(candidates)}
     tried = {name: f"postgresql://nobody:nothing@{host}:5432/none" for host, name in hosts.items()}

@@ -1,4 +1,4 @@
-"""Read the source of a settings module: which variables of the environment may hold the database's address."""
+"""Find in the source of a settings module the environment variables that may contain the database's address."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops.cli.init.manage_file import read_text
 from ops.inventory.fields import ENV_NAME
 
 USUAL = "DATABASE_URL"
-# Calls that make a database of an address: dj-database-url, django-environ, environs, django-configurations.
+# Calls that parse an address: dj-database-url, django-environ, environs, django-configurations.
 _PARSERS = re.compile(r"(^|\.)(dj_database_url\.(config|parse)|db|db_url|dj_db_url|DatabaseURLValue)$")
 # The arguments of such a call that name the variable.
 _NAMES = ("env", "environ_name")
@@ -21,11 +21,11 @@ _ADDRESS = re.compile(r"(DATABASE|DB|POSTGRES|PG|SQL).*(URL|URI|DSN)|^(URL|DSN)_
 
 @dataclass(frozen=True)
 class Source:
-    """What the source says.
+    """The variables in the source.
 
-    ``parsed`` is the variable whose address becomes the database, empty where no call says so; ``candidates`` are
-    all variables that may hold one, the likeliest first. ``classes`` are those of django-configurations, of which one
-    is the settings; empty where the module itself is.
+    ``parsed`` is the variable that a call parses as an address; empty if there is no such call. ``candidates`` are all
+    variables that may contain an address, the most likely first. ``classes`` are the classes of
+    django-configurations, one of which has the settings; empty if the module itself has them.
     """
 
     parsed: str
@@ -34,7 +34,7 @@ class Source:
 
 
 def read_source(folder: Path, module: str) -> Source:
-    """Read a settings module and what it imports from the project.
+    """Read a settings module and the modules of the project that it imports.
 
     Args:
         folder: the folder of ``manage.py``.
@@ -62,7 +62,7 @@ def _configurations(trees: Sequence[ast.Module]) -> tuple[str, ...]:
 
 
 def _trees(folder: Path, module: str, seen: set[Path]) -> Iterator[ast.Module]:
-    """Parse a module's file, then the files of the project that it imports."""
+    """Parse a module's file, then the files of the project that the module imports."""
     file = next((path for path in _files(folder, module) if path.is_file()), None)
     if file is None or file in seen:
         return
@@ -87,17 +87,18 @@ def _files(folder: Path, module: str) -> tuple[Path, Path]:
 
 
 def _parsed(tree: ast.AST) -> Iterator[str]:
-    """Yield the variables that a call makes a database of."""
+    """Yield the variables that a call parses as an address."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _PARSERS.search(ast.unparse(node.func)):
             yield next(_variables(node, whole=True), USUAL)
 
 
 def _variables(tree: ast.AST, *, whole: bool = False) -> Iterator[str]:
-    """Yield the constants that look like names of variables, as they are looked up.
+    """Yield the constants in lookups that look like names of environment variables.
 
     Args:
-        whole: look into the arguments of a call, too, not only at lookups.
+        tree: the source.
+        whole: also read the argument ``env`` of calls.
     """
     for node in ast.walk(tree):
         found: list[ast.expr] = []

@@ -1,4 +1,4 @@
-"""Make the texts of the files, and write those that are missing."""
+"""Render the files, and write the files that are missing."""
 
 from __future__ import annotations
 
@@ -28,38 +28,38 @@ from ops.tasks import namespace
 __all__ = ["namespace"]
 '''
 IGNORE = ".gitignore"
-# Where comments begin at most; a longer line has its own behind it.
+# The maximum column of the comments. The comment of a longer line follows the line.
 _COLUMN = 56
-# What YAML would not take for a number, a date, a switch or its own signs.
+# Text that YAML does not read as a number, a date, a boolean or syntax.
 _PLAIN = re.compile(r"(?!(?:true|false|null|yes|no|on|off)$)[A-Za-z~./][\w./:~@+-]*(?<!:)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Written:
-    """What was done: the files that are new, and those that were there and stay as they were."""
+    """The result: the new files, and the files that existed already and are unchanged."""
 
     new: tuple[Path, ...]
     known: tuple[Path, ...]
 
 
 def check_folder(folder: Path) -> bool:
-    """Look at what is in the folder already.
+    """Check the files that exist in the folder.
 
     Returns:
-        whether an inventory is there, so that only what is missing beside it is to be written.
+        True if an inventory exists, so that only ``tasks.py`` is missing.
 
     Raises:
-        Refused: nothing is missing, or a file that is needed belongs to something else.
+        Refused: no file is missing, or an existing file is in conflict.
     """
     tasks, inventory = folder / TASKS, folder / FILE
     elsewhere = f"mkdir {folder.name}-ops && cd {folder.name}-ops && generalprobe init"
     if tasks.exists() and "ops.tasks" not in read_text(tasks):
-        raise Refused(f"{tasks} is there already, and is not Generalprobe's; nothing was written", elsewhere)
+        raise Refused(f"{tasks} exists already, and is not Generalprobe's; nothing was written", elsewhere)
     for module in (folder / "ops.py", folder / "ops/__init__.py"):
         if module.exists():
             raise Refused(f"{module} would hide Generalprobe's own package `ops`; nothing was written", elsewhere)
     if tasks.exists() and inventory.exists():
-        raise Refused(f"{TASKS} and {FILE} are there already; nothing was written", "inv doctor")
+        raise Refused(f"{TASKS} and {FILE} exist already; nothing was written", "inv doctor")
     return inventory.exists()
 
 
@@ -83,7 +83,7 @@ def files_of(setup: Setup) -> list[NewFile]:
 
 
 def inventory_text(setup: Setup) -> str:
-    """Return the inventory, with comments and without a secret."""
+    """Render the inventory, with comments and without secrets."""
     app, beside = setup.app, setup.test.railway
     text = template("inventory.yaml.j2").render(
         target=_word(setup.target),
@@ -120,25 +120,25 @@ def _railway(link: ProjectLink | None) -> str:
 
 
 def _word(text: str) -> str:
-    """Return a word as YAML takes it for this very text."""
+    """Return a text as a YAML scalar."""
     return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 
 def _comment(database: Database) -> str:
-    """Return what the inventory says beside a reference; a name from an address may hold anything."""
-    said = database.place or "the address is not there yet"
+    """Return the comment on a reference, without control characters that a name in an address may contain."""
+    said = database.place or "the address is not set yet"
     return "".join(char for char in said if char.isprintable())
 
 
 def _aligned(text: str) -> str:
-    """Let the comments behind a mark begin in one column."""
+    """Align the marked comments in one column."""
     rows = [line.split("  #| ") for line in text.splitlines()]
     width = max(len(row[0]) for row in rows if len(row) > 1 and len(row[0]) <= _COLUMN)
     return "".join("  # ".join([row[0].ljust(width), *row[1:]] if row[1:] else row) + "\n" for row in rows)
 
 
 def ignored(store: str, folder: Path) -> list[str]:
-    """Return the lines for ``.gitignore`` that are missing: the store, where it is a folder in this one."""
+    """Return the lines that ``.gitignore`` lacks: the store, if it is a folder in this folder."""
     place = os.path.normpath(store)
     if "://" in store or store.startswith("~") or os.path.isabs(place) or place.startswith(".."):
         return []
@@ -150,7 +150,7 @@ def write(files: Sequence[NewFile], lines: Sequence[str], folder: Path) -> Writt
     """Write the files that are missing, then the lines of ``.gitignore``.
 
     Raises:
-        Refused: a file appeared meanwhile, or one that is needed says something else; nothing was written.
+        Refused: a file exists with another content; nothing was written.
     """
     known = [file.path for file in files if file.path.exists() and _same(file)]
     new = [file for file in files if file.path not in known]
@@ -163,12 +163,12 @@ def write(files: Sequence[NewFile], lines: Sequence[str], folder: Path) -> Writt
 
 
 def _same(file: NewFile) -> bool:
-    """Whether a file that is there serves: the inventory and the tasks do as they are, others only when equal."""
+    """Return True if an existing file can be used: the inventory and ``tasks.py`` always, other files if equal."""
     return file.path.name in (FILE, TASKS) or read_text(file.path) == file.text
 
 
 def _append(file: Path, lines: Sequence[str]) -> None:
-    """Add lines to a file, and leave its mode and what it says as they are."""
+    """Append lines to a file, and preserve its content and mode."""
     real = Path(os.path.realpath(file))
     before = real.read_bytes() if real.exists() else b""
     mode = stat.S_IMODE(real.stat().st_mode) if real.exists() else 0o644

@@ -1,10 +1,10 @@
 """Invoke's tasks, one per command, each a signature and a docstring.
 
-Begin with ``procedure_tasks``; ``operation`` makes a task of a function, ``help`` says what each option is for,
-``task_list`` which group of ``inv --list`` it is in, ``usage_errors`` answers what is mistyped, ``action_tasks`` has
-``inv tool.NAME``.
+Begin with ``procedure_tasks``. ``operation`` makes a task from a function, ``help`` has the text of each option,
+``task_list`` the groups of ``inv --list``, ``usage_errors`` the messages for a mistyped command, and ``action_tasks``
+the tasks ``inv tool.NAME``.
 
-Nothing here imports anything heavy before a task runs, so that ``inv --list`` is quick. A project of your own has a
+Modules that are slow to load are imported only when a task runs, so that ``inv --list`` is fast. A project has a
 ``tasks.py`` of two lines::
 
     from ops.tasks import namespace

@@ -1,4 +1,7 @@
-"""The actions as tasks, ``inv tool.NAME``: what a page's block types. Imports nothing heavy, until one is asked for."""
+"""The actions as tasks ``inv tool.NAME``, which the commands of the pages call.
+
+Modules that are slow to load are imported only if an action is called.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Actions(Collection):
-    """A task per action, made of the action's signature and docstring.
+    """A task per action, made from the action's signature and docstring.
 
-    They are there only where a word of the command line names them (``inv tool.seal``, ``inv --list tool``): reading
-    the signatures imports every feature, which ``inv --list`` and the other tasks must not wait for.
+    The tasks exist only if a word of the command line contains ``tool`` (``inv tool.seal``, ``inv --list tool``):
+    reading the signatures imports every feature, which would make ``inv --list`` and the other tasks slow.
     """
 
     @property
@@ -33,7 +36,7 @@ class Actions(Collection):
 
     @tasks.setter
     def tasks(self, _: Lexicon) -> None:
-        """Ignore the empty tasks that every collection begins with."""
+        """Ignore the empty tasks that ``Collection`` assigns."""
 
 
 @functools.cache
@@ -47,7 +50,7 @@ def _tasks(wanted: bool) -> Lexicon:
 
 
 def action_task(name: str, action: Callable[..., str]) -> Operation:
-    """Make the task of an action: its parameters, and the inventory."""
+    """Make the task of an action, with the action's parameters and ``inventory``."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     given = [one.replace(kind=kind) for one in inspect.signature(action).parameters.values()]
     given.append(inspect.Parameter("inventory", kind, default=""))
@@ -75,13 +78,13 @@ def show_actions(options: Options) -> int:
 
 
 def description(document: str) -> str:
-    """Return a docstring without its sections, the first sentence on one line: Invoke lists that."""
+    """Return a docstring without its sections, and with its first paragraph on one line, which Invoke lists."""
     first, *rest = re.split(r"\n\s*(?:Args|Returns|Raises):\n", document)[0].strip().split("\n\n")
     return "\n\n".join([" ".join(first.split()), *rest])
 
 
 def arguments_of(document: str) -> dict[str, str]:
-    """Return what a docstring's section ``Args`` says of each parameter."""
+    """Return the description of each parameter in a docstring's section ``Args``."""
     section = re.search(r"\n\s*Args:\n(.*?)(?:\n\s*(?:Returns|Raises):|\Z)", document, re.DOTALL)
     found = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section[1], re.MULTILINE) if section else []
     return {name: " ".join(text.split()) for name, text in found}

@@ -1,11 +1,11 @@
-"""The tasks that look after backups: check-backups, prune-backups, pin, unpin. Imports nothing heavy."""
+"""The tasks for existing backups: check-backups, prune-backups, pin and unpin."""
 
 from ops.cli.namespace.operation import operation
 
 
 @operation
 def check_backups(options, target="", deep=False, metrics="", json=False, inventory=""):
-    """Say in a line whether backups are fresh, whole and proved; exit 4 where not; tells who wants to know.
+    """Report whether the backups are fresh, intact and proved; notify, and exit 4, if one of them is not.
 
     Example: inv check-backups
              inv check-backups --metrics=/var/lib/node_exporter/generalprobe.prom
@@ -17,7 +17,7 @@ def check_backups(options, target="", deep=False, metrics="", json=False, invent
 
 @operation
 def prune_backups(options, target="", confirm="", json=False, plan=False, inventory=""):
-    """Say which backups stay, by the inventory's `keep`, and which may go, and why; with --confirm remove those.
+    """List which backups the inventory's `keep` retains, and why; remove the other backups after a confirmation.
 
     Example: inv prune-backups --plan
              inv prune-backups --target=lessons --confirm=lessons
@@ -29,7 +29,7 @@ def prune_backups(options, target="", confirm="", json=False, plan=False, invent
 
 @operation
 def pin(options, backup, target="", json=False, reason="", inventory=""):
-    """Keep a backup whatever retention says, until `inv unpin`; Railway's own backup of that name, too.
+    """Retain a backup until `inv unpin`, whatever `keep` says; also lock Railway's own backup of that name.
 
     Example: inv pin latest --reason="before the season"
     """
@@ -40,7 +40,7 @@ def pin(options, backup, target="", json=False, reason="", inventory=""):
 
 @operation
 def unpin(options, backup, target="", json=False, inventory=""):
-    """Let retention decide about a backup again.
+    """Remove a backup's pin, so that `keep` applies to the backup again.
 
     Example: inv unpin 20261123_021500_a1b2
     """

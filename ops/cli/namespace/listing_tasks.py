@@ -1,11 +1,11 @@
-"""The tasks that look something up: overview, doctor, hazards, recover, backups, runs, status, environment, tools."""
+"""The tasks that only read: overview, doctor, hazards, recover, backups, runs, status, environment, tools."""
 
 from ops.cli.namespace.operation import operation
 from ops.cli.namespace.usage_errors import EntryTask
 
 
 def overview(options, target="", json=False, inventory=""):
-    """Report the state of each production target in a few lines, and the commands that matter; `inv` alone does this.
+    """Report the state of each production target, and list the most used commands; `inv` without a task runs this.
 
     Example: inv
              inv overview --json
@@ -21,10 +21,10 @@ overview.is_default = True
 
 @operation
 def doctor(options, target="", json=False, all=False, restore=False, inventory=""):
-    """Check everything that must be right before the night; changes nothing, and exits 4 where a check failed.
+    """Check everything that a release and a rollback need; change nothing; exit 4 if a check fails.
 
-    It prints what is wrong, and with --all what is right, too.
-    With --restore it also restores the newest backup's schema beside production, without rows, and drops it again.
+    Prints the problems; with --all, also the checks that passed.
+    With --restore, also restores the newest backup's schema next to production, without rows, and drops it.
 
     Example: inv doctor
              inv doctor --target=lessons --json
@@ -38,7 +38,9 @@ def doctor(options, target="", json=False, all=False, restore=False, inventory="
 
 @operation
 def hazards(options, target="", json=False, inventory=""):
-    """Say what the pending migrations would do, with production's rows, and how to write it right; changes nothing.
+    """Report what the pending migrations would do to production's rows and users, and how to correct them.
+
+    Changes nothing.
 
     Example: inv hazards --target=lessons
     """
@@ -49,7 +51,7 @@ def hazards(options, target="", json=False, inventory=""):
 
 @operation
 def recover(options, target="", backup="", json=False, inventory=""):
-    """Say what production has lost, which backup still has it, and what to type next; changes nothing.
+    """Report which rows production lost, which backup contains them, and what to type next; change nothing.
 
     Example: inv recover --target=lessons
     """
@@ -60,7 +62,7 @@ def recover(options, target="", backup="", json=False, inventory=""):
 
 @operation
 def backups(options, needs="", target="", json=False, inventory=""):
-    """List the backups: id, age, size, rows; or with --needs what another machine needs to restore one of them.
+    """List the backups with age, size and rows; with --needs, report what another machine needs to restore one.
 
     Example: inv backups --target=lessons
              inv backups --needs=20261123_021500_a1b2
@@ -72,7 +74,7 @@ def backups(options, needs="", target="", json=False, inventory=""):
 
 @operation
 def runs(options, target="", json=False, inventory=""):
-    """List the runs: what, when, how they ended.
+    """List the runs with their outcomes.
 
     Example: inv runs
     """
@@ -83,7 +85,7 @@ def runs(options, target="", json=False, inventory=""):
 
 @operation
 def status(options, target="", json=False, inventory=""):
-    """Say where we stand: the last run, what it changed, what is kept aside, what to type next.
+    """Report what the last run did, the current state, the kept databases, and what to type next.
 
     Example: inv status --target=lessons
     """
@@ -94,7 +96,9 @@ def status(options, target="", json=False, inventory=""):
 
 @operation
 def environment(options, target="", inventory=""):
-    """Print the shell variables that the pages' blocks use, for `eval`; not on a terminal, which shows passwords.
+    """Print the shell variables that the commands of the pages use, for `eval`; refused on a terminal.
+
+    The output contains passwords.
 
     Example: eval "$(inv environment --target=lessons)"
     """
@@ -105,7 +109,7 @@ def environment(options, target="", inventory=""):
 
 @operation
 def tools(options, json=False):
-    """List the actions that the pages' blocks call, each as `inv tool.NAME`.
+    """List the actions that the commands of the pages call, each as `inv tool.NAME`.
 
     Example: inv tools
              inv tool.check-room --help

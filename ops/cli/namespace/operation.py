@@ -1,4 +1,4 @@
-"""Make a task of a function: its options, their order and defaults are the function's own. Imports nothing heavy."""
+"""Make a task from a function. The function's parameters define the options, their order and their defaults."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from invoke.tasks import Task, task
 from ops.cli.namespace.help import HELP
 
 Work = Callable[..., int]
-# The flags of one letter: each means the same in every task, and no other option has one.
+# The short flags. Each has the same meaning in every task; no other option has a short flag.
 LETTERS = {"target": "t", "inventory": "i"}
 
 
 class Operation(Task[Any]):
-    """A task that can be asked for its arguments twice: Invoke takes the help out of a task when it first asks."""
+    """A task whose arguments can be requested twice: Invoke removes the help of the options at the first request."""
 
     def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
-        """Return what Invoke makes an argument of, with its letter."""
+        """Return the parameters of Invoke's argument, with its short flag."""
         found = super().arg_opts(name, default, taken_names)
         found["names"] = [*found["names"], *LETTERS.get(name, "")]
         return found
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        """Return the arguments, each with its help."""
+        """Return the arguments, and retain their help."""
         texts = dict(self.help)
         try:
             return super().get_arguments(ignore_unknown_help)
@@ -41,11 +41,11 @@ def operation(
     """Make the task of a command.
 
     Args:
-        work: is called with the ``Options`` of the command line, then with each of its own parameters by name, and
-            returns the exit code. Its name, docstring and parameters are the task's.
+        work: the command. It takes the ``Options`` of the command line and each of its own parameters by name, and
+            returns the exit code. The task has its name, docstring and parameters.
         optional: parameters that may be given as a flag without a value.
         iterable: parameters that may be repeated.
-        klass: the task's class.
+        klass: the class of the task.
     """
     names = [*inspect.signature(work).parameters][1:]
     found = made(work, work.__name__.replace("_", "-"), {name: HELP[name] for name in names}, klass)
@@ -54,7 +54,14 @@ def operation(
 
 
 def made(work: Work, name: str, texts: Mapping[str, str], klass: type[Operation] = Operation) -> Operation:
-    """Make a task that does the work and leaves with its exit code; ``texts`` says what each option is for."""
+    """Make a task that runs a command and exits with its exit code.
+
+    Args:
+        work: the command, as for ``operation``.
+        name: the name of the task.
+        texts: the help of each option.
+        klass: the class of the task.
+    """
     signature = inspect.signature(work)
     context = inspect.Parameter("c", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     signature = signature.replace(parameters=[context, *list(signature.parameters.values())[1:]])
@@ -73,13 +80,13 @@ def made(work: Work, name: str, texts: Mapping[str, str], klass: type[Operation]
 
 
 def _do(work: Work, name: str, c: Any, given: Mapping[str, Any]) -> None:
-    """Refuse ``--dry``, then hand over and leave with the right exit code."""
+    """Run a command and exit with its exit code. Refuse ``--dry``."""
     from ops.cli.options import Options
     from ops.cli.process import ended
 
     options = Options.read(given)
     if c.config.run.dry:
-        print("inv --dry makes every command succeed with empty output, which proves nothing; nothing was changed")
+        print("inv --dry lets every command succeed with empty output, which proves nothing; nothing was changed")
         print(f"Try: inv {name} --plan")
         sys.exit(2)
     ended(lambda: work(options, **given), options, name)

@@ -1,4 +1,4 @@
-"""The tasks that run a procedure, go on with one, or take it back. Imports nothing heavy."""
+"""The tasks that run, resume or undo a procedure."""
 
 from ops.cli.namespace.operation import operation
 
@@ -24,7 +24,7 @@ def release(options, target="", confirm="", auto_rollback=False, json=False, pla
 
 @operation
 def backup(options, target="", max_rate="", json=False, plan=False, reason="", inventory=""):
-    """Back production up: one consistent dump with its fingerprint, proved readable.
+    """Back up production: one consistent dump with its fingerprint, proved to be readable.
 
     Example: inv backup --target=lessons
              inv backup --max-rate=20MB
@@ -34,7 +34,7 @@ def backup(options, target="", max_rate="", json=False, plan=False, reason="", i
 
 @operation
 def clone_prod_to_test(options, target="", json=False, plan=False, reason="", inventory=""):
-    """Make the test database an exact, proved copy of production.
+    """Restore a new backup of production to the test database, and prove that both are equal.
 
     Example: inv clone-prod-to-test --target=lessons
     """
@@ -52,7 +52,7 @@ def migrate_test(options, target="", json=False, plan=False, reason="", inventor
 
 @operation
 def verify(options, target="", write_expectations=False, json=False, plan=False, reason="", inventory=""):
-    """Account for every row of the migrated clone, prove the way back, and certify the rehearsal.
+    """Account for every row of the migrated clone, prove the rollback, and write the certificate of the rehearsal.
 
     Example: inv verify --target=lessons
              inv verify --target=lessons --write-expectations
@@ -62,7 +62,7 @@ def verify(options, target="", write_expectations=False, json=False, plan=False,
 
 @operation
 def promote(options, target="", confirm="", auto_rollback=False, json=False, plan=False, reason="", inventory=""):
-    """Apply to production what was rehearsed, when its certificate holds.
+    """Apply the rehearsed migrations to production, if the certificate of the rehearsal is valid.
 
     Example: inv promote --target=lessons --confirm=lessons
     """
@@ -83,9 +83,9 @@ def rollback(
     reason="",
     inventory="",
 ):
-    """Bring production back to a backup, or swap a replaced database back in; what is live now is kept aside.
+    """Roll production back to a backup, or swap a replaced database in again; the live database is retained.
 
-    Says first what was written since.
+    Reports first which rows were written since the backup.
 
     Example: inv rollback --backup=latest --confirm=lessons
              inv rollback --backup=latest --freeze --export
@@ -93,7 +93,7 @@ def rollback(
              inv rollback --backup="2026-11-23 02:00"
              inv rollback --to-replaced
     """
-    # Without a value, the flag alone is True.
+    # The flag without a value is True.
     kept = "" if to_replaced is True else to_replaced
     return _start("rollback-to-replaced" if to_replaced else "rollback", options, kept=kept)
 
@@ -105,7 +105,7 @@ rollback = operation(rollback, optional=["to_replaced"])
 def railway_restore(
     options, backup="", target="", no_safety=False, confirm="", json=False, plan=False, reason="", inventory=""
 ):
-    """Put one of Railway's own backups in the place of production's volume; where there is a dump, prefer inv rollback.
+    """Replace production's volume by one of Railway's own backups; if there is a dump, prefer `inv rollback`.
 
     Example: inv railway-restore --backup=ID --plan
              inv railway-restore --backup=20261123_021500_a1b2 --confirm=shop
@@ -115,7 +115,7 @@ def railway_restore(
 
 @operation
 def discard_replaced(options, name, target="", confirm="", json=False, plan=False, reason="", inventory=""):
-    """Remove a replaced database that was kept long enough, by its exact name, typed again.
+    """Drop a kept database that is older than `keep_replaced`, after a confirmation by its exact name.
 
     Example: inv discard-replaced lessons_replaced_20261123_021500_a1b2 --confirm=lessons_replaced_20261123_021500_a1b2
     """
@@ -137,7 +137,7 @@ def salvage(
     reason="",
     inventory="",
 ):
-    """Bring lost rows of a table back from a backup; what was written since stays as it is.
+    """Bring lost rows of a table back from a backup, without a change to newer rows.
 
     Example: inv salvage --backup=latest --table=lessons_lesson --plan
              inv salvage --backup=latest --table=lessons_lesson --into=lessons_session --with-related --confirm=lessons
@@ -153,10 +153,10 @@ salvage = operation(salvage, iterable=["table", "into", "set"])
 
 @operation
 def drill(options, backup="", target="", beside=False, json=False, plan=False, reason="", inventory=""):
-    """Restore a backup into a throw-away database and prove it: the newest that was never proved, unless one is named.
+    """Restore a backup to a temporary database and prove it; default: the newest backup that was never proved.
 
-    With --beside, and where there is no test server, its schema is also restored beside production, without rows, as
-    the role of a rollback, and dropped again.
+    With --beside, or without a test server, the backup's schema is also restored next to production, without rows and
+    as the role of a rollback, and dropped.
 
     Example: inv drill
              inv drill --beside
@@ -167,7 +167,7 @@ def drill(options, backup="", target="", beside=False, json=False, plan=False, r
 
 @operation
 def unpack(options, backup="latest", target="", json=False, plan=False, reason="", inventory=""):
-    """Make a dump of one of pgBackRest's backups, for a rollback or a salvage: the newest, unless one is named.
+    """Make a dump from one of pgBackRest's backups, for a rollback or a salvage; default: the newest backup.
 
     Example: inv unpack
              inv unpack --backup=20261123_021500_a1b2_pgbackrest
@@ -177,7 +177,7 @@ def unpack(options, backup="latest", target="", json=False, plan=False, reason="
 
 @operation
 def freeze(options, target="", confirm="", json=False, plan=False, reason="", inventory=""):
-    """Make production refuse writes; reading goes on.
+    """Freeze production: refuse writes, and continue to allow reads.
 
     Example: inv freeze --target=lessons --confirm=lessons
     """
@@ -186,7 +186,7 @@ def freeze(options, target="", confirm="", json=False, plan=False, reason="", in
 
 @operation
 def unfreeze(options, target="", confirm="", json=False, plan=False, reason="", inventory=""):
-    """Let production take writes again.
+    """End the freeze of production: allow writes again.
 
     Example: inv unfreeze --target=lessons --confirm=lessons
     """
@@ -195,7 +195,7 @@ def unfreeze(options, target="", confirm="", json=False, plan=False, reason="", 
 
 @operation
 def plan(options, procedure="release", target="", backup="", name="", json=False, inventory=""):
-    """Show exactly what a procedure would run; changes nothing.
+    """Print exactly what a procedure would run; change nothing.
 
     Example: inv plan --procedure=release --target=lessons
              inv plan --procedure=rollback --backup=before:20261123_021500_a1b2
@@ -207,7 +207,7 @@ def plan(options, procedure="release", target="", backup="", name="", json=False
 
 @operation
 def resume(options, run="", target="", confirm="", json=False, plan=False, inventory=""):
-    """Go on with a run that was interrupted or failed; what was done is not done again.
+    """Continue a run that was interrupted or failed; steps that are done are not repeated.
 
     Example: inv resume
              inv resume --run=20261123_021500_a1b2 --confirm=lessons
@@ -219,7 +219,7 @@ def resume(options, run="", target="", confirm="", json=False, plan=False, inven
 
 @operation
 def undo(options, run="", target="", confirm="", json=False, plan=False, inventory=""):
-    """Take a run back, last step first; after a rollback, swap the replaced database back in.
+    """Undo a run, last step first; after a rollback, this swaps the replaced database in again.
 
     Example: inv undo --confirm=lessons
     """
@@ -230,7 +230,7 @@ def undo(options, run="", target="", confirm="", json=False, plan=False, invento
 
 @operation
 def runbooks(options, check=False, target="", out="runbooks", json=False, inventory=""):
-    """Render every procedure as a page; with --check, fail where the pages have drifted.
+    """Render every procedure as a page; with --check, exit 5 if a page has drifted.
 
     Example: inv runbooks --check
     """
@@ -241,7 +241,7 @@ def runbooks(options, check=False, target="", out="runbooks", json=False, invent
 
 @operation
 def scaffold_rename(options, app, old, new, copy=False, target="", json=False, plan=False, inventory=""):
-    """Write the migrations that rename a model and lose no row: RenameModel, or with --copy the guide's four.
+    """Write migrations that rename a model without losing rows: with RenameModel, or with --copy by a new table.
 
     Example: inv scaffold-rename lessons Lesson Session --plan
     """

@@ -1,4 +1,4 @@
-"""The tasks of schedules. Imports nothing heavy."""
+"""The tasks of schedules."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from ops.cli.namespace.operation import operation
 
 @operation
 def schedule(options, target="", inventory="", json=False, plan=False, install=False, remove=False):
-    """Show, install or remove the automatic runs of our tasks; exits 5 where not all is as wanted.
+    """Show, install or remove the scheduled runs of tasks; exit 5 if they differ from the inventory.
 
     Example: inv schedule
              inv schedule --install --target=lessons --plan
@@ -20,7 +20,7 @@ def schedule(options, target="", inventory="", json=False, plan=False, install=F
 
 @operation
 def scheduled(options, target="", inventory="", json=False, due=False, look=False, task="", file=""):
-    """What cron and systemd call: run what is due, or one task, never two of a kind at once; with a log and an outcome.
+    """Run scheduled tasks, with a log and an outcome; cron and systemd call this. A task never runs twice at once.
 
     Example: inv scheduled --task=backup --target=lessons
              inv scheduled --due --target=lessons

@@ -1,4 +1,4 @@
-"""List the tasks by what a user needs. Imports nothing heavy."""
+"""List the tasks in groups."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ GROUPS = {
     "Setup": ("schedule", "scheduled", "environment", "runbooks", "tools"),
 }
 OWN = "Your own"
-MORE = """inv TASK --help   shows what a task takes
-inv tools         lists the actions that the pages' blocks call"""
+MORE = """inv TASK --help   explains a task and its options
+inv tools         lists the actions that the commands of the pages call"""
 
 
 def groups(known: Collection) -> dict[str, list[str]]:
-    """Return the names of the tasks of each group; those that are none of ours come last, and actions are left out."""
+    """Return the names of the tasks of each group. The project's own tasks come last. Actions are omitted."""
     place = {task: group for group, tasks in GROUPS.items() for task in tasks}
     order = {task: number for number, task in enumerate(place)}
     found: dict[str, list[str]] = {group: [] for group in (*GROUPS, OWN)}
@@ -40,7 +40,7 @@ def groups(known: Collection) -> dict[str, list[str]]:
 
 
 def show_groups(known: Collection, program: Program) -> None:
-    """Print every task with the first line of its docstring, a group at a time."""
+    """Print every task with the first line of its docstring, group by group."""
     found = groups(known)
     width = max(len(name) for names in found.values() for name in names)
     for group, names in found.items():

@@ -1,8 +1,8 @@
-"""Read the command line before Invoke does: list the tasks by what a user needs, or answer what is mistyped.
+"""Read the command line before Invoke does, to list the tasks in groups and to explain a mistyped command.
 
-Invoke's own parser finds every mistake, but Invoke ends with 1 and names no way out. Invoke asks each task for its
-arguments when it makes its parser. ``EntryTask`` then has that same parser read the same words with the same tasks, the
-project's own among them. Only where ``inv`` or ``invoke`` runs. Imports nothing heavy.
+Invoke's parser finds every mistake, but Invoke exits with 1 and names no correction. When Invoke builds its parser, it
+requests the arguments of each task. ``EntryTask`` then parses the same words with the same parser and the same tasks,
+including the project's own tasks. This happens only if the program is ``inv`` or ``invoke``.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from ops.cli.namespace.task_list import show_groups
 from ops.core.early_interrupt import runs_inv
 from ops.core.text import laid_out
 
-# What a task needs and has no default for, as one would mostly type it.
+# The usual values of required options, for hints.
 USUAL = {"backup": "latest"}
 HELP = {"--help", "-h"}
-# Set while the command line is read: that, too, asks each task for its arguments.
+# Not empty while the command line is read, which requests the arguments of each task again.
 _reading: list[bool] = []
 
 
 class EntryTask(Operation):
-    """The task that has the command line read when Invoke asks for its arguments."""
+    """The task that reads the command line when Invoke requests its arguments."""
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        """Return the arguments, after the command line was read."""
+        """Read the command line, then return the arguments."""
         if not _reading and runs_inv():
             _reading.append(True)
             try:
@@ -49,18 +49,18 @@ class EntryTask(Operation):
 
 
 def read(words: list[str], ignore_unknown_help: bool | None = None) -> None:
-    """List the tasks, show the help of one, or check a command line.
+    """List the tasks, print the help of a task, or check a command line.
 
     Args:
-        words: what was typed after ``inv``.
-        ignore_unknown_help: as Invoke's configuration has it.
+        words: the command line after ``inv``.
+        ignore_unknown_help: Invoke's configuration of that name.
 
     Raises:
-        Exit: all is said, or Invoke could not read it.
+        Exit: the list, the help or an error was printed.
     """
     program = Program()
     core = ParserContext(args=[*program.core_args(), *program.task_args()])
-    # Invoke has read its own options already, so they are right.
+    # Invoke has parsed its own options already, so they are valid.
     found = Parser(initial=core, ignore_unknown=True).parse_argv(list(words))
     asked: Mapping[str, Argument] = found[0].args
     module = sys.modules.get(asked["collection"].value or "tasks")
@@ -68,28 +68,28 @@ def read(words: list[str], ignore_unknown_help: bool | None = None) -> None:
         return
     known = Collection.from_module(module)
     if asked["list"].value or HELP & set(words):
-        # They only print: whoever reads may have enough of it (`inv --list | head`).
+        # These only print. Let a closed pipe end the process (`inv --list | head`).
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if asked["list"].value is True and asked["list-format"].value == "flat" and not asked["list-depth"].value:
         show_groups(known, program)
         raise Exit(code=0)
     if HELP & set(words[1:]) and words[0] in known.task_names:
-        # Invoke would take `--help` for the value of an option that must be given.
+        # Invoke would read `--help` as the value of a required option.
         program.run(["inv", f"--help={words[0]}"])
     check(words, found.unparsed, known, known.to_contexts(ignore_unknown_help))
 
 
 def check(words: list[str], rest: list[str], known: Collection, contexts: list[ParserContext]) -> None:
-    """Read the tasks of a command line as Invoke will, and refuse what can't be.
+    """Parse the tasks of a command line as Invoke does, and refuse a mistake.
 
     Args:
-        words: what was typed after ``inv``.
-        rest: what Invoke's core options leave of it.
+        words: the command line after ``inv``.
+        rest: the command line without Invoke's core options.
         known: all tasks.
-        contexts: Invoke's parser of each.
+        contexts: the parser context of each task.
 
     Raises:
-        Exit: with 2, after the mistake was printed.
+        Exit: a mistake was printed; the exit code is 2.
     """
     program = Program()
     core = ParserContext(args=[*program.core_args(), *program.task_args()])
@@ -103,17 +103,17 @@ def check(words: list[str], rest: list[str], known: Collection, contexts: list[P
     calls = [call.task for call in executor.expand_calls(executor.normalize(tuple(typed[1:])))]
     if any(isinstance(one, Operation) for one in calls[:-1]):
         names = [str(one.name) for one in calls]
-        said = "each ends the process with its exit code, so what follows would never run"
+        said = "a task exits with its own exit code, so that the next task would not run"
         _say(f"one task at a time, not {', '.join(names)}: {said}", " && ".join(f"inv {name}" for name in names))
 
 
 def mistake(error: ParseError, words: list[str], names: list[str]) -> tuple[str, str]:
-    """What is wrong with a command line, and what was probably meant.
+    """Return what is wrong with a command line, and what was probably intended.
 
     Args:
-        error: Invoke's.
-        words: what was typed.
-        names: all tasks.
+        error: Invoke's error.
+        words: the command line after ``inv``.
+        names: the names of all tasks.
     """
     text, context = str(error), error.context
     task = str(context.name) if context is not None and context.name else ""
@@ -138,7 +138,7 @@ def mistake(error: ParseError, words: list[str], names: list[str]) -> tuple[str,
         )
     near = _near(given, names)
     if task and not near:
-        return f"{call}: {given!r} belongs to no flag", f"inv --help {task}"
+        return f"{call}: {given!r} is not the value of a flag", f"inv --help {task}"
     return f"there is no task {given!r}", f"inv {near}" if near else "inv --list"
 
 
@@ -151,7 +151,7 @@ def _near(word: str, known: list[str]) -> str:
 
 
 def _say(what: str, hint: str) -> NoReturn:
-    """What prints errors is too heavy to be loaded here; the form is the same."""
+    """Print an error and exit with 2. ``ops.cli.console`` prints the same form, but is slow to load."""
     if "--json" in sys.argv:
         import json
 

@@ -1,1 +1,1 @@
-"""``inv schedule`` and ``inv scheduled``: install, try and run the automatic runs. Begin with ``installation``."""
+"""``inv schedule`` and ``inv scheduled``: install, test and run scheduled tasks. Begin with ``installation``."""

@@ -1,4 +1,4 @@
-"""``inv scheduled``: which of its kinds was asked for. An error goes to standard error, so that cron mails it."""
+"""``inv scheduled``: choose what to run. Errors are printed to standard error, so that cron mails them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from ops.schedule.drift import file_of
 
 
 def called(options: Options, file: Path | None, due: bool, look: bool, task: str) -> int:
-    """Run what was asked for.
+    """Run scheduled tasks.
 
     Args:
-        file: what was installed; found by inventory and target where None.
-        due: what is due, of all tasks or of one.
-        look: nothing, but see whether it could.
-        task: this one.
+        options: the options of the command line.
+        file: the installed schedule; None: find the file by inventory and target.
+        due: run the tasks that are due; with ``task``, only that task.
+        look: only check whether the schedule would work.
+        task: the task to run.
 
     Returns:
         the exit code.
+
+    Raises:
+        OpsError: the error has been printed.
     """
     try:
         if look + (due or bool(task)) != 1:
-            raise UsageError("inv scheduled: one of --due, --look and --task=TASK", "inv scheduled --task=backup")
+            raise UsageError("inv scheduled: give one of --due, --look and --task=TASK", "inv scheduled --task=backup")
         if file is None:
             session = open_session(options)
             file = file_of(session, target_of(session, options))

@@ -1,4 +1,4 @@
-"""``inv schedule``: show what is wanted and installed, install it, remove it."""
+"""``inv schedule``: show, install or remove a schedule."""
 
 from __future__ import annotations
 
@@ -28,20 +28,24 @@ DAEMONS = {"cron", "crond", "fcron", "dcron", "busybox"}
 
 
 def go(options: Options, install: bool, remove: bool, place: systemd.Place | None = None) -> int:
-    """Show, install or remove.
+    """Show, install or remove the schedule of a target.
 
     Args:
-        place: of the units of systemd; this user's where None.
+        options: the options of the command line.
+        install: install the schedule.
+        remove: remove the schedule.
+        place: the location of systemd's units; None: this user's.
 
     Returns:
-        the exit code; of a show 5 where something is not as wanted, or overdue, else 4 where a task failed last.
+        the exit code. When showing: 5 if the installed schedule differs or a task is overdue, 4 if the last run of a
+        task failed.
     """
     if install and remove:
-        raise UsageError("inv schedule: either --install or --remove", "inv schedule --install")
+        raise UsageError("inv schedule: give either --install or --remove", "inv schedule --install")
     session, screen = open_session(options), Console(options.json)
     if not (install or remove):
         if options.plan:
-            raise UsageError("inv schedule: a plan of what?", "inv schedule --install --plan")
+            raise UsageError("inv schedule: --plan needs --install or --remove", "inv schedule --install --plan")
         names = [target_of(session, options)] if options.target else list(session.inventory.production)
         return _show(screen, session, [read_status(session, name, place) for name in names])
     found = read_status(session, target_of(session, options), place)
@@ -51,7 +55,7 @@ def go(options: Options, install: bool, remove: bool, place: systemd.Place | Non
 def _show(screen: Console, session: Session, all_found: list[Status]) -> int:
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
-    # What is not as wanted, with what to type.
+    # The differences, each with its hint.
     wrong: list[tuple[str, str]] = []
     for found in all_found:
         holds = found.installed or found.wanted
@@ -66,11 +70,11 @@ def _show(screen: Console, session: Session, all_found: list[Status]) -> int:
             way = f"inv schedule --install --target={found.target}"
             wrong += [(railway.differs, way)] if railway.differs else []
     for name in find_strangers(session):
-        said = f"{name}: the crontab has lines of it, and {session.inventory.file.name} has no such target"
-        wrong.append((said, f"crontab -e   and remove what stands between # BEGIN and # END Generalprobe {name}"))
+        said = f"{name}: the crontab has lines of this target, but {session.inventory.file.name} has no such target"
+        wrong.append((said, f"crontab -e   and remove the lines from # BEGIN to # END Generalprobe {name}"))
     if not rows and not wrong:
         screen.text('Try: schedule: {backup: "30 2 * * *"} in the inventory   (docs/how-to/schedules.md)')
-    screen.table("schedule", ["target", "task", "wanted", "installed", "zone", "with", "next", "last"], rows, data)
+    screen.table("schedule", ["target", "task", "inventory", "installed", "zone", "with", "next", "last"], rows, data)
     failed = [
         (f"{found.target}: {said}", f"inv status --target={found.target}")
         for found in all_found
@@ -85,7 +89,7 @@ def _show(screen: Console, session: Session, all_found: list[Status]) -> int:
 
 
 def _events(found: Status, holds: Installed) -> Iterator[dict[str, Any]]:
-    """One a task, for programs."""
+    """Yield an event for each task."""
     wanted, installed = ((one.tasks if one else {}) for one in (found.wanted, found.installed))
     for task in {**wanted, **installed}:
         last = task_state.outcome(found.folder, task)
@@ -105,13 +109,13 @@ def _events(found: Status, holds: Installed) -> Iterator[dict[str, Any]]:
 
 
 def _row(event: dict[str, Any]) -> list[str]:
-    """The same, for people."""
+    """Return an event as a row of the table."""
     zone, last = event["zone"], event["last"]
     told = "never"
     if event["running"]:
-        told = "runs now"
+        told = "running"
     elif last:
-        ends = {None: "cut off", task_state.CUT_OFF: "cut off", 0: "done"}
+        ends = {None: "interrupted", task_state.CUT_OFF: "interrupted", 0: "done"}
         word = ends.get(last["exit"], f"FAILED ({last['exit']})")
         told = f"{word} {_local(task_state.moment(last['begun']), zone)}"
     soon = _local(task_state.moment(event["next"]), zone) if event["next"] else ""
@@ -146,12 +150,12 @@ def _install(session: Session, screen: Console, found: Status, place: systemd.Pl
     then = f"next {first}, {_local(comes[first], wanted.zone)} {wanted.zone}"
     said = f"{counted(len(comes), 'task')} with {wanted.by}; {then}"
     if wanted.by == "cron" and not _daemon():
-        screen.text(f"{found.target}: no cron daemon runs here, so nothing calls it: systemctl enable --now cron")
+        screen.text(f"{found.target}: no cron daemon is running, so no task will run: systemctl enable --now cron")
     return _end(screen, found.target, said, f"inv schedule --target={found.target}", stands="installed")
 
 
 def _only_railway(session: Session, screen: Console, railway: Volumes, plan: bool) -> int:
-    """Nothing is to run here, and Railway is to make backups by itself."""
+    """Install only Railway's automatic backups: the inventory schedules no task on this machine."""
     if plan:
         _say_railway(screen, railway)
     else:
@@ -162,7 +166,7 @@ def _only_railway(session: Session, screen: Console, railway: Volumes, plan: boo
 
 def _say_railway(screen: Console, railway: Volumes | None) -> None:
     if railway and railway.differs:
-        screen.text(f"{railway.differs}; they would be set")
+        screen.text(f"{railway.differs}; they would be changed")
 
 
 def _say_plan(screen: Console, found: Status, text: str, **told: object) -> int:
@@ -179,7 +183,7 @@ def _remove(session: Session, screen: Console, found: Status, place: systemd.Pla
     if not found.anything:
         return _end(screen, found.target, f"{found.target}: nothing is installed", outcome="nothing-to-do")
     installer.remove(found, place)
-    return _end(screen, found.target, f"removed: {found.parts}; logs stay", stands="removed")
+    return _end(screen, found.target, f"removed: {found.parts}; logs are retained", stands="removed")
 
 
 def _end(
@@ -191,7 +195,7 @@ def _end(
 
 
 def _daemon() -> bool:
-    """Whether something here looks like a cron daemon; where processes can't be seen, it is not doubted."""
+    """Return True if a cron daemon is running, or if processes can't be listed."""
     names = set()
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Call what is about to be installed once, in the poor environment of cron and systemd; that call runs nothing."""
+"""Test a schedule before its installation, in the minimal environment of cron and systemd. No task runs."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from ops.schedule.crontab import command
 from ops.schedule.task_runner import environment
 from ops.schedule.task_state import Installed, read
 
-# These restore: a clone into the test database, and a drill beside it where there is one.
+# These tasks restore a backup on the test server.
 RESTORE = ("clone-prod-to-test", "drill")
 
 
 def try_out(installed: Installed, folder: Path) -> None:
-    """Call what is about to be installed, and let it only look.
+    """Call ``inv scheduled --look`` as cron or systemd would.
 
     Args:
-        folder: where it is written meanwhile; nothing calls it yet.
+        installed: the schedule to test.
+        folder: the folder for a temporary file with the schedule.
 
     Raises:
-        UsageError: it would not run; says why.
+        UsageError: the tasks would not run; the message has the reason.
     """
     file = folder / "trial.json"
     me = pwd.getpwuid(os.geteuid())
-    # crontab(5). That of systemd's user manager is not much richer.
+    # The environment of crontab(5). That of systemd's user manager has only a few more variables.
     poor = {"HOME": me.pw_dir, "LOGNAME": me.pw_name, "USER": me.pw_name, "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
     words = ["/bin/sh", "-c", command(installed, str(file), "--look", "--json")]
     try:
@@ -50,12 +51,22 @@ def try_out(installed: Installed, folder: Path) -> None:
         said, hint = str(told["reason"]), str(told["hint"])
     except (ValueError, TypeError, KeyError):
         pass
-    where = f"called as {installed.by} would, with PATH={poor['PATH']} and no variables of yours, it does not work"
+    where = f"the tasks would fail under {installed.by}, with PATH={poor['PATH']} and none of your shell's variables"
     raise UsageError(f"{installed.target}: {where}: {said}", hint)
 
 
 def look(file: Path) -> int:
-    """Check, from within such a call, that a task would find inventory, addresses, client tools, and itself."""
+    """Check, in the environment of cron or systemd, that a task finds the inventory, addresses, tools and tasks.
+
+    Args:
+        file: the schedule.
+
+    Returns:
+        0.
+
+    Raises:
+        OpsError: something was not found.
+    """
     installed = read(file)
     os.environ.update(environment(installed, os.environ))
     session = open_session(Options(inventory=installed.inventory))

@@ -61,7 +61,7 @@ def test_what_stays_out_is_said_by_everything_that_works_with_the_backup(shop: P
     said = f'2 tables were not backed up: {AUDIT}, stats."Odd ""2026" (about 30 rows)'
     done = shop.inv("clone-prod-to-test")
     assert done.code == 0, done.out
-    assert f"; {said}" in done.out and f"\nIts backup is not whole: {said}\n" in done.out
+    assert f"; {said}" in done.out and f"\nThe backup is incomplete: {said}\n" in done.out
     (manifest,) = manifests(shop)
     assert manifest["excluded"] == {"public.audit_log": 500, 'stats."Odd ""2026"': 30}
     assert manifest["rows"]["public.audit_log"] == 0 < manifest["rows"]["public.lessons_lesson"]

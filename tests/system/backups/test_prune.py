@@ -55,11 +55,12 @@ def test_it_is_shown_first_and_removed_when_confirmed(scene: Make) -> None:
     [newest] = ids(shop)
     old = [older(shop, newest, days) for days in (40, 20, 10)]
     shown = shop.inv("prune-backups")
-    assert shown.code == 3 and "3 backups" in shown.out and "would go; nothing was changed" in shown.out + shown.err
+    assert shown.code == 3 and "3 backups" in shown.out, shown.out
+    assert "would be removed; nothing was changed" in shown.out + shown.err
     assert "Try: inv prune-backups --confirm=shop" in shown.out + shown.err
     assert ids(shop) == sorted([*old, newest])
     planned = shop.inv("prune-backups", "--plan")
-    assert planned.code == 0 and "no rule keeps it" in planned.out and ids(shop) == sorted([*old, newest])
+    assert planned.code == 0 and "no rule retains it" in planned.out and ids(shop) == sorted([*old, newest])
     pinned = shop.inv("pin", old[1], "--reason=before the season")
     assert pinned.code == 0, pinned.out + pinned.err
     assert f"{old[1]} (pinned)" in shop.inv("backups").out
@@ -69,14 +70,14 @@ def test_it_is_shown_first_and_removed_when_confirmed(scene: Make) -> None:
     [note] = (shop.folder / "backups/shop/prunings").iterdir()
     assert json.loads(note.read_text())["removed"] == sorted([old[0], old[2]])
     again = shop.inv("prune-backups", "--confirm=shop")
-    assert again.code == 0 and "nothing may go" in again.out, again.out
+    assert again.code == 0 and "every backup is retained" in again.out, again.out
     latest = shop.inv("unpin", "latest")
     assert latest.code == 0 and f"nothing to do: {newest} is not pinned; pinned: {old[1]}" in latest.out, latest.out
     assert shop.inv("unpin", "20200101_000000_nope").code == 2
     unpinned = shop.inv("unpin", old[1])
-    assert unpinned.code == 0 and f"{old[1]} is pinned no more" in unpinned.out, unpinned.out
+    assert unpinned.code == 0 and f"{old[1]} is no longer pinned" in unpinned.out, unpinned.out
     shop.inv("pin", "latest")
-    assert f"{newest} is pinned no more" in shop.inv("unpin", "--backup=latest").out
+    assert f"{newest} is no longer pinned" in shop.inv("unpin", "--backup=latest").out
     assert shop.inv("prune-backups", "--confirm=shop").code == 0
     assert ids(shop) == [newest]
 
@@ -100,7 +101,7 @@ def test_what_a_drill_proved_and_what_a_run_needs_stays(scene: Make) -> None:
     third = backup(shop)
     shown = shop.inv("prune-backups", "--plan").out
     line = {name: next(line for line in shown.splitlines() if name in line) for name in (first, second, third)}
-    assert "the newest proved one" in line[first] and "GOES" in line[second] and "the newest" in line[third], shown
+    assert "the newest proved one" in line[first] and "REMOVE" in line[second] and "the newest" in line[third], shown
     # A drill that was killed needs its backup.
     known = begun(shop)
     words = shop.command("drill", f"--backup={second}")
@@ -149,12 +150,12 @@ def test_what_was_cut_off_is_finished(scene: Make, left: str) -> None:
     (place(shop) / old).rename(place(shop) / f"{old}.{left}")
     if left == "partial":
         # Somebody may still be writing it.
-        assert "nothing may go" in shop.inv("prune-backups", "--confirm=shop").out
+        assert "every backup is retained" in shop.inv("prune-backups", "--confirm=shop").out
         for path in (place(shop) / f"{old}.{left}", *(place(shop) / f"{old}.{left}").rglob("*")):
             os.utime(path, (0, 0))
     assert old not in shop.inv("backups").out
     done = shop.inv("prune-backups", "--confirm=shop")
-    assert done.code == 0 and "1 left-over part" in done.out, done.out + done.err
+    assert done.code == 0 and "1 incomplete backup" in done.out, done.out + done.err
     assert ids(shop) == [newest]
 
 

@@ -140,7 +140,7 @@ def test_without_a_store_none_is_made(project: Make) -> None:
         "shop",
         "  warn  backups       there is none",
         "        Try: inv backup --target=shop",
-        "shop: doctor is done: 1 to look at: shop backups",
+        "shop: doctor is done: 1 warning: shop backups",
         f"{right} checks passed; inv doctor --all lists them",
     ]
     text = shop.inv("doctor", "--all")

@@ -66,9 +66,9 @@ def test_what_is_offered_after_a_killed_backup_ends_it(project: Callable[..., Pr
     planned = shop.inv("undo", "--plan")
     assert planned.code == 0 and "there is nothing to take back: An unfinished dump" in planned.out, planned.out
     undone = shop.inv("undo", f"--run={run}")
-    assert undone.code == 0 and "was taken back: there was nothing to take back: An unfinished" in undone.out, undone
+    assert undone.code == 0 and "backup was undone: there was nothing to take back: An unfinished" in undone.out, undone
     assert shop.inv("runs", "--json").outcome["undone"] is True
-    assert "stands:  this run has changed none of production's data" in (said := shop.inv("status").out), said
+    assert "state:   this run has changed none of production's data" in (said := shop.inv("status").out), said
     assert "Try:" not in said, said
     assert shop.inv("backup").code == 0
     finished = shop.inv("undo")
@@ -97,7 +97,7 @@ def test_an_interrupted_clone_says_how_to_go_on(project: Callable[..., Project],
     process.send_signal(number)
     done = ended(process)
     assert done.code == 130, done.out + done.err
-    assert "INTERRUPTED" in done.out and "Stands: this run has changed none of production's data" in done.out
+    assert "INTERRUPTED" in done.out and "State: this run has changed none of production's data" in done.out
     assert "Try: inv resume --run=" in done.out
     assert "Traceback" not in done.out + done.err
     assert shop.inv("resume").code == 0

@@ -97,7 +97,7 @@ def test_questions_are_asked_until_they_are_answered(terminal: Terminal, tmp_pat
     terminal.type("postgresql://keeper:hunter2word@127.0.0.1:9/corner\n")
     terminal.until("[corner_test]: ")
     terminal.type("corner\n")
-    terminal.until("a name of its own")
+    terminal.until("must differ from production")
     terminal.until("[corner_test]: ")
     terminal.type("\n")
     terminal.until("[backups]: ")

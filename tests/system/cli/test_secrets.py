@@ -91,7 +91,7 @@ def test_no_secret_is_seen_on_any_way_back(own: Own, project: Callable[..., Proj
     watch = Watch(shop)
     broken.touch()
     watch.inv("release", "--auto-rollback", "--confirm=shop", code=4)
-    assert "taken back by run" in watch.said[-1]
+    assert "rolled back by run" in watch.said[-1]
     broken.unlink()
     watch.inv("release", "--confirm=shop")
     shop.query("DELETE FROM lessons_booking WHERE id <= 5")

@@ -22,7 +22,7 @@ def test_usage(project: Callable[..., Project]) -> None:
     shop = project("b")
     for words, code, said, hint in [
         (["--dry", "release"], 2, "proves nothing", "Try: inv release --plan"),
-        (["release"], 3, "no terminal to ask on", "Try: --confirm=shop"),
+        (["release"], 3, "no terminal to confirm it", "Try: --confirm=shop"),
         (["release", "--confirm=shap"], 3, "--confirm=shap is another name", "Try: --confirm=shop"),
         (["release", "--target=shp"], 2, "shp", "Try: "),
         (["release", "--target=shop-test"], 2, "shop-test is a test target", "Try: --target=shop"),

@@ -186,7 +186,7 @@ def test_what_is_not_classified_is_refused_and_its_draft_passes(project: Make) -
     assert databases(shop) == [f"_spare_{run_of(shop)}"]
     ok(shop.inv("undo"))
     text = (shop.folder / "inventory.yaml").read_text()
-    draft = done.out[done.out.index("          defang:") :].split("\nStands:")[0].rstrip() + "\n"
+    draft = done.out[done.out.index("          defang:") :].split("\nState:")[0].rstrip() + "\n"
     old = text[text.index("          defang:") : text.index("          test: shop-test")]
     (shop.folder / "inventory.yaml").write_text(text.replace(old, draft))
     ours = load(shop.folder / "inventory.yaml").targets["shop"].defang

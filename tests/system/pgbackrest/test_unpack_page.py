@@ -28,7 +28,7 @@ def test_by_hand_it_is_what_the_tool_makes_also_when_production_is_down(cluster:
     assert down != shop.env
     by_hand = paste(shop, "unpack", **down)
     assert by_hand.returncode == 0, by_hand.stdout + by_hand.stderr
-    assert f"so this is what it was in {made}" in by_hand.stderr
+    assert f"the variables are those of backup {made}" in by_hand.stderr
     dump = made.replace("_pgbackrest", "_unpacked")
     manifest = json.loads((shop.folder / f"backups/shop/backups/{dump}/manifest.json").read_text())
     assert manifest["unpacked_of"] == made and not cluster.aside.exists()

@@ -210,7 +210,7 @@ def test_a_plan_without_backups_is_said_and_the_dump_stands_alone(rail: Make) ->
     done = on.project.inv("backup")
     assert done.code == 0, done.out + done.err
     assert "does not include its own backups; the dump is the only backup" in done.out
-    assert "the list holds ours only" in on.project.inv("backups").out
+    assert "Railway's own backups are not listed" in on.project.inv("backups").out
 
 
 def test_a_backup_that_railway_does_not_list_is_none(rail: Make) -> None:

@@ -33,7 +33,7 @@ def test_railways_own_schedule_is_shown_and_set(rail: Callable[..., Rail]) -> No
     assert shown.code == 5, shown.out + shown.err
     assert "Railway's automatic backups are none, wanted: daily, weekly" in shown.out
     planned = on.project.inv("schedule", "--install", "--plan")
-    assert planned.code == 0 and "they would be set" in planned.out and "schedules" not in on.state
+    assert planned.code == 0 and "they would be changed" in planned.out and "schedules" not in on.state
     done = on.project.inv("schedule", "--install")
     assert done.code == 0 and "Railway's automatic backups: daily, weekly" in done.out, done.out + done.err
     assert on.state["schedules"] == {"env-p": ["DAILY", "WEEKLY"]}

@@ -113,7 +113,7 @@ def test_undo_twice_does_not_reach_back_further(scene: Callable[..., Project]) -
     named = next(line.split()[0] for line in shop.inv("runs").out.splitlines() if " rollback " in line)
     assert shop.inv("undo", f"--run={named}", "--confirm=shop").code == 0
     again = shop.inv("undo", f"--run={named}", "--confirm=shop")
-    assert again.code == 2 and "was taken back already" in again.out
+    assert again.code == 2 and "was undone already" in again.out
     assert shop.query("SELECT count(*) FROM lessons_session") == [(1000,)]
 
 

@@ -86,7 +86,7 @@ def test_with_auto_rollback_production_is_as_before(project: Callable[..., Proje
     assert done.code == code, done.out + done.err
     last = done.outcome
     assert (last["event"], last["procedure"], last["exit"]) == ("outcome", "release", code)
-    assert words in last["reason"] and last["reason"].endswith("; taken back")
+    assert words in last["reason"] and last["reason"].endswith("; rolled back")
     assert "production is as it was before the release, proved row for row" in last["stands"]
     assert shop.fingerprint() == before
     assert not frozen(shop)
@@ -110,10 +110,10 @@ def test_where_nothing_is_applied_the_release_is_taken_back(project: Callable[..
     assert not frozen(shop)
     # Its last backup is older than what is written from now on: nothing of it may be gone on with.
     again = shop.inv("resume", "--confirm=shop")
-    assert again.code == 2 and "nothing to resume" in again.out and "was taken back" in again.out, again.out
+    assert again.code == 2 and "nothing to resume" in again.out and "was undone" in again.out, again.out
     status = shop.inv("status").out
     assert "what this run had changed is taken back" in status and "Try:" not in status, status
-    assert "taken back" in shop.inv("runs").out
+    assert "undone" in shop.inv("runs").out
     assert not frozen(shop)
     assert "Traceback" not in done.out + done.err
 
@@ -124,8 +124,8 @@ def test_a_production_that_was_not_frozen_is_left_to_a_person(project: Callable[
     half_way(shop)
     done = shop.inv("release", "--confirm=shop", "--auto-rollback")
     assert done.code == 4, done.out + done.err
-    assert "--auto-rollback will not act" in done.out
-    assert "not taken back by itself: production was not frozen" in done.out
+    assert "--auto-rollback has no effect" in done.out
+    assert "not rolled back automatically: production was not frozen" in done.out
     last = done.out.rsplit("Try: ", 1)[1]
     assert re.fullmatch(r"inv rollback --target=shop --backup=\d+_\d+_\w{4}\n", last), last
     assert shop.query("SELECT count(*) FROM lessons_session") == [(1000,)]

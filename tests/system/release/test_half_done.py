@@ -81,7 +81,7 @@ def test_auto_rollback_takes_it_back_and_proves_it(half: Project) -> None:
     before = half.fingerprint()
     done = half.inv("promote", "--auto-rollback", "--json", "--confirm=shop")
     assert done.code == 4, done.out + done.err
-    assert "taken back by run" in done.outcome["stands"], done.outcome
+    assert "rolled back by run" in done.outcome["stands"], done.outcome
     assert half.fingerprint() == before
     assert half.query("SHOW default_transaction_read_only") == [("off",)]
 

@@ -435,7 +435,7 @@ def test_asked_in_another_way(cron: Cron) -> None:
     shop = cron.shop
     for words, code, said, hint in [
         (["schedule", "--install", "--remove"], 2, "either --install or --remove", "inv schedule --install"),
-        (["schedule", "--plan"], 2, "a plan of what?", "inv schedule --install --plan"),
+        (["schedule", "--plan"], 2, "--plan needs --install or --remove", "inv schedule --install --plan"),
         (["schedule", "--target=shop-test"], 2, "shop-test is a test target", "--target=shop"),
         (["schedule", "--install", "--target=shp"], 2, "no such target", "--target=shop"),
         (["scheduled"], 2, "one of --due, --look and --task=TASK", "inv scheduled --task=backup"),

@@ -137,7 +137,7 @@ def terminal(shop: Project, answer: bytes, *words: str) -> tuple[int, str]:
             except OSError:
                 break
             said += chunk
-        if not answered and b"to go on:" in said:
+        if not answered and b"to continue:" in said:
             os.write(leader, answer)
             answered = True
         if process.poll() is not None and not select.select([leader], [], [], 0)[0]:
@@ -157,7 +157,7 @@ def test_the_name_is_typed_on_a_terminal(scene: Callable[..., Project]) -> None:
     shop = scene("certified")
     code, said = terminal(shop, b"shop\n", "promote")
     assert code == 0, said
-    assert "Type shop to go on:" in said and "1 migration" in said
+    assert "Type shop to continue:" in said and "1 migration" in said
 
 
 @pytest.mark.parametrize(("answer", "code"), quick([(b"shpo\n", 3), (b"\x03", 130), (b"\n", 3)], b"shpo\n"))

@@ -103,12 +103,12 @@ def test_a_line_that_is_cut_leaves_no_backup_in_the_store(shop: Project, at: Lin
     assert "Try:" in done.out + done.err and "inv resume" in done.out + done.err
     at.mend()
     assert manifests(shop) == []
-    assert "(HERE ONLY)" in shop.inv("backups").out
+    assert "(ON THIS MACHINE ONLY)" in shop.inv("backups").out
     resumed = shop.inv("resume")
     assert resumed.code == 0, resumed.out + resumed.err
     assert len(manifests(shop)) == 1
     listed = shop.inv("backups", "--json").out
-    assert '"stored": true' in listed and "HERE ONLY" not in shop.inv("backups").out
+    assert '"stored": true' in listed and "ON THIS MACHINE ONLY" not in shop.inv("backups").out
 
 
 def test_a_stored_object_that_is_not_what_was_written_is_noticed(state: State, tmp_path: Path) -> None:

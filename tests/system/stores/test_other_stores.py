@@ -61,7 +61,7 @@ def test_a_backup_there_is_listed_and_taken_back_on_another_machine(
     [backup] = manifests(place.store)
     other = elsewhere(shop, tmp_path / "elsewhere")
     listed = other.inv("backups")
-    assert listed.code == 0 and backup in listed.out and "HERE ONLY" not in listed.out, listed.out
+    assert listed.code == 0 and backup in listed.out and "ON THIS MACHINE ONLY" not in listed.out, listed.out
     shop.query("DELETE FROM lessons_booking")
     back = other.inv("rollback", "--backup=latest", "--confirm=shop")
     assert back.code == 0, back.out + back.err
