@@ -230,7 +230,7 @@ class Confirmation:
         """
         if self.given and self.given != target:
             raise Refused(
-                f"{target}: --confirm={self.given} is not this name; nothing was changed", f"--confirm={target}"
+                f"{target}: --confirm={self.given} is another name; nothing was changed", f"--confirm={target}"
             )
         if not self.given and not self.interactive:
             raise Refused(

@@ -26,13 +26,7 @@ from ops.procedures.planning.dump_options import DATABASE_ON, compression
 
 
 def environment(options: Options) -> int:
-    """Print the variables of the pages' commands as shell exports.
-
-    Passwords are written to a private file. Addresses are only in the output, which the shell evaluates.
-
-    Raises:
-        UsageError: standard output is a terminal.
-    """
+    """Print the variables of the pages' commands as shell exports. Refuse to print to a terminal."""
     session = open_session(options)
     name = target_of(session, options)
     _refuse_terminal(name)
