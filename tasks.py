@@ -1,4 +1,4 @@
-"""The command line of this checkout; a project of your own has the same two lines."""
+"""The tasks of this checkout. Each project has a file with the same two lines."""
 
 from ops.tasks import namespace
 

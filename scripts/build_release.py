@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TASKS = 'from ops.tasks import namespace\n__all__ = ["namespace"]\n'
-# Made by setuptools, and no file of the project.
+# Files that setuptools adds to the sdist.
 MADE = ("PKG-INFO", "setup.cfg", "generalprobe.egg-info/")
 
 
@@ -29,7 +29,7 @@ def fail(text: str, hint: str) -> None:
 
 
 def version_of(root: Path) -> str:
-    """Read `__version__` of `ops/__init__.py`, the one place where the version is written."""
+    """Return `__version__` of `ops/__init__.py`, the only place that contains the version."""
     found = re.search(r'^__version__ = "([^"]+)"$', (root / "ops/__init__.py").read_text("utf-8"), re.MULTILINE)
     return found[1] if found else fail("ops/__init__.py has no __version__", '__version__ = "0.2.0"') or ""
 
@@ -38,7 +38,7 @@ def check_changelog(root: Path, version: str) -> str:
     """Return the heading of the version's section of the changelog.
 
     Raises:
-        SystemExit: the first section is of another version, or it has no entry.
+        SystemExit: the first section is for another version, or has no entry.
     """
     parts = re.split(r"^## (.+)$", (root / "CHANGELOG.md").read_text("utf-8"), flags=re.MULTILINE)
     heading, text = (parts[1], parts[2]) if len(parts) > 2 else ("", "")
@@ -67,7 +67,7 @@ def check_wheel(root: Path, wheel: Path) -> int:
     if lacking := sorted(wanted - names):
         fail(f"{wheel.name} lacks {', '.join(lacking)}", "add them to package-data in pyproject.toml")
     if more := sorted(names - wanted):
-        fail(f"{wheel.name} has {', '.join(more)}, which ops/ has not", "rm -rf build *.egg-info")
+        fail(f"{wheel.name} has {', '.join(more)}, which ops/ does not have", "rm -rf build *.egg-info")
     return len(names)
 
 
@@ -82,7 +82,7 @@ def check_sdist(root: Path, sdist: Path) -> int:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True)
     tracked = {name for name in listed.stdout.split("\0") if name and (root / name).is_file()}
     if not tracked:
-        return len(names)  # An unpacked sdist: there is no git to ask.
+        return len(names)  # This is an unpacked sdist, without git.
     if lacking := sorted(name for name in tracked - names if not name.startswith(".")):
         fail(f"{sdist.name} lacks {', '.join(lacking)}", "name them in MANIFEST.in, or   git rm   them")
     if more := sorted(name for name in names - tracked if not name.startswith(MADE)):
@@ -143,7 +143,7 @@ def play(wheel: Path, sdist: Path, python: Path, place: Path) -> None:
     with tarfile.open(sdist) as opened:
         opened.extractall(place, filter="data")
     unpacked = place / sdist.name.removesuffix(".tar.gz")
-    # Beside tasks.py it would be taken for the installed one.
+    # Remove the unpacked package, so that the demo imports the installed package.
     shutil.rmtree(unpacked / "ops")
     try:
         run([python, "demo/play.py"], unpacked)
@@ -152,7 +152,7 @@ def play(wheel: Path, sdist: Path, python: Path, place: Path) -> None:
 
 
 def main(dist: Path) -> None:
-    """Build, check and try a release; publish nothing."""
+    """Build, check and test a release; publish nothing."""
     version = version_of(ROOT)
     heading = check_changelog(ROOT, version)
     wheel, sdist = build(ROOT, dist)
@@ -160,9 +160,9 @@ def main(dist: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="generalprobe-release-") as folder:
         place = Path(folder)
         play(wheel, sdist, install(wheel, place), place)
-    print(f"Release {version} is built and tried: {dist}\n{counts}")
+    print(f"Release {version} is built and tested: {dist}\n{counts}")
     if "unreleased" in heading:
-        print(f"Before you publish: write the date into the changelog in place of '{heading}'.")
+        print(f"Before you publish: replace '{heading}' in the changelog by the version and the date.")
     print(f"Next: git tag v{version}, and upload both files to the package index.")
 
 

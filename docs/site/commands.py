@@ -1,4 +1,4 @@
-"""The reference of commands: each task of ``ops.tasks`` with its options, and the actions that pages call."""
+"""Render the reference of commands: each task of ``ops.tasks`` with its options, and the actions of the pages."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ops.cli.namespace.action_tasks import description
 from ops.cli.namespace.task_list import groups
 from ops.tasks import namespace
 
-# What most commands have: told once, above.
+# The options that most commands have. They are described once, above the commands.
 USUAL = ("target", "inventory", "json", "plan", "reason", "confirm")
 
 
 def commands() -> str:
-    """Return every command that a person types."""
+    """Render every task."""
     found = groups(namespace)
     tasks = [namespace[name] for names in found.values() for name in names]
     usual = {one.name: one for task in tasks for one in _options(task) if one.name in USUAL}
@@ -31,7 +31,7 @@ def commands() -> str:
 
 
 def tools() -> str:
-    """Return the actions that a page's blocks call."""
+    """Render the actions that the commands of the pages call."""
     rows = [(code(f"inv tool.{name}"), prose(_first(action))) for name, action in sorted(TOOLS.items())]
     return table(("action", "does"), rows)
 

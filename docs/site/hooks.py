@@ -1,8 +1,8 @@
-"""What mkdocs does beside its own work: pages that lie outside ``docs/``, and links that lead out of it.
+"""Hooks of mkdocs: add pages from outside ``docs/``, and convert links to files outside ``docs/``.
 
-The pages are read in the repository and on the site. A link to a file that is no page of the site, such as a module of
-``ops/``, is a link in the repository only; on the site its text stands alone. Where no such file exists, the link stays
-as it is, and ``mkdocs build --strict`` reports it.
+The pages are read in the repository and on the site. A link to a file that is not a page of the site, such as a module
+of ``ops/``, becomes plain text on the site. A link to a missing file is not changed, so that ``mkdocs build --strict``
+reports it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOKS = sorted(path.name for path in (ROOT / "runbooks").glob("*.md"))
-# Page of the site to file of the repository.
+# The file in the repository, by the page of the site.
 OUTSIDE = {
     "changelog.md": "CHANGELOG.md",
     "contributing/index.md": "CONTRIBUTING.md",
@@ -29,20 +29,20 @@ LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])+)\]\(([^)\s]+)\)")
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Put the runbooks in the place of ``runbooks/`` in the navigation."""
+    """Replace ``runbooks/`` in the navigation by the runbooks."""
     config.nav = _with_runbooks(config.nav)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add the pages that lie outside ``docs/``."""
+    """Add the pages from outside ``docs/``."""
     for page, file in OUTSIDE.items():
-        # A title is found only where the page begins with it.
+        # mkdocs finds a title only if the page begins with the title.
         text = re.sub(r"\A<!--.*?-->\n", "", (ROOT / file).read_text("utf-8"))
         files.append(File.generated(config, page, content=text))
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let links between files of the repository lead to the site's pages."""
+    """Convert links between files of the repository to links between pages of the site."""
     here = page.file.src_uri
     parts = re.split(r"(^```.*?^```$)", markdown, flags=re.MULTILINE | re.DOTALL)
     return "".join(part if part.startswith("```") else LINK.sub(lambda m: _link(m, here), part) for part in parts)

@@ -1,4 +1,4 @@
-"""The reference of the inventory's keys: each field of its models, with the text that stands below the field."""
+"""Render the reference of the inventory's keys from the fields of the models and the strings below the fields."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tables import code, prose, table
 
 from ops.inventory.targets import ANSIBLE, EXAMPLES, KEYS, NESTED, PRODUCTION_ONLY, Connection, Target
 
-ALWAYS = "`default`, below `all: vars:`, names the production target that is meant where `--target` is left out."
+ALWAYS = "`default`, below `all: vars:`, names the production target that is used if `--target` is omitted."
 
 
 def keys() -> str:
-    """Return every key of a target, then the keys within each that holds a mapping."""
+    """Render every key of a target, then the keys within each key that contains a mapping."""
     texts = texts_of(Target)
     rows = []
     for key in KEYS:
@@ -31,10 +31,10 @@ def keys() -> str:
 
 
 def texts_of(model: type[BaseModel]) -> dict[str, str]:
-    """Return the text below each field of a model.
+    """Return the string below each field of a model.
 
     Raises:
-        LookupError: a field has none.
+        LookupError: a field has no string below it.
     """
     body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     assert isinstance(body, ast.ClassDef)
@@ -82,7 +82,7 @@ def _written(value: Any) -> str:
 
 
 def _choices(annotation: Any) -> str:
-    """Return the words of a Literal anywhere within an annotation."""
+    """Render the values of the first Literal within an annotation; empty if there is none."""
     if get_origin(annotation) is Literal:
         return ", ".join(code(str(word)) for word in get_args(annotation))
     found = (_choices(one) for one in get_args(annotation) if not isinstance(one, str))

@@ -1,9 +1,9 @@
-"""Write the generated parts of ``docs/reference/``: what the code says of commands, keys, checks, hazards and masks.
+"""Write the generated parts of ``docs/reference/`` from the commands, keys, checks, hazards and masks in the code.
 
-    python docs/site/reference.py            write them
-    python docs/site/reference.py --check    change nothing; exit 5 where a page is not what would be written
+    python docs/site/reference.py            write the generated parts
+    python docs/site/reference.py --check    change nothing; exit 5 if a page differs from what would be written
 
-A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``. People write the rest of a page.
+A generated part is between ``<!-- generated: NAME -->`` and ``<!-- end -->``. People write the rest of a page.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTAL
 
 
 def production_checks() -> str:
-    """Return the checks of a production target."""
+    """Render the checks of a production target."""
     return _checks([*checks("production"), *(one for one in checks("trial") if one.of == ("trial",))])
 
 
 def test_checks() -> str:
-    """Return the checks that a test target has of its own."""
+    """Render the checks that apply to test targets only."""
     return _checks(one for one in checks("test") if one.of == ("test",))
 
 
 def _checks(found: Iterable[Check]) -> str:
     rows = [(code(one.name), prose(_right(one.why)), ", ".join(map(code, one.after))) for one in found]
-    return table(("check", "is right when", "needs"), rows)
+    return table(("check", "passes if", "after"), rows)
 
 
 def _right(why: str) -> str:
@@ -56,7 +56,7 @@ def _right(why: str) -> str:
 
 
 def hazards() -> str:
-    """Return every hazard, by its code: what, why, and how to write it right."""
+    """Render every hazard by its code: what it does, why it matters, and the correction."""
     found = [(one.code, one.level, one.what, one.why, one.how) for one in rules().values()]
     found += [(one.code, one.level, one.what, "", one.how) for one in LINTS.values()]
     assert {level for _, level, *_ in found} <= set(LEVELS)
@@ -71,18 +71,18 @@ def _hazard(name: str, level: str, what: str, why: str, how: str) -> str:
 
 
 def masks() -> str:
-    """Return every mask."""
+    """Render every mask."""
     return table(("mask", "makes"), [(code(name), prose(one.does)) for name, one in MASKS.items()])
 
 
 def defang_rules() -> str:
-    """Return every rule, with the tables and columns that it concerns."""
+    """Render every rule, with its tables and columns."""
     rows = [(code(name), prose(one.what), prose(one.why)) for name, one in RULES.items()]
-    return table(("rule", "does", "because"), rows)
+    return table(("rule", "does", "reason"), rows)
 
 
 def patterns() -> str:
-    """Return what the gate takes for personal data."""
+    """Render the patterns that the gate regards as personal data."""
     found: dict[str, list[str]] = {}
     for one in PATTERNS:
         found.setdefault(one.what, []).extend(one.masks[:1])
@@ -90,7 +90,7 @@ def patterns() -> str:
 
 
 def exit_codes() -> str:
-    """Return what each exit code means, by the tree in the docstring of ``ops.core.errors``."""
+    """Render the exit codes from the tree in the docstring of ``ops.core.errors``."""
     found = re.findall(r"^\W*(\w+) +(\d+) +(.+)$", errors.__doc__ or "", re.MULTILINE)
     meant: dict[int, list[str]] = {}
     for name, number, text in found:
@@ -98,21 +98,21 @@ def exit_codes() -> str:
         meant.setdefault(int(number), []).append(text)
     rows = [("`0`", "done, or nothing to do", "")]
     rows += [(code(str(one)), prose(texts[0]), prose("; ".join(texts[1:]))) for one, texts in sorted(meant.items())]
-    return table(("exit code", "means", "among them"), rows)
+    return table(("exit code", "means", "includes"), rows)
 
 
 def certificate() -> str:
-    """Return what a certificate is bound to."""
+    """Render what a certificate is bound to."""
     return "\n".join(f"- {prose(name)}" for name in NAMES.values())
 
 
 def runbooks() -> str:
-    """Return the pages of the procedures."""
+    """Render the list of the procedures' pages."""
     rows = []
     for name, one in sorted(PROCEDURES.items()):
         first = one.purpose.split(". ")[0].rstrip(".") + "."
         rows.append((f"[{one.title}](../../runbooks/{name}.md)", code(one.task), prose(first)))
-    return table(("page", "with the tool", "what for"), rows)
+    return table(("page", "task", "purpose"), rows)
 
 
 CHECKS, DEFANG = (production_checks, test_checks), (masks, defang_rules, patterns)
@@ -121,25 +121,25 @@ PARTS: dict[str, Callable[[], str]] = {one.__name__.replace("_", "-"): one for o
 
 
 def render(text: str) -> str:
-    """Return a page with its generated parts as the code says them now.
+    """Return a page with its generated parts renewed.
 
     Raises:
-        KeyError: it has a part that nothing generates.
+        KeyError: no function generates a part of the page.
     """
     return PART.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]().strip()}\n\n{found[3]}", text)
 
 
 def pages() -> list[Path]:
-    """Return the pages that may have generated parts."""
+    """Return all pages of ``docs/``."""
     return sorted((ROOT / "docs").rglob("*.md"))
 
 
 def main(words: list[str]) -> int:
-    """Write the pages, or only name those that have drifted; return the exit code."""
+    """Write the pages, or with ``--check`` only list those that have drifted; return the exit code."""
     texts = {page: page.read_text("utf-8") for page in pages()}
     drifted = [page for page, text in texts.items() if render(text) != text]
     for page in drifted:
-        print(f"{page.relative_to(ROOT)}: not what the code says" if "--check" in words else page.relative_to(ROOT))
+        print(f"{page.relative_to(ROOT)}: differs from the code" if "--check" in words else page.relative_to(ROOT))
         if "--check" not in words:
             page.write_text(render(texts[page]), "utf-8")
     if drifted and "--check" in words:

@@ -1,4 +1,4 @@
-"""Markdown of the reference: tables, code and prose."""
+"""Render tables, code and prose of the reference as Markdown."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 
 
 def code(text: str) -> str:
-    """Return a word as code; empty where there is none."""
+    """Render a word as code; return an empty text for an empty word."""
     return f"`{text}`" if text else ""
 
 
 def prose(text: str) -> str:
-    """Return a docstring's text as a line of Markdown: double backticks are code, and nothing is HTML."""
+    """Render a docstring as one line of Markdown: double backticks become code, and HTML is escaped."""
     text = " ".join(text.replace("``", "`").split())
     parts = re.split(r"(`[^`]*`)", text)
     return "".join(part if part.startswith("`") else part.replace("<", "&lt;").replace("*", r"\*") for part in parts)
@@ -24,12 +24,12 @@ PLACEHOLDER = re.compile(r"\{(\w+)[^}]*\}")
 
 
 def sentence(text: str) -> str:
-    """Return a hazard's text as a line. What it may add behind a word is left out; another placeholder is a word."""
+    """Render a hazard's text as one line. Omit a placeholder behind a word; replace other placeholders by words."""
     return prose(words(re.sub(r"(?<=[\w}])\{\w+\}", "", text)))
 
 
 def words(text: str) -> str:
-    """Return a text whose placeholders are words in capitals; a line that is nothing else comes with the report."""
+    """Replace the placeholders of a text by words in capitals, and a line that is only a placeholder by a note."""
     text = re.sub(r"(?<=\.)\{\w+\}$", "", text, flags=re.MULTILINE)
     text = re.sub(r"^\{\w+\}$", "(the report has it for your models)", text.strip("\n"), flags=re.MULTILINE)
     lines = [line if line.startswith(" ") else textwrap.fill(line, 84) for line in text.splitlines()]
@@ -38,6 +38,6 @@ def words(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table. A bar in a cell would end it."""
+    """Render a table. Bars in cells are escaped."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines) + "\n"

@@ -1,5 +1,5 @@
-"""``inv doctor``: everything that must be right before the night, looked at by day. Only reads.
+"""Check, before a release, everything that a release and a rollback need (``inv doctor``). Checks change nothing.
 
-A check is a function that ``check.check`` decorates, in any module of this package; ``catalog`` collects them. It may
-ask every feature. Begin with ``check``, then ``connection``.
+A check is a function in any module of this package that is decorated with ``check.check``; ``catalog`` collects the
+checks. A check may use every feature. Begin with ``check``, then ``connection``.
 """

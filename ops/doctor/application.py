@@ -1,4 +1,4 @@
-"""Checks of the application: does it start, what is pending, which code is it, are the programs of a release there."""
+"""Checks of the application: its start, its migrations, its commit, its window, and the programs of a release."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ops.engine.command import Shell, quote
 from ops.release.measuring.maintenance_window import closes, opens
 from ops.release.rehearsal import check_app
 
-# A path is looked at, a bare name is looked for on PATH; the program is never run. 3: it is there, not executable.
+# Test a path, or find a name on PATH, without running the program. Exit code 3: the file is not executable.
 PROGRAM = 'case "$1" in */*) test -f "$1" && { test -x "$1" || exit 3; } ;; *) command -v "$1" ;; esac >/dev/null'
 NONE = "no app in the inventory: backup and rollback only"
 
 
 @check("app", "server", "pooler", "tools")
 def starts(subject: Subject) -> Finding:
-    """Check that `manage.py` starts, and that it talks to this very database.
+    """Check that `manage.py` starts, and that it connects to the target's database.
 
-    The settings that its sessions are given at their start (`lock_timeout`, read-only) must arrive at the server.
+    The settings at the start of its sessions (`lock_timeout`, read-only) must reach the server.
     """
     if subject.entry.app is None:
         return ok(NONE)
@@ -32,24 +32,24 @@ def starts(subject: Subject) -> Finding:
 
 @check("rehearsal", "app")
 def isolated(subject: Subject) -> Finding:
-    """Check that in a rehearsal each database of the application leads to a clone, or is disabled.
+    """Check that in a rehearsal each database alias of the application uses a clone or is disabled.
 
-    A warning where the application has other databases in production: they are not rehearsed, backed up or frozen.
+    Warns if the application has other databases in production: they are not rehearsed, backed up or frozen.
     """
     if subject.entry.app is None or subject.entry.test is None:
-        return ok("nothing is rehearsed")
+        return ok("no application or no test target, so no rehearsal")
     check_isolated(subject.target, probe(subject.session, subject.target, subject.target, rehearses=True))
     if rest := others(subject.probe):
         return warn(
             f"its databases {', '.join(rest)} are not rehearsed, backed up or frozen with it",
-            "a target of its own in the inventory for each   (docs/explanation/rehearsal.md)",
+            "add a target for each of them to the inventory   (docs/explanation/rehearsal.md)",
         )
     return ok("no other database")
 
 
 @check("migrations", "app")
 def migrations(subject: Subject) -> Finding:
-    """Check that no migrations conflict, and that production has none that this release does not know."""
+    """Check that no migrations conflict, and that production has no migration that this release does not contain."""
     if subject.entry.app is None:
         return ok(NONE)
     found = subject.probe
@@ -62,32 +62,32 @@ def migrations(subject: Subject) -> Finding:
 
 @check("commit", "address")
 def commit(subject: Subject) -> Finding:
-    """Check that everything is committed: what is released stands in git as it is."""
+    """Check that all changes are committed, so that git contains the released code."""
     if subject.entry.app is None:
         return ok(NONE)
     found, folder = commit_of(subject.session, subject.target), quote(subject.entry.app.dir)
     if not found:
         if subject.entry.deploy:
-            return warn(f"{folder} is not in git, so deploy is given no RELEASE", f"git -C {folder} init")
+            return warn(f"{folder} is not in git, so that `deploy` gets no RELEASE", f"git -C {folder} init")
         return ok(f"{folder} is not in git")
     if found.endswith("-dirty"):
-        return warn(f"{found[:12]}, with changes that are not committed", f"git -C {folder} status")
-    return ok(f"{found[:12]}, nothing uncommitted")
+        return warn(f"{found[:12]}, with uncommitted changes", f"git -C {folder} status")
+    return ok(f"{found[:12]}, no uncommitted changes")
 
 
 @check("declarations", "host")
 def declared(subject: Subject) -> Finding:
-    """Check that `migrations.expect.yaml` can be read, where there is one."""
+    """Check that `migrations.expect.yaml`, if it exists, can be read."""
     count = len(declarations(subject.session, subject.target).entries)
-    return ok(f"{count} in migrations.expect.yaml" if count else "none")
+    return ok(f"{count} in migrations.expect.yaml" if count else "no declarations")
 
 
 @check("window")
 def window(subject: Subject) -> Finding:
-    """Report when the maintenance window opens next."""
+    """Report when the maintenance window opens."""
     given = subject.entry.window
     if given is None:
-        return ok("none: any time")
+        return ok("no window: production may be changed at any time")
     now, zone = datetime.now(UTC), ZoneInfo(given.zone)
     words = f"{', '.join(given.days)} {given.hours} {given.zone}"
     if given.contains(now):
@@ -97,9 +97,9 @@ def window(subject: Subject) -> Finding:
 
 @check("programs", "address")
 def programs(subject: Subject) -> Finding:
-    """Check that the programs of `manage`, `deploy` and `health` are there. They are not run.
+    """Check that the programs of `manage`, `deploy` and `health` exist. They are not run.
 
-    A warning where there is a `health` and no `deploy`: health is asked after a deploy only.
+    Warns if there is `health` without `deploy`: the health check runs only after a deploy.
     """
     entry = subject.entry
     if entry.app is None:
@@ -114,8 +114,8 @@ def programs(subject: Subject) -> Finding:
         if code == 3:
             return fail(f"{what}: {there} is not executable", f"chmod +x {quote(there)}")
         if code:
-            place = "is not there" if "/" in program else "is not on PATH"
+            place = "does not exist" if "/" in program else "is not on PATH"
             return fail(f"{what}: {there} {place}", f"correct `{what}:` in {subject.session.inventory.file.name}")
     if entry.health and not (entry.deploy or (entry.railway and entry.railway.deploy)):
-        return warn("health is never asked, since nothing is deployed", "deploy: [./deploy.sh]")
+        return warn("`health` is never checked, since there is no `deploy`", "deploy: [./deploy.sh]")
     return ok(", ".join(f"{what}: {program}" for what, program in found.items()))

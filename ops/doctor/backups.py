@@ -1,4 +1,4 @@
-"""Checks of what is kept: store and room, backups and their encryption, pgBackRest, left-over databases, runs."""
+"""Checks of the store: disk space, backups and their encryption, pgBackRest, kept databases, runs, the schedule."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ ROOM = 3
 
 @check("store")
 def store(subject: Subject) -> Finding:
-    """Check that the store can be written to, or made, and that nobody else can read it."""
+    """Check that the store is writable or can be created, and that no other user can read it."""
     path = subject.session.inventory.path(subject.entry.folder)
     copy = subject.session.stores.working_copy(subject.target)
     if copy:
         started = time.monotonic()
         found = len(listed(copy.store, subject.target))
-        said = f"{copy.store.url} lists {found:,} files in {(time.monotonic() - started) * 1000:,.0f} ms"
+        said = f"{copy.store.url} listed {found:,} files in {(time.monotonic() - started) * 1000:,.0f} ms"
         return _folder(subject, path, f"{said}; its working copy {path}")
     return _folder(subject, path, str(path))
 
@@ -53,8 +53,8 @@ def _folder(subject: Subject, path: Path, said: str) -> Finding:
     if not path.exists():
         there = _nearest(path)
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-            return fail(f"{path} can't be made: {there} is not to be written to", f"ls -ld {quote(str(there))}")
-        return ok(f"{said} is not there yet: the first run makes it, 0700")
+            return fail(f"{path} can't be created: {there} is not writable", f"ls -ld {quote(str(there))}")
+        return ok(f"{said} does not exist yet; the first run creates the folder with mode 0700")
     folder = path / subject.target
     for part in (folder, *(folder / name for name in PARTS)):
         if part.is_symlink() and not inside(part, path):
@@ -62,7 +62,7 @@ def _folder(subject: Subject, path: Path, said: str) -> Finding:
     for part in (path, folder, folder / "backups", folder / "runs"):
         if part.exists() and (why := _unwritable(part)):
             return fail(f"{part}: {why}", f"ls -ld {quote(str(part))}; df {quote(str(part))}")
-    return _open_to(path, folder) or ok(f"{said} can be written, by nobody else")
+    return _open_to(path, folder) or ok(f"{said} is writable, and private")
 
 
 def _nearest(path: Path) -> Path:
@@ -70,20 +70,23 @@ def _nearest(path: Path) -> Path:
 
 
 def _unwritable(folder: Path) -> str:
-    """Why nothing can be written to a folder; empty where it can. The file that is tried has no name, and ends here."""
+    """Return why a folder is not writable; empty if it is writable. The test file is unnamed and temporary."""
     if not folder.is_dir():
-        return "it is not a folder"
+        return "not a folder"
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"\0" * 4096)
             file.flush()
     except OSError as error:
-        return (error.strerror or "nothing can be written").lower()
+        return (error.strerror or "not writable").lower()
     return ""
 
 
 def _open_to(path: Path, folder: Path) -> Finding | None:
-    """Who else may write to the store, or read what is kept of the target. The next run would close it."""
+    """Return a finding if other users can write to the store or read the target's files; None if they can't.
+
+    The next run restricts the permissions.
+    """
     if (about := path.stat()).st_mode & 0o022 and not about.st_mode & stat.S_ISVTX:
         return warn(f"{path} can be written by others", f"chmod go-w {quote(str(path))}")
     for part in (folder, *(folder / name for name in PARTS)):
@@ -91,7 +94,7 @@ def _open_to(path: Path, folder: Path) -> Finding | None:
             continue
         about = part.stat()
         if about.st_uid not in (0, os.geteuid()):
-            return fail(f"{part} belongs to somebody else", f"chown -R {os.geteuid()} {quote(str(part))}")
+            return fail(f"{part} belongs to another user", f"chown -R {os.geteuid()} {quote(str(part))}")
         if about.st_mode & OTHERS:
             return warn(f"{part} can be read by others", f"chmod -R go-rwx {quote(str(folder))}")
     return None
@@ -99,10 +102,9 @@ def _open_to(path: Path, folder: Path) -> Finding | None:
 
 @check("space", "server", "tools", "store", "dump")
 def space(subject: Subject) -> Finding:
-    """Check that the disk of the store, and of its working copy, has space for the next backups.
+    """Check that the disk of the store, or of its working copy, has space for the next backups.
 
-    A warning where there is space for fewer than three backups like the last one, a failure where there is none for
-    one.
+    Warns if there is space for fewer than three backups of the last one's size. Fails if there is no space for one.
     """
     patterns = subject.entry.dump.exclude
     out = exclusions.look(subject.session, subject.target, patterns).bytes if patterns else 0
@@ -116,11 +118,11 @@ def space(subject: Subject) -> Finding:
 
 @check("dump", "server", "tools")
 def dump(subject: Subject) -> Finding:
-    """Check that a backup can be made as the inventory's `dump` says, and name the tables that it leaves out."""
+    """Check that `pg_dump` supports the inventory's `dump`, and report the tables whose rows are not backed up."""
     wanted, major = subject.entry.dump, subject.server_session.major
     taken = choose(subject.tools, major, max(major, subject.tools[-1].major), subject.target)
     if wanted.compress and (said := taken.refuses(wanted.compress)):
-        return fail(f"pg_dump {taken.major} does not take compress: {wanted.compress}: {said}", NO_COMPRESS)
+        return fail(f"pg_dump {taken.major} does not support compress: {wanted.compress}: {said}", NO_COMPRESS)
     if not wanted.exclude:
         return ok("every table is backed up")
     return ok(exclusions.said(exclusions.look(subject.session, subject.target, wanted.exclude)))
@@ -128,13 +130,13 @@ def dump(subject: Subject) -> Finding:
 
 @check("backups", "store")
 def backups(subject: Subject) -> Finding:
-    """Check that the newest backup is as fresh, and was proved as lately, as `fresh` requires.
+    """Check that the newest backup and its proof are as recent as `fresh` requires.
 
-    Its files must be there in their size. `inv rollback` compares every sha256.
+    The files of the backup must exist with the right sizes. `inv rollback` compares every sha256.
     """
     found = freshness(subject.session, subject.target)
     if found.newest is None:
-        return warn("there is none", found.hint)
+        return warn("there is no backup", found.hint)
     if found.harm:
         return fail(f"{found.said}: {found.harm}", found.hint)
     return ok(found.said) if found.well else warn(f"{found.said}: {'; '.join(found.wrong)}", found.hint)
@@ -142,32 +144,32 @@ def backups(subject: Subject) -> Finding:
 
 @check("same-server", "server", "tools", "store")
 def same_server(subject: Subject) -> Finding:
-    """Check that the newest backup is of the database and server to which the address leads.
+    """Check that the newest backup was made from the database and server of the target's address.
 
-    Otherwise the address was changed, on purpose or not.
+    Otherwise the address was changed, intentionally or not.
     """
     newest = backup_kinds.newest(backup_kinds.real(manifest.backups(target_folder(subject.session, subject.target))))
     if newest is None:
         return ok("no backup yet to compare it with")
     here = subject.identity
     if (newest.system, newest.database) != (here["system"], here["database"]):
-        words = f"the newest backup is of {newest.database} on another server than {here['database']} is on"
+        words = f"the newest backup is of {newest.database} on a server other than that of {here['database']}"
         if newest.system == here["system"]:
-            words = f"the newest backup is of {newest.database}, and the address leads to {here['database']}"
-        return warn(words, f"look at {subject.reference}; where it is meant, inv backup --target={subject.target}")
-    return ok("as in the newest backup")
+            words = f"the newest backup is of {newest.database}, but the address names {here['database']}"
+        return warn(words, f"check {subject.reference}; if it is correct, inv backup --target={subject.target}")
+    return ok("the newest backup is of this database and server")
 
 
 @check("leftovers", "server", "tools", of=BOTH)
 def leftovers(subject: Subject) -> Finding:
-    """Check that no kept database is older than `keep_replaced`, and that none is left that was never live."""
+    """Check that no kept database is older than `keep_replaced`, and that no database that was never live is left."""
     live = subject.session.database(subject.target)
     sizes: dict[str, int] = subject.rights["sizes"] or {}
     names = databases.aside(subject.identity["databases"], live)
     if not names:
-        return ok("none")
+        return ok("no kept database")
     total = amount(sum(sizes.get(name, 0) for name in names))
-    said = f"{len(names)} beside {live}, {total}"
+    said = f"{counted(len(names), 'kept database')} beside {live}, {total}"
     if subject.is_test:
         return ok(f"{said}: {', '.join(names)}")
     known = {one.name: one for one in databases.kept(subject.session, subject.target, live)}
@@ -175,8 +177,9 @@ def leftovers(subject: Subject) -> Finding:
     old = [one for one in known.values() if one.what in databases.ONCE_LIVE and not one.unfinished]
     old = [one for one in old if one.may_go(days) <= now]
     if old:
-        words = f"{said}; kept longer than {days:g} days: {', '.join(one.name for one in old)}"
-        return warn(words, f"inv discard-replaced {quote(old[0].name)} --target={subject.target}   if nobody needs it")
+        words = f"{said}; older than {days:g} days: {', '.join(one.name for one in old)}"
+        hint = f"inv discard-replaced {quote(old[0].name)} --target={subject.target}   if nobody needs the database"
+        return warn(words, hint)
     lost = [name for name in names if name not in known or known[name].what not in databases.ONCE_LIVE]
     if lost:
         return warn(f"{said}; never live: {', '.join(lost)}", f"inv status --target={subject.target}")
@@ -185,13 +188,13 @@ def leftovers(subject: Subject) -> Finding:
 
 @check("run", "store")
 def run(subject: Subject) -> Finding:
-    """Check that the last run has ended, or changed nothing: an unfinished run refuses the next one."""
+    """Check that the last run has ended or changed nothing. An unfinished run blocks the next run."""
     known = journal.runs(target_folder(subject.session, subject.target))
     if not known:
-        return ok("none yet")
+        return ok("no run yet")
     last = known[-1]
     outcome = str(last.outcome["outcome"]) if last.outcome else "interrupted, or still running"
-    said = f"{last.procedure} {last.run}: " + ("taken back" if last.undone else outcome)
+    said = f"{last.procedure} {last.run}: " + ("undone" if last.undone else outcome)
     if last.finished:
         return ok(said)
     try:
@@ -201,12 +204,12 @@ def run(subject: Subject) -> Finding:
         return warn(f"{said}; {error.message}", error.hint)
     if left == "nothing was changed":
         return ok(f"{said}; nothing was changed")
-    return warn(f"{said}; {left}", f"inv status --target={subject.target}   says how it goes on")
+    return warn(f"{said}; {left}", f"inv status --target={subject.target}   to see the next steps")
 
 
 @check("writes", "server", "tools")
 def writes(subject: Subject) -> Finding:
-    """Check that production is not frozen. A role that is read-only by a setting of its own is no freeze."""
+    """Check that production is not frozen. A role with its own read-only setting is not a freeze."""
     here = subject.identity
     if here["read_only"] != "on":
         return ok(f"{here['database']} takes writes")
@@ -217,7 +220,7 @@ def writes(subject: Subject) -> Finding:
 
 @check("schedule", "store")
 def schedule(subject: Subject) -> Finding:
-    """Check that the tasks of `schedule` are installed on this machine, were started in time, and ended well."""
+    """Check that the tasks of `schedule` are installed on this machine, start in time, and succeed."""
     found = read_status(subject.session, subject.target)
     if found.differs:
         word = "--install" if found.wanted else "--remove"
@@ -225,16 +228,15 @@ def schedule(subject: Subject) -> Finding:
     if found.failed:
         return warn("; ".join(found.failed), f"inv status --target={subject.target}")
     if found.installed is None:
-        return ok("nothing runs by itself")
+        return ok("no scheduled tasks")
     return ok(f"with {found.installed.by}: {', '.join(found.installed.tasks)}")
 
 
 @check("pgbackrest", "server", "tools")
 def pgbackrest(subject: Subject) -> Finding:
-    """Check that the stanza is well and of this server, and that a backup can be restored aside.
+    """Check that the stanza is healthy and belongs to this server, and that a backup can be restored to prove it.
 
-    pgBackRest must be there in a version with annotations, the server's programs must be there, and the disk must have
-    space for a restored backup. A backup that can't be restored is not proved.
+    This requires pgBackRest in a version with annotations, the server's programs, and disk space for a restored backup.
     """
     entry = subject.entry
     if entry.pgbackrest is None:
@@ -250,35 +252,32 @@ def pgbackrest(subject: Subject) -> Finding:
 
 @check("encryption", "store")
 def encryption(subject: Subject) -> Finding:
-    """Check that the identity at hand belongs to one of the recipients, and opens the newest backup.
-
-    Who can't open a backup has none.
-    """
+    """Check that the identity in the inventory belongs to a recipient, and decrypts the newest backup."""
     encrypt = subject.entry.encrypt
     if encrypt is None:
         return ok("backups are not encrypted")
     said = f"to {counted(len(encrypt.recipients), 'recipient')}"
     if not encrypt.identity:
-        words = f"{said}; no identity is named, so nothing can be restored from here"
+        words = f"{said}; there is no `identity`, so this machine can't restore a backup"
         return warn(words, "encrypt: {identity: file:PATH}")
     keys = subject.session.secrets.age_identity(encrypt.identity)
     if not {str(key.to_public()) for key in keys} & set(encrypt.recipients):
         hint = "encrypt: {identity: the secret key of a recipient}"
-        return warn(f"{said}; {encrypt.identity} is none of theirs", hint)
+        return warn(f"{said}; {encrypt.identity} belongs to no recipient", hint)
     folder = target_folder(subject.session, subject.target)
     known = manifest.backups(folder)
     newest = backup_kinds.newest(backup_kinds.dumps(known))
     if newest is None:
-        rest = "the backups are pgBackRest's own to encrypt" if backup_kinds.held(known) else "there is no backup yet"
-        return ok(f"{said}; {encrypt.identity} is one of theirs; {rest}")
+        rest = "pgBackRest encrypts its own backups" if backup_kinds.held(known) else "there is no backup yet"
+        return ok(f"{said}; {encrypt.identity} belongs to a recipient; {rest}")
     dump = manifest.folder_of(folder, newest.backup) / age.DUMP
     if not newest.sealed:
         words = f"{said}; the newest dump {newest.backup} is not encrypted yet"
         makes = "unpack" if subject.entry.engine == "pgbackrest" else "backup"
         return warn(words, f"inv {makes} --target={subject.target}")
     if not dump.is_file():
-        return ok(f"{said}; {encrypt.identity} is one of theirs; {newest.backup} is in the store only")
+        return ok(f"{said}; {encrypt.identity} belongs to a recipient; {newest.backup} is only in the remote store")
     if not age.opens(dump, keys):
-        hint = "the identity of those recipients, or a new backup: inv backup"
-        return warn(f"{said}; {encrypt.identity} does not open the newest dump {newest.backup}", hint)
-    return ok(f"{said}; {encrypt.identity} opens {newest.backup}")
+        hint = "use the identity of the recipients of that dump; or make a new backup: inv backup"
+        return warn(f"{said}; {encrypt.identity} can't decrypt the newest dump {newest.backup}", hint)
+    return ok(f"{said}; {encrypt.identity} decrypts {newest.backup}")

@@ -1,6 +1,6 @@
-"""The checks of the doctor, in the order in which they are looked at.
+"""Collect the checks of the doctor, in order.
 
-Each module of this package is imported; a function of it that ``check`` decorates is one.
+All modules of this package are imported. A check is a function that is decorated with ``check``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pkgutil
 import ops.doctor
 from ops.doctor.check import CHECKS, Check, Kind
 
-# The order in which findings are shown. A check that is not named here comes behind them.
+# The order of the checks. A check that is not listed comes last.
 # fmt: off
 ORDER = (
     "host", "railway", "address", "server", "pooler", "clock", "tools", "tools-fit", "reading", "changing",
@@ -20,15 +20,15 @@ ORDER = (
     "copies", "programs", "app", "rehearsal", "migrations", "declarations", "commit", "window", "restore",
 )
 # fmt: on
-# What the checks of a test target need of production's.
+# The checks of production on which checks of a test target depend, by the name that the latter use.
 SHARED = {"tools": "tools", "production's server": "server"}
 
 
 def checks(of: Kind) -> list[Check]:
-    """Return the checks of one kind of target, each behind those that it needs; a trial's come behind production's.
+    """Return the checks for a kind of target, in order. The kind ``trial`` adds its checks to those of production.
 
     Raises:
-        ValueError: one of them needs a check that is not looked at before it.
+        ValueError: a check depends on a check that does not come before it.
     """
     for module in pkgutil.iter_modules(ops.doctor.__path__):
         importlib.import_module(f"ops.doctor.{module.name}")
@@ -39,6 +39,6 @@ def checks(of: Kind) -> list[Check]:
     before = set(SHARED if of == "test" else ())
     for one in found:
         if missing := set(one.after) - before:
-            raise ValueError(f"check {one.name} needs {', '.join(sorted(missing))}, not looked at before it")
+            raise ValueError(f"check {one.name} needs {', '.join(sorted(missing))}, which does not come before it")
         before.add(one.name)
     return found

@@ -1,4 +1,4 @@
-"""A check as data, what it finds, and what the checks of one target know together."""
+"""Define a check, its finding, and the subject that the checks of a target share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BOTH: tuple[Kind, ...] = ("production", "test")
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: in words, and for ``warn`` and ``fail`` what to type."""
+    """The result of a check: its status, a text, and for ``warn`` and ``fail`` what to type."""
 
     status: Status
     said: str
@@ -33,28 +33,28 @@ class Finding:
 
 
 def ok(said: str) -> Finding:
-    """It is right."""
+    """Return a finding of a check that passed."""
     return Finding("ok", said)
 
 
 def warn(said: str, hint: str) -> Finding:
-    """The night can come, but somebody should look at it before."""
+    """Return a warning: a release works, but a person should correct this before the release."""
     return Finding("warn", said, hint)
 
 
 def fail(said: str, hint: str) -> Finding:
-    """A release, a backup or the way back would not work."""
+    """Return a failure: a release, a backup or a rollback would not work."""
     return Finding("fail", said, hint)
 
 
 class Subject:
-    """One target that is looked at. What is asked of a server is asked once.
+    """A target to check. The results of queries are cached.
 
     Args:
         session: the connections.
-        target: the target's name.
-        production: the production target that it belongs to; itself, where it is in production.
-        known: the subjects so far, by their targets.
+        target: the name of the target.
+        production: the production target of a test target; for a production target, the target itself.
+        known: the existing subjects, by target.
     """
 
     def __init__(self, session: Session, target: str, production: str, known: dict[str, Subject] | None = None) -> None:
@@ -63,7 +63,7 @@ class Subject:
         self.known[target] = self
 
     def of(self, target: str) -> Subject:
-        """Another target of the same pair."""
+        """Return the subject of another target of the same pair."""
         return self.known.get(target) or Subject(self.session, target, self.production, self.known)
 
     @property
@@ -73,22 +73,26 @@ class Subject:
 
     @property
     def is_test(self) -> bool:
-        """Whether it is a test target."""
+        """True if the target is a test target."""
         return self.target != self.production
 
     @property
     def reference(self) -> str:
-        """How the inventory names the address; never the address."""
+        """The reference to the address in the inventory; never the address."""
         return str(self.entry.database)
 
     @property
     def database(self) -> str:
-        """Where it is asked: a test database is made by the first clone, so there it is the server's ``postgres``."""
+        """The database for queries: for a test target ``postgres``, since the first clone creates the test database."""
         return "postgres" if self.is_test else ""
 
     @property
     def server_session(self) -> ServerSession:
-        """What a connection tells. Raises Unreachable, and is not kept waiting a second time."""
+        """The properties of a connection. A failure is cached, too.
+
+        Raises:
+            Unreachable: there is no connection.
+        """
         if isinstance(self._server_session, OpsError):
             raise self._server_session
         return self._server_session
@@ -102,20 +106,24 @@ class Subject:
 
     @cached_property
     def tools(self) -> list[Tools]:
-        """The client tools that are there; any psql will do for a look. Raises UsageError where there are none."""
+        """The installed client tools, of any version.
+
+        Raises:
+            UsageError: there are none.
+        """
         return some_tools(self.session)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What ``identity.sql`` says. Raises OpsError."""
+        """The result of ``identity.sql``. Raises OpsError."""
         return (server_of if self.is_test else probes.identity)(self.session, self.target)
 
     @cached_property
     def rights(self) -> dict[str, Any]:
-        """What ``rights.sql`` says.
+        """The result of ``rights.sql``.
 
         Raises:
-            OpsError: it does not answer, or refuses.
+            OpsError: the server does not answer, or refuses the query.
         """
         given = {"live": self.session.database(self.target)}
         done = self.session.run(Query("rights.sql", self.target, self.database, given))
@@ -128,7 +136,7 @@ class Subject:
 
     @cached_property
     def probe(self) -> dict[str, Any]:
-        """What the application says of itself. Raises OpsError."""
+        """The result of the probe of the application. Raises OpsError."""
         return probes.probe(self.session, self.target, self.target)
 
 
@@ -137,12 +145,14 @@ Look = Callable[[Subject], Finding]
 
 @dataclass(frozen=True)
 class Check:
-    """One check.
+    """A check.
 
-    ``name`` is what it is called in the list and in ``--json``; ``why`` what goes wrong at night where it does not
-    hold; ``look`` looks, and only reads: an OpsError of it is a ``fail`` with its text and hint. Where one of
-    ``after`` did not hold, it can't be looked at. ``of``: the targets that it is for; ``trial`` is production's, asked
-    for by ``--restore``.
+    Args:
+        name: the name in the output and in ``--json``.
+        why: what the check requires and why, for the reference.
+        look: runs the check. It changes nothing. An OpsError is a failure with its message and hint.
+        after: the checks on which this check depends. If one of them failed, this check is skipped.
+        of: the kinds of targets. ``trial`` is a check of production that runs with ``--restore`` only.
     """
 
     name: str
@@ -156,11 +166,17 @@ CHECKS: dict[str, Check] = {}
 
 
 def check(name: str, *after: str, of: tuple[Kind, ...] = ("production",)) -> Callable[[Look], Look]:
-    """Make a function a check, under its name. As with a step, its docstring says why the check is there."""
+    """Register a function as a check. The function's docstring is the check's ``why``.
+
+    Args:
+        name: the name of the check.
+        after: the checks on which it depends.
+        of: the kinds of targets.
+    """
 
     def register(look: Look) -> Look:
         if name in CHECKS:
-            raise ValueError(f"check {name} stands twice")
+            raise ValueError(f"check {name} is defined twice")
         CHECKS[name] = Check(name, " ".join((look.__doc__ or "").split()), look, after, of)
         return look
 
@@ -168,15 +184,17 @@ def check(name: str, *after: str, of: tuple[Kind, ...] = ("production",)) -> Cal
 
 
 def examine(check: Check, subject: Subject, before: dict[str, Finding]) -> Finding:
-    """Look, unless a check that this one needs did not hold.
+    """Run a check, or skip it if a check on which it depends failed.
 
     Args:
-        before: what the checks before it found, by name; one that is not there could not be looked at.
+        check: the check.
+        subject: the target.
+        before: the findings of the earlier checks, by name.
     """
     for name in check.after:
         found = before.get(name)
         if found is None or found.status in ("fail", "skip"):
-            root = found.said if found and found.status == "skip" else f"not looked at, since {name} failed"
+            root = found.said if found and found.status == "skip" else f"skipped, since {name} failed"
             return Finding("skip", root)
     try:
         return check.look(subject)

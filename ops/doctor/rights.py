@@ -1,4 +1,4 @@
-"""Checks of rights (docs/how-to/rights.md), and of the test server: may it be overwritten, can it hold a clone."""
+"""Checks of rights (docs/how-to/rights.md) and of the test server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DOCS = "   (docs/how-to/rights.md)"
 def reading(subject: Subject) -> Finding:
     """Check that the role may read every table, sequence and large object, and that no policy hides rows.
 
-    What the role may not read is an error of a backup, and is never left out.
+    A backup fails on an object that the role may not read; it never omits the object.
     """
     found = subject.rights
     role = identifier(found["role"])
@@ -43,15 +43,15 @@ def reading(subject: Subject) -> Finding:
 
 @check("changing", "server", "tools")
 def changing(subject: Subject) -> Finding:
-    """Check that the role may do what a freeze, a promotion and a rollback need.
+    """Check that the role has the rights that a freeze, a promotion and a rollback need.
 
-    The role owns the database, may create databases, may connect to the database `postgres`, and is a member of the
-    roles that own the tables. The database `postgres` is there and is not production itself, pg_hba.conf admits the
-    role to the databases that a rollback makes, and no setting of the role's own makes it read-only.
+    The role must own the database, be able to create databases, connect to the database `postgres`, and be a member of
+    the roles that own the tables. The database `postgres` must exist and must not be production. pg_hba.conf must admit
+    the role to the databases that a rollback creates. No setting of the role may make its sessions read-only.
     """
     found, live = subject.rights, subject.session.database(subject.target)
     role, name = identifier(found["role"]), identifier(live)
-    # The run lock, and every command that renames, is on the database postgres.
+    # The run lock is taken in the database postgres, and databases are renamed from there.
     if live == MAINTENANCE:
         return fail(NAMED_SO.format(live), HOW_ELSE)
     subject.session.connect(subject.target, MAINTENANCE).close()
@@ -64,35 +64,38 @@ def changing(subject: Subject) -> Finding:
         lacks.append(("may not create databases", f"ALTER ROLE {role} CREATEDB"))
     if found["reads_only"]:
         way = f"ALTER ROLE {role} RESET default_transaction_read_only; ALTER ROLE {role} IN DATABASE {name} RESET "
-        lacks.append(("only reads, by a setting of its own", f"{way}default_transaction_read_only"))
+        lacks.append(("has its own read-only setting", f"{way}default_transaction_read_only"))
     if found["foreign"]:
         way = _member(found["foreign"], role, int(subject.identity["number"])) or f"ALTER TABLE … OWNER TO {role}"
         lacks.append((f"may not change tables of {listed(list(found['foreign']))}", way))
     if lacks:
         words = " and ".join(said for said, _ in lacks)
-        return fail(f"{found['role']} {words}: no release, and no way back", "; ".join(way for _, way in lacks) + DOCS)
+        words = f"{found['role']} {words}: no release and no rollback is possible"
+        return fail(words, "; ".join(way for _, way in lacks) + DOCS)
     return ok(f"{found['role']} may freeze, migrate, swap and create databases")
 
 
 def _kept_out(subject: Subject, made: str) -> Finding | None:
-    """Whether pg_hba.conf names databases, so that nobody gets into one that a rollback makes: it is asked before the
-    server looks whether there is one of that name."""
+    """Return a failure if pg_hba.conf rejects connections to a database that a rollback creates; None otherwise.
+
+    The server checks pg_hba.conf before it checks that the database exists.
+    """
     try:
         subject.session.connect(subject.target, made).close()
     except Unreachable as error:
         if error.code == Code.NO_HBA_ENTRY:
-            words = f"pg_hba.conf keeps it out of databases that a rollback makes, such as {made}"
-            return fail(words, "write `all` for the database in pg_hba.conf, and SELECT pg_reload_conf()")
+            words = f"pg_hba.conf rejects the role for databases that a rollback creates, such as {made}"
+            return fail(words, "write `all` for the database in pg_hba.conf, then SELECT pg_reload_conf()")
     return None
 
 
 def _member(roles: dict[str, bool], role: str, number: int) -> str:
-    """What makes a role a member of others; empty where one is a superuser, whose rights nobody should be given so.
+    """Return the SQL that makes a role a member of others; empty if one of them is a superuser.
 
     Args:
-        roles: name to whether it is a superuser.
-        role: who is to be a member, as it is written in SQL.
-        number: the server's version.
+        roles: the other roles; the value is True for a superuser.
+        role: the role that becomes a member, quoted for SQL.
+        number: the version number of the server.
     """
     if any(roles.values()):
         return ""
@@ -101,25 +104,26 @@ def _member(roles: dict[str, bool], role: str, number: int) -> str:
 
 @check("settings", "server", "tools", "changing")
 def settings(subject: Subject) -> Finding:
-    """Check that a rollback may write the settings of the database again: each is tried, and taken back.
+    """Check that the role may set the settings of the database again, as a rollback does.
 
-    A server refuses them one by one, in the middle of a rollback. Without them a release and a rollback are refused.
+    Each setting is tried in a transaction that is rolled back. If the server would refuse a setting, a release and a
+    rollback are refused.
     """
     given = {"live": subject.session.database(subject.target)}
     done = subject.session.run(Query("check_settings.sql", subject.target, "postgres", given))
     if done.exit == 0:
-        return ok("all are this role's to write again")
+        return ok("this role may set all of them again")
     for found in json_lines(done.out):
-        words = f"settings of the database may not be written, so a rollback would stop at them: {found['refused']}"
+        words = f"this role may not set settings of the database, so a rollback would fail: {found['refused']}"
         return fail(words, f"{found['ways']}{DOCS}")
     return fail(said_error(done.err), f"inv status --target={subject.production}")
 
 
 @check("sessions", "server", "tools")
 def sessions(subject: Subject) -> Finding:
-    """Check that nothing is connected, prepared or replicated that could write to a frozen production.
+    """Check that no session, prepared transaction or replication could write to a frozen production.
 
-    The same session would also keep a swap from happening.
+    Such a session would also block a swap.
     """
     found = subject.rights
     if there := writers(subject.session, subject.target):
@@ -128,68 +132,68 @@ def sessions(subject: Subject) -> Finding:
         return refuse(f"could still write to a frozen production, so a freeze is refused: {who}", stop + DOCS)
     if found["strangers"]:
         who = listed(list(found["strangers"]))
-        words = f"connected, and not {found['role']}'s to end: {who}; a swap stops at them"
+        words = f"{found['role']} may not terminate the sessions of {who}, which block a swap"
         way = _member(found["strangers"], identifier(found["role"]), int(subject.identity["number"]))
         return warn(words, way + DOCS if way else f"end the sessions of {who} before a release or a rollback")
-    return ok("none that a freeze or a swap could not end")
+    return ok("no session that blocks a freeze or a swap")
 
 
 @check("replication", "server", "tools")
 def replication(subject: Subject) -> Finding:
-    """Check that no slot, publication or subscription belongs to the database, and no job of pg_cron to its name.
+    """Check that no replication slot, publication, subscription or pg_cron job belongs to the database.
 
-    They do not follow a rollback, and a slot that nobody reads retains WAL until the disk is full. A warning for each.
+    A rollback does not transfer them, and an unused slot retains WAL until the disk is full. Warns about each of them.
     """
     found = followers(subject.session, subject.target)
     if not found:
-        return ok("no slot, publication, subscription or job of pg_cron that a rollback would leave behind")
+        return ok("no slot, publication, subscription or pg_cron job that a rollback would not transfer")
     first = next((one for one in found if one.kind != "publication"), found[0])
     told = "".join(f"\n{'':10}{one.sentence}" for one in found)
     names = listed([f"{one.kind} {one.name}" for one in found], 9)
-    return warn(f"does not follow a rollback: {names}{told}", first.then)
+    return warn(f"a rollback does not transfer: {names}{told}", first.then)
 
 
 @check("other", "server", "tools", "production's server", of=("test",))
 def other(subject: Subject) -> Finding:
-    """Check that the test database is no production database, and where it is there, a clone of its target."""
+    """Check that the test database is not a production database, and if it exists, that it is a clone of its target."""
     session, name = subject.session, subject.session.database(subject.target)
     production = subject.of(subject.production)
     there = subject.identity
     if (production.identity["system"], session.database(production.target)) == (there["system"], name):
-        words = f"it is the very database of {subject.production}: {name} on the same server"
-        return fail(words, f"give {subject.target} a database of its own in {subject.reference}")
+        words = f"the test database is the database of {subject.production}: {name} on the same server"
+        return fail(words, f"set {subject.reference} to the address of another database")
     no_production(session, subject.entry, name, there["system"])
     if name not in there["databases"]:
-        return ok(f"{name} is not there yet: the first clone makes it")
+        return ok(f"{name} does not exist yet; the first clone creates it")
     mark = there["databases"][name].split("\n")[0]
     if mark.startswith(f"generalprobe clone of {subject.production}, run "):
         return ok(f"{name}: {mark.removeprefix('generalprobe ')}")
-    words = f"{name} is there and no clone of {subject.production}" + (f" (its mark: {mark})" if mark else "")
-    return warn(f"{words}: the next clone takes its name and sets it aside", f"psql, and look whether {name} is needed")
+    words = f"{name} is not a clone of {subject.production}" + (f" (its mark: {mark})" if mark else "")
+    return warn(f"{words}; the next clone takes its name and sets it aside", f"psql, to check whether {name} is needed")
 
 
 @check("cloning", "server", "tools", of=("test",))
 def making(subject: Subject) -> Finding:
-    """Check that the role may create databases on the test server, and owns the test database where there is one."""
+    """Check that the role may create databases on the test server, and owns the test database if it exists."""
     found, name = subject.rights, subject.session.database(subject.target)
     role = identifier(found["role"])
     if not found["creates"]:
         return fail(f"{found['role']} may not create databases: no clone", f"ALTER ROLE {role} CREATEDB{DOCS}")
     if found["reads_only"]:
-        words = f"{found['role']} only reads, by a setting of its own: no clone"
+        words = f"{found['role']} has its own read-only setting: no clone"
         return fail(words, f"ALTER ROLE {role} RESET default_transaction_read_only{DOCS}")
     if found["exists"] and not found["owns"]:
         words = f"{name} belongs to {found['owner']}, so {found['role']} may not rename it"
         return fail(words, f"ALTER DATABASE {identifier(name)} OWNER TO {role}{DOCS}")
-    return ok(f"{found['role']} may make clones")
+    return ok(f"{found['role']} may create clones")
 
 
 @check("likeness", "server", "tools", "production's server", of=("test",))
 def likeness(subject: Subject) -> Finding:
-    """Check that the test server can hold a copy that is like production: encoding, locale, and roles of policies.
+    """Check that the test server supports production's encoding and locale, and has the roles of its policies.
 
-    Under another locale text is equal, ordered and folded in another way, so what succeeds there can fail here. A
-    warning where the server is of another major version.
+    Under another locale, text compares and sorts differently, so a migration that succeeds on the clone can fail in
+    production. Warns if the server has another major version.
     """
     session, production = subject.session, subject.of(subject.production)
     done = session.run(Query("about.sql", production.target))
@@ -197,23 +201,23 @@ def likeness(subject: Subject) -> Finding:
     write_whole(path, done.out)
     fits = done if done.exit else session.run(Query("check_fits.sql", subject.target, "postgres", {"from": str(path)}))
     if fits.exit:
-        return fail(said_error(fits.err), "a test server that is like production's   (docs/explanation/rehearsal.md)")
+        return fail(said_error(fits.err), "use a test server like production's   (docs/explanation/rehearsal.md)")
     here, there = (int(one.identity["number"]) // 10000 for one in (subject, production))
     if here != there:
-        words = f"PostgreSQL {here} here, and {there} in production: a schema may not be the same, and is then refused"
-        return warn(words, f"a test server of PostgreSQL {there}")
+        words = f"PostgreSQL {here}, and {there} in production: the schemas may differ, and the clone is then refused"
+        return warn(words, f"use a test server of PostgreSQL {there}")
     about: Any = json_lines(done.out)[0]["about"]
-    return ok(f"{about['encoding']}, {about['locale'] or about['collate']}: copies are like production")
+    return ok(f"{about['encoding']}, {about['locale'] or about['collate']}, as in production")
 
 
 @check("extensions", "server", "tools", "production's server", of=("test",))
 def extensions(subject: Subject) -> Finding:
-    """Check that the test server offers every extension that production uses, to this role."""
+    """Check that this role may create every extension of production on the test server."""
     wanted = subject.of(subject.production).rights["extensions"]
     offered = subject.rights["offered"]
     if missing := [name for name in wanted if name not in offered]:
         return fail(f"the test server does not have {listed(missing)}", f"install {listed(missing)} on the test server")
     if closed := [name for name in wanted if not offered[name]]:
-        words = f"only a superuser may create {listed(closed)} there"
+        words = f"only a superuser may create {listed(closed)} on the test server"
         return fail(words, f"ALTER ROLE {identifier(subject.rights['role'])} SUPERUSER   on the test server{DOCS}")
     return ok(f"all of production's: {listed(wanted)}" if wanted else "none needed")

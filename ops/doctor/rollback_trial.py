@@ -1,4 +1,4 @@
-"""The only check of the doctor that makes something: an empty database beside production, which is dropped again."""
+"""The trial restore: the only check that creates an object, an empty database beside production that it drops."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ops.procedures.planning.look import anew, can_open
 
 @check("restore", "server", "tools", "store", "changing", of=("trial",))
 def restore(subject: Subject) -> Finding:
-    """Check, with `--restore` only, that a rollback could restore all that the newest backup has.
+    """Check, with `--restore` only, that a rollback can restore every object of the newest backup.
 
-    Its schema is restored, without rows and as this role, with owners and grants, into an empty database beside
-    production, which is dropped again. A warning where a function may not work in a restore, or another version of an
+    The schema is restored as this role, with owners and grants and without rows, to an empty database beside
+    production, which is then dropped. Warns if a function may not work in a restore, or another version of an
     extension would be installed.
     """
     session, target = subject.session, subject.target
     manifest = newest(target_folder(session, target))
     if manifest is None:
-        return warn("there is no backup yet to try it with", f"inv backup --target={target}")
+        return warn("there is no backup to restore yet", f"inv backup --target={target}")
     if manifest.sealed:
         can_open(session, subject.entry)
     check_backup(session, target=target, backup_id=manifest.backup)
@@ -56,12 +56,12 @@ def restore(subject: Subject) -> Finding:
     if found.troubles:
         return fail(f"a rollback would fail: {found.told}", found.hint)
     if found.notes:
-        return warn(f"{manifest.backup}: {'; '.join(found.notes)}", "see above; inv drill   restores the rows, too")
+        return warn(f"{manifest.backup}: {'; '.join(found.notes)}", "inv drill   restores the rows, too")
     return ok(f"{manifest.backup}: {found.sentence}")
 
 
 def _run(subject: Subject, c: RunInputs, folder: str) -> str:
-    """What went wrong, in a line; empty where nothing did."""
+    """Run the trial restore; return the error as one line, or an empty text."""
     for command in beside.trial(c, folder):
         if isinstance(command, Tool):
             TOOLS[command.name](subject.session, **command.options)

@@ -1,4 +1,4 @@
-"""What a connection of our own tells of a server: version, encryption, the clock, and who stands between."""
+"""Read from a connection the server's version, encryption and clock, and whether a pooler answers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,26 @@ from ops.infra.session.session import Session
 if TYPE_CHECKING:
     import psycopg
 
-# A setting that nobody else uses with this value: it shows whether what is told at the start of a session arrives.
+# A setting with an unusual value, to test whether settings at the start of a session reach the server.
 TOLD = ("lock_timeout", "4711ms")
 
 
 @dataclass(frozen=True)
 class ServerSession:
-    """One connection.
+    """The properties of a connection.
 
-    ``seconds`` it took to connect; ``local``: it does not leave this machine; ``tls``: the protocol, empty without;
-    ``ahead`` is how many seconds the server's clock is before this machine's, give or take ``doubt``; ``standby``: the
-    server only follows another one; ``between``: something that is not the server answers for it; ``shares``: two
-    clients of that had the same session at once; ``told``: it hands on what a session is told at its start.
+    Args:
+        version: the server's version, as text.
+        major: the server's major version.
+        seconds: the duration of the connection attempt.
+        local: True if the connection does not leave this machine.
+        tls: the TLS protocol; empty without TLS.
+        ahead: the seconds by which the server's clock is ahead of this machine's, with the uncertainty ``doubt``.
+        doubt: the uncertainty of ``ahead``, in seconds.
+        standby: True if the server is a standby.
+        between: True if a pooler answers.
+        shares: True if two clients of the pooler shared a session.
+        told: True if settings at the start of a session reach the server.
     """
 
     version: str
@@ -41,19 +49,24 @@ class ServerSession:
 
 
 def read_server_session(session: Session, target: str, database: str = "") -> ServerSession:
-    """Connect, and look.
+    """Connect to a target, and read the properties of the connection.
+
+    Args:
+        session: the connections.
+        target: the target.
+        database: the database; empty for the target's database.
 
     Raises:
-        Unreachable: there is no connection.
+        Unreachable: the connection failed.
     """
     import psycopg
 
     try:
         return _looked(session, target, database)
     except psycopg.Error as error:
-        # Who answers need not be the server: a pooler takes the connection, and then finds nobody behind it.
+        # A pooler accepts the connection even if its server does not answer.
         said = session.redact(str(error)).strip().splitlines()[:1]
-        raise Unreachable(f"{target}: no connection: {''.join(said)}", "look at the database's host") from None
+        raise Unreachable(f"{target}: no connection: {''.join(said)}", "check the database's host") from None
 
 
 def _looked(session: Session, target: str, database: str) -> ServerSession:
@@ -61,12 +74,12 @@ def _looked(session: Session, target: str, database: str) -> ServerSession:
     with session.connect(target, database) as connection:
         seconds = time.monotonic() - started
         pid, standby = _one(connection, "SELECT pg_backend_pid(), pg_is_in_recovery()")
-        # The first answer has filled the server's caches: this one comes without delay.
+        # The first query has filled the server's caches, so that this query is fast.
         before = time.time()
         (there,) = _one(connection, "SELECT extract(epoch FROM clock_timestamp())::float8")
         after = time.time()
-        # A server tells a client its own process at the start. Who stands between makes a number up, since it gives
-        # the client now this session of the server and now that one.
+        # A server sends the process id of its session at the start. A pooler invents the id, since it assigns a client
+        # to different sessions.
         between = connection.info.backend_pid != pid
         shares = between and _shares(session, target, database, connection)
         return ServerSession(
@@ -91,14 +104,14 @@ def _one(connection: psycopg.Connection[Any], query: str) -> tuple[Any, ...]:
 
 
 def _shares(session: Session, target: str, database: str, first: psycopg.Connection[Any]) -> bool:
-    """Whether a second client, while the first one is there and idle, is given the same session of the server."""
+    """Return True if a second client gets the same session of the server as the first client, which is idle."""
     with session.connect(target, database) as second:
         pids = [_one(connection, "SELECT pg_backend_pid()") for connection in (first, second, first, second)]
     return bool({pids[0], pids[2]} & {pids[1], pids[3]})
 
 
 def _told(session: Session, target: str, database: str) -> bool:
-    """Whether a setting that the session is given at its start is there, as ``migrate`` needs its lock_timeout."""
+    """Return True if a setting at the start of a session reaches the server, as ``migrate`` needs for lock_timeout."""
     try:
         with session.connect(target, database, options=f"-c {TOLD[0]}={TOLD[1]}") as connection:
             return _one(connection, f"SHOW {TOLD[0]}") == (TOLD[1],)
@@ -107,7 +120,7 @@ def _told(session: Session, target: str, database: str) -> bool:
 
 
 def _local(connection: psycopg.Connection[Any]) -> bool:
-    """Whether the connection stays on this machine: a socket, or a loopback address (a tunnel's end, too)."""
+    """Return True if the connection uses a socket or a loopback address (including the end of a tunnel)."""
     if connection.info.host.startswith(("/", "@")):
         return True
     try:

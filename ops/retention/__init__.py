@@ -1,1 +1,1 @@
-"""Decides which backups stay, and why. It removes nothing. Begin with ``policy``."""
+"""Decide which backups are retained and why; pin and remove backups. Begin with ``policy``."""

@@ -1,4 +1,4 @@
-"""Pin backups: a pinned one stays, whatever the policy says."""
+"""Pin backups: a pinned backup is retained, whatever the policy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PINS = "pins"
 
 
 def pins(folder: Path) -> dict[str, str]:
-    """Read the pinned backups of a target, each with why; a pin that can't be read still holds."""
+    """Return the pinned backups of a target with their reasons. A pin that can't be read is still valid."""
     found = {}
     for path in sorted((folder / PINS).glob("*.json")):
         try:
@@ -24,13 +24,13 @@ def pins(folder: Path) -> dict[str, str]:
 
 
 def pin(folder: Path, backup: str, reason: str) -> None:
-    """Keep a backup until it is unpinned."""
+    """Pin a backup."""
     said = {"backup": backup, "reason": reason, "at": journal.now()}
     write_whole(_pin(folder, backup), json.dumps(said))
 
 
 def unpin(folder: Path, backup: str) -> None:
-    """Let retention decide again."""
+    """Remove a backup's pin, if there is one."""
     _pin(folder, backup).unlink(missing_ok=True)
 
 

@@ -1,9 +1,9 @@
-"""Which backups stay and which may go, and why. Pure.
+"""Decide which backups are retained and which may be removed, and why. Pure.
 
-A slot is a day, an ISO week, a month or a year in UTC that has a backup: of the last N of them the newest backup stays,
-as in restic and Borg. So an outage of a month removes nothing: days without a backup take no slot. What is needed
-otherwise (pinned, proved, by a certificate, a run, a kept database) stays whatever the policy says. Barman's
-REDUNDANCY N is ``last: N``.
+A slot is a day, an ISO week, a month or a year in UTC that has a backup. The newest backup of each of the last N slots
+is retained, as in restic and Borg. Days without a backup are no slots, so that an outage of a month removes nothing.
+Backups that are needed for another reason (a pin, a proof, a certificate, a run, a kept database) are retained whatever
+the policy. Barman's REDUNDANCY N is ``last: N``.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ops.inventory.fields import Keep
 
 @dataclass
 class Decision:
-    """One backup, and why it stays; it may go where nothing says so."""
+    """A backup, and the reasons to retain it. Without a reason it may be removed."""
 
     manifest: Manifest
     reasons: list[str] = field(default_factory=list)
 
     @property
     def stays(self) -> bool:
-        """Whether anything wants it."""
+        """True if there is a reason to retain the backup."""
         return bool(self.reasons)
 
 
@@ -56,29 +56,29 @@ def decide(
     now: datetime,
     damaged: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Decision]:
-    """What becomes of each backup, oldest first.
+    """Decide about each backup, oldest first.
 
     Args:
         manifests: all backups of a target.
         keep: the policy.
-        needed: reasons beside the policy, by a backup's id.
-        days: for so many days a rollback's safety backup stays.
-        now: this moment.
-        damaged: what is wrong with a backup's files, by its id. It takes no other one's place, and is a person's to
-            look at.
+        needed: reasons beside the policy, by the backup's id.
+        days: the days for which a rollback's safety backup is retained.
+        now: the current time.
+        damaged: what is wrong with a backup's files, by its id. A damaged backup takes no slot, and is not removed: a
+            person must examine it.
     """
     known = sorted(manifests, key=lambda one: (one.taken_at, one.backup))
     found = [Decision(one, list(needed.get(one.backup, ()))) for one in known]
-    # What takes no slot: it is no backup that one would choose, or a part of one.
+    # Safety backups, deltas and other special backups take no slot.
     plain = [one for one in found if not backup_kinds.special(one.manifest)]
     plain = [one for one in plain if one.manifest.taken_at <= now and one.manifest.backup not in damaged]
     for one in found:
         if said := damaged.get(one.manifest.backup):
-            one.reasons.append(f"DAMAGED, {said}: look at it, and remove it by hand")
+            one.reasons.append(f"DAMAGED, {said}: examine it, and remove it by hand")
         elif one.manifest.taken_at > now:
-            one.reasons.append("it is of the future: a clock is wrong")
+            one.reasons.append("its time is in the future: a clock is wrong")
         elif _is_young_safety(one.manifest, now - timedelta(days=days)):
-            one.reasons.append(f"safety backup of the last {days:g} days")
+            one.reasons.append(f"safety backup, younger than {days:g} days")
     _slots(plain, keep)
     for one in plain[-1:]:
         one.reasons.append("the newest")
@@ -107,13 +107,13 @@ def _slots(plain: Sequence[Decision], keep: Keep) -> None:
 
 
 def _with_deltas(found: Sequence[Decision]) -> None:
-    """A delta is of use with its base only, and is the reason to keep that where somebody wants the delta."""
+    """Retain a delta's base with the delta, and a delta with its base: a delta is useless without its base."""
     known = {one.manifest.backup: one for one in found}
     for one in found:
         base = known.get(one.manifest.delta_of)
         if one.manifest.delta_of and base and one.stays and not base.stays:
-            base.reasons.append(f"its delta {one.manifest.backup} stays")
+            base.reasons.append(f"its delta {one.manifest.backup} is retained")
     for one in found:
         base = known.get(one.manifest.delta_of)
         if base and base.stays and not one.stays:
-            one.reasons.append(f"delta of {base.manifest.backup}, which stays")
+            one.reasons.append(f"delta of {base.manifest.backup}, which is retained")

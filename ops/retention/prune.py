@@ -1,7 +1,7 @@
-"""Remove backups, and what else fills the store.
+"""Remove backups and incomplete backups from the store.
 
-A backup that is to go first loses its name, so that nothing takes it for one, and then its files; what was cut off in
-between is finished by the next call. What was removed, and why the rest stayed, is noted in `prunings/`.
+A backup is renamed before its files are removed, so that no run uses it. The next call finishes an interrupted
+removal. A file in `prunings/` records what was removed, and why the other backups were retained.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from ops.infra.stores.remote_backup import MANIFEST, StoredBackup, listed
 from ops.retention.policy import Decision
 
 GOING, PARTIAL = ".removing", ".partial"
-# What is half-written for so long, or in the store without a manifest, is nobody's who is still at it.
+# An incomplete backup that is older belongs to no running process.
 FORGOTTEN = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Scrap:
-    """What is no backup and fills the store: a half-written one that no run needs, one that was being removed, a part
-    of one in a remote store."""
+    """An incomplete backup: unfinished and needed by no run, partly removed, or partly uploaded to a remote store."""
 
     name: str
     why: str
@@ -37,7 +36,7 @@ class Scrap:
     size: int = 0
 
     def remove(self) -> None:
-        """Remove it."""
+        """Remove the files, here and in the remote store."""
         if self.path:
             shutil.rmtree(self.path)
         if self.stored:
@@ -45,7 +44,7 @@ class Scrap:
 
 
 def remove(session: Session, target: str, folder: Path, name: str) -> None:
-    """Remove one backup, here and in the remote store; nothing takes it for one from the first moment on."""
+    """Remove one backup, here and in the remote store. No run can use it from the first moment of the removal."""
     if stored := session.stores.stored(target, name):
         stored.remove()
     place = folder / "backups" / name
@@ -57,14 +56,14 @@ def remove(session: Session, target: str, folder: Path, name: str) -> None:
 
 
 def find_scraps(session: Session, target: str, folder: Path) -> Iterator[Scrap]:
-    """Find what is no backup and fills the store, here and in the remote store."""
+    """Find incomplete backups, here and in the remote store."""
     working = {one.run for one in journal.runs(folder) if not one.finished}
     for path in sorted((folder / "backups").glob("*")):
         size = sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
         if path.suffix == GOING:
-            yield Scrap(path.name, "its removal was cut off", path, size=size)
+            yield Scrap(path.name, "its removal was interrupted", path, size=size)
         elif path.suffix == PARTIAL and not any(path.name.startswith(run) for run in working) and _old(path):
-            yield Scrap(path.name, "half-written, and no run goes on with it", path, size=size)
+            yield Scrap(path.name, "incomplete, and no run can complete it", path, size=size)
     if copy := session.stores.working_copy(target):
         yield from _forgotten(session, target, listed(copy.store, target, "backups/"))
 
@@ -76,7 +75,7 @@ def _forgotten(session: Session, target: str, there: dict[str, Kept]) -> Iterato
     for name, all_kept in parts.items():
         old = max(one.at for one in all_kept) < datetime.now(UTC) - FORGOTTEN
         if old and f"backups/{name}/{MANIFEST}" not in there:
-            why = "a part in the store, without a manifest"
+            why = "incomplete in the remote store: it has no manifest"
             yield Scrap(name, why, stored=session.stores.stored(target, name), size=sum(one.size for one in all_kept))
 
 
@@ -86,7 +85,7 @@ def _old(path: Path) -> bool:
 
 
 def note(folder: Path, going: list[Decision], scraps: list[Scrap], found: list[Decision]) -> None:
-    """Write what goes, and why the rest stays."""
+    """Record which backups are removed, and why the others are retained."""
     moment = f"{datetime.now(UTC):%Y%m%d_%H%M%S}"
     told = {
         "at": journal.now(),

@@ -1,4 +1,4 @@
-"""Why a backup is needed beside the policy of retention: pins, proofs, certificates, runs, kept databases."""
+"""Reasons to retain a backup beside the policy: pins, proofs, certificates, runs, kept databases."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ops.recovery.rollback.kept_databases import kept
 from ops.release import certificate
 from ops.retention.pins import pins
 
-# What a run calls the backups that it takes, beside the one that has its own id.
+# The suffixes of the ids of a run's backups.
 OWN = ("", "_safety", "_last", "_delta", PHYSICAL)
 
 
 def needed(session: Session, target: str, folder: Path) -> tuple[dict[str, list[str]], str]:
-    """Reasons by a backup's id, and what could not be looked at.
+    """Return the reasons by the backup's id, and what could not be determined.
 
-    Where the server does not answer, what a kept database could need is taken as needed.
+    If the server does not answer, the backups that a kept database may need are retained.
     """
     runs = journal.runs(folder)
     found: dict[str, list[str]] = defaultdict(list)
@@ -37,10 +37,10 @@ def needed(session: Session, target: str, folder: Path) -> tuple[dict[str, list[
     good = [one for one in proved(runs) if one not in bad]
     dumps = backup_kinds.dumps(backups(folder))
     if newest := backup_kinds.newest(one for one in dumps if one.backup in good):
-        found[newest.backup].append("the newest proved one")
+        found[newest.backup].append("the newest proved backup")
     whole = backup_kinds.whole(dumps)
     if whole and len(whole) < len(dumps):
-        found[whole[-1].backup].append("the newest that holds every table")
+        found[whole[-1].backup].append("the newest backup with every table")
     for path in sorted((folder / "certificates").glob("*.json")):
         for backup in _bound(folder, path.stem):
             found[backup].append(f"certificate {path.stem} needs it")
@@ -51,9 +51,9 @@ def needed(session: Session, target: str, folder: Path) -> tuple[dict[str, list[
 
 
 def in_use(runs: Sequence[State], days: float) -> dict[str, str]:
-    """The backups of runs that may still be gone on with, by id, with the run's.
+    """Return the runs that may still be resumed, by the ids of their backups.
 
-    The last run is one as long as it is not finished, an older one for so many days, and one at least.
+    The last run may be resumed as long as it is not finished; an older run, for ``days`` days, but at least one day.
     """
     since = datetime.now(UTC) - timedelta(days=max(days, 1))
     open_ = [state for state in runs if not state.finished]
@@ -61,7 +61,7 @@ def in_use(runs: Sequence[State], days: float) -> dict[str, str]:
 
 
 def _at(state: State) -> datetime:
-    """When the run did something last; now where that can't be read, so that it counts as going on."""
+    """Return the time of the run's last event. If it can't be read, return now, so that the backups are retained."""
     try:
         return datetime.fromisoformat(str((state.last or state.header)["at"]))
     except (KeyError, ValueError):
@@ -69,7 +69,7 @@ def _at(state: State) -> datetime:
 
 
 def _bound(folder: Path, name: str) -> list[str]:
-    """The backup of a certificate that is still valid; one that can't be read needs none."""
+    """Return the backup of a valid certificate; an empty list if the certificate is expired or can't be read."""
     try:
         found = certificate.read(folder, name)
     except OpsError:
@@ -78,7 +78,7 @@ def _bound(folder: Path, name: str) -> list[str]:
 
 
 def _of(state: State) -> list[str]:
-    """The backup that it works with, and those that it may have taken."""
+    """Return the backup that a run uses, and the backups that the run may have made."""
     made = (state.backup.removesuffix(PHYSICAL) + UNPACKED,) if Effect.UNPACKS in state.effects else ()
     return list(dict.fromkeys(filter(None, (state.backup, *made, *(f"{state.run}{end}" for end in OWN)))))
 
@@ -92,7 +92,7 @@ def _for_kept(session: Session, target: str, runs: Sequence[State], found: dict[
             if Effect.KEEPS in state.effects and not state.undone:
                 for backup in _of(state):
                     found[backup].append(f"a database kept by run {state.run} may need it")
-        return f"{error.message}; what a kept database may need stays"
+        return f"{error.message}; backups that a kept database may need are retained"
     for state in runs:
         if state.run in names:
             for backup in _of(state):

@@ -1,4 +1,4 @@
-"""``inv schedule``: our own tasks run by themselves, through cron or systemd, on this machine.
+"""Run tasks automatically on this machine, by cron or systemd (``inv schedule``).
 
-It knows the inventory, and no procedure. Begin with ``installer``, then ``task_runner``.
+This package knows the inventory and no procedure. Begin with ``installer``, then ``task_runner``.
 """

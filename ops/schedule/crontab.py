@@ -1,8 +1,8 @@
-"""Write our block into a crontab, find it, take it out; what is around it stays byte for byte.
+"""Write, find and remove a target's block of lines in a crontab. The other lines do not change by a byte.
 
-The block has one line a task, and one for the machine's start, which catches up what was missed. A line only asks:
-whether its task is due is decided by the schedule's own zone and by when it was begun the last time. The facts of
-crontab(1) are those of Debian's cron 3.0pl1 and of cronie.
+The block has one line per task, and a line for the machine's start that runs missed tasks. Cron only calls
+``inv scheduled --due``, which decides by the schedule's time zone and the last start whether the task is due. The
+behaviour of crontab(1) is that of Debian's cron 3.0pl1 and of cronie.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from ops.core.errors import Refused, StepFailed, UsageError
 from ops.engine.command import quote
 from ops.schedule.task_state import Installed
 
-# The zone of the machine, and so of cron's fields. Debian's cron knows no CRON_TZ.
+# The time zone of the machine, which cron uses for its fields. Debian's cron does not support CRON_TZ.
 LOCAL = Path("/etc/localtime")
-# At the machine's start the network and a database may come up later than cron.
+# At the machine's start the network and the database may start later than cron.
 AT_START = "@reboot sleep 60 && "
-# Debian's cron takes no longer command (MAX_COMMAND in cron.h); some others do.
+# The longest command of Debian's cron (MAX_COMMAND in cron.h).
 LONGEST = 990
-# Since 3.0pl1-149 (bug 585552) Debian's `crontab -l` shows a carriage return and a backspace as these two characters.
+# Since 3.0pl1-149 (bug 585552) Debian's `crontab -l` prints a carriage return and a backspace as these characters.
 SPELLED = (b"\\r", b"\\b")
 NONE = re.compile(rb"no crontab for |can't open '[^'/]*': No such file", re.IGNORECASE)
 
 
 def mark(target: str, inventory: str) -> bytes:
-    """Return what marks a block: one a target and inventory."""
+    """Return the mark of a block. Each target of each inventory has its own block."""
     return f"Generalprobe {target} {inventory}".encode(errors="surrogateescape")
 
 
 def command(installed: Installed, file: str, *words: str) -> str:
-    """Return what a shell runs, from wherever it stands."""
+    """Return the shell command that calls ``inv scheduled``, from any folder."""
     call = (*installed.inv, "scheduled", *words, f"--file={file}")
     return f"cd {quote(installed.folder)} && exec {' '.join(map(quote, call))}"
 
 
 def fields(at: str, zone: str) -> str:
-    """Write five fields so that cron, in the machine's zone, calls at each moment that they mean in ``zone``.
+    """Convert five fields so that cron, in the machine's time zone, calls at each time that they match in ``zone``.
 
-    Their values are written out, since crons differ in what `5/10` means; a star stays, since it decides whether a
-    day and a weekday must both match. Where the zones differ cron calls every hour, and most of the calls do nothing.
+    The values are listed, since crons differ about `5/10`. A star is not replaced, since it decides whether both a day
+    and a weekday must match. If the time zones differ, cron calls every hour, and most calls do nothing.
     """
     apart = _minutes_apart(zone)
     (minutes, *others), _ = values(at)
@@ -64,7 +64,7 @@ def _list(numbers: set[int]) -> str:
 
 
 def _minutes_apart(zone: str) -> set[int]:
-    """Compute by how many minutes a zone is before this machine's, over a year."""
+    """Return the offsets between a time zone and this machine's time zone during a year, in minutes."""
     try:
         with LOCAL.open("rb") as file:
             here: tzinfo = ZoneInfo.from_file(file)
@@ -77,13 +77,14 @@ def _minutes_apart(zone: str) -> set[int]:
 
 
 def block(installed: Installed, file: str) -> bytes:
-    """Return our lines.
+    """Return the lines for a target's schedule.
 
     Args:
-        file: what was installed, as a file.
+        installed: the schedule.
+        file: the path of the file with the schedule.
 
     Raises:
-        UsageError: cron can't call that.
+        UsageError: cron can't run the commands.
     """
     lines = [
         f"{fields(at, installed.zone)} {command(installed, file, '--due', f'--task={task}')}"
@@ -93,11 +94,11 @@ def block(installed: Installed, file: str) -> bytes:
     hint = "move the folder of the inventory, or of inv, to another name"
     for line in (*lines, installed.inventory):
         if not line.isprintable() or "\\" in line:
-            raise UsageError(f"{installed.target}: a path holds what a crontab can't: {line!r}", hint)
-    # Cron makes lines of what follows a `%`, and takes the backslash away again.
+            raise UsageError(f"{installed.target}: a path has a character that no crontab may have: {line!r}", hint)
+    # Cron reads an unescaped `%` as a line end.
     lines = [line.replace("%", "\\%") for line in lines]
     if max(len(line.encode()) for line in lines) > LONGEST:
-        raise UsageError(f"{installed.target}: the command is longer than cron takes ({LONGEST} bytes)", hint)
+        raise UsageError(f"{installed.target}: the command is longer than cron allows ({LONGEST} bytes)", hint)
     ours = mark(installed.target, installed.inventory).decode()
     what = ", ".join(f"{task}: {at}" for task, at in installed.tasks.items())
     about = f"# Written by `inv schedule --install`, removed by `inv schedule --remove`. In {installed.zone}: {what}"
@@ -105,63 +106,66 @@ def block(installed: Installed, file: str) -> bytes:
 
 
 def find(text: bytes, named: bytes) -> tuple[bytes, bytes | None, bytes]:
-    """Return what is before our block, the block (None where there is none), and what follows.
+    """Split a crontab into the text before the block, the block (None if there is none), and the text after it.
 
     Raises:
-        Refused: the block is not whole: somebody edited it.
+        Refused: the first or the last line of the block is missing.
     """
-    # Version 0.1 noted at its block's begin that the line before had no end.
+    # Version 0.1 noted in the first line of its block if the line before had no line end.
     line = rb"(?m)^# (BEGIN|END) " + re.escape(named) + rb"(?: \(the line before had no end\))?\r?$\n?"
     edges = list(re.finditer(line, text))
     if not edges:
         return text, None, b""
     if [edge[1] for edge in edges] != [b"BEGIN", b"END"]:
         said = named.decode(errors="replace")
-        raise Refused(f"crontab: the lines # BEGIN {said} and # END {said} are no pair", "crontab -e")
+        raise Refused(f"crontab: one of the lines # BEGIN {said} and # END {said} is missing", "crontab -e")
     first, end = edges[0].start(), edges[1].end()
     return text[:first], text[first:end], text[end:]
 
 
 def without(text: bytes, named: bytes) -> bytes:
-    """Return a crontab without our block."""
+    """Return a crontab without the block."""
     before, _, after = find(text, named)
     return before + after
 
 
 def with_block(text: bytes, named: bytes, ours: bytes) -> bytes:
-    """Return a crontab with our block: in its place where it is there, else at the end."""
+    """Return a crontab with the block: replace the old block, or append the block."""
     before, found, after = find(text, named)
     if found is None and text and not text.endswith(b"\n"):
-        # Behind a line without an end ours would be a part of that line.
+        # Appended to a last line without a line end, the block would become part of that line.
         return ours + text
     return before + ours + after
 
 
 def there() -> bool:
-    """Return True if there is a crontab(1) here."""
+    """Return True if crontab(1) is installed."""
     return shutil.which("crontab") is not None
 
 
 def listed() -> bytes:
-    """Read this user's crontab; empty where there is none.
+    """Return this user's crontab; empty if there is none.
 
     Raises:
-        UsageError: there is no crontab(1), or it does not let us.
+        UsageError: crontab(1) is not installed, or does not permit this user.
     """
     done = _call("-l")
     if done.returncode == 0:
         return _raw(done.stdout) if any(word in done.stdout for word in SPELLED) else done.stdout
     if NONE.search(done.stderr):
         return b""
-    raise UsageError(f"crontab -l: {_said(done)}", "look at /etc/cron.allow, or schedule: {with: systemd}")
+    raise UsageError(f"crontab -l: {_said(done)}", "check /etc/cron.allow, or schedule: {with: systemd}")
 
 
 def change(edit: Callable[[bytes], bytes]) -> None:
-    """Change this user's crontab, and look whether it is what was written.
+    """Change this user's crontab, and verify the result.
+
+    Args:
+        edit: returns the new crontab, given the old one.
 
     Raises:
-        UsageError: there is no crontab(1), or it does not let us.
-        StepFailed: it took something else.
+        UsageError: crontab(1) is not installed, or does not permit this user.
+        StepFailed: crontab(1) failed, or the crontab is not what was written.
     """
     before = listed()
     after = edit(before)
@@ -169,28 +173,28 @@ def change(edit: Callable[[bytes], bytes]) -> None:
         return
     done = _call("-", given=after) if after else _call("-r")
     if done.returncode:
-        raise StepFailed(f"crontab refused it, and is as it was: {_said(done)}", "crontab -l")
+        raise StepFailed(f"crontab refused the change, and is unchanged: {_said(done)}", "crontab -l")
     if listed() != after:
-        raise StepFailed("crontab holds something else than was written; somebody edits it, too", "crontab -l")
+        raise StepFailed("the crontab is not what was written; somebody else is editing it", "crontab -l")
 
 
 def _raw(shown: bytes) -> bytes:
-    """Read the crontab as an editor gets it: what is shown does not tell whether `\\r` stands there or is meant."""
+    """Read the crontab as an editor does: the output of `crontab -l` is ambiguous if it contains `\\r`."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "crontab")
-        # It calls the editor through a shell, with the file as the last word; what is not changed is not written.
+        # crontab(1) calls the editor through a shell, with the file as the last word. An unchanged file is not written.
         done = _call("-e", VISUAL=f"cat > {quote(str(copy))} --")
         return copy.read_bytes() if done.returncode == 0 and copy.exists() else shown
 
 
 def _call(*words: str, given: bytes = b"", **more: str) -> subprocess.CompletedProcess[bytes]:
-    # In C it says `no crontab for` in English. Debian's shows the header that it writes itself where this is `N`.
+    # In the locale C the message `no crontab for` is English. With `N`, Debian's crontab omits its own header.
     env = {**os.environ, "LC_ALL": "C", "CRONTAB_NOHEADER": "Y", **more}
     try:
         return subprocess.run(["crontab", *words], input=given, env=env, capture_output=True)
     except OSError:
         hint = "apt-get install cron, or schedule: {with: systemd}"
-        raise UsageError("there is no cron here: no program `crontab`", hint) from None
+        raise UsageError("cron is not installed: there is no program `crontab`", hint) from None
 
 
 def _said(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -1,4 +1,4 @@
-"""Compare what the inventory wants to run by itself with what is installed. It only reads."""
+"""Compare the schedule in the inventory with the installed schedule. This module changes nothing."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ops.schedule.task_state import Installed
 
 @dataclass(frozen=True)
 class Status:
-    """A target's schedule: what is wanted, what is installed, and how they differ.
+    """A target's schedule in the inventory, the installed schedule, and the differences.
 
     Args:
         target: the target.
-        inventory: the inventory's file, absolute.
-        file: the file that says what was installed; outcomes, logs and locks are beside it.
-        wanted: what the inventory wants; None for nothing.
-        installed: what was installed; None for nothing.
-        block: our lines of the crontab; None where there are none.
-        units: our units of systemd, by their names.
-        differs: what is not as wanted, a sentence each.
-        failed: what ended badly the last time, likewise.
+        inventory: the absolute path of the inventory.
+        file: the file with the installed schedule; outcomes, logs and locks are beside it.
+        wanted: the schedule in the inventory; None if there is none.
+        installed: the installed schedule; None if there is none.
+        block: the target's lines of the crontab; None if there are none.
+        units: the target's systemd units, by name.
+        differs: the differences, one sentence each.
+        failed: the tasks whose last run failed, one sentence each.
     """
 
     target: str
@@ -45,26 +45,26 @@ class Status:
 
     @property
     def folder(self) -> Path:
-        """Where outcomes, logs and locks are."""
+        """The folder of outcomes, logs and locks."""
         return self.file.parent
 
     @property
     def anything(self) -> bool:
-        """Return True if anything of ours is there."""
+        """True if any part of a schedule is installed."""
         return self.installed is not None or self.block is not None or bool(self.units)
 
     @property
     def parts(self) -> str:
-        """What of ours is there, in words."""
-        parts = ["our lines of the crontab"] if self.block is not None else []
+        """The installed parts, as text."""
+        parts = ["the lines of the crontab"] if self.block is not None else []
         return ", ".join([*parts, *self.units, *([str(self.file)] if self.installed else [])]) or "nothing"
 
 
 def file_of(session: Session, target: str) -> Path:
-    """Return the file that says what was installed for a target.
+    """Return the path of the file with a target's installed schedule.
 
     Raises:
-        UsageError: it is a test target.
+        UsageError: the target is a test target.
     """
     if session.inventory.target(target).kind != "production":
         hint = f"--target={' or '.join(session.inventory.production)}"
@@ -73,10 +73,12 @@ def file_of(session: Session, target: str) -> Path:
 
 
 def read_wanted(session: Session, target: str, before: Installed | None) -> Installed | None:
-    """Read what the inventory wants; None for nothing.
+    """Return the schedule in the inventory; None if there is none.
 
     Args:
-        before: what is installed: for a task whose moments stay the same, what was missed is not forgotten.
+        session: the connections.
+        target: the target.
+        before: the installed schedule. For a task with the same fields and time zone, missed runs remain due.
     """
     plan, now = session.inventory.target(target).schedule, task_state.stamp(datetime.now(UTC))
     if plan is None:
@@ -100,10 +102,11 @@ def read_wanted(session: Session, target: str, before: Installed | None) -> Inst
 
 
 def inv_words(folder: Path, here: Path) -> tuple[str, ...]:
-    """Return the words that call the ``inv`` that runs now, from the inventory's folder.
+    """Return the words that call the running ``inv`` from the inventory's folder.
 
     Args:
-        here: where it was called, and so from where upwards it found its ``tasks.py``.
+        folder: the inventory's folder.
+        here: the current folder, from which ``inv`` searched upwards for its ``tasks.py``.
     """
     program = sys.argv[0]
     if os.path.basename(program) in ("inv", "invoke"):
@@ -122,10 +125,12 @@ def _tasks(start: Path) -> Path | None:
 
 
 def read_status(session: Session, target: str, place: systemd.Place | None = None) -> Status:
-    """Compare what is wanted for a target with what is installed.
+    """Compare a target's schedule in the inventory with the installed schedule.
 
     Args:
-        place: of the units of systemd; this user's where None.
+        session: the connections.
+        target: the target.
+        place: the location of systemd's units; None: this user's.
     """
     file, inventory = file_of(session, target), os.path.abspath(session.inventory.file)
     differs: list[str] = []
@@ -138,7 +143,7 @@ def read_status(session: Session, target: str, place: systemd.Place | None = Non
     try:
         block = crontab.find(crontab.listed(), crontab.mark(target, inventory))[1] if crontab.there() else None
     except OpsError as error:
-        # Where somebody may not use cron and does not want to, nothing is wrong.
+        # It is no difference that cron does not work, if no schedule uses cron.
         differs += [error.message] if "cron" in {one.by for one in (wanted, installed) if one} else []
     units = (place or systemd.Place()).found(target, inventory)
     found = Status(target, inventory, file, wanted, installed, block, units, differs, [])
@@ -152,7 +157,7 @@ def read_status(session: Session, target: str, place: systemd.Place | None = Non
 def _against_wanted(found: Status) -> list[str]:
     wanted, installed = found.wanted, found.installed
     if wanted is None:
-        return ["something is installed, and the inventory wants nothing"] if found.anything else []
+        return ["a schedule is installed, but the inventory has none"] if found.anything else []
     if installed is None:
         return ["nothing is installed yet"]
     names = {"by": "with", "zone": "zone", "jitter": "jitter", "environment": "environment", "inventory": "inventory"}
@@ -160,20 +165,20 @@ def _against_wanted(found: Status) -> list[str]:
     tasks = sorted({*wanted.tasks, *installed.tasks})
     pairs += [(task, wanted.tasks.get(task), installed.tasks.get(task)) for task in tasks]
     differ = [pair for pair in pairs if pair[1] != pair[2]]
-    return [f"{word}: {now or 'none'} is wanted, {then or 'none'} is installed" for word, now, then in differ]
+    return [f"{word}: {now or 'none'} in the inventory, {then or 'none'} installed" for word, now, then in differ]
 
 
 def _against_installed(found: Status, installed: Installed) -> list[str]:
-    """Return what keeps what was installed from being called as it was installed."""
+    """Return why the installed schedule would not run as it was installed."""
     file = str(found.file)
     told = [
-        f"{path} is not there any more" for path in (installed.inv[0], installed.folder) if not os.path.exists(path)
+        f"{path} no longer exists" for path in (installed.inv[0], installed.folder) if not os.path.exists(path)
     ]
     cron = installed.by == "cron"
     if found.block != (crontab.block(installed, file) if cron else None):
-        told.append("the lines in the crontab are not those that were installed")
+        told.append("the lines in the crontab were changed after the installation")
     if found.units != ({} if cron else systemd.units(installed, file)):
-        told.append("the timers of systemd are not those that were installed")
+        told.append("the systemd timers were changed after the installation")
     return told
 
 
@@ -182,8 +187,8 @@ def _overdue(found: Status, installed: Installed) -> list[str]:
     for task in installed.tasks:
         if at := task_state.overdue(installed, found.folder, task, now):
             runs = task_state.runs(found.folder, task)
-            why = "an earlier one still runs, or waits for its turn" if runs else f"{installed.by} has not begun it"
-            told.append(f"{task}: was due {task_state.stamp(at)}, and {why}")
+            why = "an earlier run is still running or waiting" if runs else f"{installed.by} did not start it"
+            told.append(f"{task}: was due {task_state.stamp(at)}, but {why}")
     return told
 
 
@@ -193,13 +198,13 @@ def _failed(found: Status, installed: Installed) -> list[str]:
         last = task_state.outcome(found.folder, task)
         if last is None or last.exit == 0 or task_state.runs(found.folder, task):
             continue
-        how = "did not come to its end" if last.cut_off else f"ended with {last.exit}"
-        told.append(f"{task}: begun {last.begun}, {how}; {found.folder / f'{task}.log'}")
+        how = "was interrupted" if last.cut_off else f"ended with exit code {last.exit}"
+        told.append(f"{task}: started {last.begun}, {how}; log: {found.folder / f'{task}.log'}")
     return told
 
 
 def find_strangers(session: Session) -> list[str]:
-    """Find targets that have a block of this inventory in the crontab, and are in the inventory no more."""
+    """Return the targets that have a block of this inventory in the crontab, but are no longer in the inventory."""
     if not crontab.there():
         return []
     ending = re.escape(os.path.abspath(session.inventory.file).encode(errors="surrogateescape"))

@@ -1,4 +1,4 @@
-"""Install what is wanted to run by itself, and take it out again."""
+"""Install and remove a schedule."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ops.schedule.task_state import Installed
 
 
 def render(wanted: Installed, file: str, place: systemd.Place) -> dict[str, str]:
-    """Return what is to be written: a file's whole path, or ``crontab`` for our lines of that, with the text.
+    """Return the texts to install, by the absolute path of their file, or by ``crontab``.
 
     Raises:
-        UsageError: cron or systemd can't call that.
+        UsageError: cron or systemd can't run the commands.
     """
     if wanted.by == "cron":
         return {"crontab": crontab.block(wanted, file).decode()}
@@ -20,14 +20,19 @@ def render(wanted: Installed, file: str, place: systemd.Place) -> dict[str, str]
 
 
 def install(found: Status, wanted: Installed, place: systemd.Place) -> None:
-    """Install what is wanted; what was installed in another way is taken out then.
+    """Install a schedule, then remove what was installed by the other program.
+
+    Args:
+        found: the state before.
+        wanted: the schedule to install.
+        place: the location of systemd's units.
 
     Raises:
-        OpsError: cron or systemd refuses; what was installed before is as it was.
+        OpsError: cron or systemd refused; the former schedule is unchanged.
     """
     file, cron = found.file, wanted.by == "cron"
     former = file.read_bytes() if file.exists() else None
-    # Before anything calls it.
+    # Write the file first: the installed commands read it.
     wanted.write(file)
     try:
         if cron:
@@ -42,13 +47,13 @@ def install(found: Status, wanted: Installed, place: systemd.Place) -> None:
             write_whole(file, former)
         raise
     _take_out(found.target, found.inventory, place, block=not cron and found.block is not None, units=cron)
-    # Another inventory, or this one under another name, installed it for the same target and store.
+    # Another inventory, or this inventory under another name, installed a schedule for the same target and store.
     if (before := found.installed) and before.inventory != wanted.inventory:
         _take_out(before.target, before.inventory, place, block=crontab.there(), units=True)
 
 
 def remove(found: Status, place: systemd.Place) -> None:
-    """Take everything of ours out; logs and outcomes stay."""
+    """Remove everything that is installed. Logs and outcomes are retained."""
     _take_out(found.target, found.inventory, place, block=found.block is not None, units=True)
     found.file.unlink(missing_ok=True)
 

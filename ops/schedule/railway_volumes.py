@@ -1,4 +1,4 @@
-"""Railway's own schedule of volume backups, beside ours: what the inventory wants and what Railway has."""
+"""Railway's automatic volume backups: compare the inventory with Railway, and change Railway."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ TASK = "volume-backup"
 
 @dataclass(frozen=True)
 class Volumes:
-    """The automatic backups of a target's volume: kinds that are wanted, kinds that are set, and why not known."""
+    """The automatic backups of a target's volume: the kinds in the inventory, and the kinds that Railway has set.
+
+    ``unknown`` is the reason if Railway's kinds are not known.
+    """
 
     target: str
     wanted: tuple[str, ...]
@@ -23,27 +26,28 @@ class Volumes:
 
     @property
     def differs(self) -> str:
-        """What is not as wanted, in words; empty where it is."""
+        """The difference, as text; empty if there is none."""
         if self.unknown:
-            return f"{self.target}: Railway's automatic backups are not known: {self.unknown}"
+            return f"{self.target}: Railway's automatic backups could not be read: {self.unknown}"
         if self.wanted == self.installed:
             return ""
-        return f"{self.target}: Railway's automatic backups are {_said(self.installed)}, wanted: {_said(self.wanted)}"
+        said = f"{_said(self.wanted)} in the inventory, {_said(self.installed)} on Railway"
+        return f"{self.target}: Railway's automatic backups: {said}"
 
     @property
     def row(self) -> list[str]:
-        """As a line of the table."""
+        """The row of the table."""
         return [self.target, TASK, _said(self.wanted), self.unknown or _said(self.installed), "", "railway", "", ""]
 
     @property
     def event(self) -> dict[str, Any]:
-        """For programs."""
+        """The event for programs."""
         told = {"wanted": ", ".join(self.wanted), "installed": None if self.unknown else ", ".join(self.installed)}
         return {"event": "scheduled", "target": self.target, "task": TASK, **told, "with": "railway"}
 
 
 def volumes(session: Session, target: str) -> Volumes | None:
-    """What is wanted and what is set; None where the inventory leaves it as it is."""
+    """Compare the inventory with Railway; return None if the inventory has no key ``railway: {schedule: …}``."""
     entry = session.inventory.target(target)
     if entry.railway is None or entry.railway.schedule is None:
         return None
@@ -55,10 +59,10 @@ def volumes(session: Session, target: str) -> Volumes | None:
 
 
 def install(session: Session, found: Volumes) -> None:
-    """Make Railway's schedule the wanted one.
+    """Set Railway's automatic backups to those in the inventory.
 
     Raises:
-        OpsError: Railway does not, or says other than it was told.
+        OpsError: Railway refused, or reports another result.
     """
     if found.differs:
         OnVolume(session.railway(found.target)).set_schedule(found.wanted)

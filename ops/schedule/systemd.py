@@ -1,7 +1,7 @@
-"""Write timers of systemd, switch them on and off.
+"""Write, enable and disable systemd timers.
 
-A unit is ours by its name and by its first line. The facts are those of systemd.timer(5), systemd.time(7) and
-systemd.service(5) of version 252.
+The name and the first line of a unit show that this module wrote it. The syntax is that of systemd.timer(5),
+systemd.time(7) and systemd.service(5) of version 252.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ LINGER = Path("/var/lib/systemd/linger")
 
 
 def mark(target: str, inventory: str) -> str:
-    """Return the first line of each of our units."""
+    """Return the first line of each unit of a target."""
     return f"# Generalprobe {target} {inventory}: written by `inv schedule --install`, removed by --remove"
 
 
 def stem(target: str, inventory: str) -> str:
-    """Return how the names of a target's units begin; another inventory's target of that name has others."""
+    """Return the prefix of the names of a target's units, which is unique to the target and the inventory."""
     return f"generalprobe-{hashlib.sha256(inventory.encode()).hexdigest()[:8]}-{target}-"
 
 
 def calendar(at: str, zone: str) -> list[str]:
-    """Write cron's five fields as systemd's calendar expressions: each of them elapses.
+    """Convert cron's five fields to systemd calendar expressions; the timer elapses at each of them.
 
-    Every value is written out, so nothing of what a star or a step means in cron is lost. Where both a day of the
-    month and a weekday are given cron means either, and systemd both: so there are two expressions.
+    All values are listed, so that cron's stars and steps keep their meaning. If both a day of the month and a weekday
+    are given, cron requires one of them and systemd both, so there are two expressions.
     """
     (minutes, hours, days, months, weekdays), both = values(at)
     week = "" if len(weekdays) == 7 else ",".join(DAYS[day] for day in sorted(weekdays)) + " "
@@ -51,20 +51,20 @@ def _list(values: set[int], whole: int) -> str:
 
 
 def units(installed: Installed, file: str) -> dict[str, str]:
-    """Return file name to text of a service and a timer for each task.
+    """Return the texts of a service and a timer for each task, by file name.
 
     Args:
-        file: what was installed, as a file.
+        file: the path of the file with the schedule.
 
     Raises:
-        UsageError: systemd can't call that.
+        UsageError: systemd can't run the commands.
     """
     head, first = mark(installed.target, installed.inventory), stem(installed.target, installed.inventory)
     made = {}
     for task, at in installed.tasks.items():
         words = (*installed.inv, "scheduled", f"--task={task}", f"--file={file}")
         if not all(word.isprintable() for word in (*words, installed.folder, head)):
-            raise UsageError(f"{installed.target}: a path holds what a unit can't", "rename the folder")
+            raise UsageError(f"{installed.target}: a path has a character that no unit may have", "rename the folder")
         about = f"inv {task} of {installed.target}"
         made[f"{first}{task}.service"] = f"""{head}
 [Unit]
@@ -93,17 +93,17 @@ WantedBy=timers.target
 
 
 def _word(word: str) -> str:
-    """Quote a word of ExecStart. In all but the program's own, a dollar sign has to be doubled."""
+    """Quote a word of ExecStart. Except in the program's path, the caller must double dollar signs."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
 
 class Place:
-    """Where this user's units are, and the manager that runs them.
+    """The folder of this user's units, and the manager that runs them.
 
     Args:
-        folder: of the unit files; the user's own where None, or the system's for root.
-        user: ``systemctl --user``; for everybody but root unless told otherwise.
+        folder: the folder of the unit files; None: the user's folder, or the system's folder for root.
+        user: True to use ``systemctl --user``; None: True except for root.
     """
 
     def __init__(self, folder: Path | None = None, user: bool | None = None) -> None:
@@ -113,7 +113,7 @@ class Place:
         self.folder = folder or there
 
     def found(self, target: str, inventory: str) -> dict[str, str]:
-        """Read our units of a target that are there, by their file names."""
+        """Return the installed units of a target, by file name."""
         first, line = stem(target, inventory), mark(target, inventory)
         found = {}
         for path in sorted(self.folder.glob(f"{first}*")):
@@ -124,11 +124,15 @@ class Place:
         return found
 
     def install(self, installed: Installed, made: Mapping[str, str]) -> None:
-        """Write our units, switch their timers on, and take away those of tasks that are scheduled no more.
+        """Write the units, enable their timers, and remove the units of tasks that are no longer scheduled.
+
+        Args:
+            installed: the schedule.
+            made: the units, by file name.
 
         Raises:
-            UsageError: no systemd answers here, or it would not run them.
-            StepFailed: it refuses one of them.
+            UsageError: systemd does not answer, or would not run the timers.
+            StepFailed: systemd refused a unit.
         """
         self._answers()
         self.remove(installed.target, installed.inventory, keep=made)
@@ -136,14 +140,19 @@ class Place:
             write_whole(self.folder / name, text)
         self._call("daemon-reload")
         self._call("enable", "--now", *(name for name in made if name.endswith(".timer")))
-        # One that was there already goes by what it said until it is started again.
+        # A timer that was running already uses its old text until it is restarted.
         self._call("restart", *(name for name in made if name.endswith(".timer")))
 
     def remove(self, target: str, inventory: str, keep: Collection[str] = ()) -> list[str]:
-        """Switch our timers off and remove our units; gives their names.
+        """Disable the timers of a target and remove its units; return their names.
+
+        Args:
+            target: the target.
+            inventory: the absolute path of the inventory.
+            keep: the names of units that are not removed.
 
         Raises:
-            OpsError: systemd refuses; nothing is removed.
+            OpsError: systemd refused; nothing was removed.
         """
         gone = [name for name in self.found(target, inventory) if name not in keep]
         if not gone:
@@ -159,14 +168,14 @@ class Place:
     def _answers(self) -> None:
         instead = "or schedule: {with: cron}"
         if shutil.which("systemctl") is None:
-            raise UsageError("there is no systemd here: no program `systemctl`", "schedule: {with: cron}")
+            raise UsageError("systemd is not installed: there is no program `systemctl`", "schedule: {with: cron}")
         if self.user and LINGER.parent.exists() and not (LINGER / _user()).exists():
-            said = f"systemd ends {_user()}'s timers when nobody is logged in"
+            said = f"systemd stops the timers of {_user()} when {_user()} logs out"
             raise UsageError(said, f"loginctl enable-linger {_user()}   {instead}")
         try:
             self._call("show", "--property=Version")
         except OpsError as error:
-            raise UsageError(f"systemd does not answer here: {error.message}", instead.removeprefix("or ")) from None
+            raise UsageError(f"systemd does not answer: {error.message}", instead.removeprefix("or ")) from None
 
     def _call(self, *words: str) -> None:
         call = ["systemctl", *(["--user"] if self.user else []), *words]

@@ -1,8 +1,8 @@
-"""Run what cron and systemd call: one task, or those that are due; one at a time, each with a log and an outcome.
+"""Run scheduled tasks for cron and systemd: one task, or those that are due, each with a log and an outcome.
 
-Two runs of the same task never overlap: the later one ends at once, with one line. What reads or writes backups waits
-for its turn; ``check-backups``, which says that all is well, does not wait for a long backup. The locks go down to the
-task's own process, so they hold as long as that lives, also where what called it was killed.
+Two runs of the same task never overlap: the later run ends at once, with one line. Tasks of the same target run one
+after the other; only ``check-backups`` does not wait for a long backup. The process of a task inherits the locks, so
+that they are held until that process ends, even if the calling process is killed.
 """
 
 from __future__ import annotations
@@ -26,54 +26,58 @@ from ops.inventory.schedule import TASKS
 from ops.schedule.environment import variables
 from ops.schedule.task_state import Installed, Outcome, due, note, outcome, read, runs, stamp, tries
 
-# A log that is longer begins anew; one older one is kept.
+# A log that is larger is rotated; one older log is retained.
 LONGEST = 1_000_000
 LAST_LINES = 40
 ASIDE = ("check-backups",)
 TURN = "turn"
-# Somebody who only looks whether a task runs holds its lock for a moment.
+# Attempts to lock: a process that only checks whether a task is running holds the lock for a moment.
 LOOKS = 5
 
 
 def scheduled(file: Path, task: str) -> int:
-    """Run one task now, unless an earlier run of it has not ended: then say so, and do nothing.
+    """Run one task now. If an earlier run has not ended, print that and do nothing.
 
     Args:
-        file: what was installed.
+        file: the installed schedule.
+        task: the task.
 
     Returns:
-        the task's exit code.
+        the exit code of the task.
+
+    Raises:
+        UsageError: the task is not in the installed schedule.
     """
     installed = read(file)
     if task not in installed.tasks:
         raise UsageError(
-            f"{installed.target}: {task!r} is not installed; there are {', '.join(installed.tasks)}",
+            f"{installed.target}: {task!r} is not installed; installed: {', '.join(installed.tasks)}",
             f"inv schedule --target={installed.target}",
         )
     with _alone(file.parent, task) as lock:
         if lock is None:
             before = outcome(file.parent, task)
-            since = f"begun {before.begun}, " if before else ""
-            print(f"{installed.target}: {task}: the one before, {since}still runs; nothing was begun")
+            since = f", started {before.begun}," if before else ""
+            print(f"{installed.target}: {task}: the previous run{since} has not ended; nothing was started")
             return DONE
         return _in_turn(installed, file, task, lock, only_due=False)
 
 
 def all_due(file: Path, only: str = "") -> int:
-    """Run what is due, one after the other; pass over without a word what runs already, or is not due.
+    """Run the tasks that are due, one after the other. Skip silently a task that is running or not due.
 
     Args:
-        file: what was installed.
-        only: one task; all of them where empty.
+        file: the installed schedule.
+        only: the only task to consider; empty for all.
 
     Returns:
-        the exit code of the first that did not end well, else 0.
+        the exit code of the first task that failed, else 0.
     """
     installed, worst = read(file), DONE
     moment = datetime.now(UTC)
     names = [task for task in installed.tasks if only in ("", task)]
     found = {task: at for task in names if (at := due(installed, file.parent, task, moment))}
-    # What waits for nobody is not to stand behind one that has to wait.
+    # A task that need not wait must not queue behind one that must wait.
     busy = runs(file.parent, TURN)
     for task in sorted(found, key=lambda task: (busy and task not in ASIDE, found[task])):
         with _alone(file.parent, task) as lock:
@@ -85,7 +89,7 @@ def all_due(file: Path, only: str = "") -> int:
 
 @contextlib.contextmanager
 def _alone(folder: Path, task: str) -> Iterator[int | None]:
-    """The lock of a task as a handle; None where another process has it."""
+    """Yield the lock of a task as a file descriptor; None if another process holds it."""
     handle = private_file(folder / f"{task}.lock", os.O_RDWR)
     try:
         yield handle if _taken(handle) else None
@@ -103,14 +107,14 @@ def _taken(handle: int) -> bool:
 
 
 def _in_turn(installed: Installed, file: Path, task: str, lock: int, only_due: bool) -> int:
-    """Wait until no other task of this target runs, look again whether it is due, and run it."""
+    """Wait until no other task of this target is running, check again whether the task is due, and run it."""
     folder, locks = file.parent, [lock]
     turn = private_file(folder / f"{TURN}.lock", os.O_RDWR)
     try:
         if task not in ASIDE:
             fcntl.flock(turn, fcntl.LOCK_EX)
             locks.append(turn)
-        # What was installed may be another by now, and so may what is due: another process was here meanwhile.
+        # Read the schedule again: another process may have changed it, or run the task, while this one waited.
         installed = read(file)
         if task not in installed.tasks or (only_due and not due(installed, folder, task, datetime.now(UTC))):
             return DONE
@@ -142,7 +146,7 @@ def _run(installed: Installed, file: Path, task: str, locks: list[int]) -> int:
 
 
 def _call(installed: Installed, task: str, log: Path, locks: list[int]) -> int:
-    """Run the task itself; what it prints goes into the log, also when nobody waits for it any more."""
+    """Run the task's process with its output in the log. The log is complete even if this process is killed."""
     with os.fdopen(private_file(log, os.O_WRONLY | os.O_APPEND), "ab") as out:
         try:
             process = subprocess.Popen(
@@ -166,26 +170,28 @@ def _call(installed: Installed, task: str, log: Path, locks: list[int]) -> int:
 
 
 def words(installed: Installed, task: str) -> list[str]:
-    """What is typed to run a task."""
+    """Return the command line of a task."""
     more = [word.format(target=installed.target) for word in TASKS[task]]
     return [*installed.inv, task, f"--target={installed.target}", f"--inventory={installed.inventory}", *more]
 
 
 def environment(installed: Installed, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a task: cron's or systemd's, the PATH of when it was installed, and the file of variables.
+    """Return a task's environment: cron's or systemd's, the PATH at installation, and the file of variables.
 
     Raises:
-        UsageError: that file is not there, others can read it, or it is malformed.
+        UsageError: the file of variables is missing, others can read it, or it is malformed.
     """
     more = variables(Path(installed.environment)) if installed.environment else {}
     return {**environ, "PATH": installed.path, "PYTHONUNBUFFERED": "1", **more}
 
 
 def _say(log: Path, text: str, fresh: bool = False) -> int:
-    """Add a line to a log; gives where it begins.
+    """Append a line to a log; return the offset of the line.
 
     Args:
-        fresh: the log may begin anew.
+        log: the log.
+        text: the line.
+        fresh: rotate the log if it is too large.
     """
     if fresh and log.exists() and log.stat().st_size > LONGEST:
         log.replace(log.with_name(f"{log.name}.1"))
@@ -196,13 +202,13 @@ def _say(log: Path, text: str, fresh: bool = False) -> int:
 
 
 def _tell(installed: Installed, task: str, log: Path, start: int, code: int) -> None:
-    """On standard error, so that cron mails it: what failed, and its last lines."""
+    """Print what failed, and the last lines of the log, to standard error, so that cron mails them."""
     with open(log, "rb") as written:
         written.seek(max(start, log.stat().st_size - LONGEST))
         lines = written.read().decode(errors="replace").splitlines()
-    left = [f"… {len(lines) - LAST_LINES} lines before"] if len(lines) > LAST_LINES else []
+    left = [f"… {len(lines) - LAST_LINES} lines omitted"] if len(lines) > LAST_LINES else []
     print(
-        f"{installed.target}: scheduled {task} ended with {code}",
+        f"{installed.target}: scheduled {task} ended with exit code {code}",
         *left,
         *lines[-LAST_LINES:],
         f"Log: {log}",

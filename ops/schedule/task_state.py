@@ -1,7 +1,7 @@
-"""Read and write a target's folder ``schedules``: what was installed, and how each task ended. Imports nothing heavy.
+"""Read and write a target's folder ``schedules``: the installed schedule, and the outcome of each task.
 
-What is installed is read from here and not from the inventory: a change of the inventory takes effect when it is
-installed, and ``inv schedule`` says that it was not.
+Tasks run by the installed schedule and not by the inventory: a change of the inventory takes effect when it is
+installed, and ``inv schedule`` reports the difference until then.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from ops.core.files import write_whole
 from ops.engine.command import quote
 
 FILE = "installed.json"
-# What was due, and was not begun so long after, is overdue.
+# A task that was due and did not start within this time is overdue.
 PATIENCE = timedelta(minutes=15)
-# A run that was cut off is begun once more, and not at every reboot.
+# An interrupted task is started at most this often for the same time, and not at every reboot.
 TRIES = 2
 CUT_OFF = 130
 
 
 @dataclass(frozen=True)
 class Installed:
-    """What was installed for a target.
+    """A target's installed schedule.
 
     Args:
         target: the target.
-        inventory: the inventory's file, absolute.
-        folder: where the tasks run; the inventory's.
+        inventory: the absolute path of the inventory.
+        folder: the folder in which the tasks run: the inventory's.
         inv: the words that call ``inv``.
-        path: PATH when it was installed, since cron and systemd have a poor one.
-        by: what calls: cron or systemd.
-        zone: in which the fields are meant.
-        jitter: seconds.
-        environment: a file of variables, absolute; empty for none.
+        path: PATH at installation, since cron and systemd set a minimal PATH.
+        by: ``cron`` or ``systemd``.
+        zone: the time zone of the fields.
+        jitter: the maximum random delay, in seconds.
+        environment: the absolute path of a file of environment variables; empty for none.
         tasks: the five fields of each task.
-        since: from when on each task may be due; ISO 8601.
+        since: the time from which each task may be due, in ISO 8601.
     """
 
     target: str
@@ -57,13 +57,16 @@ class Installed:
     since: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
-        """Write it whole, 0600."""
+        """Write the schedule to a file, atomically and with mode 0600."""
         write_whole(path, json.dumps(asdict(self), indent=1) + "\n")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ran the last time: ``ended`` and ``exit`` are None until it ended; ``tries`` counts those cut off."""
+    """The last run of a task.
+
+    ``ended`` and ``exit`` are None until the run ends. ``tries`` is the number of starts for the same time.
+    """
 
     begun: str
     ended: str | None = None
@@ -72,15 +75,15 @@ class Outcome:
 
     @property
     def cut_off(self) -> bool:
-        """Return True if the run did not end by itself, or has not ended yet."""
+        """True if the run was interrupted, or has not ended yet."""
         return self.exit is None or self.exit == CUT_OFF
 
 
 def read(path: Path) -> Installed:
-    """Read what was installed.
+    """Read an installed schedule.
 
     Raises:
-        UsageError: the file is not there, or not ours.
+        UsageError: the file is missing or malformed.
     """
     hint = "inv schedule --install"
     try:
@@ -89,14 +92,14 @@ def read(path: Path) -> Installed:
         for at in found.since.values():
             moment(at)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}: nothing is installed, or the store is not there", hint) from None
+        raise UsageError(f"{path}: {error.strerror}: no schedule is installed, or the store is missing", hint) from None
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise UsageError(f"{path}: is not what was written there", f"rm {quote(str(path))}; {hint}") from None
+        raise UsageError(f"{path}: is not an installed schedule", f"rm {quote(str(path))}; {hint}") from None
     return found
 
 
 def outcome(folder: Path, task: str) -> Outcome | None:
-    """Read how a task ended the last time; None where it never ran, or that can't be read."""
+    """Read the last outcome of a task; None if the task never ran or the file can't be read."""
     try:
         found = Outcome(**json.loads((folder / f"{task}.json").read_text()))
         moment(found.begun)
@@ -106,12 +109,16 @@ def outcome(folder: Path, task: str) -> Outcome | None:
 
 
 def note(folder: Path, task: str, what: Outcome) -> None:
-    """Write how a task ended."""
+    """Write the outcome of a task."""
     write_whole(folder / f"{task}.json", json.dumps(asdict(what)) + "\n")
 
 
 def moment(text: str) -> datetime:
-    """Parse a moment that was written. Raises ValueError where it is none."""
+    """Parse a time in ISO 8601.
+
+    Raises:
+        ValueError: the text is not a time with a time zone.
+    """
     found = datetime.fromisoformat(text)
     if found.tzinfo is None:
         raise ValueError("a moment without a time zone")
@@ -119,14 +126,14 @@ def moment(text: str) -> datetime:
 
 
 def stamp(at: datetime) -> str:
-    """Format a moment to be written."""
+    """Format a time in ISO 8601, in UTC."""
     return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def due(installed: Installed, folder: Path, task: str, now: datetime) -> datetime | None:
-    """Compute since when a task is due; None where it is not. It does not know whether the task runs right now.
+    """Return the time since which a task is due; None if it is not due. Ignore whether the task is running.
 
-    What was missed, since the machine was down or an earlier one still ran, is due once, however often it was missed.
+    A task that was missed, because the machine was down or an earlier run had not ended, is due only once.
     """
     before = outcome(folder, task)
     if before and before.cut_off and before.tries < TRIES and installed.by == "cron":
@@ -138,12 +145,12 @@ def _missed(installed: Installed, before: Outcome | None, task: str, now: dateti
     at = last(installed.tasks[task], installed.zone, now)
     known = [moment(installed.since[task])] if task in installed.since else []
     known += [moment(before.begun)] if before else []
-    # A clock that was set back must not keep a task waiting for as long.
+    # Ignore times in the future: if the clock was set back, a task must not wait for as long.
     return at if all(one < at or one > now for one in known) else None
 
 
 def tries(installed: Installed, folder: Path, task: str, now: datetime) -> int:
-    """Count how often a task was begun for the same moment, now included; more than once only where it was cut off."""
+    """Count the starts of a task for the same time, including this start. It is 1 unless a run was interrupted."""
     before = outcome(folder, task)
     if not before or not before.cut_off or last(installed.tasks[task], installed.zone, now) > moment(before.begun):
         return 1
@@ -151,7 +158,7 @@ def tries(installed: Installed, folder: Path, task: str, now: datetime) -> int:
 
 
 def runs(folder: Path, task: str) -> bool:
-    """Return True if a task runs right now, or waits for its turn: its lock is held."""
+    """Return True if a task is running or waiting, which means that its lock is held."""
     try:
         lock = open(folder / f"{task}.lock", "rb")  # noqa: SIM115
     except FileNotFoundError:
@@ -165,11 +172,11 @@ def runs(folder: Path, task: str) -> bool:
 
 
 def next_moment(installed: Installed, task: str, now: datetime) -> datetime:
-    """Compute when a task begins next, but for the jitter."""
+    """Return the next start of a task, without the random delay."""
     return following(installed.tasks[task], installed.zone, now)
 
 
 def overdue(installed: Installed, folder: Path, task: str, now: datetime) -> datetime | None:
-    """Compute since when a task should have begun, and nothing began it."""
+    """Return the time since which a task is overdue; None if it is not overdue."""
     at = _missed(installed, outcome(folder, task), task, now)
     return at if at and now - at > PATIENCE + timedelta(seconds=installed.jitter) else None

@@ -79,7 +79,7 @@ def test_another_target_s_block_is_not_ours(text: bytes) -> None:
     ],
 )
 def test_a_block_that_somebody_cut_is_refused(damage: bytes) -> None:
-    with pytest.raises(Refused, match="are no pair"):
+    with pytest.raises(Refused, match="is missing"):
         crontab.with_block(b"# mine\n" + damage, NAMED, OURS)
 
 
@@ -198,7 +198,7 @@ def test_without_cron_it_says_what_to_install(tmp_path: Path, monkeypatch: pytes
 def test_somebody_who_writes_meanwhile_is_noticed(kept: Path) -> None:
     program = kept.with_name("crontab")
     program.write_text(program.read_text().replace("kept.write_bytes(text)", "kept.write_bytes(b'# other\\n')"))
-    with pytest.raises(StepFailed, match="something else than was written"):
+    with pytest.raises(StepFailed, match="is not what was written"):
         crontab.change(put_in)
 
 

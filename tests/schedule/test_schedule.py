@@ -395,7 +395,7 @@ LINES = [f"export URL={SECRET}", SECRET.replace("=", ""), f" URL={SECRET}", f"1=
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_line_of_another_form_is_named_and_not_quoted(tmp_path: Path, line: str) -> None:
-    with pytest.raises(UsageError, match=":2: is no line NAME=VALUE") as caught:
+    with pytest.raises(UsageError, match=":2: is not a line NAME=VALUE") as caught:
         variables(written(tmp_path, f"A=1\n{line}\n"))
     assert "hunter2" not in json.dumps([caught.value.message, caught.value.hint])
 

@@ -70,7 +70,7 @@ def test_a_wheel_that_lacks_a_file_stops_the_build(tmp_path: Path, lacking: str)
 
 @pytest.mark.parametrize("more", ["tests/conftest.py", "ops/old.py"])
 def test_a_wheel_with_a_file_of_no_source_stops_the_build(tmp_path: Path, more: str) -> None:
-    with pytest.raises(SystemExit, match=f"has {more}, which ops/ has not"):
+    with pytest.raises(SystemExit, match=f"has {more}, which ops/ does not have"):
         build_release.check_wheel(ROOT, packed(tmp_path, more=more))
 
 

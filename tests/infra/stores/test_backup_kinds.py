@@ -83,14 +83,14 @@ def test_the_newest_is_what_was_taken_last_and_not_whose_run_began_last(shop: Pa
     kept = shop / "runs"
     kept.mkdir()
     reasons = needed(session(shop.parent), "shop", shop)[0]
-    assert reasons[last] == ["the newest that holds every table"]
+    assert reasons[last] == ["the newest backup with every table"]
 
 
 def test_the_newest_proved_one_is_what_was_taken_last(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [proof(name, "drill.restore") for name in (f"{RUN}_last", "20261124_130000_bbbb", SAFETY)]
     monkeypatch.setattr("ops.engine.journal.runs", lambda folder: runs)
     found = needed(session(shop.parent), "shop", shop)[0]
-    assert [name for name, why in found.items() if "the newest proved one" in why] == [f"{RUN}_last"]
+    assert [name for name, why in found.items() if "the newest proved backup" in why] == [f"{RUN}_last"]
 
 
 def proof(name: str, step: str) -> State:
@@ -133,4 +133,4 @@ def test_the_identity_is_tried_on_the_newest_dump_also_behind_one_of_pgbackrests
     encrypt = SimpleNamespace(recipients=(str(ours.to_public()),), identity="file:age.key")
     entry = SimpleNamespace(encrypt=encrypt, engine="pgbackrest")
     found = encryption(cast(Subject, SimpleNamespace(session=session(tmp_path), entry=entry, target="shop")))
-    assert found.status == "warn" and f"does not open the newest dump {name}" in found.said
+    assert found.status == "warn" and f"can't decrypt the newest dump {name}" in found.said

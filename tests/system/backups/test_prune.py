@@ -101,7 +101,7 @@ def test_what_a_drill_proved_and_what_a_run_needs_stays(scene: Make) -> None:
     third = backup(shop)
     shown = shop.inv("prune-backups", "--plan").out
     line = {name: next(line for line in shown.splitlines() if name in line) for name in (first, second, third)}
-    assert "the newest proved one" in line[first] and "REMOVE" in line[second] and "the newest" in line[third], shown
+    assert "the newest proved backup" in line[first] and "REMOVE" in line[second] and "the newest" in line[third], shown
     # A drill that was killed needs its backup.
     known = begun(shop)
     words = shop.command("drill", f"--backup={second}")
@@ -139,7 +139,7 @@ def test_a_certificate_and_a_kept_database_need_theirs(scene: Make) -> None:
     # Where the server does not answer, what it could need stays.
     del shop.env["DATABASE_URL"]
     away = shop.inv("prune-backups", "--plan")
-    assert away.code == 0 and "what a kept database may need stays" in away.out, away.out + away.err
+    assert away.code == 0 and "backups that a kept database may need are retained" in away.out, away.out + away.err
 
 
 @pytest.mark.parametrize("left", ["removing", "partial"])

@@ -148,7 +148,7 @@ def test_without_a_store_none_is_made(project: Make) -> None:
     assert text.out.count("\n  ok    ") == right - 1 and text.out.startswith("  ok    inventory "), text.out
     assert text.out.splitlines()[-1] == f"{right} checks passed"
     inventory(shop, database="embedded:shop", seed=["false"])
-    address = ("fail", "the embedded server does not run", "inv status --target=shop")
+    address = ("fail", "the embedded server is not running", "inv status --target=shop")
     found(shop, {"shop address": address, "shop backups": ("warn", "there is none", "inv backup")})
     assert sorted(path.name for path in shop.folder.iterdir()) == ["inventory.yaml", "shop", "tasks.py"]
 
@@ -185,10 +185,10 @@ def test_what_is_wrong_on_this_machine(good: Project) -> None:
             "inventory": ("fail", "can be written by everybody", f"chmod o-w {file}"),
             "shop store": ("warn", "can be read by others", f"chmod -R go-rwx {backups}/shop"),
             "shop backups": ("warn", "older than 26 h", "inv backup --target=shop"),
-            "shop same-server": ("warn", "on another server than", "env:DATABASE_URL"),
+            "shop same-server": ("warn", "on a server other than that of", "env:DATABASE_URL"),
             "shop programs": ("fail", "deploy: shop/deploy.sh is not executable", "chmod +x shop/deploy.sh"),
             "shop declarations": ("fail", "migrations.expect.yaml", ""),
-            "shop commit": ("warn", "changes that are not committed", "git -C shop status"),
+            "shop commit": ("warn", "uncommitted changes", "git -C shop status"),
         },
     )
     assert told(done, "skip") == {}
@@ -213,8 +213,8 @@ def test_what_is_wrong_on_this_machine(good: Project) -> None:
         },
     )
     assert {event["said"] for event in told(done, "skip").values()} == {
-        "not looked at, since address failed",
-        "not looked at, since production's server failed",
+        "skipped, since address failed",
+        "skipped, since production's server failed",
     }
     manifest.write_text(kept)
     secret.chmod(0o600)
@@ -224,7 +224,7 @@ def test_what_is_wrong_on_this_machine(good: Project) -> None:
     found(
         shop,
         {
-            "shop store": ("fail", "is not to be written to", "ls -ld"),
+            "shop store": ("fail", "is not writable", "ls -ld"),
             "shop app": ("fail", "No module named 'nothing_of_that_name'", "python manage.py check"),
             "shop commit": ("warn", "not committed", "git"),
         },
@@ -267,7 +267,7 @@ def test_what_is_wrong_with_a_server(good: Project, server: Server, make_databas
         },
     )
     assert "wrong@" not in done.out and "hidden-word" not in done.out
-    assert told(done, "skip")["shop app"]["said"] == "not looked at, since server failed"
+    assert told(done, "skip")["shop app"]["said"] == "skipped, since server failed"
     shop.env["DATABASE_URL"] = production + "_gone"
     shop.env.pop("TEST_DATABASE_URL")
     found(
@@ -291,7 +291,7 @@ def test_what_is_wrong_with_a_server(good: Project, server: Server, make_databas
                 "shop writes": ("fail", "is FROZEN", "inv unfreeze --target=shop"),
                 "shop leftovers": ("warn", "kept longer than 7 days", "inv discard-replaced"),
                 "shop programs": ("fail", "health: no-such-program is not on PATH", "inventory.yaml"),
-                "shop-test other": ("fail", "is the very database of shop", "a database of its own"),
+                "shop-test other": ("fail", "is the database of shop", "the address of another database"),
             },
         )
         connection.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(name))
@@ -358,7 +358,7 @@ def test_a_right_that_is_missing(weak: tuple[Project, Callable[[str], None]]) ->
                 ),
                 "shop sessions": (
                     "warn",
-                    f"connected, and not {role}'s to end: postgres",
+                    f"{role} may not terminate the sessions of postgres",
                     "end the sessions of postgres",
                 ),
                 "shop-test extensions": ("fail", "only a superuser may create pageinspect", "on the test server"),
@@ -448,8 +448,8 @@ def test_a_pooler_in_between(good: Project, mode: str, tmp_path: Path) -> None:
                     break
             time.sleep(0.1)
         good.env["DATABASE_URL"] = good.production.replace(f":{parts['port']}/", f":{port}/")
-        said = {"transaction": "gives several clients one session", "session": "drops what a session is told"}[mode]
-        done = found(good, {"shop pooler": ("fail", said, "let env:DATABASE_URL lead to the server itself")})
+        said = {"transaction": "gives several clients one session", "session": "drops the settings at the start of a session"}[mode]
+        done = found(good, {"shop pooler": ("fail", said, "set env:DATABASE_URL to the address of the server itself")})
         assert list(told(done, "skip")) == ["shop app", "shop rehearsal", "shop migrations"]
     finally:
         process.terminate()
@@ -512,7 +512,7 @@ def test_copies_with_readable_people_are_told(good: Project) -> None:
     content = yaml.safe_load(text)
     del content["all"]["children"]["production"]["hosts"]["shop"]["defang"]
     path.write_text(yaml.safe_dump(content))
-    found(good, {"shop copies": ("warn", "people stay readable in copies: public.auth_user.", "defang: {}")})
+    found(good, {"shop copies": ("warn", "clones contain readable personal data: public.auth_user.", "defang: {}")})
 
 
 def test_what_a_rollback_could_not_restore_is_said_with_restore(weak: tuple[Project, Callable[[str], None]]) -> None:

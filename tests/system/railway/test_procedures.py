@@ -261,7 +261,7 @@ def test_a_lock_or_schedule_that_does_nothing_is_not_called_done(rail: Make, ver
 def test_doctor_says_what_railway_can_do(rail: Make) -> None:
     on = with_backups(rail)
     done = on.project.inv("doctor", "--all")
-    assert "CLI 5.43.1, prj-1/env-p/svc-web, newest deployment SUCCESS, 0 backups of its own" in done.out, done.out
+    assert "CLI 5.43.1, prj-1/env-p/svc-web, newest deployment SUCCESS, 0 volume backups" in done.out, done.out
     on.change(faults=["plan-gate"])
     assert "warn  railway" in (done := on.project.inv("doctor")).out and "does not include its own backups" in done.out
     on.project.env["RAILWAY_API_TOKEN"] = "old"

@@ -31,7 +31,7 @@ def test_railways_own_schedule_is_shown_and_set(rail: Callable[..., Rail]) -> No
     file.write_text(file.read_text().replace("deploy: redeploy", keys))
     shown = on.project.inv("schedule")
     assert shown.code == 5, shown.out + shown.err
-    assert "Railway's automatic backups are none, wanted: daily, weekly" in shown.out
+    assert "Railway's automatic backups: daily, weekly in the inventory, none on Railway" in shown.out
     planned = on.project.inv("schedule", "--install", "--plan")
     assert planned.code == 0 and "they would be changed" in planned.out and "schedules" not in on.state
     done = on.project.inv("schedule", "--install")

@@ -175,8 +175,8 @@ def test_installed_shown_and_removed(cron: Cron) -> None:
 
     cron.schedule(backup=at(60), environment="environment", zone="Europe/Berlin")
     code, _, outcome = cron.shown()
-    assert code == 5 and f"backup: {at(60)} is wanted, {at(0)} is installed" in outcome["reason"]
-    assert "zone: Europe/Berlin is wanted, UTC is installed" in outcome["reason"]
+    assert code == 5 and f"backup: {at(60)} in the inventory, {at(0)} installed" in outcome["reason"]
+    assert "zone: Europe/Berlin in the inventory, UTC installed" in outcome["reason"]
     cron.install()
     assert cron.shown()[0] == 0
     for damage in (MINE + b"\n", cron.crontab.read_bytes().replace(b"--due", b"--dua")):
@@ -187,7 +187,7 @@ def test_installed_shown_and_removed(cron: Cron) -> None:
     cut = cron.crontab.read_bytes().replace(b"# END", b"# end")
     cron.crontab.write_bytes(cut)
     refused = shop.inv("schedule", "--install")
-    assert (refused.code, "are no pair" in refused.out, "Try: crontab -e" in refused.out) == (3, True, True), refused
+    assert (refused.code, "is missing" in refused.out, "Try: crontab -e" in refused.out) == (3, True, True), refused
     assert cron.crontab.read_bytes() == cut
     cron.crontab.write_bytes(cut.replace(b"# end", b"# END"))
 
@@ -245,7 +245,7 @@ def test_a_file_of_variables_that_others_can_read_by_then_is_told(cron: Cron) ->
     assert done.code == 4 and "can be read by others" in done.err and "Try: chmod 600 " in done.err, done
     (cron.kept / "installed.json").unlink()
     done = cron.tick()
-    assert (done.code, done.out) == (2, "") and "nothing is installed, or the store is not there" in done.err, done
+    assert (done.code, done.out) == (2, "") and "no schedule is installed, or the store is missing" in done.err, done
 
 
 @pytest.mark.slow
@@ -256,8 +256,8 @@ def test_two_of_a_kind_never_overlap(cron: Cron, blocked: psycopg.Connection[Any
     assert wait_for(lambda: dumping(cron), 40)
     assert cron.tick("backup") == Done(0, "", ""), "cron calls again, and it says nothing"
     done = cron.shop.inv("scheduled", "--task=backup")
-    assert done.code == 0 and "shop: backup: the one before, begun " in done.out, done.out + done.err
-    assert "still runs; nothing was begun" in done.out and len(done.out.splitlines()) == 1
+    assert done.code == 0 and "shop: backup: the previous run, started " in done.out, done.out + done.err
+    assert "has not ended; nothing was started" in done.out and len(done.out.splitlines()) == 1
     code, task, _ = cron.shown()
     assert (code, task["running"], task["last"]["exit"]) == (0, True, None)
     blocked.rollback()
@@ -408,7 +408,7 @@ def test_what_can_never_work_is_not_installed(cron: Cron, tmp_path: Path) -> Non
     cron.crontab.with_name("denied").unlink()
     cron.crontab.with_name("crontab").unlink()
     if not shutil.which("crontab"):
-        refused("there is no cron here", "schedule: {with: systemd}")
+        refused("cron is not installed", "schedule: {with: systemd}")
     write_crontab(cron.crontab.parent)
     cron.install()
 
@@ -449,13 +449,13 @@ def test_asked_in_another_way(cron: Cron) -> None:
         assert "-i STRING, --inventory=STRING" in shop.inv(task, "--help").out
     cron.install()
     done = shop.inv("scheduled", "--task=drill")
-    assert done.code == 2 and "'drill' is not installed; there are backup" in done.err
+    assert done.code == 2 and "'drill' is not installed; installed: backup" in done.err
     path = shop.folder / "inventory.yaml"
     given = yaml.safe_load(path.read_text())
     del given["all"]["children"]["production"]["hosts"]["shop"]["schedule"]
     path.write_text(yaml.safe_dump(given))
     code, _, outcome = cron.shown()
-    assert code == 5 and "the inventory wants nothing" in outcome["reason"]
+    assert code == 5 and "a schedule is installed, but the inventory has none" in outcome["reason"]
     assert outcome["hint"] == "inv schedule --remove --target=shop"
     done = shop.inv("schedule", "--install")
     assert done.code == 2 and "shop has no schedule" in done.out
@@ -495,7 +495,7 @@ def test_lines_of_version_0_1_are_named_and_replaced(cron: Cron) -> None:
     cron.crontab.write_text(written.replace(f"{backup}\n{start}", every))
     code, _, outcome = cron.shown()
     assert (code, outcome["hint"]) == (5, "inv schedule --install --target=shop")
-    assert "the lines in the crontab are not those that were installed" in outcome["reason"]
+    assert "the lines in the crontab were changed after the installation" in outcome["reason"]
     assert doctor(cron.shop)["status"] == "warn"
     cron.install()
     assert cron.crontab.read_text() == written and cron.shown()[0] == 0

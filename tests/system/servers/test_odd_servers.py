@@ -108,7 +108,7 @@ def test_a_role_that_only_reads_is_told_ahead(odd: Server, tmp_path: Path) -> No
         assert shop.inv("backup").code == 0
         assert "FROZEN" not in shop.inv("status").out
         said = shop.inv("doctor").out
-        assert "only reads, by a setting of its own: no release" in said and "setting of its own: no clone" in said, (
+        assert "has its own read-only setting: no release" in said and "read-only setting: no clone" in said, (
             said
         )
         assert 'ALTER ROLE "long" RESET default_transaction_read_only' in said
@@ -129,7 +129,7 @@ def test_the_server_names_databases_in_pg_hba(odd: Server, tmp_path: Path) -> No
         path.write_text(former)
         with psycopg.connect(odd.url("postgres"), autocommit=True) as connection:
             connection.execute("SELECT pg_reload_conf()")
-    assert "pg_hba.conf keeps it out of databases that a rollback makes" in said
+    assert "pg_hba.conf rejects the role for databases that a rollback creates" in said
     assert "Try: write `all` for the database in pg_hba.conf" in said
 
 

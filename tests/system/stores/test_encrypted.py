@@ -118,7 +118,7 @@ def test_doctor_proves_that_the_identity_opens_the_newest_backup(sealed: State, 
     assert "ok    encryption    to 1 recipient; file:" in said and " opens 20" in said, said
     key.write_text(str(pyrage.x25519.Identity.generate()))
     said = shop.inv("doctor").out
-    assert "warn  encryption" in said and "is none of theirs" in said, said
+    assert "warn  encryption" in said and "belongs to no recipient" in said, said
     key.unlink()
     said = shop.inv("doctor").out
     assert "FAIL  encryption" in said and "is empty or not there" in said, said
