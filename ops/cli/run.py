@@ -231,7 +231,7 @@ def _chosen(session: Session, target: str, run: str, undo: bool) -> journal.Stat
     if run:
         known = [state for state in known if state.run == run]
         if not known:
-            raise UsageError(f"run {run!r} does not exist", "inv runs")
+            raise UsageError(f"there is no run {run!r}", "inv runs")
     if not known:
         raise UsageError(f"nothing to {word}: there is no run yet", "inv runs")
     last = known[-1]

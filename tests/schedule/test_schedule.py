@@ -210,7 +210,7 @@ def test_what_was_installed_is_read_as_it_was_written(tmp_path: Path) -> None:
     one.write(tmp_path / task_state.FILE)
     assert task_state.read(tmp_path / task_state.FILE) == one
     assert (tmp_path / task_state.FILE).stat().st_mode & 0o777 == 0o600
-    with pytest.raises(UsageError, match="nothing is installed"):
+    with pytest.raises(UsageError, match="no schedule is installed"):
         task_state.read(tmp_path / "nowhere.json")
 
 
@@ -360,7 +360,7 @@ def test_timers_are_switched_on_and_taken_away(tmp_path: Path, place: systemd.Pl
 def test_where_no_systemd_answers_nothing_is_written(tmp_path: Path, place: systemd.Place) -> None:
     (tmp_path / "bin/no").touch()
     one, made = with_systemd(tmp_path, backup="30 2 * * *")
-    with pytest.raises(UsageError, match="systemd does not answer here.*No medium found") as caught:
+    with pytest.raises(UsageError, match="systemd does not answer.*No medium found") as caught:
         place.install(one, made)
     assert caught.value.hint == "schedule: {with: cron}"
     assert not place.folder.exists()

@@ -138,7 +138,7 @@ def test_without_a_store_none_is_made(project: Make) -> None:
     right = 1 + len(PRODUCTION) - 1 + len(TEST)
     assert text.out.splitlines() == [
         "shop",
-        "  warn  backups       there is none",
+        "  warn  backups       there is no backup",
         "        Try: inv backup --target=shop",
         "shop: doctor is done: 1 warning: shop backups",
         f"{right} checks passed; inv doctor --all lists them",
@@ -149,7 +149,7 @@ def test_without_a_store_none_is_made(project: Make) -> None:
     assert text.out.splitlines()[-1] == f"{right} checks passed"
     inventory(shop, database="embedded:shop", seed=["false"])
     address = ("fail", "the embedded server is not running", "inv status --target=shop")
-    found(shop, {"shop address": address, "shop backups": ("warn", "there is none", "inv backup")})
+    found(shop, {"shop address": address, "shop backups": ("warn", "there is no backup", "inv backup")})
     assert sorted(path.name for path in shop.folder.iterdir()) == ["inventory.yaml", "shop", "tasks.py"]
 
 
@@ -226,7 +226,7 @@ def test_what_is_wrong_on_this_machine(good: Project) -> None:
         {
             "shop store": ("fail", "is not writable", "ls -ld"),
             "shop app": ("fail", "No module named 'nothing_of_that_name'", "python manage.py check"),
-            "shop commit": ("warn", "not committed", "git"),
+            "shop commit": ("warn", "uncommitted changes", "git"),
         },
     )
     models.write_text(code)
@@ -239,7 +239,7 @@ def test_a_store_that_is_full_or_read_only(good: Project) -> None:
     store = good.folder / "backups"
     shutil.rmtree(store)
     store.mkdir()
-    none = ("warn", "there is none", "inv backup --target=shop")
+    none = ("warn", "there is no backup", "inv backup --target=shop")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(store)], check=True)
     try:
         found(good, {"shop space": ("fail", "1.0 MB free; a backup takes at most", "du -sh"), "shop backups": none})
@@ -289,7 +289,7 @@ def test_what_is_wrong_with_a_server(good: Project, server: Server, make_databas
             shop,
             {
                 "shop writes": ("fail", "is FROZEN", "inv unfreeze --target=shop"),
-                "shop leftovers": ("warn", "kept longer than 7 days", "inv discard-replaced"),
+                "shop leftovers": ("warn", "older than 7 days", "inv discard-replaced"),
                 "shop programs": ("fail", "health: no-such-program is not on PATH", "inventory.yaml"),
                 "shop-test other": ("fail", "is the database of shop", "the address of another database"),
             },
@@ -306,12 +306,12 @@ def test_what_is_wrong_with_a_server(good: Project, server: Server, make_databas
     done = found(
         shop,
         {
-            "shop programs": ("warn", "health is never asked", "deploy: "),
+            "shop programs": ("warn", "`health` is never checked", "deploy: "),
             "shop migrations": ("fail", "unknown to this release: lessons.0009_newer", "check out a release"),
-            "shop-test other": ("warn", "no clone of shop", "is needed"),
+            "shop-test other": ("warn", "is not a clone of shop", "is needed"),
         },
     )
-    assert told(done, "ok")["shop leftovers"]["said"].startswith(f"1 beside {database}, ")
+    assert told(done, "ok")["shop leftovers"]["said"].startswith(f"1 kept database beside {database}, ")
 
 
 @pytest.fixture
@@ -421,7 +421,7 @@ def test_a_standby_and_clear_text_are_told() -> None:
 def test_clocks() -> None:
     assert compared(0.5, 0.1).status == compared(-2.3, 0.4).status == "ok"
     assert compared(-CLOCKS[0] - 1, 0.1).status == "warn" and "behind" in compared(-9, 0).said
-    assert compared(CLOCKS[1] + 1, 0.1).status == "fail" and "61 s before" in compared(61, 0.1).said
+    assert compared(CLOCKS[1] + 1, 0.1).status == "fail" and "61 s ahead of" in compared(61, 0.1).said
 
 
 @pytest.mark.skipif(not shutil.which("pgbouncer"), reason="pgbouncer is not installed: apt-get install pgbouncer")
@@ -448,7 +448,7 @@ def test_a_pooler_in_between(good: Project, mode: str, tmp_path: Path) -> None:
                     break
             time.sleep(0.1)
         good.env["DATABASE_URL"] = good.production.replace(f":{parts['port']}/", f":{port}/")
-        said = {"transaction": "gives several clients one session", "session": "drops the settings at the start of a session"}[mode]
+        said = {"transaction": "gives several clients one session", "session": "drops the settings at the start"}[mode]
         done = found(good, {"shop pooler": ("fail", said, "set env:DATABASE_URL to the address of the server itself")})
         assert list(told(done, "skip")) == ["shop app", "shop rehearsal", "shop migrations"]
     finally:
