@@ -122,7 +122,7 @@ def dump(subject: Subject) -> Finding:
     wanted, major = subject.entry.dump, subject.server_session.major
     taken = choose(subject.tools, major, max(major, subject.tools[-1].major), subject.target)
     if wanted.compress and (said := taken.refuses(wanted.compress)):
-        return fail(f"pg_dump {taken.major} does not support compress: {wanted.compress}: {said}", NO_COMPRESS)
+        return fail(f"pg_dump {taken.major} does not take compress: {wanted.compress}: {said}", NO_COMPRESS)
     if not wanted.exclude:
         return ok("every table is backed up")
     return ok(exclusions.said(exclusions.look(subject.session, subject.target, wanted.exclude)))

@@ -193,9 +193,9 @@ def test_a_backup_that_is_held_back_is_one_stream_and_is_restored_like_any(shop:
 def test_a_compression_that_the_tools_do_not_have_is_one_line(shop: Project) -> None:
     settings(shop, dump={"compress": "zstd:99"})
     done = shop.inv("backup")
-    refused(done, "inventory.yaml:", "shop: pg_dump", "does not support compress: zstd:99: ", "compress: 6", code=2)
+    refused(done, "inventory.yaml:", "shop: pg_dump", "does not take compress: zstd:99: ", "compress: 6", code=2)
     doctor = {event["check"]: event for event in shop.inv("doctor", "--json").events if event["event"] == "check"}
-    assert doctor["dump"]["status"] == "fail" and "does not support compress: zstd:99" in doctor["dump"]["said"]
+    assert doctor["dump"]["status"] == "fail" and "does not take compress: zstd:99" in doctor["dump"]["said"]
 
 
 @pytest.mark.slow
