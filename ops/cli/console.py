@@ -123,7 +123,7 @@ class Console:
 
     @contextlib.contextmanager
     def waiting(self, title: str) -> Iterator[Callable[[str], None]]:
-        """Show a title until the block ends, for work before there is a result. Yield a function that takes the current part.
+        """Show a title during work that has no result yet. Yield a function that shows the current part.
 
         Without a terminal, the line of each minute is printed to standard error: standard output has only the result.
         """

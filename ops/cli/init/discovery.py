@@ -26,9 +26,9 @@ SCHEMES = ("postgresql://", "postgres://")
 class Project:
     """A Django project on this machine.
 
-    ``module`` is its settings module. ``variable`` is the environment variable from which the settings read the
-    database's address; empty if there is none. ``checked`` is True if the variable was tested. ``configuration`` is the class in the
-    module that has the settings; empty if the module itself has them.
+    ``module`` is its settings module. ``configuration`` is the class in the module that has the settings; empty if the
+    module itself has them. ``variable`` is the environment variable from which the settings read the database's
+    address; empty if there is none. ``checked`` is True if the variable was tested.
     """
 
     manage: Path
