@@ -17,15 +17,11 @@ def check_backups(options: Options, deep: bool, file: str) -> int:
     """Check the backups of one target, or of all production targets.
 
     Args:
-        options: the options of the command line.
         deep: read the whole newest backup and compare every sha256.
         file: the file for Prometheus' textfile collector; empty for none.
 
     Returns:
         0 if no problem was found and every notification was sent, else 4.
-
-    Raises:
-        UsageError: the folder of ``file`` does not exist.
     """
     # The log messages of a library would contain the addresses, which are secrets.
     logging.disable(logging.CRITICAL)

@@ -42,15 +42,12 @@ from ops.verdict import fingerprint
 
 
 def start(name: str, options: Options, backup_id: str = "") -> int:
-    """Plan a procedure, and run the plan unless ``options.plan`` is set.
+    """Plan a procedure, and run the plan unless ``options.plan`` is set. Return the exit code.
 
     Args:
         name: the procedure.
         options: the options of the command line.
         backup_id: the backup that the procedure restores; empty for none.
-
-    Returns:
-        the exit code.
     """
     session = open_session(options)
     target = target_of(session, options)
