@@ -115,9 +115,13 @@ class Query:
     parameters: Mapping[str, str] = field(default_factory=dict)
     output: str = ""
 
+    @property
+    def connection(self) -> str:
+        """The connection string by which psql reaches the database."""
+        return f"service={self.target}" + (f" dbname={conninfo(self.database)}" if self.database else "")
+
     def shell(self) -> Shell:
         """The same as words for psql: no startup file, stop at the first error, bare rows."""
-        connection = f"service={self.target}" + (f" dbname={conninfo(self.database)}" if self.database else "")
         variables = [word for name, value in self.parameters.items() for word in ("-v", f"{name}={value}")]
         words = [
             "psql",
@@ -127,7 +131,7 @@ class Query:
             *variables,
             "-f",
             f"{placeholder('OPS_SQL')}/{self.file}",
-            connection,
+            self.connection,
         ]
         return Shell(tuple(words), self.target, output=self.output)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ops.engine.command import Command, Query, Tool
 from ops.engine.inputs import RunInputs
 from ops.engine.step import check
@@ -28,6 +30,20 @@ def is_production_server(c: RunInputs) -> list[Command]:
     An interrupted swap can leave the live database closed to connections."""
     given = {"system": c.system, "database": c.database}
     return [*same_place(c), Query("check_identity.sql", c.target, "postgres", given)]
+
+
+def take_fingerprint(c: RunInputs, target: str, database: str = "", *, output: str, objects: bool = False) -> Query:
+    """Read every table of a database, by as many sessions as dump and restore.
+
+    Args:
+        target: whose server it is on.
+        database: another database on that server.
+        output: the file in the run's folder that takes the fingerprint.
+        objects: with every object that a restore creates.
+    """
+    look = Query("fingerprint.sql", target, database, output=output)
+    given = {"sessions": str(c.jobs), "connection": look.connection} | ({"objects": "yes"} if objects else {})
+    return replace(look, parameters=given)
 
 
 def server_room(c: RunInputs, server: str, like: str) -> Command:

@@ -154,7 +154,7 @@ def is_as_before(c: RunInputs) -> list[Command]:
     A migration that is not recorded as applied can still have changed production."""
     now = f"{c.run_folder}/production-now.jsonl"
     given = {"before": f"{c.run_folder}/production-before.jsonl", "after": now}
-    return [Query("fingerprint.sql", c.target, output=now), Tool("check-as-before", given)]
+    return [take_fingerprint(c, c.target, output=now), Tool("check-as-before", given)]
 
 
 @check("The interrupted migrations changed nothing on production")
@@ -246,7 +246,7 @@ promote.include(
 )
 def fingerprint_before(c: RunInputs) -> Command:
     """Record the contents of every table immediately before the migrations."""
-    return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/production-before.jsonl")
+    return take_fingerprint(c, c.target, output=f"{c.run_folder}/production-before.jsonl")
 
 
 @promote.step("Record production's rows", takes=Time.DATABASE, reads=True, again=True)
@@ -326,7 +326,7 @@ def account(c: RunInputs) -> list[Command]:
         "after": after,
         "frozen": "yes" if c.freezes else "no",
     }
-    return [Query("fingerprint.sql", c.target, output=after), Tool("verify-production", given)]
+    return [take_fingerprint(c, c.target, output=after), Tool("verify-production", given)]
 
 
 @promote.step(

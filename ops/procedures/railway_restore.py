@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ops.engine.command import Command, Query, Tool
+from ops.engine.command import Command, Tool
 from ops.engine.effects import Effect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check, commands
 from ops.procedures.backup import backup, in_store, kept_safety, safety
-from ops.procedures.checks import is_production, same_place
+from ops.procedures.checks import is_production, same_place, take_fingerprint
 from ops.procedures.freeze import FREEZES, FROZEN, UNFREEZES, freeze_now, no_writers, unfreeze_now
 
 WITH_DUMP = "Not with `--no-safety`."
@@ -185,7 +185,7 @@ def account(c: RunInputs) -> list[Command]:
     after = f"{c.run_folder}/live.jsonl"
     given = {"target": c.target, "report": report(c), "after": after}
     return [
-        Query("fingerprint.sql", c.target, output=after),
+        take_fingerprint(c, c.target, output=after),
         Tool("volume-account", given | ({"safety": dumped(c)} if dumped(c) else {})),
     ]
 

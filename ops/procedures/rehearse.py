@@ -9,6 +9,7 @@ from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, Watch, check
 from ops.infra.postgres.session_settings import UNLIMITED
+from ops.procedures.checks import take_fingerprint
 from ops.procedures.clone import not_production, room_for_copy
 from ops.procedures.prove_recovery import drop_roundtrip, is_gone, swap_back, swap_in, way_back
 from ops.procedures.trial_beside import beside
@@ -154,7 +155,7 @@ def migrate(c: RunInputs) -> list[Command]:
 )
 def before(c: RunInputs) -> Command:
     """Record the contents of every table before the migrations, from the copy of the clone."""
-    return Query("fingerprint.sql", c.test, c.names.before, output=f"{c.run_folder}/before.jsonl")
+    return take_fingerprint(c, c.test, c.names.before, output=f"{c.run_folder}/before.jsonl")
 
 
 @verify.step(
@@ -166,7 +167,7 @@ def before(c: RunInputs) -> Command:
 )
 def after(c: RunInputs) -> Command:
     """Record the contents of every table after the migrations."""
-    return Query("fingerprint.sql", c.test, output=f"{c.run_folder}/after.jsonl")
+    return take_fingerprint(c, c.test, output=f"{c.run_folder}/after.jsonl")
 
 
 @verify.step(

@@ -8,6 +8,7 @@ from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup
+from ops.procedures.checks import take_fingerprint
 from ops.procedures.clone import clone, not_production
 from ops.procedures.freeze import UNFREEZES, unfreeze_now
 from ops.procedures.promote import promote, way_back
@@ -111,7 +112,7 @@ auto_rollback.include(rollback)
 )
 def look_again(c: RunInputs) -> Command:
     """Record the contents of every table after the rollback."""
-    return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/production-again.jsonl")
+    return take_fingerprint(c, c.target, output=f"{c.run_folder}/production-again.jsonl")
 
 
 @auto_rollback.step("Prove that production equals its state before the release", reads=True, again=True)

@@ -8,7 +8,7 @@ from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup, in_store, kept_safety, safety
-from ops.procedures.checks import is_production, is_production_server
+from ops.procedures.checks import is_production, is_production_server, take_fingerprint
 from ops.procedures.deploy import deploy_words, is_healthy
 from ops.procedures.rollback import replaced_back
 
@@ -128,7 +128,7 @@ def swap_kept_back(c: RunInputs) -> list[Command]:
 )
 def look(c: RunInputs) -> Command:
     """Record the contents of every table of the live database."""
-    return Query("fingerprint.sql", c.target, output=f"{c.run_folder}/live.jsonl")
+    return take_fingerprint(c, c.target, output=f"{c.run_folder}/live.jsonl")
 
 
 @to_replaced.step(
@@ -146,7 +146,7 @@ def look_at_kept(c: RunInputs) -> list[Command]:
     A kept database is closed to connections so that no session writes to it."""
     return [
         Query("open_kept.sql", c.target, "postgres", _given(c)),
-        Query("fingerprint.sql", c.target, c.kept.name, output=f"{c.run_folder}/kept.jsonl"),
+        take_fingerprint(c, c.target, c.kept.name, output=f"{c.run_folder}/kept.jsonl"),
         close_kept(c),
     ]
 

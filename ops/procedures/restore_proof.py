@@ -6,6 +6,7 @@ from ops.engine.command import Command, Query, Shell, Tool, conninfo
 from ops.engine.inputs import RunInputs
 from ops.infra.postgres.session_settings import RESTORES
 from ops.procedures.backup import from_dump, jobs
+from ops.procedures.checks import take_fingerprint
 
 # For a test server, which may lack roles and tablespaces, and which must not fetch rows from another server.
 BARE = ("--no-owner", "--no-privileges", "--no-tablespaces", "--no-subscriptions")
@@ -99,5 +100,5 @@ def equals_backup(c: RunInputs, server: str, database: str, found: str, *, owned
     after = f"{c.run_folder}/{found}.jsonl"
     given = {"before": c.fingerprint, "after": after, "broken": broken(c, found)}
     given |= {} if owned else {"form": "bare"}
-    look = Query("fingerprint.sql", server, database, {"objects": "yes"}, output=after)
+    look = take_fingerprint(c, server, database, output=after, objects=True)
     return [look, Tool("same-fingerprint", given)]

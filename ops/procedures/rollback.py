@@ -127,7 +127,7 @@ def look(c: RunInputs) -> list[Command]:
     """Take the fingerprint of the live database, and list the tables that differ from the backup."""
     found = f"{c.run_folder}/live.jsonl"
     return [
-        Query("fingerprint.sql", c.target, output=found),
+        take_fingerprint(c, c.target, output=found),
         Tool("loss-glance", {"before": c.fingerprint, "after": found}),
     ]
 
@@ -198,7 +198,7 @@ def preview(c: RunInputs) -> list[Command]:
     live = f"{c.run_folder}/previewed.jsonl"
     return [
         Query("snapshot.sql", c.target, output=f"{c.run_folder}/since.txt"),
-        Query("fingerprint.sql", c.target, output=live),
+        take_fingerprint(c, c.target, output=live),
         Tool("name-followers", {"target": c.target}),
         # With pg_dump beside the database, the pg_dump on this machine may be too old.
         *([] if c.dump.over else [Tool("compare-schemas", {"target": c.target, "database": c.names.restored})]),

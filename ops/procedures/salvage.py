@@ -10,7 +10,7 @@ from ops.engine.inputs import RunInputs, SalvageInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup, from_dump, in_store, jobs, kept_safety, safety
-from ops.procedures.checks import backup_is_whole, is_production
+from ops.procedures.checks import backup_is_whole, is_production, take_fingerprint
 from ops.procedures.restore_proof import created_beside
 from ops.procedures.trial_beside import SAID
 from ops.recovery.salvage.names import join, schema_and_name
@@ -63,7 +63,7 @@ def tables_equal_backup(c: RunInputs) -> list[Command]:
     after, found = f"{c.run_folder}/aside.jsonl", wanted(c)
     names = join((name, name) for name in found.sources)
     return [
-        Query("fingerprint.sql", c.target, c.names.salvage, {"objects": "yes"}, output=after),
+        take_fingerprint(c, c.target, c.names.salvage, output=after, objects=True),
         Tool("same-tables", {"before": c.fingerprint, "after": after, "tables": names}),
     ]
 

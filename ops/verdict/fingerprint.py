@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ class Fingerprint:
     migrations: list[str] = field(default_factory=list)
     schema: str = ""
     schema_parts: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, set[int]] = field(default_factory=dict, compare=False)
     server: int = 0
     moment: Moment | None = None
     complete: bool = False
@@ -141,7 +142,7 @@ def _add(found: Fingerprint, line: dict[str, object]) -> None:
         name = str(line["table"])
         key: Any = line.get("key", [])
         links: Any = line.get("links", {})
-        found.tables[name] = Table(
+        table = Table(
             name,
             int(str(line["rows"])),
             int(str(line["checksum"])),
@@ -149,6 +150,7 @@ def _add(found: Fingerprint, line: dict[str, object]) -> None:
             tuple(key),
             {column: (table, to) for column, (table, to) in links.items()},
         )
+        found.tables[name] = _add_part(found, table, line) if "part" in line else table
     elif "sequence" in line:
         found.sequences[str(line["sequence"])] = (int(str(line["last"])), int(str(line["step"])))
         if line.get("cycle"):
@@ -173,6 +175,14 @@ def _add(found: Fingerprint, line: dict[str, object]) -> None:
         found.moment = Moment.model_validate(line["moment"])
     elif "complete" in line:
         found.complete, found.server = True, int(str(line["server"]))
+
+
+def _add_part(found: Fingerprint, table: Table, line: Mapping[str, object]) -> Table:
+    """Add the rows and the checksum of one part of a table to those of the parts before it."""
+    found.parts.setdefault(table.name, set(range(1, int(str(line["parts"])) + 1))).remove(int(str(line["part"])))
+    if not (before := found.tables.get(table.name)):
+        return table
+    return replace(table, rows=before.rows + table.rows, checksum=before.checksum + table.checksum)
 
 
 def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
