@@ -71,6 +71,8 @@ class DatabaseNames:
     test_replaced = _Name("test", "replaced")
     # A copy of the clone as it was before the migrations.
     before = _Name("test", "before", by_run=False)
+    # The comment of ``before``.
+    before_marker = _Marker("clone before")
     # The backup, restored beside the migrated clone to time a rollback.
     roundtrip = _Name("test", "roundtrip")
     # The comment of ``roundtrip``; it is never taken for a clone to migrate.

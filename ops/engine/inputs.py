@@ -166,7 +166,7 @@ class ReleaseInputs(Part):
     """What is rehearsed and promoted: the migrations that are ``pending``, the application's own ``checks``, the
     ``certificate``. ``draft`` asks for a draft of declarations, ``concurrent``: indexes are built concurrently;
     ``opaque``: of some, what they do to rows can't be told; ``draws``: their code may draw values; ``auto_rollback``: a
-    promotion that fails is taken back by itself."""
+    promotion that fails is taken back by itself; ``clones``: the run itself restored the clone."""
 
     pending: Words = ()
     checks: tuple[Words, ...] = ()
@@ -176,6 +176,7 @@ class ReleaseInputs(Part):
     opaque: bool = False
     draws: bool = False
     auto_rollback: bool = False
+    clones: bool = False
 
 
 class RollbackInputs(Part):

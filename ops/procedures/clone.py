@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.engine.command import Command, Query, Tool
+from ops.engine.command import Command, Query, Shell, Tool
 from ops.engine.effects import StepEffect
 from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
@@ -11,13 +11,13 @@ from ops.procedures.backup import backup
 from ops.procedures.checks import backup_is_whole, server_room
 from ops.procedures.restore_proof import AGAIN, equals_backup, restoring
 
-clone = Procedure(
-    "clone",
-    "Restore the backup as the test database",
-    """Restores a backup into a spare database, proves by fingerprint that the spare database equals the backup, and
-    then gives the spare database the test database's name.""",
-    "The former test database stays on the server until the clone after next.",
-)
+restore_clone = Procedure("clone", "Restore the backup into a spare database", "Part of every clone.", "")
+swap_clone = Procedure("clone", "Swap the clone in as the test database", "Part of every clone.", "")
+
+
+def moment(c: RunInputs, name: str) -> Command:
+    """Return the command that records the present time under a name, to measure the recovery time."""
+    return Tool("time-way-back", {"report": f"{c.run_folder}/way-back.json", "moment": name})
 
 
 @check("The target is not production", "give the test target a database of its own in the inventory")
@@ -57,8 +57,12 @@ def created(c: RunInputs, name: str, marker: str) -> list[Command]:
 
 @check("The restored database equals the backup: every table, sequence and object", "inv resume")
 def same_fingerprint(c: RunInputs) -> list[Command]:
-    """Detect an incomplete restore: pg_restore can exit with 0 without having restored everything."""
-    return equals_backup(c, c.test, c.names.spare, "restored", owned=False)
+    """Detect an incomplete restore: pg_restore can exit with 0 without having restored everything.
+
+    The proof is a part of the recovery time. An interrupted restore has no recorded time, so it is repeated."""
+    timed = Shell(("grep", "-q", '"restored"', f"{c.run_folder}/way-back.json"), c.test)
+    equal = equals_backup(c, c.test, c.names.spare, "restored", owned=False)
+    return [timed, moment(c, "proof-begun"), *equal, moment(c, "proved")]
 
 
 @check("The test database is the clone, and accepts connections", "inv resume")
@@ -66,6 +70,36 @@ def clone_is_live(c: RunInputs) -> Command:
     """Compare the database's comment, which names the run that made the clone."""
     given = {"live": c.test_server.database, "incoming": c.names.spare, "marker": c.names.clone_marker}
     return Query("check_swapped.sql", c.test, "postgres", given)
+
+
+@check("The copy from before the migrations exists", "inv clone-prod-to-test")
+def copy_is_there(c: RunInputs) -> Command:
+    """Check for the copy, without which the migrated clone cannot be compared."""
+    return Query("check_frozen.sql", c.test, c.names.before, {"wanted": "off"})
+
+
+def drop_before(c: RunInputs) -> Command:
+    """Drop the copy from before the migrations. The drop is refused without the tool's mark."""
+    return Query("drop_database.sql", c.test, "postgres", {"name": c.names.before, "marker": "generalprobe clone "})
+
+
+COPIES = {
+    "changes": "the test server: a copy of the clone",
+    "takes": Time.DATABASE,
+    "proof": copy_is_there,
+    "undo": drop_before,
+    "again": True,
+}
+
+
+def copy_before(c: RunInputs, source: str) -> Command:
+    """Return the command that copies a clone's files inside the server; it refuses a database without a clone's mark.
+
+    Args:
+        source: the clone's name.
+    """
+    given = {"source": source, "name": c.names.before, "marker": c.names.before_marker}
+    return Query("copy_database.sql", c.test, "postgres", given)
 
 
 def drop_spare(c: RunInputs) -> Command:
@@ -88,7 +122,7 @@ def swap_back(c: RunInputs) -> list[Command]:
     return [Query("swap.sql", c.test, "postgres", given)]
 
 
-@clone.step(
+@restore_clone.step(
     "Restore the backup into a spare database",
     changes="the test server: a spare database",
     takes=Time.DATABASE,
@@ -110,10 +144,12 @@ def restore(c: RunInputs) -> list[Command]:
     private = {"private": "yes"} if c.defang else {}
     like = {"target": c.target, "test": c.test, "database": c.names.spare, "before": c.fingerprint, **private}
     return [
+        moment(c, "restore-begun"),
         *created(c, c.names.spare, c.names.clone_marker),
         *restoring(c, c.test, c.names.spare, "restored", owned=False),
         Query("isolate.sql", c.test, c.names.spare),
         Query("analyze.sql", c.test, c.names.spare),
+        moment(c, "restored"),
         Tool("match-clone", like),
     ]
 
@@ -137,7 +173,7 @@ def is_defanged(c: RunInputs) -> Command:
     return Tool("check-defanged", {**_defang(c), "marker": c.names.clone_marker, "before": c.fingerprint})
 
 
-@clone.step(
+@restore_clone.step(
     "Defang the clone",
     changes="the spare database: personal data",
     takes=Time.DATABASE,
@@ -157,7 +193,7 @@ def defang(c: RunInputs) -> Command:
     return Tool("defang", given)
 
 
-@clone.step(
+@swap_clone.step(
     "Swap the clone in as the test database",
     changes="the test database: the clone replaces it",
     gates=(not_production,),
@@ -173,7 +209,7 @@ def swap(c: RunInputs) -> Command:
     return Query("swap.sql", c.test, "postgres", given)
 
 
-@clone.step(
+@swap_clone.step(
     "Drop earlier test databases",
     changes="the test server: earlier test databases are dropped",
     gates=(not_production,),
@@ -203,4 +239,5 @@ clone_prod_to_test = Procedure(
     restores=True,
 )
 clone_prod_to_test.include(backup)
-clone_prod_to_test.include(clone)
+clone_prod_to_test.include(restore_clone)
+clone_prod_to_test.include(swap_clone)

@@ -10,7 +10,7 @@ from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, Watch, check
 from ops.infra.postgres.session_settings import UNLIMITED
 from ops.procedures.checks import take_fingerprint
-from ops.procedures.clone import not_production, room_for_copy
+from ops.procedures.clone import COPIES, copy_before, not_production, room_for_copy
 from ops.procedures.prove_recovery import drop_roundtrip, is_gone, swap_back, swap_in, way_back
 from ops.procedures.trial_beside import beside
 
@@ -24,6 +24,10 @@ migrate_test = Procedure(
     defanged, run `inv release`, which rehearses on unmasked rows beside the test database.""",
     needs=(Need.PRODUCTION, Need.REHEARSAL_DATABASE, Need.MIGRATIONS, Need.CLONE),
 )
+
+migrate_clone = Procedure("migrate-test", "Migrate the clone", "Part of every rehearsal.", "")
+compare_clone = Procedure("verify", "Account for every row", "Part of every rehearsal.", "")
+certify_release = Procedure("verify", "Write the certificate", "Part of every rehearsal.", "")
 
 verify = Procedure(
     "verify",
@@ -67,12 +71,6 @@ def leaves_alone(c: RunInputs) -> Command:
     return Tool("check-touched", {"target": c.target, "backup_id": c.backup})
 
 
-@check("The copy from before the migrations exists", "inv clone-prod-to-test")
-def copy_is_there(c: RunInputs) -> Command:
-    """Check for the copy, without which the migrated clone cannot be compared."""
-    return Query("check_frozen.sql", c.test, c.names.before, {"wanted": "off"})
-
-
 @check("No migration is pending on the clone", "inv status")
 def clone_is_migrated(c: RunInputs) -> Command:
     """Detect an incomplete migration: `migrate` can exit with 0 without having applied a migration."""
@@ -91,11 +89,6 @@ def stopped_in_transaction(c: RunInputs) -> Command:
     return Tool("check-atomic", {"target": c.target, "database_of": c.test})
 
 
-def drop_before(c: RunInputs) -> Command:
-    """Drop the copy from before the migrations. The drop is refused without the tool's mark."""
-    return Query("drop_database.sql", c.test, "postgres", {"name": c.names.before, "marker": "generalprobe clone "})
-
-
 def measure(c: RunInputs) -> Watch:
     """Measure the locks, rows and times of each migration."""
     return Watch(
@@ -104,27 +97,16 @@ def measure(c: RunInputs) -> Watch:
 
 
 @migrate_test.step(
-    "Copy the clone before the migrations",
-    changes="the test server: a copy of the clone",
-    takes=Time.DATABASE,
-    gates=(not_production, is_clone, leaves_alone, room_for_copy),
-    proof=copy_is_there,
-    undo=drop_before,
-    again=True,
+    "Copy the clone before the migrations", gates=(not_production, is_clone, leaves_alone, room_for_copy), **COPIES
 )
 def keep_before(c: RunInputs) -> Command:
     """Copy the clone's files inside the server, so that old and new rows can be compared.
 
     The command refuses a database without a clone's mark."""
-    given = {
-        "source": c.test_server.database,
-        "name": c.names.before,
-        "marker": f"generalprobe clone before, run {c.run}",
-    }
-    return Query("copy_database.sql", c.test, "postgres", given)
+    return copy_before(c, c.test_server.database)
 
 
-@migrate_test.step(
+@migrate_clone.step(
     "Run the migrations on the clone",
     changes="the clone: its tables and rows",
     does=(StepEffect.REHEARSES,),
@@ -190,7 +172,7 @@ def account(c: RunInputs) -> Command:
             "target": c.target,
             "test": c.test,
             "backup": c.fingerprint,
-            "before": f"{c.run_folder}/before.jsonl",
+            "before": c.fingerprint if c.release.clones else f"{c.run_folder}/before.jsonl",
             "before_database": c.names.before,
             "after": f"{c.run_folder}/after.jsonl",
             "report": f"{c.run_folder}/verdict.json",
@@ -199,7 +181,7 @@ def account(c: RunInputs) -> Command:
     )
 
 
-@verify.step(
+@compare_clone.step(
     "Run the application's own checks on the clone",
     takes=Time.APPLICATION,
     does=(StepEffect.ACCOUNTS,),
@@ -247,7 +229,7 @@ def is_copy(c: RunInputs) -> list[Command]:
     return _leads_to(c, c.names.roundtrip_marker)
 
 
-@verify.step(
+@compare_clone.step(
     "Swap in a second copy of the unmigrated clone",
     changes="the test server: a second copy with the clone's name",
     takes=Time.DATABASE,
@@ -264,14 +246,14 @@ def copy_again(c: RunInputs) -> list[Command]:
     copy = {"source": c.names.before, "name": c.names.roundtrip, "marker": c.names.roundtrip_marker}
     like = {"target": c.target, "test": c.test, "database": c.names.roundtrip, "before": c.fingerprint}
     return [
-        swap_back(c, "second-back.txt"),
+        swap_back(c, c.names.roundtrip, "second-back.txt"),
         Query("copy_database.sql", c.test, "postgres", copy),
         Tool("match-clone", like),
-        swap_in(c, "second-in.txt"),
+        swap_in(c, c.names.roundtrip, "second-in.txt"),
     ]
 
 
-@verify.step(
+@compare_clone.step(
     "Run the migrations again on the second copy",
     changes="the second copy: its tables and rows",
     takes=Time.MIGRATIONS,
@@ -286,7 +268,7 @@ def migrate_again(c: RunInputs) -> Command:
     return manage(c, c.test, "migrate", "--noinput", options=UNLIMITED)
 
 
-@verify.step(
+@compare_clone.step(
     "Swap the migrated clone back in",
     changes="the test server: the migrated clone has its name back",
     gates=(not_production,),
@@ -296,10 +278,11 @@ def migrate_again(c: RunInputs) -> Command:
 )
 def clone_again(c: RunInputs) -> list[Command]:
     """Give the migrated clone its name back. The second copy stays open for the comparison."""
-    return [swap_back(c, "second-back.txt"), Query("reopen.sql", c.test, "postgres", {"live": c.names.roundtrip})]
+    opened = Query("reopen.sql", c.test, "postgres", {"live": c.names.roundtrip})
+    return [swap_back(c, c.names.roundtrip, "second-back.txt"), opened]
 
 
-@verify.step(
+@compare_clone.step(
     "Compare the results of both migration runs",
     changes="the test server: the second copy is dropped",
     takes=Time.DATABASE,
@@ -320,11 +303,10 @@ def compare(c: RunInputs) -> list[Command]:
     ]
 
 
-verify.include(way_back)
-verify.include(beside)
+certify_release.include(beside)
 
 
-@verify.step(
+@certify_release.step(
     "Write the certificate",
     changes="the store: a certificate",
     proof=certificate_holds,
@@ -347,3 +329,8 @@ def write_certificate(c: RunInputs) -> Command:
             "name": c.release.certificate,
         },
     )
+
+
+migrate_test.include(migrate_clone)
+for part in (compare_clone, way_back, certify_release):
+    verify.include(part)

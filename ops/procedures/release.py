@@ -9,10 +9,11 @@ from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup
 from ops.procedures.checks import take_fingerprint
-from ops.procedures.clone import clone, not_production
+from ops.procedures.clone import COPIES, copy_before, not_production, restore_clone, room_for_copy, swap_clone
 from ops.procedures.freeze import UNFREEZES, unfreeze_now
 from ops.procedures.promote import promote, way_back
-from ops.procedures.rehearse import migrate_test, verify
+from ops.procedures.prove_recovery import swap_trial
+from ops.procedures.rehearse import certify_release, compare_clone, migrate_clone
 from ops.procedures.rollback import rollback
 
 hazards = Procedure(
@@ -50,8 +51,28 @@ release = Procedure(
     changes_production=True,
     source=lambda c: c.test,
 )
-for part in (hazards, backup, clone, migrate_test, verify):
+
+
+def cloned(c: RunInputs) -> RunInputs:
+    """Return the inputs of a rehearsal whose clone this run restored and proved."""
+    return c.replace(release={"clones": True})
+
+
+for part in (hazards, backup, restore_clone):
     release.include(part)
+
+
+@release.step("Copy the clone before the migrations", gates=(not_production, room_for_copy), **COPIES)
+def keep_before(c: RunInputs) -> Command:
+    """Copy the clone's files inside the server, so that old and new rows can be compared.
+
+    The clone was proved to equal the backup. The copy is made before the clone gets the test database's name, under
+    which other sessions could write to the clone."""
+    return copy_before(c, c.names.spare)
+
+
+for part in (swap_clone, migrate_clone, compare_clone, swap_trial, certify_release):
+    release.include(part, inputs=cloned)
 
 
 @check("The databases of the rehearsal do not exist", "inv resume")
