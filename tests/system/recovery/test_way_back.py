@@ -27,24 +27,25 @@ def names(shop: Project) -> dict[str, str]:
     return {str(name).removeprefix(stem): str(mark) for name, mark in found}
 
 
-def stop_in_the_middle(shop: Project) -> str:
-    """Kill a verify while the restored database has the clone's name; gives the run."""
-    process = begin(shop, "way-back.swap", "verify")
+def stop_in_the_middle(shop: Project, *command: str, beside: str = "roundtrip_{run}", mark: str = "round trip") -> str:
+    """Kill a run while the database beside the migrated clone has the clone's name; gives the run."""
+    process = begin(shop, "way-back.swap", *(command or ("verify",)))
     process.kill()
     ended(process)
     journal = max(shop.folder.glob("backups/shop/runs/*/journal.jsonl"))
     inputs = json.loads(journal.read_text().splitlines()[0])["inputs"]
     stem, run = inputs["test_server"]["database"], inputs["run"]
-    words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", f"live={stem}", "-v", f"incoming={stem}_roundtrip_{run}"]
+    incoming = f"{stem}_{beside.format(run=run)}"
+    words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", f"live={stem}", "-v", f"incoming={incoming}"]
     words += ["-v", f"aside={stem}_migrated_{run}", "-f", str(SQL / "swap.sql"), "dbname=postgres"]
     # What the run had begun goes on without it, maybe to the second swap.
     at_work = f"SELECT 1 FROM pg_stat_activity WHERE application_name = 'generalprobe {run}'"
     while shop.query(at_work, "postgres"):
         time.sleep(0.05)
-    if not names(shop)[""].startswith("generalprobe clone round trip"):
+    if not names(shop)[""].startswith(f"generalprobe clone {mark}"):
         done = subprocess.run(words, env=shop.env | psql_env(shop.test), capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    assert names(shop)[""].startswith("generalprobe clone round trip"), "the restored one has the clone's name"
+    assert names(shop)[""].startswith(f"generalprobe clone {mark}"), "the restored one has the clone's name"
     return str(run)
 
 
@@ -75,3 +76,21 @@ def test_what_a_run_left_that_nobody_ended_goes_with_the_next_clone(scene: Calla
     steps(shop, "clone-prod-to-test", "migrate-test", "verify")
     assert migrated(shop)
     assert f"_migrated_{run}" not in names(shop)
+
+
+@pytest.mark.parametrize("word", ["resume", "undo", "release"])
+def test_a_release_that_stops_between_the_two_swaps_can_be_ended(scene: Callable[..., Project], word: str) -> None:
+    """In a release the copy from before the migrations is swapped in; what no run ended goes with the next release."""
+    shop = scene("filled")
+    before = names(shop)
+    stop_in_the_middle(shop, "release", "--confirm=shop", beside="before", mark="before")
+    done = shop.inv(word, *(() if word == "undo" else ("--confirm=shop",)), "--json")
+    assert done.code == 0, done.out + done.err
+    if word == "undo":
+        assert names(shop) == before
+        assert shop.inv("release", "--confirm=shop").code == 0
+    folder = shop.folder / "backups/shop"
+    recovery = certificate.read(folder, certificate.newest(folder)).recovery
+    assert recovery and recovery.swapped > 0 and recovery.restored > 0 and recovery.proved > 0
+    assert migrated(shop)
+    assert {name for name in names(shop) if "migrated" in name or "roundtrip" in name} == set()
