@@ -82,9 +82,10 @@ def drop_roundtrip(c: RunInputs) -> list[Command]:
     return [swap_back(c, c.names.roundtrip), Query("drop_database.sql", c.test, "postgres", given)]
 
 
-def give_back(c: RunInputs) -> Command:
-    """Give the migrated clone its name back."""
-    return swap_back(c, stand_in(c)[0])
+def give_back(c: RunInputs) -> list[Command]:
+    """Give the migrated clone its name back, and remove the record of the swap."""
+    forgotten = Shell(("rm", "-f", f"{c.run_folder}/swapped-back.txt"), c.test)
+    return [swap_back(c, stand_in(c)[0], "given-back.txt"), forgotten]
 
 
 @way_back.step(
@@ -124,7 +125,8 @@ def swap(c: RunInputs) -> list[Command]:
     name, marker = stand_in(c)
     live = {"live": c.test_server.database, "incoming": name, "marker": marker}
     # The first command undoes a swap that was interrupted halfway; otherwise it does nothing.
-    return [give_back(c), swap_in(c, name), Query("check_swapped.sql", c.test, "postgres", live), give_back(c)]
+    there = Query("check_swapped.sql", c.test, "postgres", live)
+    return [swap_back(c, name), swap_in(c, name), there, swap_back(c, name)]
 
 
 way_back.include(swap_trial)
