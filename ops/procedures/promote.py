@@ -12,7 +12,7 @@ from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check, commands
 from ops.infra.postgres.session_settings import UNLIMITED
 from ops.procedures.backup import backup, excluding, in_store
-from ops.procedures.checks import backup_is_whole, is_production
+from ops.procedures.checks import backup_is_whole, is_production, take_fingerprint
 from ops.procedures.deploy import DEPLOYS, deploy_words
 from ops.procedures.freeze import FREEZES, FROZEN, UNFREEZES, freeze_now, no_writers, unfreeze_now
 from ops.procedures.rehearse import certificate_holds

@@ -128,22 +128,16 @@ def migrate(c: RunInputs) -> list[Command]:
     return [Tool("note-rehearsal", noted), manage(c, c.test, "migrate", "--noinput", options=UNLIMITED)]
 
 
-@verify.step(
-    "Take the fingerprint of the clone before the migrations",
-    takes=Time.DATABASE,
-    does=(StepEffect.COUNTS,),
-    reads=True,
-    again=True,
-)
+@verify.step("Take the fingerprint of the clone before the migrations", takes=Time.DATABASE, reads=True, again=True)
 def before(c: RunInputs) -> Command:
     """Record the contents of every table before the migrations, from the copy of the clone."""
     return take_fingerprint(c, c.test, c.names.before, output=f"{c.run_folder}/before.jsonl")
 
 
-@verify.step(
+@compare_clone.step(
     "Take the fingerprint of the migrated clone",
     takes=Time.DATABASE,
-    does=(StepEffect.ACCOUNTS,),
+    does=(StepEffect.COUNTS, StepEffect.ACCOUNTS),
     reads=True,
     again=True,
 )
@@ -152,7 +146,7 @@ def after(c: RunInputs) -> Command:
     return take_fingerprint(c, c.test, output=f"{c.run_folder}/after.jsonl")
 
 
-@verify.step(
+@compare_clone.step(
     "Account for every row",
     takes=Time.DATABASE,
     does=(StepEffect.ACCOUNTS,),

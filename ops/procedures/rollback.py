@@ -9,7 +9,7 @@ from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup, in_store, kept_safety, safety
-from ops.procedures.checks import backup_is_whole, is_production, is_production_server, server_room
+from ops.procedures.checks import backup_is_whole, is_production, is_production_server, server_room, take_fingerprint
 from ops.procedures.deploy import DEPLOYS, deploy_words
 from ops.procedures.freeze import FREEZES, FROZEN, UNFREEZES, freeze_now, no_writers, unfreeze_now
 from ops.procedures.promote import settings_are_ours

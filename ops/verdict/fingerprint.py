@@ -2,7 +2,7 @@
 
 A row's hash is ``hash_array_extended(ARRAY[record_send(ROW(…))], 0)``. A table's checksum is the sum of the hashes, so
 it does not depend on the order of rows, and two equal rows count twice. The hash was chosen by measuring what weaker
-hashes miss. ``ops/sql/tables.sql`` defines which types are read as text.
+hashes miss. ``ops/sql/table_rows.sql`` defines which types are read as text.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Fingerprint:
     ``left_out``: what is not part of the fingerprint, to the reason.
     ``excluded``: tables whose rows are not in the backup, with their estimated rows. ``tables`` has them as empty
     tables, as a restore creates them. ``excluded_bytes``: their size.
+    ``parts``: a table that several sessions read, to the numbers of its missing parts.
     ``schema``: a digest. ``schema_parts``: a hash of each part of the schema by kind and name.
     ``moment``: the moment of a backup.
     """
@@ -131,7 +132,7 @@ def read(path: Path) -> Fingerprint:
                 _add(found, json.loads(line))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise OpsError(f"{path}: not a fingerprint ({type(error).__name__})", "inv backup") from None
-    if not found.complete:
+    if not found.complete or any(found.parts.values()):
         raise OpsError(f"{path}: the fingerprint is truncated", "inv backup")
     return found
 

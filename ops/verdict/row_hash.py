@@ -1,7 +1,7 @@
 """Build the SQL of row hashes: which columns are read, and as which type.
 
-The hash is the same as in a fingerprint (``ops/sql/tables.sql``), over selected columns: ``hash_array_extended`` over
-``record_send(ROW(…))``. Two rows with equal values in these columns have the same hash.
+The hash is the same as in a fingerprint (``ops/sql/table_rows.sql``), over selected columns: ``hash_array_extended``
+over ``record_send(ROW(…))``. Two rows with equal values in these columns have the same hash.
 """
 
 from __future__ import annotations
