@@ -49,7 +49,7 @@ STEP_EFFECTS = {
     StepEffect.LAST: {f"last-backup.{step}" for step in ("dump", "seal", "store", "railway")},
     StepEffect.CLONES: {"clone.restore"},
     StepEffect.REHEARSES: {"migrate-test.migrate"},
-    StepEffect.COUNTS: {"verify.before"},
+    StepEffect.COUNTS: {"verify.after"},
     StepEffect.ACCOUNTS: {"verify.after", "verify.account", "verify.checks"},
     StepEffect.DEPLOYS: {"promote.deploy", "rollback.deploy"},
 }
