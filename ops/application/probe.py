@@ -99,6 +99,10 @@ def silent(session: Session, target: str, done: Completed) -> OpsError:
     if django.of_migrations(done.err):
         hint = check_words(session, target, "showmigrations")
         return OpsError(f"{target}: its migrations do not fit together: {said}", hint)
+    if "session is read-only" in said:
+        why = "its settings require a writable session (target_session_attrs), and it is asked in a read-only one"
+        hint = 'remove "target_session_attrs" from OPTIONS of DATABASES, or set it to "any"; then   inv doctor'
+        return OpsError(f"{target}: the application does not connect: {why}", hint)
     if "connection to server" in said:
         how, hint, code = unreached(done.err)
         return Unreachable(f"{target}: the application's database {how}", hint, code=code)

@@ -37,7 +37,7 @@ SHAPES = {
 DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": os.getenv("POSTGRES_DB", "shop"),
     "USER": os.getenv("POSTGRES_USER", "keeper"), "PASSWORD": os.getenv("POSTGRES_PASSWORD", "p@ss:w/rd"),
     "HOST": os.getenv("POSTGRES_HOST", "db.invalid"), "PORT": os.getenv("POSTGRES_PORT", "5433"),
-    "OPTIONS": {"sslmode": "require", "pool": False}}}
+    "OPTIONS": {"sslmode": "require", "pool": False, "target_session_attrs": "read-write"}}}
 """,
     "sqlite": 'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}\n',
     "broken": PARSER + 'SECRET_KEY = os.environ["SHOP_SECRET"]\n'

@@ -26,7 +26,7 @@ print()
 print({MARK!r} + json.dumps(said))
 """
 # The keywords of libpq. The other keys of OPTIONS are for the driver or Django.
-_LIBPQ = re.compile(r"ssl\w+|options|connect_timeout|target_session_attrs|channel_binding|gssencmode|keepalives\w*")
+_LIBPQ = re.compile(r"ssl\w+|options|connect_timeout|channel_binding|gssencmode|keepalives\w*")
 _KEYS = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -12,9 +13,12 @@ from ops.core.permissions import secret_file
 from ops.engine.command import reveal
 from ops.infra.postgres.client import parts_of
 
+# A frozen database has no writable session, so such an address would lock out whoever ends the freeze.
+_WRITABLE = re.compile(r"(target_session_attrs\s*=\s*'?)read-write")
+
 
 def checked(url: str, environ: Mapping[str, str], where: str, hint: str) -> str:
-    """Gives an address back that libpq's files and programs of ours can hold.
+    """Return an address that libpq's files and programs of ours can hold, and that also reaches a frozen database.
 
     Args:
         environ: where libpq finds the name of its password file.
@@ -40,7 +44,7 @@ def checked(url: str, environ: Mapping[str, str], where: str, hint: str) -> str:
         secret_file(_passfile(parts, environ), where)
     if any("\n" in value or value != value.strip() for value in parts.values()):
         raise UsageError(f"{where} holds a line break or begins or ends with a blank, which libpq's files can't", hint)
-    return url
+    return _WRITABLE.sub(r"\1primary", url)
 
 
 def _passfile(parts: Mapping[str, str], environ: Mapping[str, str]) -> Path:

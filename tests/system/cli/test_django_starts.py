@@ -60,3 +60,12 @@ def test_a_report_is_used_again_until_code_or_database_change(project: Callable[
     shop.query("INSERT INTO django_migrations (app, name, applied) VALUES ('lessons', '0003_more', now())")
     assert [asked(), asked()] == [1, 0]
     assert probe(session, "shop", "shop")["pending"] == []
+
+
+def test_settings_that_require_a_writable_session_are_named(project: Callable[..., Project]) -> None:
+    shop = project("b")
+    with open(shop.folder / "shop/settings.py", "a") as file:
+        file.write('\nDATABASES["default"]["OPTIONS"] = {"target_session_attrs": "read-write"}\n')
+    done = shop.inv("hazards")
+    assert done.code == 4 and "the application does not connect: its settings require a writable session" in done.out
+    assert 'Try: remove "target_session_attrs" from OPTIONS' in done.out, done.out

@@ -66,3 +66,10 @@ def test_a_role_that_only_reads_is_not_called_a_freeze(scene: Scene) -> None:
     assert shop.inv("unfreeze", "--confirm=shop").code == 0
     assert "takes writes" in shop.inv("status").out
     assert shop.query("SHOW default_transaction_read_only") == [("on",)], "that is the role's own again"
+
+
+def test_an_address_that_requires_a_writable_session_reaches_a_frozen_production(scene: Scene) -> None:
+    shop = scene("certified", freeze="always")
+    shop.env["DATABASE_URL"] += "?target_session_attrs=read-write"
+    done = shop.inv("promote", "--confirm=shop")
+    assert done.code == 0, done.out + done.err
