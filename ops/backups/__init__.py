@@ -1,4 +1,4 @@
-"""Makes, selects, checks and reports backups, and restores them; ``pgbackrest`` is the other kind.
+"""Make, select, check, report and restore backups: dumps, and in ``pgbackrest`` those of pgBackRest.
 
-It does not know a release. Begin with ``actions`` and ``selection``.
+No module imports ``ops.release``. Begin with ``actions`` and ``selection``.
 """

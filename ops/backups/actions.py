@@ -1,4 +1,4 @@
-"""Tools of backup, clone and rollback: look for room and requirements; seal, check and compare what was dumped."""
+"""Define the actions of backup, clone and rollback: check disk space and requirements, write manifests, compare."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def seal(session: Session, *, target: str, backup_id: str, run: str) -> str:
 
 
 def sealed(session: Session, target: str, backup_id: str, run: str, delta_of: str = "") -> str:
-    """Write the manifest; ``delta_of`` names the backup to which a delta belongs."""
+    """Write the manifest. ``delta_of`` names the backup to which a delta belongs."""
     final = backup.folder_of(target_folder(session, target), backup_id)
     partial = final.with_name(f"{backup_id}.partial")
     if final.exists() and not partial.exists():
-        return f"{backup_id} is sealed already"
+        return f"{backup_id} already has a manifest"
     found, sent = fingerprint.read(partial / "fingerprint.jsonl"), sent_of(partial)
     who = identity(session, target)
     manifest = backup.seal(
@@ -55,7 +55,7 @@ def sealed(session: Session, target: str, backup_id: str, run: str, delta_of: st
             "delta_of": delta_of,
             "rows": {t.name: t.rows for t in found.tables.values()},
             "excluded": found.excluded,
-            # A delta is a few rows of the database.
+            # A delta holds only a few rows of the database.
             "database_bytes": 0 if delta_of else max(int(who["size"]) - found.excluded_bytes, 0),
         },
     )
@@ -69,29 +69,29 @@ def sealed(session: Session, target: str, backup_id: str, run: str, delta_of: st
 
 
 def sent_of(folder: Path) -> Streamed | None:
-    """What pg_dump beside the database said at its end; None for a dump that was made here."""
+    """Return what pg_dump beside the database reported at its end; None for a dump that was made on this machine."""
     path = folder / "streamed.json"
     return read_report(path) if path.exists() else None
 
 
 @tool
 def check_streamed(session: Session, *, target: str, backup_id: str) -> str:
-    """Hold a dump that came as a stream against the bytes and the sha256 that were reckoned where it was made."""
+    """Compare a streamed dump with the bytes and the sha256 that were computed beside the database."""
     final = backup.folder_of(target_folder(session, target), backup_id)
     partial = final.with_name(f"{backup_id}.partial")
     sent, plain = sent_of(partial), partial / "dump"
     if sent is None:
-        raise StepFailed(f"{target}: {backup_id}: there is no word of where it was dumped", "inv backup")
+        raise StepFailed(f"{target}: {backup_id}: the report of the streamed dump is missing", "inv backup")
     if not plain.exists() and (partial / encryption.DUMP).exists():
-        return f"{sent.bytes:,} bytes were dumped by {sent.client}, compared, and encrypted on their way"
+        return f"{sent.bytes:,} bytes were dumped by {sent.client}, compared, and encrypted while they were received"
     if not plain.exists() or (plain.stat().st_size, sha256(plain)) != (sent.bytes, sent.sha256):
-        raise StepFailed(f"{target}: {backup_id}: what lies here is not what {sent.client} sent", "inv backup")
-    return f"{sent.bytes:,} bytes, {sent.entries:,} entries are what {sent.client} sent"
+        raise StepFailed(f"{target}: {backup_id}: the file differs from what {sent.client} sent", "inv backup")
+    return f"{sent.bytes:,} bytes, {sent.entries:,} entries equal what {sent.client} sent"
 
 
 @tool
 def store_backup(session: Session, *, target: str, backup_id: str) -> str:
-    """Send a backup to the remote store, the manifest last; what is there already is not sent again."""
+    """Send a backup to the remote store, the manifest last. Files that the store already has are not sent again."""
     backup.folder_of(target_folder(session, target), backup_id)
     stored = session.stores.stored(target, backup_id)
     if stored is None:
@@ -101,7 +101,9 @@ def store_backup(session: Session, *, target: str, backup_id: str) -> str:
 
 @tool
 def check_stored(session: Session, *, target: str, backup_id: str, deep: str = "") -> str:
-    """Say whether the remote store has every file of a backup, by its list; ``deep``: by reading all of it."""
+    """Check that the remote store lists every file of a backup.
+
+    ``deep`` also reads every file and compares its sha256."""
     stored = session.stores.stored(target, whole_id(backup_id, "backup's id", "inv backups"))
     if stored is None:
         return check_backup(session, target=target, backup_id=backup_id)
@@ -117,8 +119,7 @@ def _others(target: str) -> str:
 def check_backup(session: Session, *, target: str, backup_id: str) -> str:
     """Read every file of a backup and compare its sha256 with the manifest.
 
-    What of it is only in the remote store, or damaged here, is fetched first.
-    """
+    Files that are missing or damaged on this machine are first fetched from the remote store."""
     folder = backup.folder_of(target_folder(session, target), backup_id)
     wrong = backup.damage(folder)
     if wrong and (stored := session.stores.stored(target, backup_id)):
@@ -131,66 +132,70 @@ def check_backup(session: Session, *, target: str, backup_id: str) -> str:
         raise StepFailed(f"{target}: backup {backup_id}: {lost}", _others(target))
     keys = session.secrets.opener(target) if backup.read_manifest(folder).sealed else []
     if keys and not encryption.opens(folder / encryption.DUMP, keys):
-        said = f"{target}: the identity at hand does not open backup {backup_id}"
-        hint = "encrypt: {identity: …} in the inventory, the one of those recipients"
+        said = f"{target}: the identity in the inventory does not decrypt backup {backup_id}"
+        hint = "encrypt: {identity: …} in the inventory, with the identity of the backup's recipients"
         raise StepFailed(said, hint, code=Code.BAD_BACKUP)
-    return f"{backup_id}: every file is what was written"
+    return f"{backup_id}: every file is unchanged"
 
 
 @tool
 def same_fingerprint(session: Session, *, before: str, after: str, form: str = "", broken: str = "") -> str:
-    """Compare two fingerprints: every table equal, every sequence as far or further, every object there as it was.
+    """Compare two fingerprints: equal tables, sequences that are equal or further, and every object unchanged.
 
-    ``form`` says how it was restored: all of it, or ``bare``, without owners and grants. ``broken`` is the report of
-    ``add-keys``: those foreign keys are NOT VALID or missing.
-    """
+    ``form`` is empty for a complete restore, or ``bare`` for one without owners and grants. ``broken`` is the report
+    of ``add-keys``: those foreign keys are NOT VALID or missing."""
     one, two = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
     wrong = fingerprint.differences(one, two)
     keys = foreign_keys.names(session.inventory.path(broken)) if broken else frozenset()
     wrong += restored_objects.missing(one.objects, two.objects, (one.server, two.server), form, keys)
     if wrong:
         more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
-        said = f"{after}: not what was dumped: {'; '.join(wrong[:3])}{more}"
+        said = f"{after}: differs from the dump: {'; '.join(wrong[:3])}{more}"
         raise StepFailed(said, "inv backup", code=Code.BAD_BACKUP)
     rest = fingerprint.not_backed_up(one.excluded)
     said = f"{one.rows:,} rows in {len(one.tables) - len(one.excluded)} tables are equal"
-    said += f", and {len(one.objects):,} objects and their properties are there" if one.objects else ""
+    said += f", and {len(one.objects):,} objects and their properties are equal" if one.objects else ""
     said += "".join(f"; {line}" for line in restored_objects.left_open(one.objects, two.objects, form, keys))
     return said + (f"; {rest}" if rest else "")
 
 
 @tool
 def check_room(session: Session, *, target: str, backup_id: str, exclude: str = "") -> str:
-    """Say how much room a backup takes and how much there is, and whose rows stay out; refuse where there is less, or
-    where a restore would not stand without those."""
+    """Report the disk space that a backup needs and the free disk space, and the excluded tables.
+
+    The backup is refused if the disk space is not enough, or if a restore would fail without the excluded rows."""
     out = exclusions.look(session, target, exclude.split()) if exclude else None
     found = disk_space.for_backup(session, target, out.bytes if out else 0, backup_id)
     if not found.enough:
-        said = f"{target}: no room for a backup in {found.folder}: {found.said}; nothing was written"
-        # What to type next is the run's to say, when there is room.
-        raise Refused(f"{said}; `inv prune-backups --plan` lists backups that may go", found.hint)
+        said = f"{target}: not enough disk space for a backup in {found.folder}: {found.said}; nothing was written"
+        # The run adds the command to repeat.
+        raise Refused(f"{said}; `inv prune-backups --plan` lists backups that can be removed", found.hint)
     return found.said + (f"; {exclusions.said(out)}" if out else "")
 
 
 @tool
 def check_server_room(session: Session, *, target: str, server: str, backup_id: str, like: str = "postgres") -> str:
-    """Say how much room a restored copy takes on a server, as far as its disk can be seen; refuse where it is less."""
+    """Report the disk space that a restored copy needs on a server; refuse the restore if it is not enough.
+
+    Disk space is checked only if the server's disk can be measured from this machine."""
     need = 0
     with contextlib.suppress(OpsError):
         need = backup.read_manifest(backup.folder_of(target_folder(session, target), backup_id)).database_bytes
     found = disk_space.for_copy(session, server, like, need) if need else None
     if found is None:
-        return "the server's disk can't be seen from here" if need else f"what {backup_id} takes is not known"
+        return "the server's disk can't be measured from here" if need else f"the size of {backup_id} is not known"
     if not found.enough:
-        said = f"{server}: no room for a copy on the server, in {found.folder}: {found.said}; nothing was written"
-        # What to type next is the run's to say, when there is room.
-        raise Refused(f"{said}; `inv status` lists what is kept beside it", "make room there")
+        said = f"{server}: not enough disk space for a copy in {found.folder}: {found.said}; nothing was written"
+        # The run adds the command to repeat.
+        raise Refused(f"{said}; `inv status` lists kept databases", "free disk space there")
     return found.said
 
 
 @tool
 def check_restorable(session: Session, *, target: str, backup_id: str) -> str:
-    """Refuse where roles, rights, extensions, tablespaces, encoding or version stand in the way, all at once."""
+    """Refuse a restore for which roles, rights, extensions, tablespaces, encoding or version are missing.
+
+    The error lists everything that is missing."""
     folder = backup.folder_of(target_folder(session, target), backup_id)
     wanted = needs(backup.read_manifest(folder), folder)
     with session.connect(target, "postgres") as connection:
@@ -203,4 +208,4 @@ def check_restorable(session: Session, *, target: str, backup_id: str) -> str:
             "; ".join(way for _, way in said) + "   as an administrator",
         )
     version, roles, extensions = row[0]["number"] // 10000, len(wanted.roles), len(wanted.extensions)
-    return f"PostgreSQL {version} has what it needs: {roles} roles, {extensions} extensions, and the rights"
+    return f"PostgreSQL {version} has all requirements: {roles} roles, {extensions} extensions, and the rights"

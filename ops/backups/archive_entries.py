@@ -1,7 +1,6 @@
-"""Which entries of a dump's table of contents are restored, and which come before its rows (``pg_restore --use-list``).
+"""Choose the entries of a dump's table of contents to restore, and their order (``pg_restore --use-list``).
 
-Left out is only what a restore can do without: the new database has it already, or gets it in another way.
-"""
+An entry is left out only if the new database has it already or gets it in another way."""
 
 from __future__ import annotations
 
@@ -9,15 +8,15 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-# The entry's own number, and those of its catalog and of the object in the database that was dumped.
+# The entry's number, its catalog's oid, and the object's oid in the dumped database.
 _ENTRY = re.compile(r"\d+; \d+ (\d+) (.+)$")
 _DATA = ("TABLE DATA ", "SEQUENCE SET ", "BLOB", "STATISTICS DATA ")
-# They belong to objects that are there by then; a right that was taken from an owner would keep his rows out.
+# These refer to restored objects. A right that an owner lacks would refuse the owner's rows.
 _LATER = ("ACL ", "DEFAULT ACL ", "COMMENT ", "SECURITY LABEL ")
 _FILLED = "MATERIALIZED VIEW DATA "
 _KEY = "FK CONSTRAINT "
 _KEY_COMMENT = re.compile(r"COMMENT \S+ CONSTRAINT ")
-# Such a trigger must not see what a restore does at its end.
+# An event trigger must not fire during a restore.
 _WATCHER = re.compile(r"(?:(?:COMMENT|SECURITY LABEL) - )?EVENT TRIGGER ")
 _PUBLIC = re.compile(r"SCHEMA - public (.+)$")
 _REMARK = re.compile(r"COMMENT - EXTENSION (.+?)(?: \S*)?$")
@@ -25,13 +24,14 @@ _REMARK = re.compile(r"COMMENT - EXTENSION (.+?)(?: \S*)?$")
 
 @dataclass(frozen=True)
 class Place:
-    """Where it is restored, and as whom.
+    """Describe the database to restore into, and the role that restores.
 
     Args:
         owner: the owner of the new database's schema public.
-        beyond: the superusers, whom nothing can be given to; none where the role is one itself.
-        others: the extensions that the new database has already, and that are not this role's.
-        schemas: those that the new database has already, and that are the backup's (``ops.backups.schema_rights``).
+        beyond: the superusers, to whom the role cannot give an object; empty if the role is a superuser.
+        others: the extensions that the new database has already and that belong to another role.
+        schemas: the schemas that the new database has already and that are the backup's
+            (``ops.backups.schema_rights``).
     """
 
     owner: str = ""
@@ -42,8 +42,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Entries:
-    """The lines that come before the rows, all others, the foreign keys and event triggers; and what is left out, and
-    why."""
+    """Hold the list's lines: those before the rows, the rest, foreign keys, event triggers; and what is left out.
+
+    ``said`` names the entries that are left out, with the reason."""
 
     first: list[str] = field(default_factory=list)
     rest: list[str] = field(default_factory=list)
@@ -58,11 +59,11 @@ def chosen(
     """Divide an archive's list.
 
     Args:
-        lines: what ``pg_restore --list`` printed.
-        views: the materialized views that are filled at the end, by their numbers in the dumped database.
+        lines: the output of ``pg_restore --list``.
+        views: the materialized views that are filled at the end, by their oids in the dumped database.
         owned: owners are restored.
-        apart: what makes tables comes first, so that checks can be put aside before there are rows.
-        keyed: foreign keys come after all rows and indexes, each with its comment behind it, and event triggers last.
+        apart: restore tables first, so that checks can be removed before rows are restored.
+        keyed: restore foreign keys after all rows and indexes, each followed by its comment, and event triggers last.
     """
     found = Entries()
     before, key = apart, False
@@ -75,7 +76,7 @@ def chosen(
         if entry.startswith(there):
             continue
         if entry.startswith(_FILLED) and number in views:
-            continue  # Which are filled at the end is said then.
+            continue  # The step that fills these views reports them.
         if why := _without(entry, place, owned=owned):
             found.said.append(why)
             continue
@@ -89,11 +90,11 @@ def chosen(
 
 
 def _without(entry: str, place: Place, *, owned: bool) -> str:
-    """Why an entry is left out; empty where it is not."""
+    """Return why an entry is left out; empty if it is restored."""
     public = _PUBLIC.match(entry)
     if owned and public and public[1] in place.beyond and public[1] != place.owner:
-        return f"schema public belongs to {place.owner} in it, and not to {public[1]}"
+        return f"schema public belongs to {place.owner} there, and not to {public[1]}"
     remark = _REMARK.match(entry)
     if remark and remark[1].strip('"') in place.others:
-        return f"extension {remark[1]} is there by the template, with its own comment"
+        return f"the template already has extension {remark[1]} with its own comment"
     return ""

@@ -1,9 +1,7 @@
-"""What a restore can't hold while rows come in: checks that depend on other tables, the time or settings, and
-materialized views.
+"""Defer what may fail while rows are restored: checks that depend on other tables, the time or settings; views.
 
-Such a check is put aside before the rows, added again NOT VALID, and validated; the views are filled at the end, under
-production's search_path. Where that fails nothing is lost, and it is named.
-"""
+Such a check is removed before the rows are restored, added again NOT VALID, and validated at the end. Materialized
+views are filled at the end, with production's search_path. A failure loses no row and is reported."""
 
 from __future__ import annotations
 
@@ -24,9 +22,9 @@ from ops.infra.postgres.failure_kind import BY_PATH
 from ops.infra.postgres.failure_text import Trouble, explain
 
 _VIEW = "materialized view "
-# A view that reads one that was not filled; its class is one of servers that are in no state to answer.
+# SQLSTATE of a view that reads an unfilled view. psycopg maps its class to OperationalError.
 _NOT_FILLED = "55000"
-# Those that no other one of these hands down any more.
+# Checks that are not inherited, or whose parents have been dropped by now.
 _CHECKS = """
 SELECT CASE k.conrelid WHEN 0 THEN 'DOMAIN ' || k.contypid::regtype ELSE 'TABLE ' || k.conrelid::regclass END,
        quote_ident(k.conname), pg_get_constraintdef(k.oid), k.connoinherit
@@ -42,7 +40,9 @@ SELECT obj_description(k.oid, 'pg_constraint') FROM pg_constraint k WHERE quote_
 
 @dataclass(frozen=True)
 class Check:
-    """A check that was put aside: ``on`` is ``TABLE`` or ``DOMAIN`` with its name, both as they are written in SQL."""
+    """A check that was removed before the rows.
+
+    ``on`` is ``TABLE`` or ``DOMAIN`` with its name. All fields are written as in SQL."""
 
     on: str
     name: str
@@ -51,29 +51,29 @@ class Check:
 
     @property
     def called(self) -> str:
-        """The check, as people call it."""
+        """Return the check's name for messages."""
         return f"check {self.name} of {self.on.split(' ', 1)[1]}"
 
     def dropped(self) -> str:
-        """The statement that takes it away."""
+        """Return the statement that drops the check."""
         return f"ALTER {self.on} DROP CONSTRAINT {self.name}"
 
     def added(self, definition: str) -> str:
-        """The statement that adds it with a definition."""
+        """Return the statement that adds the check with a definition."""
         return f"ALTER {self.on} ADD CONSTRAINT {self.name} {definition}"
 
     def validated(self) -> str:
-        """The statement that holds it against the rows that are there."""
+        """Return the statement that validates the check against the present rows."""
         return f"ALTER {self.on} VALIDATE CONSTRAINT {self.name}"
 
     def commented(self, comment: str) -> str:
-        """The statement that gives it a comment."""
+        """Return the statement that adds a comment to the check."""
         said = sql.Literal(comment).as_string(None)
         return f"COMMENT ON CONSTRAINT {self.name} ON {self.on.removeprefix('TABLE ')} IS {said}"
 
 
 def views(objects: Mapping[tuple[str, str], str]) -> dict[str, str]:
-    """The materialized views of a backup that are filled at the end, by their numbers there, in their order."""
+    """Return the materialized views that are filled at the end, by their oids in the dump, in their order."""
     found = {
         said: name.removeprefix(_VIEW) for (kind, name), said in objects.items() if kind == LOOSE and _is_view(name)
     }
@@ -81,7 +81,7 @@ def views(objects: Mapping[tuple[str, str], str]) -> dict[str, str]:
 
 
 def checks(objects: Mapping[tuple[str, str], str]) -> bool:
-    """Whether a backup has checks that are put aside."""
+    """Return True if a backup has checks to defer."""
     return any(kind == LOOSE and not _is_view(name) for kind, name in objects)
 
 
@@ -90,11 +90,12 @@ def _is_view(name: str) -> bool:
 
 
 def loosen(connection: psycopg.Connection[Any]) -> list[Check]:
-    """Put such checks aside, in a database whose tables are there and whose rows are not; another one, which always
-    holds, has the name meanwhile, so that comments find it.
+    """Remove the checks to defer, after the tables are restored and before the rows are.
+
+    A check that always holds takes each name, so that the restore of comments succeeds.
 
     Returns:
-        those that were put aside, the ones that others inherit first.
+        the removed checks; inherited checks come first.
     """
     found: list[Check] = []
     connection.execute("SELECT set_config('search_path', 'pg_catalog', false)")
@@ -116,12 +117,12 @@ def _loose(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
 
 
 def tighten(connection: psycopg.Connection[Any], loosened: Iterable[Check], filled: Iterable[str], path: str) -> str:
-    """Add such checks again and validate them, and fill such views; say what was done, and what did not hold.
+    """Add the deferred checks again and validate them, fill the views, and report successes and failures.
 
     Args:
-        connection: to the restored database; its search_path is another one afterwards.
-        loosened: what ``loosen`` put aside.
-        filled: the views to be filled, as they are written in SQL, in the order of the archive.
+        connection: to the restored database; its search_path is changed.
+        loosened: the checks that ``loosen`` removed.
+        filled: the views to fill, as written in SQL, in the order of the archive.
         path: production's search_path.
     """
     aside, wanted = list(loosened), list(filled)
@@ -146,8 +147,9 @@ def tighten(connection: psycopg.Connection[Any], loosened: Iterable[Check], fill
 
 
 def fill(connection: psycopg.Connection[Any], wanted: Iterable[str]) -> list[str]:
-    """Fill materialized views under the session's search_path, those that read others behind them; say which stay
-    empty, and why."""
+    """Fill materialized views with the session's search_path, and return messages about views that stay empty.
+
+    A view that reads another unfilled view is tried again after that view."""
     left = list(wanted)
     while failed := {view: why for view in left if (why := _tried(connection, f"REFRESH {_VIEW}{view}"))}:
         if len(failed) == len(left):
@@ -157,7 +159,7 @@ def fill(connection: psycopg.Connection[Any], wanted: Iterable[str]) -> list[str
 
 
 def _tried(connection: psycopg.Connection[Any], statement: str) -> Trouble | None:
-    """Why a statement is refused, in the server's words without values; None where it is not."""
+    """Run a statement; return the server's error without row values, or None on success."""
     try:
         _execute(connection, statement)
     except psycopg.Error as error:
@@ -170,7 +172,7 @@ def _tried(connection: psycopg.Connection[Any], statement: str) -> Trouble | Non
 def _not_valid(one: Check, why: Trouble) -> str:
     then = why.then if why.known == BY_PATH else "correct the rows that do not hold"
     told = why.cause if why.known == BY_PATH else why.said
-    said = f"{one.called} is restored NOT VALID, so only new rows are held against it"
+    said = f"{one.called} is restored NOT VALID, so only new rows are checked"
     return f"{said}: {told}: {then}, then   {one.validated()}"
 
 
@@ -185,17 +187,17 @@ def _execute(connection: psycopg.Connection[Any], statement: str) -> None:
 
 
 def dumped(found: Iterable[Check]) -> str:
-    """Checks as text, for a file."""
+    """Return checks as text, for a file."""
     return json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False)
 
 
 def read(path: Path) -> list[Check]:
-    """Read what ``dumped`` wrote.
+    """Read a file that ``dumped`` wrote.
 
     Raises:
-        StepFailed: it is not there, or damaged.
+        StepFailed: the file does not exist or is damaged.
     """
     try:
         return [Check(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
-        raise StepFailed(f"{path}: it does not say which checks were put aside", "inv undo") from None
+        raise StepFailed(f"{path}: the list of deferred checks is missing or damaged", "inv undo") from None

@@ -1,5 +1,6 @@
-"""Room on disks, in numbers, before anything is written: what a backup takes where backups are kept, and what a
-restored copy takes where the server keeps its data, as far as that can be seen from here."""
+"""Compare needed and free disk space before anything is written: of the store, and of a server that restores.
+
+A server's disk is checked only if it can be measured from this machine."""
 
 from __future__ import annotations
 
@@ -15,14 +16,16 @@ from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
 from ops.infra.stores import backup_kinds, manifest
 
-# A dump is compressed and holds no index: where there is none to go by, it is taken to be at most this part.
+# A dump is compressed and has no indexes. Without an earlier backup, it takes at most this part of the database.
 FIRST = 0.5
 
 
 @dataclass(frozen=True)
 class Room:
-    """``free`` bytes in ``folder``, of which ``need`` are needed; ``why`` says that in words. ``hint`` is what to type
-    for more; ``disks`` says what is free on each, where there are two."""
+    """Hold the ``free`` and the needed (``need``) bytes in ``folder``.
+
+    ``why`` explains the need. ``hint`` is what to type for more disk space. ``disks`` names the free bytes of both
+    disks, if there are two."""
 
     folder: str
     free: int
@@ -33,29 +36,30 @@ class Room:
 
     @property
     def enough(self) -> bool:
-        """Whether it fits."""
+        """Return True if the disk space is enough."""
         return self.free >= self.need
 
     @property
     def said(self) -> str:
-        """Both numbers."""
+        """Return free and needed disk space in words."""
         return f"{self.disks or f'{amount(self.free)} free'}; {self.why}"
 
 
 def for_backup(session: Session, target: str, excluded: int = 0, backup_id: str = "") -> Room:
-    """What a backup takes where backups are kept: as the last one, grown as the database has; else a part of it.
+    """Return the disk space that a backup needs: the size of the last backup, scaled by the database's growth.
 
-    Where they go elsewhere, too, it is the disk with less room, as far as that store tells.
+    Without an earlier backup, the size is a part of the database's. With a remote store, the disk with less free
+    space counts, if the store reports its free space.
 
     Args:
-        excluded: bytes of the database whose rows stay out.
-        backup_id: the one that is about to be made; what is left of an earlier try gives its room.
+        excluded: bytes of the database whose rows are excluded.
+        backup_id: the new backup; the remains of an earlier attempt count as free.
     """
     folder = target_folder(session, target)
     path = session.inventory.path(session.inventory.target(target).folder)
     now = max(int(identity(session, target)["size"]) - excluded, 0)
     known = backup_kinds.sized(manifest.backups(folder))
-    # Of one of a database of this size most can be told: the last one may have left out more, or less.
+    # Compare with the backup of the most similar database size: the last one may have excluded other tables.
     last = min(reversed(known[-5:]), key=lambda one: abs((one.database_bytes or now) - now), default=None)
     if last is None:
         need = now * FIRST
@@ -65,29 +69,29 @@ def for_backup(session: Session, target: str, excluded: int = 0, backup_id: str 
         need = last.size * now / then if then else last.size
         why = f"a backup takes about {amount(need)}, as {last.backup} did"
         if not 0.9 * then <= now <= 1.1 * then:
-            why += f" ({amount(last.size)}, when {amount(then)} of the database were dumped; now {amount(now)} are)"
+            why += f" ({amount(last.size)}, when {amount(then)} of the database were dumped; now {amount(now)})"
     free = shutil.disk_usage(_nearest(path)).free
     if backup_id:
         left = manifest.folder_of(folder, backup_id).with_name(f"{backup_id}.partial")
         free += sum(one.stat().st_blocks * 512 for one in left.rglob("*") if one.is_file())
-    here = Room(str(path), free, round(need), why, f"make room: du -sh {quote(str(path))}/*/backups/*")
+    here = Room(str(path), free, round(need), why, f"free disk space: du -sh {quote(str(path))}/*/backups/*")
     copy = session.stores.working_copy(target)
     there = copy.store.free() if copy else None
     if copy is None or there is None:
         return here
     both = replace(here, disks=f"{amount(free)} free here, {amount(there)} in the store")
-    hint = "make room in the store"
+    hint = "free disk space in the store"
     return both if free <= there else replace(both, folder=copy.store.url, free=there, hint=hint)
 
 
 def for_copy(session: Session, server: str, like: str, need: int) -> Room | None:
-    """What a restored copy takes on a server; None where its disk can't be seen from here.
+    """Return the disk space that a restored copy needs on a server; None if the disk cannot be measured.
 
-    It is seen only where the very process that serves us runs on this machine, and says where its data lie.
+    The disk is measured only if the server's process runs on this machine and the server reports its data folder.
 
     Args:
-        server: the target on whose server it is going to be.
-        like: the database there as which it is made; its tablespace is the copy's.
+        server: the target whose server restores.
+        like: the database like which the copy is created; the copy uses its tablespace.
         need: bytes.
     """
     query = """SELECT pg_backend_pid(), coalesce(nullif(pg_tablespace_location(dattablespace), ''),
@@ -105,7 +109,7 @@ def for_copy(session: Session, server: str, like: str, need: int) -> Room | None
 
 
 def _is_here(process: int) -> bool:
-    """Whether a server's process is one of this machine's: else its folder would be looked for on the wrong disk."""
+    """Return True if a server process runs on this machine. Otherwise its folder is on another disk."""
     try:
         return Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"postgres")
     except OSError:

@@ -1,4 +1,4 @@
-"""Tables whose rows stay out of a backup (``dump: {exclude: […]}``): what they are, and where that must not be."""
+"""Find the tables whose rows a backup excludes (``dump: {exclude: […]}``), and refuse harmful exclusions."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from ops.verdict.model import BOOKKEEPING
 
 @dataclass(frozen=True)
 class Excluded:
-    """The tables, with about how many rows they have, and the bytes that all of them take with their indexes."""
+    """The excluded tables with their approximate row counts, and the bytes of all of them, indexes included."""
 
     tables: dict[str, int]
     bytes: int
 
 
 def look(session: Session, target: str, patterns: Sequence[str]) -> Excluded:
-    """Find the tables that patterns mean.
+    """Find the tables that match the patterns.
 
     Raises:
-        Refused: a pattern means none, or a restore would not stand without the rows.
+        Refused: a pattern matches no table, or a restore would fail without the rows.
         StepFailed: the database does not answer.
     """
     at = where(session.inventory, session.addresses.entry(target), "dump", "exclude")
@@ -50,21 +50,21 @@ def look(session: Session, target: str, patterns: Sequence[str]) -> Excluded:
         _unmatched(session, target, unmatched, names)
     if django := [str(name) for name in found["django"]]:  # type: ignore[attr-defined]
         raise Refused(
-            f"{at}: `exclude` meets {listed(django)}, without whose rows Django can't work",
-            "exclude: name the tables that are meant",
+            f"{at}: `exclude` matches {listed(django)}, whose rows Django requires",
+            "exclude: name the tables to exclude",
         )
     if broken := [tuple(map(str, key)) for key in found["broken"]]:  # type: ignore[attr-defined]
-        said = [f"{key} of {table} leads to {to}" for key, table, to in broken]
+        said = [f"{key} of {table} refers to {to}" for key, table, to in broken]
         words = listed(said, joint="; ")
         raise Refused(
-            f"{at}: without its rows a restore would not stand: foreign key {words}",
-            f"take {broken[0][2]} out of `exclude`, or leave out {broken[0][1]}, too",
+            f"{at}: a restore would fail without the excluded rows: foreign key {words}",
+            f"remove {broken[0][2]} from `exclude`, or exclude {broken[0][1]}, too",
         )
     return Excluded(dict(found["tables"]), int(str(found["bytes"])))  # type: ignore[call-overload]
 
 
 def said(found: Excluded) -> str:
-    """The tables, before they are left out."""
+    """Return the tables in words, before they are excluded."""
     return not_backed_up(found.tables, ahead=True)
 
 
@@ -75,14 +75,14 @@ def _unmatched(session: Session, target: str, patterns: Sequence[str], names: It
     elsewhere = [name for name in bare.values() if name.split(".")[-1] == pattern]
     guess = elsewhere[0] if elsewhere else nearest(pattern, bare)
     raise Refused(
-        f"{at}: `exclude` has {pattern}, and no table is called so"
+        f"{at}: `exclude` has {pattern}, and no table has this name"
         + ("" if "." in pattern else " in the schema public"),
-        f"exclude: [{guess}]" if guess else "exclude: [SCHEMA.TABLE], with * and ?; or take it out",
+        f"exclude: [{guess}]" if guess else "exclude: [SCHEMA.TABLE], with * and ?; or remove the pattern",
     )
 
 
 def of(session: Session, c: RunInputs, _: Path) -> dict[str, int]:
-    """The tables whose rows stayed out of a run's backup, with about how many; none where it has no backup yet."""
+    """Return the excluded tables of a run's backup with their approximate row counts; empty without a backup."""
     try:
         return read_manifest(session.inventory.path(c.backup_folder)).excluded if c.backup else {}
     except OpsError:
@@ -93,13 +93,13 @@ HOOKS.reports["excluded"] = of
 
 
 def must_be_whole(target: str, manifest: Manifest, known: Iterable[Manifest]) -> None:
-    """Refuse to make live what does not hold every table's rows.
+    """Refuse to make a backup with excluded tables live.
 
     Args:
         known: the target's backups, oldest first.
 
     Raises:
-        Refused: rows stayed out of it.
+        Refused: the backup excludes tables.
     """
     if not manifest.excluded:
         return
@@ -111,8 +111,8 @@ def must_be_whole(target: str, manifest: Manifest, known: Iterable[Manifest]) ->
     else:
         whole = ""
     raise Refused(
-        f"{target}: backup {manifest.backup} is not whole: {not_backed_up(manifest.excluded)}; they would be live and "
-        "empty, their rows only in the replaced database; nothing was changed",
+        f"{target}: backup {manifest.backup} is not whole: {not_backed_up(manifest.excluded)}; a rollback would make "
+        "these tables empty, and their rows would be only in the replaced database; nothing was changed",
         f"{whole}inv salvage --target={target} --backup={manifest.backup} --table=TABLE   brings rows of other tables "
-        "back; where production is lost, the same again with --incomplete (docs/how-to/large-databases.md)",
+        "back; if production is lost, repeat the command with --incomplete (docs/how-to/large-databases.md)",
     )

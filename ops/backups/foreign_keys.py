@@ -1,8 +1,7 @@
 """Restore foreign keys that the rows of a backup break.
 
-Production can hold such rows: they came in while triggers were disabled, or by a restore that was not whole. pg_restore
-refuses the key then. The key is restored NOT VALID instead, and reported with the number of the rows.
-"""
+Production can hold such rows: they were written while triggers were disabled, or by an incomplete restore.
+pg_restore refuses such a key. The key is restored NOT VALID instead, and reported with the number of rows."""
 
 from __future__ import annotations
 
@@ -54,23 +53,23 @@ class ForeignKey:
 
     @property
     def called(self) -> str:
-        """Name the key for a person."""
+        """Return the key's name for messages."""
         return f"foreign key {self.name} of {self.on}"
 
     @property
     def added(self) -> str:
-        """Return the statement that adds the key and holds all rows against it."""
+        """Return the statement that adds the key and checks all rows."""
         return f"ALTER TABLE {self.on} ADD CONSTRAINT {self.name} {self.definition}"
 
     @property
     def validated(self) -> str:
-        """Return the statement that holds the rows against a key that is NOT VALID."""
+        """Return the statement that checks the rows of a key that is NOT VALID."""
         return f"ALTER TABLE {self.on} VALIDATE CONSTRAINT {self.name}"
 
 
 @dataclass(frozen=True)
 class BrokenKey:
-    """A foreign key that the rows break: its name in the list of objects, and what is reported of it."""
+    """A foreign key that the rows break: its name in the list of objects, and the message about it."""
 
     object: str
     reported: str
@@ -89,8 +88,8 @@ def add_missing(connection: psycopg.Connection[Any], keys: Iterable[ForeignKey])
     """Add the foreign keys that a database lacks, and validate them.
 
     Returns:
-        those that the rows break. They are NOT VALID; a server before 18 can't have one of a partitioned table so, and
-        is left without it.
+        the keys that the rows break. They are NOT VALID. A server before 18 supports no NOT VALID key of a partitioned
+        table; there the key is left out.
 
     Raises:
         psycopg.Error: the server refuses a key for another reason.
@@ -118,7 +117,7 @@ def _add(connection: psycopg.Connection[Any], key: ForeignKey) -> BrokenKey | No
         connection.execute(key.validated.encode())
     except psycopg.errors.ForeignKeyViolation:
         name, rows = _about(connection, key)
-        said = f"{key.called} is restored NOT VALID, so only new rows are held against it"
+        said = f"{key.called} is restored NOT VALID, so only new rows are checked"
         return BrokenKey(name, f"{said}: {rows} to no row: correct or delete them, then   {key.validated}")
     return None
 
@@ -128,7 +127,7 @@ def _add_whole(connection: psycopg.Connection[Any], key: ForeignKey) -> BrokenKe
         connection.execute(key.added.encode())
     except psycopg.errors.ForeignKeyViolation:
         name, _ = _about(connection, key)
-        said = f"{key.called} is not restored: its rows lead to no row, and this server has no key of a partitioned"
+        said = f"{key.called} is not restored: its rows refer to no row, and this server has no key of a partitioned"
         return BrokenKey(name, f"{said} table that is NOT VALID: correct or delete them, then   {key.added}")
     if key.comment:
         connection.execute(key.comment.encode())
@@ -136,15 +135,15 @@ def _add_whole(connection: psycopg.Connection[Any], key: ForeignKey) -> BrokenKe
 
 
 def _about(connection: psycopg.Connection[Any], key: ForeignKey) -> tuple[str, str]:
-    """The key's name in the list of objects, and how many rows break it."""
+    """Return the key's name in the list of objects, and how many rows break it."""
     row = connection.execute(_ABOUT.encode(), {"on": key.on, "name": parse(key.name)[0]}).fetchone()
     assert row is not None
     try:
         count = connection.execute(str(row[1]).encode()).fetchone() if row[1] else None
     except psycopg.Error:
-        count = None  # Row security, or a key over a period: the number is not worth the restore.
+        count = None  # Row security, or a key over a period: report no number instead of failing the restore.
     many = int(count[0]) if count else 0
-    return str(row[0]), f"{counted(many, 'row')} {'leads' if many == 1 else 'lead'}" if many else "rows lead"
+    return str(row[0]), f"{counted(many, 'row')} {'refers' if many == 1 else 'refer'}" if many else "rows refer"
 
 
 def dumped(found: Iterable[BrokenKey]) -> str:
@@ -153,7 +152,7 @@ def dumped(found: Iterable[BrokenKey]) -> str:
 
 
 def names(path: Path) -> frozenset[str]:
-    """Read the names of the broken keys from such a file; none where no restore wrote it.
+    """Read the names of the broken keys from such a file; empty without a file.
 
     Raises:
         StepFailed: the file is damaged.
@@ -163,4 +162,4 @@ def names(path: Path) -> frozenset[str]:
     except FileNotFoundError:
         return frozenset()
     except (OSError, ValueError, TypeError):
-        raise StepFailed(f"{path}: it does not say which foreign keys are broken", "inv undo") from None
+        raise StepFailed(f"{path}: the list of broken foreign keys is damaged", "inv undo") from None

@@ -1,7 +1,6 @@
-"""Whether a target's backups can be relied on now: how old, whether all of it is there, when one was last proved.
+"""Determine whether a target's backups can be relied on: age, completeness, last proof.
 
-It needs no database. The doctor asks the same.
-"""
+No database is queried. `inv check-backups` and the doctor use the result."""
 
 from __future__ import annotations
 
@@ -23,14 +22,14 @@ from ops.infra.stores.manifest import Manifest
 from ops.inventory.fields import Fresh, span, spoken
 from ops.verdict.fingerprint import not_backed_up
 
-STORE = "look at the store and its access (docs/how-to/stores.md)"
+STORE = "check the store and its access (docs/how-to/stores.md)"
 PGBACKREST = "pgbackrest info   and docs/how-to/pgbackrest.md"
 MENDS = ("backup", "drill")
 
 
 @dataclass
 class Freshness:
-    """What is known of a target's backups. ``wrong`` says in sentences what must not be so; all is well without."""
+    """Hold the state of a target's backups. ``wrong`` lists the faults in sentences; empty if there are none."""
 
     target: str
     newest: Manifest | None = None
@@ -43,34 +42,35 @@ class Freshness:
 
     @property
     def well(self) -> bool:
-        """Whether nothing is wrong."""
+        """Return True if there are no faults."""
         return not self.wrong
 
     @property
     def line(self) -> str:
-        """One line for a monitor."""
+        """Return one line for a monitor."""
         words = f"FAILED: {'; '.join(self.wrong)}" if self.wrong else "ok"
         return f"{self.target}: {words}" + (f": {self.said}" if self.said else "")
 
     @property
     def hint(self) -> str:
-        """What to type."""
+        """Return what to type."""
         if looks := [one for one in self._mended_by if one not in MENDS]:
             return STORE if STORE in looks else looks[0]
         mend = "drill" if self._mended_by == ["drill"] else "backup"
         return "" if self.well else f"inv {mend} --target={self.target}"
 
     def fault(self, said: str, mend: str = "backup") -> None:
-        """Take note of what must not be so, and of what mends it: a backup, a drill, or else what to type."""
+        """Add a fault, and its remedy: ``backup``, ``drill``, or a command to type."""
         self.wrong.append(said)
         self._mended_by.append(mend)
 
 
 def freshness(session: Session, target: str, *, deep: bool = False) -> Freshness:
-    """Look at a target's backups.
+    """Check a target's backups.
 
     Args:
-        deep: compare every file's sha256, also of what is in a remote store only; of what pgBackRest has, it does.
+        deep: compare every file's sha256, also in a remote store. For pgBackRest's backups, pgBackRest compares
+            checksums.
     """
     folder, fresh = target_folder(session, target), session.inventory.target(target).fresh
     found = Freshness(target)
@@ -100,7 +100,7 @@ def freshness(session: Session, target: str, *, deep: bool = False) -> Freshness
     if deep and newest.engine and PGBACKREST not in found._mended_by:
         _verify(session, newest, found)
     if newest.backup in bad:
-        again = f"inv drill --target={target}   and, where it fails again,   inv backup --target={target}"
+        again = f"inv drill --target={target}   and, if the drill fails again,   inv backup --target={target}"
         found.fault(f"drill {bad[newest.backup]} did not prove the newest backup", again)
     if fresh.proved and (found.proved is None or datetime.now(UTC) - found.proved.at > span(fresh.proved)):
         last = f"the last one {age(found.proved.at)} ago" if found.proved else "never"
@@ -109,19 +109,19 @@ def freshness(session: Session, target: str, *, deep: bool = False) -> Freshness
 
 
 def _hold_ages(found: Freshness, newest: Manifest, fresh: Fresh, folder: Path) -> None:
-    """Report a newest backup that is too old, or of the future."""
+    """Report a newest backup that is too old or has a date in the future."""
     now = datetime.now(UTC)
     if now - newest.taken_at > span(fresh.backup):
         found.fault(f"the newest backup is older than {spoken(fresh.backup)}{_attempt(folder, newest.backup)}")
     if newest.taken_at - now > timedelta(hours=1):
-        found.fault("the newest backup is of the future: a clock is wrong")
+        found.fault("the newest backup has a date in the future: a clock is wrong")
 
 
 def _counted(session: Session, folder: Path, found: Freshness) -> Manifest:
-    """The newest backup; one of pgBackRest's that is gone there counts for nothing.
+    """Return the newest backup. A backup that pgBackRest no longer has does not count.
 
     Raises:
-        OpsError: there is none.
+        OpsError: there is no backup.
     """
     for one in reversed(backup_kinds.real(backup.backups(folder))):
         try:
@@ -136,7 +136,7 @@ def _counted(session: Session, folder: Path, found: Freshness) -> Manifest:
 
 
 def _verify(session: Session, newest: Manifest, found: Freshness) -> None:
-    """Have pgBackRest read what it holds; what lies in the store is the fingerprint only."""
+    """Let pgBackRest verify its repository; the store holds only the fingerprint."""
     try:
         found.said += f"; {verify(session, newest)}"
     except OpsError as error:
@@ -144,10 +144,10 @@ def _verify(session: Session, newest: Manifest, found: Freshness) -> None:
 
 
 def harm(session: Session, target: str, manifest: Manifest, *, deep: bool = False) -> str:
-    """What is wrong with a backup's files, here or in the remote store; empty where nothing is.
+    """Return the damage to a backup's files, here or in the remote store; empty without damage.
 
     Args:
-        deep: read all of it; else their sizes are looked at.
+        deep: read all files; otherwise only sizes are compared.
     """
     if stored := session.stores.stored(target, manifest.backup):
         try:
@@ -161,11 +161,11 @@ def harm(session: Session, target: str, manifest: Manifest, *, deep: bool = Fals
     for name, (_, size) in manifest.files.items():
         path = place / name
         if not path.is_file() or path.stat().st_size != size:
-            return f"its file {name} is not what was written"
+            return f"its file {name} has another size than the manifest names"
     return ""
 
 
 def _attempt(folder: Path, newest: str) -> str:
-    """The last backup that was begun since and is none: it \"ran\", and nothing is there."""
+    """Return a note on the last unfinished backup since ``newest``; empty without one."""
     begun = [path.stem for path in (folder / "backups").glob("*.partial") if path.stem > newest]
-    return f"; {max(begun)} was begun since, and is half-written" if begun else ""
+    return f"; {max(begun)} was begun since, and is unfinished" if begun else ""

@@ -1,7 +1,6 @@
-"""Who is told of the state of backups: a file for Prometheus, an address that is pinged, notifications by apprise.
+"""Report the state of backups: a file for Prometheus, a ping to an address, notifications by apprise.
 
-An address is a secret: it never stands in a message, and what went wrong with it is said without it.
-"""
+An address is a secret. No message contains it."""
 
 from __future__ import annotations
 
@@ -23,12 +22,12 @@ from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
 
 SECONDS = 10
-# Whoever was told once is told again after so long.
+# A lasting failure is reported again after this time.
 AGAIN = timedelta(days=1)
 STATE = "fresh.json"
 
 METRICS = (
-    ("ok", "1 where the target's backups are as they must be, else 0."),
+    ("ok", "1 if the target's backups have no fault, else 0."),
     ("age_seconds", "Age of the newest backup."),
     ("size_bytes", "Size of the newest backup."),
     ("rows", "Rows in the newest backup."),
@@ -38,7 +37,7 @@ METRICS = (
 
 
 def metrics(path: Path, all_found: Iterable[Freshness]) -> None:
-    """Write Prometheus' text format, whole; readable by its collector."""
+    """Write Prometheus' text format atomically, readable by the collector."""
     lines, known = [], [(one, _values(one)) for one in all_found]
     for name, text in METRICS:
         lines += [f"# HELP generalprobe_backup_{name} {text}", f"# TYPE generalprobe_backup_{name} gauge"]
@@ -46,7 +45,7 @@ def metrics(path: Path, all_found: Iterable[Freshness]) -> None:
             if name in values:
                 label = one.target.replace("\\", "\\\\").replace('"', '\\"')
                 lines.append(f'generalprobe_backup_{name}{{target="{label}"}} {values[name]:.15g}')
-    # Under another name until it is readable, so that no collector finds it closed.
+    # Make the file readable under another name, so that no collector finds it unreadable.
     part = path.with_name(f".{path.name}.new")
     write_whole(part, "\n".join(lines) + "\n")
     part.chmod(0o644)
@@ -65,10 +64,10 @@ def _values(one: Freshness) -> dict[str, float]:
 
 
 def ping(session: Session, found: Freshness) -> str:
-    """Ask the target's ping address: itself where all is well, else with ``/fail`` behind it.
+    """Request the target's ping address if its backups are well, or the address with ``/fail`` otherwise.
 
     Returns:
-        what went wrong with it; empty where nothing did, or there is none.
+        the error; empty without an error or without a ping address.
     """
     reference = session.inventory.target(found.target).fresh.ping
     if reference is None:
@@ -82,7 +81,7 @@ def ping(session: Session, found: Freshness) -> str:
     except OpsError as error:
         return error.message
     except urllib.error.HTTPError as error:
-        return f"{found.target}: {reference} was asked and answers {error.code}"
+        return f"{found.target}: {reference} answered with status {error.code}"
     except (OSError, ValueError, http.client.HTTPException) as error:
         return f"{found.target}: {reference}: {_cause(error)}"
 
@@ -107,10 +106,10 @@ def _failing(url: str) -> str:
 
 
 def notify(session: Session, found: Freshness) -> list[str]:
-    """Tell each address of a failure, once a day as long as it lasts, and of the recovery.
+    """Notify each address of a failure, once a day while it lasts, and of the recovery.
 
     Returns:
-        what went wrong with it, a sentence each; who was not reached is told the next time.
+        the errors, a sentence each; an address that was not reached is notified the next time.
     """
     path = target_folder(session, found.target) / STATE
     known, now, wrong = _state(path), datetime.now(UTC), []
@@ -142,12 +141,12 @@ def _send(session: Session, target: str, reference: str, title: str, text: str) 
         return error.message
     sender = apprise.Apprise()
     if not sender.add(address):
-        return f"{target}: {reference} is no address that apprise knows"
+        return f"{target}: apprise does not support the address in {reference}"
     return "" if sender.notify(title=title, body=text) else f"{target}: {reference} could not be notified"
 
 
 def _state(path: Path) -> dict[str, datetime]:
-    """When each address was told of a failure that it has not been told the end of."""
+    """Return the time of the last failure notification of each address without a recovery notification since."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {str(name): datetime.fromisoformat(at) for name, at in found.items()}

@@ -1,11 +1,10 @@
-"""A dump that is made beside the database and comes here as one stream: ``python -m ops.backups.remote_dump``, called
-by dump.sql.
+"""Receive a dump as one stream from pg_dump beside the database: ``python -m ops.backups.remote_dump``.
 
-It runs in a shell that ``railway ssh`` or ``ssh`` opens: in the database's container, or on the target's host. Neither
-an exit code nor what such a channel prints around it is believed. The stream is base64, since not every relay lets all
-bytes through; it begins and ends with a line of our own that holds a word which nobody can know before; and the last
-line says how many bytes were sent, and their sha256, reckoned there. What differs here, or does not end so, is no dump.
-"""
+dump.sql calls this program. pg_dump runs in a shell that ``railway ssh`` or ``ssh`` opens: in the database's
+container, or on the target's host. Neither the exit code nor other output of the channel is trusted. The stream is
+base64, because some relays do not transmit all bytes. Its first and last line contain a random token. The last line
+names the number of bytes and their sha256, computed beside the database. A stream with another end or another sha256
+is refused."""
 
 from __future__ import annotations
 
@@ -33,19 +32,19 @@ from ops.infra.postgres.client import said_error
 from ops.infra.railway import railway_cli
 from ops.infra.railway.service import environ
 
-# Seconds without a single byte after which the link counts as lost: until it begins, and while it streams.
+# Seconds of silence after which the connection counts as lost: before the stream begins, and during the stream.
 BEGINS, SILENCE = 180, 900
-# What the CLI says on its way, and means no harm by.
+# Harmless lines of the CLI.
 _CHATTER = ("Using SSH key from", "Warning: Permanently added")
-# A POSIX shell's; nothing in it is secret. A container knows its database by its own variables; a host is told by
-# standard input. No file is made there but pipes: the dump fills nobody's disk.
+# For a POSIX shell; contains no secret. A container knows its database by its own variables; a host reads them from
+# standard input. The script creates only pipes, so that the dump does not fill the remote disk.
 SCRIPT = r"""umask 077
 t=$1 system=$2 snapshot=$3 compress=$4 PGAPPNAME=$5 PGDATABASE=$6 PGOPTIONS=$7 told=$8
 PGCONNECT_TIMEOUT=10
 export PGAPPNAME PGDATABASE PGOPTIONS PGCONNECT_TIMEOUT
 shift 8
 for p in psql pg_dump pg_restore base64 sha256sum mkfifo tee; do
-  command -v $p > /dev/null || { echo "error: there is no $p where pg_dump is to run" >&2; exit 1; }
+  command -v $p > /dev/null || { echo "error: $p is missing where pg_dump has to run" >&2; exit 1; }
 done
 d=$(mktemp -d) || exit 1
 trap 'rm -rf "$d"' EXIT
@@ -60,7 +59,7 @@ fi
 asked="SELECT system_identifier, current_setting('server_version_num')::int / 10000 FROM pg_control_system()"
 found=$(psql -XqAtw -c "$asked" < /dev/null) || exit 1
 major=${found#*|} found=${found%|*}
-[ "$found" = "$system" ] || { echo "error: beside that shell is another server: $found, not $system" >&2; exit 1; }
+[ "$found" = "$system" ] || { echo "error: the shell reaches another server: $found, not $system" >&2; exit 1; }
 looks() { version=$(pg_dump --version); have=${version##*) }; have=${have%%[!0-9]*}; }
 looks
 [ "$have" -ge "$major" ] || { PATH=/usr/lib/postgresql/$major/bin:/usr/pgsql-$major/bin:$PATH; looks; }
@@ -79,7 +78,7 @@ wc -c < "$d/c" > "$d/bytes" &
 wait
 echo
 [ "$(cat "$d/exit")" = 0 ] || { echo "generalprobe $t failed"; exit 1; }
-[ "$(cat "$d/listed")" = 0 ] || { echo "error: pg_restore does not read what pg_dump wrote" >&2; exit 1; }
+[ "$(cat "$d/listed")" = 0 ] || { echo "error: pg_restore cannot read the output of pg_dump" >&2; exit 1; }
 read -r sum rest < "$d/sum"
 echo "generalprobe $t end $sum $(($(cat "$d/bytes"))) $(grep -vc "^;" "$d/list") $version"
 """
@@ -87,8 +86,10 @@ echo "generalprobe $t end $sum $(($(cat "$d/bytes"))) $(grep -vc "^;" "$d/list")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be dumped. ``snapshot`` is empty where only the way there is tried; ``options`` are more of
-    pg_dump's, ``settings`` what its sessions begin with (``PGOPTIONS``). Nothing here is secret."""
+    """Describe the dump. No field is secret.
+
+    ``snapshot`` is empty for a test of the connection. ``options`` are further options of pg_dump. ``settings`` are
+    the ``PGOPTIONS`` of its sessions."""
 
     database: str
     system: str
@@ -101,7 +102,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Streamed:
-    """What was sent, as reckoned there: sha256 and length of the dump, entries of its list, ``pg_dump``'s version."""
+    """The report of the sender: sha256 and length of the dump, entries of its list, output of ``pg_dump --version``."""
 
     sha256: str
     bytes: int
@@ -110,32 +111,33 @@ class Streamed:
 
     @property
     def version(self) -> str:
-        """The version of the pg_dump that made it: ``18.1``."""
+        """Return the version of pg_dump, such as ``18.1``."""
         found = re.search(r"\) (\d+(?:\.\d+)?)", self.client)
         return found[1] if found else ""
 
     @property
     def major(self) -> str:
-        """The same without what follows the first point."""
+        """Return the major version of pg_dump."""
         return self.version.split(".")[0]
 
 
 def read_report(path: Path) -> Streamed | None:
-    """What a stream said at its end; None where the dump did not come as one.
+    """Read the report of a stream; None for a dump that was not streamed.
 
     Raises:
-        StepFailed: that is not what was written.
+        StepFailed: the file is damaged.
     """
     try:
         text = path.read_text(encoding="utf-8").strip()
         return Streamed(**json.loads(text)) if text else None
     except (OSError, ValueError, TypeError):
-        raise StepFailed(f"{path}: what the dump's stream said at its end can't be read", "inv backup") from None
+        raise StepFailed(f"{path}: the report of the streamed dump can't be read", "inv backup") from None
 
 
 def line(wanted: Wanted, token: str, reads: bool) -> str:
-    """What the shell beside the database is given, as one line of words: it comes through a CLI that quotes several
-    words and through one that does not."""
+    """Return the command for the remote shell as one line.
+
+    The line passes through CLIs that quote words and through CLIs that do not."""
     place = (token, wanted.system, wanted.snapshot, wanted.compress)
     told = (wanted.application, wanted.database, wanted.settings, "told" if reads else "knows")
     return " ".join(map(quote, ("sh", "-c", SCRIPT, "dump", *place, *told, *wanted.options)))
@@ -144,16 +146,16 @@ def line(wanted: Wanted, token: str, reads: bool) -> str:
 def receive(
     over: Sequence[str], wanted: Wanted, into: IO[bytes], given: str = "", heard: OnLine | None = None
 ) -> Streamed:
-    """Let pg_dump run there and take what it sends.
+    """Run pg_dump in the remote shell and write its output.
 
     Args:
-        over: the words that reach a shell there.
-        into: takes the dump.
-        given: lines of its environment, for a shell that does not know the database by itself; a secret.
-        heard: is told each line that is said there on standard error.
+        over: the words that open the remote shell.
+        into: receives the dump.
+        given: lines of environment for a shell that does not know the database; a secret.
+        heard: called with each line of the remote standard error.
 
     Raises:
-        OpsError: it did not come whole, whatever the exit code.
+        OpsError: the dump is incomplete, whatever the exit code.
     """
     token = secrets.token_hex(8)
     program = _Program(over, line(wanted, token, bool(given)), given, heard)
@@ -165,7 +167,7 @@ def receive(
 
 
 class _Program:
-    """The program that reaches there, with a thread that hands its standard error on."""
+    """Run the program that opens the remote shell; a thread forwards its standard error."""
 
     def __init__(self, over: Sequence[str], last: str, given: str, heard: OnLine | None) -> None:
         self.name = " ".join(over[:2]) if over[0] == "railway" else over[0]
@@ -186,7 +188,7 @@ class _Program:
                 with self.process.stdin as pipe:
                     pipe.write(given.encode())
             except OSError:
-                pass  # It has ended already; what it said tells why.
+                pass  # The program has ended already, and its output names the cause.
 
     def _hear(self) -> None:
         assert self.process.stderr is not None
@@ -199,15 +201,16 @@ class _Program:
                         self.heard(text)
 
     def piece(self, patience: float) -> bytes:
-        """What it printed meanwhile; empty at its end. It may be silent for so many seconds."""
+        """Return the next output; empty at the end. ``patience`` is the longest silence in seconds."""
         assert self.process.stdout is not None
         handle = self.process.stdout.fileno()
         if not select.select([handle], [], [], patience)[0]:
-            raise Unreachable(f"{self.name}: nothing came for {patience} s", "the same again; inv doctor   looks at it")
+            hint = "repeat the command; inv doctor   checks the connection"
+            raise Unreachable(f"{self.name}: no output for {patience} s", hint)
         return os.read(handle, 1 << 18)
 
     def ended(self) -> int:
-        """Its exit code, once its output has ended."""
+        """Return the exit code after the output has ended."""
         try:
             code = self.process.wait(30)
         except subprocess.TimeoutExpired:
@@ -216,7 +219,7 @@ class _Program:
         return code
 
     def end(self) -> None:
-        """End it where it still runs; what runs there ends when it can't write any more."""
+        """Terminate the program if it still runs. The remote program ends when it can no longer write."""
         assert self.process.stdout is not None
         self.process.stdout.close()
         if self.process.poll() is None:
@@ -229,7 +232,7 @@ class _Program:
 
 
 class _Stream:
-    """Reads lines between our own first and last one, and nothing else."""
+    """Decode the lines between the first and the last marked line, and nothing else."""
 
     def __init__(self, program: _Program, token: str, into: IO[bytes]) -> None:
         self.program, self.into = program, into
@@ -258,7 +261,7 @@ class _Stream:
                 content = binascii.a2b_base64(text, strict_mode=True)
             except binascii.Error:
                 said = text[:60].decode(errors="replace")
-                raise StepFailed(f"{self.program.name}: something else is in the dump's stream: {said}") from None
+                raise StepFailed(f"{self.program.name}: unexpected bytes in the dump's stream: {said}") from None
             self.hash.update(content)
             self.size += len(content)
             self.into.write(content)
@@ -268,7 +271,7 @@ class _Stream:
         if not self.begun:
             raise self._nothing(code)
         if self.last == b"failed":
-            raise StepFailed(f"{name}: pg_dump failed there: {(self.program.said or ['it said nothing'])[-1]}")
+            raise StepFailed(f"{name}: pg_dump failed: {(self.program.said or ['without a message'])[-1]}")
         word, _, rest = self.last.partition(b" ")
         if word != b"end":
             said = f": {self.program.said[-1]}" if self.program.said else ""
@@ -277,35 +280,37 @@ class _Stream:
             digest, size, entries, client = rest.decode(errors="replace").split(" ", 3)
             found = Streamed(digest, int(size), int(entries), client)
         except ValueError:
-            raise StepFailed(f"{name}: the stream's last line is not one of ours: {rest[:80]!r}") from None
+            raise StepFailed(f"{name}: the last line of the stream is damaged: {rest[:80]!r}") from None
         if (found.sha256, found.bytes) != (self.hash.hexdigest(), self.size):
             raise StepFailed(
-                f"{name}: what arrived is not what was sent: {self.size:,} bytes with sha256 "
-                f"{self.hash.hexdigest()[:12]}, and {found.bytes:,} with {found.sha256[:12]} were sent"
+                f"{name}: received and sent bytes differ: {self.size:,} bytes with sha256 "
+                f"{self.hash.hexdigest()[:12]} were received, {found.bytes:,} with {found.sha256[:12]} were sent"
             )
         return found
 
     def _nothing(self, code: int) -> OpsError:
-        """Nothing was run there: why, as far as it was said."""
+        """Return the error of a shell that did not start the dump, with the reason as far as reported."""
         name, said = self.program.name, "\n".join(self.program.said)
         if "error: " in said:
             return StepFailed(f"{name}: {said_error(said)}")
         if code == 0:
-            words = f" (it said: {self.before[-1][:200]})" if self.before else ""
-            return Unreachable(f"{name}: ended with 0 and ran nothing there{words}", "the same again in a minute")
+            words = f" (output: {self.before[-1][:200]})" if self.before else ""
+            return Unreachable(f"{name}: ended with 0 and ran nothing{words}", "repeat the command in a minute")
         if self.program.over[0] != "railway":
-            lines = [*self.program.said, *self.before] or [f"exit code {code}, and nothing said"]
+            lines = [*self.program.said, *self.before] or [f"exit code {code} without a message"]
             return Unreachable(f"{name}: {lines[-1]}", f"{joined(self.program.over)} true")
         meant, hint = railway_cli.meaning(said or "\n".join(self.before), code)
         return Unreachable(f"{name}: {meant}", hint)
 
 
 def told(environment: Mapping[str, str], service: str, port: str, database: str) -> str:
-    """What a shell on the target's host is told of the database, as lines of its environment: there it lies on no disk.
+    """Return the database's connection parameters as lines of environment for a shell on the target's host.
+
+    They are not written to a disk there.
 
     Args:
-        environment: names the service file, whose address leads through our tunnel.
-        port: the server's, as that host knows it.
+        environment: names the service file, whose address leads through the tunnel.
+        port: the server's port as the host knows it.
 
     Returns:
         a secret.
@@ -315,7 +320,7 @@ def told(environment: Mapping[str, str], service: str, port: str, database: str)
     parts = {**_parts(environment, service), "port": port, "dbname": database}
     passfile = Path(parts.get("passfile", ""))
     if "passfile" in parts and passfile.parent == Path(environment.get("PGSERVICEFILE", "")).parent:
-        # Ours, of a password that is too long for a service file: that machine has no such file.
+        # The tool wrote this file for a password that is too long for a service file; the host has no such file.
         parts["password"] = re.sub(r"\\(.)", r"\1", passfile.read_text().strip().removeprefix("*:*:*:*:"))
         del parts["passfile"]
     names = {one.keyword.decode(): one.envvar.decode() for one in Conninfo.get_defaults() if one.envvar}
@@ -324,7 +329,7 @@ def told(environment: Mapping[str, str], service: str, port: str, database: str)
 
 
 def _parts(environment: Mapping[str, str], service: str) -> dict[str, str]:
-    """What the service file says of a service; a secret."""
+    """Return the parameters of a service in the service file; a secret."""
     found = RawConfigParser(delimiters=("=",), comment_prefixes=("#",), inline_comment_prefixes=None)
     found.read(environment.get("PGSERVICEFILE", ""), encoding="utf-8")
     return dict(found.items(service)) if found.has_section(service) else {}
@@ -335,7 +340,7 @@ def _tell(text: str) -> None:
 
 
 def main(words: Sequence[str]) -> int:
-    """Write the dump to standard output, and what its stream said at its end into a file."""
+    """Write the dump to standard output, and the stream's report to a file."""
     if len(words) < 8:
         said = "OVER SERVICE PORT DATABASE SYSTEM SNAPSHOT COMPRESS REPORT [OPTION…]"
         print(f"python -m ops.backups.remote_dump {said}", file=sys.stderr)

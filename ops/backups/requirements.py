@@ -1,4 +1,4 @@
-"""What a server, and a machine, must have so that a backup can be restored there; and what of that a server lacks."""
+"""Determine what a restore of a backup requires of a server and a machine, and what a server lacks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ops.infra.postgres.grants import membership
 from ops.infra.stores.manifest import Manifest
 from ops.verdict.fingerprint import about_in, read
 
-# What every server has.
+# Roles that every server has.
 _GIVEN = ("PUBLIC", "pg_database_owner")
 _PUBLIC, _LARGE = "schema public", "large objects of "
-# What a server says of itself, in one look.
+# Everything that a restore has to know of a server, in one query.
 SERVER = """
 SELECT json_build_object(
     'number', current_setting('server_version_num')::int, 'role', current_user,
@@ -33,8 +33,10 @@ SELECT json_build_object(
 
 @dataclass(frozen=True)
 class Needs:
-    """What a restore of one backup needs. ``owners`` own what is restored, ``only_public`` those that own the schema
-    public alone; ``roles`` are all that it names; ``extensions`` maps a name to the version that was dumped."""
+    """Hold the requirements of a restore.
+
+    ``owners`` own restored objects; ``only_public`` own only the schema public. ``roles`` are all named roles.
+    ``extensions`` maps a name to the dumped version. Sizes are in bytes."""
 
     major: int
     client: int
@@ -52,29 +54,29 @@ class Needs:
     only_public: tuple[str, ...] = ()
 
     def data(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the requirements for ``--json``."""
         return {**self.__dict__, "extensions": dict(self.extensions)}
 
     def lines(self, identity: str) -> list[list[str]]:
-        """What it is, and what it has to be, for a person.
+        """Return the requirements as rows of a table for a person.
 
         Args:
-            identity: where the key is that opens the backup, as the inventory says.
+            identity: the place of the key that decrypts the backup, as in the inventory.
         """
         extensions = [f"{name} {version}".strip() for name, version in self.extensions.items()]
-        key = f"age's secret key ({identity or 'it is in no inventory'}); without it nobody opens the backup"
+        key = f"age's secret key ({identity or 'no inventory names it'}); the backup cannot be decrypted without it"
         tools = f"pg_restore and psql {self.client} or newer, no newer than the server from 17 on"
         return [
             ["server", f"PostgreSQL {self.major} or newer"],
             ["tools", tools + (", built with zstd" if self.zstd else "")],
-            ["encoding", self.encoding or "not noted in this backup"],
-            ["locale", self.locale or "not noted in this backup"],
+            ["encoding", self.encoding or "not recorded in this backup"],
+            ["locale", self.locale or "not recorded in this backup"],
             ["extensions", ", ".join(extensions) or "none"],
-            ["roles", ", ".join(self.roles) or "none but the one that restores"],
-            ["tablespaces", ", ".join(self.tablespaces) or "none but the default one"],
-            ["key", key if self.sealed else "none: it is not encrypted"],
+            ["roles", ", ".join(self.roles) or "none besides the restoring role"],
+            ["tablespaces", ", ".join(self.tablespaces) or "none besides the default tablespace"],
+            ["key", key if self.sealed else "none: the backup is not encrypted"],
             ["dump", amount(self.bytes)],
-            ["restored", amount(self.restored) if self.restored else "not noted in this backup"],
+            ["restored", amount(self.restored) if self.restored else "not recorded in this backup"],
             [
                 "locks",
                 f"max_locks_per_transaction × max_connections above {self.tables:,} (tables), to back it up again",
@@ -83,13 +85,13 @@ class Needs:
 
 
 def needs(manifest: Manifest, folder: Path) -> Needs:
-    """Read what a backup needs.
+    """Read the requirements of a backup.
 
     Args:
-        folder: the backup's.
+        folder: the backup's folder.
 
     Raises:
-        OpsError: its fingerprint can't be read.
+        OpsError: the backup's fingerprint cannot be read.
     """
     path = folder / "fingerprint.jsonl"
     found, about = read(path), about_in(path)
@@ -118,7 +120,7 @@ def needs(manifest: Manifest, folder: Path) -> Needs:
 
 
 def _owned(objects: Mapping[tuple[str, str], str]) -> dict[str, str]:
-    """Who owns what; of large objects the line has the owner in its name, and how many they are."""
+    """Return the owner of each object. The lines of large objects have the owner in the name."""
     owners = {name: state for (kind, name), state in objects.items() if kind == "owner"}
     return {name: name.removeprefix(_LARGE) if name.startswith(_LARGE) else state for name, state in owners.items()}
 
@@ -137,10 +139,10 @@ def _list(text: str) -> list[str]:
 
 
 def lacking(wanted: Needs, server: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a server lacks for a restore with owners and grants, each with what an administrator types.
+    """Return what a server lacks for a restore with owners and grants, each with the statement for an administrator.
 
     Args:
-        server: what ``SERVER`` says.
+        server: the result of ``SERVER``.
     """
     said = []
     role, there = identifier(server["role"]), server["roles"]
@@ -149,19 +151,19 @@ def lacking(wanted: Needs, server: Mapping[str, Any]) -> list[tuple[str, str]]:
             (f"it is PostgreSQL {server['number'] // 10000}", f"a server of PostgreSQL {wanted.major} or newer")
         )
     if wanted.encoding and not server["encoded"]:
-        said.append((f"it does not know the encoding {wanted.encoding}", "another server"))
+        said.append((f"it does not support the encoding {wanted.encoding}", "another server"))
     if gone := [name for name in wanted.roles if name not in there]:
         types = "; ".join(f"CREATE ROLE {identifier(name)} NOLOGIN" for name in gone)
         said.append((f"it has no role {listed(gone)}", types))
-    # A superuser's schema public stays with the owner that it has in a new database (ops/backups/archive_entries.py).
+    # A superuser's schema public keeps the owner of the new database (ops/backups/archive_entries.py).
     left = set(wanted.only_public) & set(server["supers"])
     owners = [name for name in wanted.owners if name not in left]
     if closed := [name for name in owners if not server["super"] and there.get(name) is False]:
-        # Nobody should be made a member of a superuser.
+        # Never grant membership in a superuser.
         beyond = "ALTER … OWNER TO {}   on production, of what inv doctor --restore names, and a new backup"
         ways = [membership(name, role, server["number"]) for name in closed if name not in server["supers"]]
         types = "; ".join([*ways, *([beyond.format(role)] if len(ways) < len(closed) else [])])
-        said.append((f"{server['role']} may give nothing to {listed(closed)}, who own what was dumped", types))
+        said.append((f"{server['role']} may not create objects of {listed(closed)}, who own dumped objects", types))
     if missing := [name for name in wanted.extensions if name not in server["extensions"]]:
         said.append((f"it does not have the extension {listed(missing)}", f"install the package of {listed(missing)}"))
     if places := [name for name in wanted.tablespaces if name not in server["tablespaces"]]:

@@ -1,8 +1,7 @@
-"""Which backups were restored and proved, when, and in which time: derived from the journals, recorded nowhere else.
+"""Derive from the journals which backups were restored and proved, when, and in how many seconds.
 
-A step that restores a backup is done when the restored database's fingerprint equals the manifest's, so a journal in
-which it is done is the record.
-"""
+A step that restores a backup is done only if the restored database's fingerprint equals the manifest's. So a journal
+with that step done is the record."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from ops.engine.journal import State, moment
 
 @dataclass(frozen=True)
 class Proved:
-    """A restore that was proved: of which backup, when, by which run of which procedure, and its seconds."""
+    """A proved restore: the backup, the time, the run, its procedure, and the seconds."""
 
     backup: str
     at: datetime
@@ -27,16 +26,16 @@ class Proved:
     seconds: float
 
     def data(self) -> dict[str, object]:
-        """For programs."""
+        """Return the proof for ``--json``."""
         at = self.at.isoformat()
         return {"at": at, "run": self.run, "procedure": self.procedure, "seconds": self.seconds}
 
 
 def proved(states: Iterable[State]) -> dict[str, Proved]:
-    """The last proved restore of each backup, by the backup's id.
+    """Return the last proved restore of each backup, by the backup's id.
 
     Args:
-        states: the runs of one target, as ``journal.runs`` gives them.
+        states: the runs of one target, as ``journal.runs`` returns them.
     """
     found: dict[str, Proved] = {}
     for state in states:
@@ -50,8 +49,9 @@ def proved(states: Iterable[State]) -> dict[str, Proved]:
 
 
 def failed(states: Iterable[State]) -> dict[str, str]:
-    """For each backup that its last drill found to be other than it was dumped: the drill's run. A drill that could
-    not be done, for want of a server or of room, says nothing of the backup."""
+    """Return the run of the last drill of each backup that the drill found changed.
+
+    A drill that was interrupted for another reason, such as disk space, proves nothing about the backup."""
     found: dict[str, str] = {}
     for state in states:
         if state.steps_with(StepEffect.RESTORES) & state.ever.keys():
@@ -62,7 +62,7 @@ def failed(states: Iterable[State]) -> dict[str, str]:
 
 
 def told(backup: str, known: Mapping[str, Proved], bad: Mapping[str, str]) -> str:
-    """What is known of a backup's restores, as a person says it."""
+    """Return the state of a backup's restores in words."""
     if backup in bad:
         return f"NOT: drill {bad[backup]} FAILED"
     if backup not in known:

@@ -1,4 +1,4 @@
-"""What a trial restore beside production found: everything that a rollback could not bring back, and what to type."""
+"""Judge a trial restore beside production: everything that a rollback could not restore, and what to type."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ MOST = 5
 
 @dataclass(frozen=True)
 class Trial:
-    """``objects`` were restored, or should have been; ``notes`` are no reason not to go on; ``late`` is what a restore
-    does at its end."""
+    """Hold the result of a trial.
+
+    ``objects`` counts the objects of the backup. ``notes`` do not stop a rollback. ``late`` lists work at a
+    restore's end."""
 
     objects: int
     role: str
@@ -31,38 +33,38 @@ class Trial:
 
     @property
     def told(self) -> str:
-        """What could not be restored, a line each with what to type."""
+        """Return the objects that could not be restored, a line each with what to type."""
         lines = [f"{one.sentence}\n      type: {one.then}" if one.then else one.sentence for one in self.troubles]
         shown = lines if len(lines) <= 2 * MOST else [*lines[:MOST], f"and {len(lines) - MOST} more"]
         return "".join(f"\n  {line}" for line in shown)
 
     @property
     def hint(self) -> str:
-        """The first thing to type."""
-        anew = "correct or drop that on production, and   inv backup"
+        """Return the first thing to type."""
+        anew = "correct or drop that on production, then   inv backup"
         return next((one.then for one in self.troubles if one.then), anew)
 
     @property
     def sentence(self) -> str:
-        """What it says where all is well."""
+        """Return the report of a trial without troubles."""
         said = f"{self.objects:,} objects were restored beside production as {self.role}, with owners and grants"
         said += "".join(f"; {note}" for note in self.late)
         return said + "".join(f"\nWARNING: {note}" for note in self.notes)
 
     def data(self) -> dict[str, Any]:
-        """What is kept of it, for the certificate."""
+        """Return the result for the certificate."""
         told = [{"object": one.object, "said": one.sentence, "type": one.then} for one in self.troubles]
         return {"objects": self.objects, "role": self.role, "troubles": told, "notes": self.notes, "late": self.late}
 
 
 def judge(session: Session, target: str, before: Path, after: Path, said: Path, fragile: Path, empty: Path) -> Trial:
-    """Hold what was restored, and what pg_restore said, against the backup's list of objects.
+    """Compare the restored schema and the output of pg_restore with the backup's list of objects.
 
     Args:
         before: the backup's fingerprint.
-        after: that of the restored schema.
-        said: what pg_restore printed.
-        fragile: the functions that may not work in a restore.
+        after: the fingerprint of the restored schema.
+        said: the output of pg_restore.
+        fragile: the functions that may fail in a restore.
         empty: the materialized views that stay empty.
 
     Raises:
@@ -74,14 +76,14 @@ def judge(session: Session, target: str, before: Path, after: Path, said: Path, 
     with session.connect(target) as connection:
         supers = {str(name) for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolsuper")}
     found = troubles(text, role, frozenset(supers))
-    # Large objects are rows: a restore of the schema has none of them, or of a pg_dump before 17 empty ones.
+    # Large objects are rows: a restored schema has none, or empty ones from a pg_dump before 17.
     wanted, made = (
         {key: said for key, said in side.objects.items() if not key[1].startswith("large object")}
         for side in (one, two)
     )
     lacking = objects.missing(wanted, made, (one.server, two.server))
     if found:
-        # What could not be made lacks all else, too; a right that was not granted is only a warning of pg_restore's.
+        # A missing object lacks its properties, too. A missing grant is only a warning of pg_restore.
         said_of = [trouble.object for trouble in found]
         rights = [line for line in lacking if line.startswith("grants of ")]
         lacking = [line for line in rights if not any(name in line for name in said_of)]
@@ -92,14 +94,14 @@ def judge(session: Session, target: str, before: Path, after: Path, said: Path, 
 
 
 def _then(line: str, role: str) -> str:
-    """What to type where a restored schema lacks something without an error: as a rule rights on what is another's."""
+    """Return what to type if a restored schema lacks something without an error: mostly rights of another role."""
     if not line.startswith(("grants of ", "owner of ", "default privileges of ")):
         return ""
-    return f"ALTER ROLE {quoted(role)} SUPERUSER   (or give it the default rights on production, and back up anew)"
+    return f"ALTER ROLE {quoted(role)} SUPERUSER   (or grant the default rights to the role, then inv backup)"
 
 
 def _notes(one: fingerprint.Fingerprint, two: fingerprint.Fingerprint) -> list[str]:
-    """Extensions of which a restore installs another version."""
+    """Return the extensions of which a restore installs another version."""
     return [
         f"{name} is at {version}, and a restore installs {two.objects['version', name]}: ALTER {name} UPDATE   on "
         "production, after its release notes"
@@ -109,7 +111,7 @@ def _notes(one: fingerprint.Fingerprint, two: fingerprint.Fingerprint) -> list[s
 
 
 def _fragile(path: Path) -> list[str]:
-    """Functions that work by search_path only: with rows a restore may stop, or leave something undone."""
+    """Return functions that depend on search_path: with rows, a restore can fail or skip something."""
     callers: dict[tuple[str, str], list[str]] = {}
     for line in json_lines(path.read_text(encoding="utf-8", errors="replace")):
         if not line["other"]:
@@ -122,7 +124,7 @@ def _fragile(path: Path) -> list[str]:
 
 
 def _late(one: fingerprint.Fingerprint) -> list[str]:
-    """What a restore does at its end, when all rows are there."""
+    """Return what a restore does at its end, after all rows."""
     late = sorted(name for kind, name in one.objects if kind == objects.LOOSE)
     checks = [name for name in late if not name.startswith("materialized view ")]
     said = f"checks that depend on more than their row are validated at the end of a restore: {listed(checks)}"

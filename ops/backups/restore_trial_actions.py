@@ -1,4 +1,4 @@
-"""Tools of restores: which entries of an archive, what is held at the end, and how a trial beside production went."""
+"""Define the actions of restores: choose an archive's entries, defer checks, judge a trial beside production."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _VIEWS = (
 def judge_trial(
     session: Session, *, target: str, before: str, after: str, said: str, fragile: str, empty: str, report: str
 ) -> str:
-    """Say what of a backup could not be restored beside production, and what an administrator types; refuse then."""
+    """Report what could not be restored beside production, with statements for an administrator; refuse then."""
     paths = [session.inventory.path(name) for name in (before, after, said, fragile, empty)]
     found = restore_trial.judge(session, target, *paths)
     write_whole(session.inventory.path(report), json.dumps(found.data(), indent=1, ensure_ascii=False))
     if found.troubles:
-        then = f"{found.hint}, then the same again"
+        then = f"{found.hint}, then repeat the command"
         raise Refused(f"{target}: a rollback would fail: {found.told}", then)
     return found.sentence
 
 
 @tool
 def open_schemas(session: Session, *, server: str, database: str, before: str, report: str) -> str:
-    """Make a backup's schemas in an empty database, open to every owner until ``close_schemas``."""
+    """Create a backup's schemas in an empty database, and let every owner create in them until ``close_schemas``."""
     with session.connect(server, database) as connection:
         opened = schema_rights.open_schemas(connection, fingerprint.read(session.inventory.path(before)).objects)
     write_whole(session.inventory.path(report), json.dumps(opened, ensure_ascii=False))
@@ -51,7 +51,7 @@ def open_schemas(session: Session, *, server: str, database: str, before: str, r
 
 @tool
 def close_schemas(session: Session, *, server: str, database: str, before: str, report: str) -> str:
-    """Take away what ``open_schemas`` granted, but for what the backup grants, too."""
+    """Revoke the rights that ``open_schemas`` granted, except rights that the backup grants."""
     opened = json.loads(session.inventory.path(report).read_text(encoding="utf-8"))
     if opened:
         with session.connect(server, database) as connection:
@@ -74,12 +74,11 @@ def choose_entries(
     last: str = "",
     form: str = "",
 ) -> str:
-    """Divide an archive's list into what is restored before its rows, foreign keys, event triggers and all else, and
-    say what is left out.
+    """Divide an archive's list into the parts of a restore, and report the entries that are left out.
 
-    ``form`` says how it is restored: all of it, or ``bare``, without owners and grants. Without ``first``, ``keys`` and
-    ``last`` it is one.
-    """
+    The parts are the entries before the rows (``first``), foreign keys (``keys``), event triggers (``last``) and the
+    ``rest``. Without the other parts, ``rest`` gets all entries. ``form`` is empty for a complete restore, or
+    ``bare`` for one without owners and grants."""
     dumped = fingerprint.read(session.inventory.path(before))
     lines = session.inventory.path(listed).read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     with session.connect(server, database) as connection:
@@ -113,8 +112,9 @@ def _place(connection: psycopg.Connection[tuple[object, ...]]) -> archive_entrie
 
 @tool
 def compare_schemas(session: Session, *, target: str, database: str) -> str:
-    """Say in what the schema of the live database is not that of a restored one, as pg_dump tells it: with owners,
-    grants, default privileges, row security, comments and security labels."""
+    """Report the differences between the schemas of the live and a restored database, as pg_dump prints them.
+
+    The comparison includes owners, grants, default privileges, row security, comments and security labels."""
     printed = []
     for name in (session.database(target), database):
         words = ("pg_dump", "--schema-only", "--no-subscriptions", "--no-password")
@@ -127,18 +127,18 @@ def compare_schemas(session: Session, *, target: str, database: str) -> str:
 
 @tool
 def loosen_checks(session: Session, *, server: str, database: str, before: str, report: str) -> str:
-    """Put the checks aside that depend on more than their row, before rows are restored."""
+    """Remove the checks that depend on more than their row, before rows are restored."""
     aside: list[deferred_checks.Check] = []
     if deferred_checks.checks(fingerprint.read(session.inventory.path(before)).objects):
         with session.connect(server, database) as connection:
             aside = deferred_checks.loosen(connection)
     write_whole(session.inventory.path(report), deferred_checks.dumped(aside))
-    return f"{len(aside)} checks are held against the rows at the end" if aside else ""
+    return f"{len(aside)} checks are validated at the end" if aside else ""
 
 
 @tool
 def add_keys(session: Session, *, server: str, database: str, script: str, report: str) -> str:
-    """Add the foreign keys that pg_restore could not add, NOT VALID where rows break them; name those."""
+    """Add the foreign keys that pg_restore could not add, NOT VALID if rows break them; report those keys."""
     text = session.inventory.path(script).read_text(encoding="utf-8", errors="surrogateescape")
     broken: list[foreign_keys.BrokenKey] = []
     if keys := foreign_keys.read_keys(text):
@@ -152,15 +152,14 @@ def add_keys(session: Session, *, server: str, database: str, script: str, repor
 def tighten_checks(
     session: Session, *, server: str, database: str, before: str, report: str, path_of: str = "", form: str = ""
 ) -> str:
-    """Validate them, and fill the materialized views that need search_path; say what does not hold.
+    """Validate the deferred checks, fill the materialized views that need search_path, and report failures.
 
-    Name, too, what no dump has and a restore made in another way. ``form`` says how it is restored: all of it, or
-    ``bare``, without owners and grants.
-    """
+    Also report what no dump contains and a restore made differently. ``form`` is empty for a complete restore, or
+    ``bare`` for one without owners and grants."""
     dumped = fingerprint.read(session.inventory.path(before))
     aside, views = deferred_checks.read(session.inventory.path(report)), deferred_checks.views(dumped.objects)
     spread = sorted(name.removeprefix("table ") for kind, name in dumped.objects if kind == "spread")
-    moved = f"rows of {few(spread)} may lie in another of these partitions, which hash an enum by its numbers"
+    moved = f"rows of {few(spread)} may be in another of these partitions, which hash an enum by its oids"
     path = _path(session, path_of) if aside or views else ""
     with session.connect(server, database) as connection:
         there = connection.execute((SQL_FOLDER / "not_dumped.sql").read_bytes()).fetchall()
@@ -170,7 +169,7 @@ def tighten_checks(
 
 
 def _path(session: Session, target: str) -> str:
-    """The search_path of a target's own sessions; the usual one where there is none to ask."""
+    """Return the search_path of a target's own sessions; the default without a target."""
     usual = '"$user", public'
     if not target:
         return usual
@@ -180,7 +179,7 @@ def _path(session: Session, target: str) -> str:
 
 @tool
 def fill_views(session: Session, *, server: str, database: str, before: str, report: str) -> str:
-    """Fill the materialized views of a database without rows, and note which stay empty, and why."""
+    """Fill the materialized views of a database without rows, and record which stay empty, and why."""
     views = deferred_checks.views(fingerprint.read(session.inventory.path(before)).objects)
     empty: list[str] = []
     if views:

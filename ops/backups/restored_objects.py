@@ -1,8 +1,7 @@
-"""What a restore has to make besides rows: every object of a database, with owner, grants, comments and state.
+"""Compare all objects of a restored database with the backup: with owner, grants, comments and state.
 
-``ops/sql/objects.sql`` notes them with each fingerprint. A restored database is held against that list, so that a
-restore that stopped in its middle is never taken for a whole one.
-"""
+``ops/sql/objects.sql`` records the objects in each fingerprint. The comparison detects a restore that stopped
+halfway."""
 
 from __future__ import annotations
 
@@ -11,17 +10,17 @@ from collections.abc import Collection, Mapping
 
 Objects = Mapping[tuple[str, str], str]
 
-# What belongs to roles and to places of one server: a copy elsewhere is made without.
+# Properties that depend on the roles and tablespaces of one server. A copy on another server has none of them.
 _THERE = frozenset({"owner", "grants", "default privileges", "tablespace", "user mapping"})
-# What is restored in a way of its own is marked with this kind (ops/backups/deferred_checks.py).
+# The kind of objects that are restored separately (ops/backups/deferred_checks.py).
 LOOSE = "loose"
-# What no dump has, and what is reported instead.
+# Properties that no dump contains. Differences are reported.
 _ORDER, _EXTENDER = "column order", "extension owner"
 # A restore installs the version that its server has. A comment on an extension is its author's.
 _NEVER = frozenset({"version", "extension comment", "spread", LOOSE, _ORDER, _EXTENDER})
-# Restored by which words, and so without what.
+# The kinds that each form of a restore leaves out.
 LEAVES_OUT: dict[str, frozenset[str]] = {"": _NEVER, "bare": _NEVER | _THERE}
-# A default that is given is no line; where it was taken away and is there again, a line is too many.
+# Default grants have no line. A revoked default that is there again is a line too many.
 _BOTH_WAYS = frozenset({"grants", "default privileges"})
 _MAINTAIN = 170000
 PUBLIC, _DEFAULT = "schema public", "pg_database_owner"
@@ -30,14 +29,14 @@ PUBLIC, _DEFAULT = "schema public", "pg_database_owner"
 def missing(
     before: Objects, after: Objects, servers: tuple[int, int], form: str = "", broken: Collection[str] = ()
 ) -> list[str]:
-    """Say what a restored database lacks, or has in another way, a sentence each; empty where it is whole.
+    """Return what a restored database lacks or has differently, a sentence each; empty if it is complete.
 
     Args:
-        before: the objects that were dumped; empty in a backup of an older version of this tool, then nothing is known.
-        after: those of the restored database.
-        servers: the versions of both servers, as numbers.
-        form: how it was restored: all of it (empty), or ``bare`` (without owners and grants).
-        broken: the foreign keys that rows break: they may be NOT VALID, or missing.
+        before: the dumped objects; empty in a backup of an older version of this tool, then nothing is compared.
+        after: the objects of the restored database.
+        servers: the version numbers of both servers.
+        form: empty for a complete restore, or ``bare`` for one without owners and grants.
+        broken: the foreign keys that rows break; they may be NOT VALID or missing.
     """
     out = LEAVES_OUT[form]
     said = []
@@ -54,28 +53,28 @@ def missing(
                 continue
             old = old.replace(f'"{owner[0]}=', f'"{owner[1]}=') if old else old
         if kind == "owner" and new is None and there in after:
-            continue  # It has none of its own; an older backup names the server's first role.
+            continue  # The object has no owner; an older backup names the server's first role.
         if kind != "object" and (there in before) != (there in after):
-            continue  # Said of the object itself; or a schema that every new database has, and that was dropped there.
+            continue  # Reported for the object, or a schema that every new database has and the dumped one lacks.
         if kind in _BOTH_WAYS:
             said += _grants(kind, name, old, new, servers)
         elif new is None:
             said.append(f"{_called(kind, name)} is missing")
         elif old != new:
-            said.append(f"{_called(kind, name)} is not as it was{_how(kind, old or '', new)}")
+            said.append(f"{_called(kind, name)} differs{_how(kind, old or '', new)}")
     return said
 
 
 def unvalidated(before: Objects, name: str) -> str | None:
-    """The state of a check that a restore validates at the end, where it does not hold then; None for any other one."""
+    """Return the state of a deferred check that does not hold; None for other constraints."""
     return before.get(("constraint", name), "").removesuffix("t") + "f" if (LOOSE, name) in before else None
 
 
 def left_open(before: Objects, after: Objects, form: str = "", broken: Collection[str] = ()) -> list[str]:
-    """What of a restore is another way than it was, a sentence each: nothing is lost by it.
+    """Return the permitted differences of a restored database, a sentence each; they lose no row.
 
     Args:
-        before, after, form, broken: as ``missing`` takes them.
+        before, after, form, broken: as in ``missing``.
     """
     said = [
         f"foreign key {name} is {'NOT VALID' if ('constraint', name) in after else 'missing'}: rows break it"
@@ -95,19 +94,19 @@ def left_open(before: Objects, after: Objects, form: str = "", broken: Collectio
 
 
 def not_dumped(before: Objects, after: Objects, form: str = "") -> list[str]:
-    """Name what no dump has, and what a restore made in another way: an extension's owner, an order of columns."""
+    """Report what no dump contains and a restore made differently: an extension's owner, an order of columns."""
     said = []
     for (kind, name), old in sorted(before.items()):
         new = after.get((kind, name), old)
         if kind == _ORDER and new != old:
-            said.append(f"the columns of {name} are in another order: {new}, and were {old}")
+            said.append(f"the columns of {name} are in another order: {new}, before {old}")
         if kind == _EXTENDER and new != old and not form:
             said.append(f"{name} belongs to {new}, and not to {old}")
     return said
 
 
 def _given_away(before: Objects, after: Objects) -> tuple[str, str] | None:
-    """The owners of schema public, where it belongs to whoever owns the database instead: nobody can do less then."""
+    """Return the owners of schema public if the restored one belongs to the database's owner instead."""
     old, new = (one.get(("owner", PUBLIC), "") for one in (before, after))
     return (old, new) if new == _DEFAULT and old != new and old else None
 
@@ -123,9 +122,9 @@ def _called(kind: str, name: str) -> str:
 
 
 def _how(kind: str, old: str, new: str) -> str:
-    """Names of roles and flags only: a comment is a number here."""
+    """Return the old and new state, if it contains only role names and flags."""
     return (
-        f" ({new}, and was {old})" if kind in ("owner", "tablespace", "constraint", "index", "trigger", "rule") else ""
+        f" ({new}, was {old})" if kind in ("owner", "tablespace", "constraint", "index", "trigger", "rule") else ""
     )
 
 
@@ -136,9 +135,9 @@ def _grants(kind: str, name: str, old: str | None, new: str | None, servers: tup
 
     lost, more = sorted(read(old) - read(new)), sorted(read(new) - read(old))
     if old is None or new is None:
-        # The default is no line, so the line of the other side is the difference.
+        # The default has no line, so the line of the other side is the difference.
         now, then = (", ".join(sorted(read(text))) or "nobody's" if text else "the default" for text in (new, old))
-        return [f"{_called(kind, name)} are {now}, and were {then}"]
+        return [f"{_called(kind, name)} are {now}, were {then}"]
     listed = [f"without {', '.join(lost)}"] if lost else []
     listed += [f"with {', '.join(more)}"] if more else []
-    return [f"{_called(kind, name)} are not as they were ({'; '.join(listed)})"] if listed else []
+    return [f"{_called(kind, name)} differ ({'; '.join(listed)})"] if listed else []

@@ -1,7 +1,6 @@
-"""Two databases held against each other by what pg_dump says of their schemas: independent of our own list of objects.
+"""Compare the schemas of two databases by the output of pg_dump, independently of the tool's own list of objects.
 
-Only kinds and names are told: bodies may hold what is nobody's to read, such as the password of a user mapping.
-"""
+Only kinds and names are reported: bodies may contain secrets, such as the password of a user mapping."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from ops.core.text import listed
 
 _HEAD = re.compile(r"^--\n-- Name: (.*); Type: (.*); Schema: (.*); Owner: (.*)\n--\n", re.MULTILINE)
-# A restore reads "v IN ('a', 'b')" back in other words: casts and parentheses stand elsewhere (ops/sql/schema.sql).
+# A restore changes casts and parentheses of "v IN ('a', 'b')" (ops/sql/schema.sql).
 _CASTS = re.compile(r"::(?:text|bpchar|character(?: varying)?)(?:\(\d+\))?(?:\[\])?|[()]")
 _RELATIONS = ("TABLE", "VIEW")
 MOST = 12
@@ -22,7 +21,7 @@ Entries = Mapping[tuple[str, str], str]
 
 @dataclass(frozen=True)
 class Difference:
-    """What only one side has, and what both have in another way, each by kind and name; and how many are equal."""
+    """Hold entries of one side only and changed entries, by kind and name, and the number of equal entries."""
 
     live: list[str]
     other: list[str]
@@ -31,12 +30,12 @@ class Difference:
 
     @property
     def sentence(self) -> str:
-        """What it comes to."""
-        said = [f"{self.equal:,} entries that pg_dump makes of the schema are equal"]
+        """Return the result in words."""
+        said = [f"{self.equal:,} entries of the schema are equal, as pg_dump prints them"]
         for words, names in (
             ("only in the live database", self.live),
-            ("only in the restored one", self.other),
-            ("defined otherwise", self.changed),
+            ("only in the restored database", self.other),
+            ("defined differently", self.changed),
         ):
             if names:
                 said.append(f"{words}: {listed(names, MOST)}")
@@ -44,12 +43,12 @@ class Difference:
 
 
 def entries(text: str) -> Entries:
-    """What pg_dump printed, entry by entry: the owner and the statements of each kind and name."""
+    """Split the output of pg_dump into entries: owner and statements by kind and name."""
     parts = _HEAD.split(text)
     found: dict[tuple[str, str], str] = {}
     for name, kind, schema, owner, body in zip(*(parts[at::5] for at in range(1, 6)), strict=True):
         lines = [line for line in body.splitlines() if line and not line.startswith(("--", "\\", "SET "))]
-        # Grants are told in the order in which they were made.
+        # pg_dump prints grants in the order in which they were made.
         lines = sorted(lines) if kind == "ACL" else lines
         plain = "\n".join(_CASTS.sub("", line) if "ARRAY[" in line else line for line in lines)
         key = (kind, name if schema == "-" else f"{schema}.{name}")
@@ -58,11 +57,11 @@ def entries(text: str) -> Entries:
 
 
 def difference(live: str, other: str) -> Difference:
-    """Hold what pg_dump printed of two databases against each other.
+    """Compare the output of pg_dump for two databases.
 
     Args:
-        live: of the live one.
-        other: of the restored one.
+        live: of the live database.
+        other: of the restored database.
     """
     one, two = entries(live), entries(other)
     both = one.keys() & two.keys()
@@ -76,12 +75,12 @@ def difference(live: str, other: str) -> Difference:
 
 
 def _named(keys: list[tuple[str, str]]) -> list[str]:
-    """Kinds and names; what belongs to a relation that is named itself is not named beside it."""
+    """Return kinds and names. Entries that belong to a named relation are omitted."""
     whole = {name for kind, name in keys if kind.endswith(_RELATIONS)}
     return [f"{kind.lower()} {name}" for kind, name in keys if name in whole or _relation(name) not in whole]
 
 
 def _relation(name: str) -> str:
-    """The relation of an entry such as ``shop.COLUMN item.id`` or ``shop.item item_pkey``."""
+    """Return the relation of an entry such as ``shop.COLUMN item.id`` or ``shop.item item_pkey``."""
     match = re.match(r"([^.]*)\.(?:[A-Z]+(?: [A-Z]+)* )?([^. ]*)", name)
     return f"{match[1]}.{match[2]}" if match else name

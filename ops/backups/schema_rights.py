@@ -1,8 +1,8 @@
-"""Schemas of a database that is being restored: open to every owner of what was dumped until the restore is through.
+"""Open the schemas of a database to every owner of dumped objects while the database is restored.
 
-Whoever gets an object needs CREATE on its schema. pg_restore grants rights at its end only, and production may have
-none for an owner whom a superuser made one; so a role without superuser rights would stop there.
-"""
+The owner of an object needs CREATE on the object's schema. pg_restore grants rights only at its end, and production
+may have no such right for an owner whose object a superuser created. A restore without superuser rights would fail
+there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Opened = list[tuple[str, str, str]]
 _DEFAULT = "pg_database_owner"
 _SCHEMA = "schema "
 _CREATE = "CREATE SCHEMA {} AUTHORIZATION {}"
-# Which of these roles lack which right on which of these schemas; nothing stands in a superuser's way.
+# The missing rights of these roles on these schemas. A superuser lacks none.
 _LACKING = """
 SELECT s, r, p FROM unnest(%s::text[]) s, unnest(%s::text[]) r, unnest(ARRAY['USAGE', 'CREATE']) p
 WHERE to_regnamespace(s) IS NOT NULL AND EXISTS (SELECT FROM pg_roles WHERE rolname = r AND NOT rolsuper)
@@ -26,15 +26,15 @@ WHERE to_regnamespace(s) IS NOT NULL AND EXISTS (SELECT FROM pg_roles WHERE roln
 
 
 def open_schemas(connection: psycopg.Connection[Any], objects: Mapping[tuple[str, str], str]) -> Opened:
-    """Make the schemas of a backup in an empty database, and let every owner create in them.
+    """Create the schemas of a backup in an empty database, and let every owner create in them.
 
-    What is refused is left to pg_restore, whose error says more.
+    Statements that the server refuses are left to pg_restore, whose error says more.
 
     Args:
-        objects: the backup's (``ops.backups.restored_objects``).
+        objects: the backup's objects (``ops.backups.restored_objects``).
 
     Returns:
-        the rights that were granted: schema, role, right.
+        the granted rights: schema, role, right.
     """
     owned = {name: role for (kind, name), role in objects.items() if kind == "owner"}
     owners = sorted({role for name, role in owned.items() if not name.startswith("large objects")} - {_DEFAULT})
@@ -52,7 +52,7 @@ def open_schemas(connection: psycopg.Connection[Any], objects: Mapping[tuple[str
 
 
 def close_schemas(connection: psycopg.Connection[Any], objects: Mapping[tuple[str, str], str], opened: Opened) -> None:
-    """Take the rights away again that the backup does not have."""
+    """Revoke the rights that the backup does not have."""
     for name, role, right in opened:
         granted = json.loads(objects.get(("grants", f"{_SCHEMA}{name}"), "[]") or "[]")
         if not any(str(one).removesuffix(" WITH GRANT OPTION") == f"{role}={right}" for one in granted):
@@ -60,14 +60,14 @@ def close_schemas(connection: psycopg.Connection[Any], objects: Mapping[tuple[st
 
 
 def _given(word: str, name: str, role: str, right: str) -> sql.Composed:
-    """The statement that grants or revokes a right; the schema's name is as it is written in SQL."""
+    """Return the statement that grants or revokes a right. The schema's name is written as in SQL."""
     to = "TO" if word == "GRANT" else "FROM"
     text = f"{word} {right} ON SCHEMA {{}} {to} {{}}"
     return sql.SQL(text).format(sql.SQL(name), sql.Identifier(role))
 
 
 def _tried(connection: psycopg.Connection[Any], statement: sql.Composed) -> bool:
-    """Whether a statement was done, and not refused."""
+    """Run a statement; return False if the server refuses it."""
     try:
         connection.execute(statement)
     except psycopg.OperationalError:

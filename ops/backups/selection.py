@@ -1,4 +1,4 @@
-"""Which backup is meant: ``--backup=ID|latest|before:RUN|<time>``, and what a person has to know of it."""
+"""Select the backup that ``--backup=ID|latest|before:RUN|<time>`` names, and describe it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ops.infra.stores.backup_kinds import SPECIAL
 from ops.infra.stores.manifest import Manifest, backups
 from ops.verdict.fingerprint import not_backed_up
 
-# A server's major version where none has to take the backup.
+# The major version to pass if no server has to restore the backup.
 ANY = 999
 MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]+\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?\s*(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)?", re.IGNORECASE
@@ -29,29 +29,29 @@ MOMENT = re.compile(
 
 @dataclass(frozen=True)
 class Choice:
-    """A backup, and what is to be said of it in a line: id, age, rows, and why not a newer one."""
+    """A backup and its description in a line: id, age, rows, and why no newer backup was chosen."""
 
     manifest: Manifest
     said: str
 
 
 def choose(folder: Path, wanted: str, runs: Sequence[State], major: int, *, delta: bool = False) -> Choice:
-    """The backup that is meant.
+    """Return the selected backup.
 
     Args:
         folder: the target's folder in the store.
-        wanted: what was typed: an id, ``latest``, ``before:RUN`` or a moment; a moment without a zone is UTC.
+        wanted: the request: an id, ``latest``, ``before:RUN`` or a moment; a moment without a zone is UTC.
         runs: the target's runs.
         major: the major version of production's server.
-        delta: one that holds only the rows of a delta will do, too.
+        delta: accept a backup that holds only the rows of a delta.
 
     Raises:
-        UsageError: none is meant, or one that can't be restored; the message lists what is near, and what to type.
+        UsageError: no backup matches, or it cannot be restored; the message lists similar ids, and what to type.
     """
     asked = _Asked(folder, backups(folder), runs)
     wanted = wanted.strip()
     if not wanted:
-        raise asked.wrong("--backup says which backup is meant, or --to-replaced which kept database")
+        raise asked.wrong("name a backup with --backup, or a kept database with --to-replaced")
     if wanted == "latest":
         found, why = asked.newest(asked.known, "latest")
     elif wanted.startswith("before:"):
@@ -65,7 +65,7 @@ def choose(folder: Path, wanted: str, runs: Sequence[State], major: int, *, delt
 
 
 def said(manifest: Manifest) -> str:
-    """A backup as a person knows it: id, moment, age, rows."""
+    """Return the description of a backup: id, moment, age, rows."""
     rows, tables = sum(manifest.rows.values()), len(manifest.rows) - len(manifest.excluded)
     taken = f"{manifest.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({age(manifest.taken_at)} ago)"
     rest = not_backed_up(manifest.excluded)
@@ -73,21 +73,21 @@ def said(manifest: Manifest) -> str:
 
 
 def newest(folder: Path) -> Manifest | None:
-    """The newest dump of production, in a target's folder; None where there is none."""
+    """Return the newest dump of production in a target's folder; None if there is none."""
     return backup_kinds.newest(backup_kinds.dumps(backups(folder)))
 
 
 def said_of(one: VolumeBackup) -> str:
-    """One of Railway's own backups as a person knows it."""
+    """Return the description of a Railway volume backup."""
     when = f"{one.taken.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({age(one.taken)} ago)" if one.taken else "unknown age"
     return f"Railway's backup {one.name or 'without a name'} ({one.id}) of {when}"
 
 
 def moment(text: str) -> datetime:
-    """A moment as it was typed; without a zone it is UTC.
+    """Parse a moment; without a zone it is UTC.
 
     Raises:
-        ValueError: there is no such moment.
+        ValueError: the text is no moment.
     """
     day, _, rest = re.sub(r"\s*UTC$", "Z", text.strip(), flags=re.IGNORECASE).upper().replace("T", " ").partition(" ")
     found = re.fullmatch(r"(\d{4}-\d{2}-\d{2})\s*(Z|[+-]\d{2}(?::?\d{2})?)?", day)
@@ -100,14 +100,14 @@ def moment(text: str) -> datetime:
 
 
 class _Asked:
-    """One question, with all that can answer it."""
+    """Hold the request's sources: the target's backups and runs."""
 
     def __init__(self, folder: Path, known: Sequence[Manifest], runs: Sequence[State]) -> None:
         self.folder, self.known, self.runs = folder, known, runs
         self.target = folder.name
 
     def wrong(self, what: str, near: Sequence[str] = (), hint: str = "") -> UsageError:
-        """One line with the nearest ids, else the newest; what to type is the first of them."""
+        """Return an error with the nearest ids, else the newest. The hint names the first id."""
         plain = [manifest.backup for manifest in reversed(backup_kinds.dumps(self.known))]
         ids = list(near) or plain[:4]
         word = "nearest" if near else "newest"
@@ -118,7 +118,7 @@ class _Asked:
         )
 
     def newest(self, among: Sequence[Manifest], what: str) -> tuple[Manifest, str]:
-        """The newest that is not special, and which newer ones were passed over."""
+        """Return the newest ordinary dump, and a note on newer special backups."""
         plain = backup_kinds.dumps(among)
         if not plain:
             held = [manifest.backup for manifest in backup_kinds.held(among)]
@@ -127,10 +127,10 @@ class _Asked:
         if not (passed := among[among.index(plain[-1]) + 1 :]):
             return plain[-1], ""
         why = SPECIAL[backup_kinds.special(passed[-1])]
-        return plain[-1], f"; {passed[-1].backup} is newer, but {why}: name it if you mean it"
+        return plain[-1], f"; {passed[-1].backup} is newer, but {why}: pass its id to select it"
 
     def at(self, text: str) -> tuple[Manifest, str]:
-        """The newest that was taken at a moment or before."""
+        """Return the newest backup that was taken at a moment or before."""
         try:
             then = moment(text).astimezone(UTC)
         except (ValueError, OverflowError):
@@ -147,7 +147,7 @@ class _Asked:
         return found, f"; the newest at or before {what}{why}"
 
     def before(self, run: str) -> tuple[Manifest, str]:
-        """The backup that stands for production before a run changed it."""
+        """Return the backup of production's state before a run changed it."""
         state = next((state for state in self.runs if state.run == run), None)
         if state is None:
             changing = [s.run for s in self.runs if s.effects & {Effect.RELEASES, Effect.REPLACES}]
@@ -163,12 +163,12 @@ class _Asked:
                 return manifest, f"; production before {state.procedure} {run}{taken}"
         if not wanted:
             raise self.wrong(
-                f"{state.procedure} {run} has not changed production's data, so no backup stands before it"
+                f"{state.procedure} {run} has not changed production's data, so there is no backup from before it"
             )
-        raise self.wrong(f"the backup before {state.procedure} {run} ({wanted[0]}) is not there, or was never finished")
+        raise self.wrong(f"the backup before {state.procedure} {run} ({wanted[0]}) does not exist, or is unfinished")
 
     def named(self, wanted: str) -> Manifest:
-        """The one of that id."""
+        """Return the backup with an id."""
         found = next((manifest for manifest in self.known if manifest.backup == wanted), None)
         if found is not None:
             return found
@@ -187,23 +187,23 @@ class _Asked:
 
     def _refuse_delta(self, name: str) -> None:
         raise self.wrong(
-            f"{name} holds only what was written since a backup, not a whole database",
+            f"{name} holds only rows written since a backup, and no complete database",
             hint=f"inv salvage --backup={name} --table=TABLE --target={self.target}   or   --backup=latest",
         )
 
     def _refuse_physical(self, manifest: Manifest) -> None:
-        """No dump: what restores one can't take it."""
+        """Refuse a backup of pgBackRest, which is no dump."""
         unpacked = manifest.backup.removesuffix(PHYSICAL) + UNPACKED
         there = any(one.backup == unpacked for one in self.known)
         hint = f"--backup={unpacked}" if there else f"inv unpack --target={self.target} --backup={manifest.backup}"
         raise UsageError(
-            f"{self.target}: {manifest.backup} is pgBackRest's, and no dump"
+            f"{self.target}: {manifest.backup} is a backup of pgBackRest, and no dump"
             + ("; it is unpacked already" if there else "; it has to be unpacked first"),
             hint,
         )
 
     def fits(self, manifest: Manifest, major: int, delta: bool) -> None:
-        """Refuse what production's server can't take."""
+        """Refuse a backup that production's server cannot restore."""
         if manifest.delta_of and not delta:
             self._refuse_delta(manifest.backup)
         if manifest.engine:
@@ -214,19 +214,19 @@ class _Asked:
             way = f"--backup={older[-1]}   or   " if older else ""
             raise UsageError(
                 f"{self.target}: backup {manifest.backup} is of PostgreSQL {theirs}; production's server is {major}"
-                ", and an older server can't restore what a newer one dumped",
+                "; an older server can't restore the dump of a newer server",
                 f"{way}point {self.target} at a server of PostgreSQL {theirs} or newer",
             )
 
 
 def _stands_for(state: State) -> tuple[list[str], str]:
-    """The ids that stand for production before a run, the best first, and in words what may have come between."""
+    """Return the ids of backups of production's state before a run, the best first, and a note on later writes."""
     if Effect.RELEASES in state.effects:
         inputs: dict[str, str] = state.header["inputs"]  # type: ignore[assignment]
         last = f"{state.run}_last"
         if state.did(StepEffect.LAST, StepEffect.SEALS):
-            return [last], ", taken while it was frozen"
-        taken = f" (what was written between it and {state.run}'s migrations is not in it: production was not frozen)"
+            return [last], ", taken while production was frozen"
+        taken = f" (production was not frozen: the backup lacks rows written until the migrations of {state.run})"
         return [str(inputs["backup"])], taken
     if Effect.SAVES in state.effects:
         return [f"{state.run}_safety"], ""

@@ -1,5 +1,6 @@
-"""Holds a stream back on its way through: ``python -m ops.backups.throttle BYTES``, so many a second at most, from
-standard input to standard output. Whoever writes into it waits, and so does what that reads from."""
+"""Limit the rate of a stream from standard input to standard output: ``python -m ops.backups.throttle BYTES``.
+
+The writer of the stream waits, and so does its source."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import IO
 
 from ops.core.errors import FAILED
 
-# So often a second something goes through, MOST bytes at once: small pieces are a steady flow.
+# Pieces per second, and the largest piece in bytes. Small pieces make a steady flow.
 STEPS, MOST = 20, 1 << 20
 
 
@@ -22,16 +23,16 @@ def slowed(
     clock: Callable[[], float] = time.monotonic,
     wait: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Hand a stream on at no more than ``rate`` bytes a second, from its first byte to its last.
+    """Copy a stream at no more than ``rate`` bytes a second.
 
     Returns:
-        how many bytes went through.
+        the number of copied bytes.
     """
     begun, passed = clock(), 0
     while piece := source.read(min(max(rate // STEPS, 1), MOST)):
         into.write(piece)
         passed += len(piece)
-        # Where the source itself was slow, what it did not use is not made up for: the database feels bursts.
+        # Do not make up for a slow source: a burst would load the database.
         early = begun + passed / rate - clock()
         if early > 0:
             wait(early)
@@ -42,14 +43,14 @@ def slowed(
 
 
 def main(words: list[str]) -> int:
-    """Hold standard input back."""
+    """Copy standard input to standard output at a limited rate."""
     if len(words) != 1 or not words[0].isdecimal() or int(words[0]) < 1:
         print("python -m ops.backups.throttle BYTES_A_SECOND", file=sys.stderr)
         return 2
     try:
         slowed(sys.stdin.buffer, sys.stdout.buffer, int(words[0]))
     except BrokenPipeError:
-        # Who read it has failed, and says why.
+        # The reader has failed, and reports why.
         os._exit(1)
     except OSError as error:
         print(f"throttle: {error.strerror}", file=sys.stderr)

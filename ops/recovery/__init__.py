@@ -1,4 +1,4 @@
-"""Brings data back: ``rollback`` swaps a backup in, ``salvage`` brings single rows back. Neither knows the other.
+"""Recover data: ``rollback`` swaps a restored backup in, ``salvage`` inserts lost rows. Neither imports the other.
 
 Begin with ``rollback``.
 """

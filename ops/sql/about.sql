@@ -1,5 +1,5 @@
--- What a copy of this database must have, or have around it: encoding, locale, the roles that policies and user mappings
--- name, and extensions. Changes nothing, and says nothing of anybody's settings, which may hold what is secret.
+-- Returns what a copy of this database requires: encoding, locale, the roles that policies and user mappings name, and
+-- extensions. Changes nothing. Reads no settings of roles, which may contain secrets.
 SELECT json_build_object('about', json_build_object(
     'encoding', pg_encoding_to_char(d.encoding), 'collate', d.datcollate, 'ctype', d.datctype,
     'provider', j ->> 'datlocprovider', 'locale', coalesce(j ->> 'datlocale', j ->> 'daticulocale'),

@@ -1,6 +1,6 @@
--- Gathers the statistics that a restore leaves out: without them a migration of a second can take minutes. Tables that
--- are not ours are left out without a word. Variable: target, how much is looked at of each (may be left out: as the
--- database says).
+-- Gathers the statistics that a restore leaves out: without statistics a migration can take minutes instead of seconds.
+-- Tables that this role may not analyze are skipped without a warning. Variable: target, the statistics target
+-- (optional; default: the database's).
 \if :{?target}
 SET default_statistics_target = :target;
 \endif

@@ -1,6 +1,6 @@
--- What belongs to the tables of a database beside their rows, one JSON object a line: relations (also views and sequences, for
--- their grants), what hangs on them, and sequences.
--- With a sequence stand the columns that take their values from it, and whether those are unique. Changes nothing.
+-- Lists what belongs to the tables of a database besides rows, one JSON object a line: relations (also views and
+-- sequences, for their grants), their constraints, triggers and so on, and sequences. Each sequence names the columns
+-- that take values from it, and whether they are unique. Changes nothing.
 WITH relations AS (
     SELECT c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS name, c.relacl, c.relowner, c.relnamespace,
            c.relrowsecurity, c.relforcerowsecurity, c.relpersistence
@@ -32,11 +32,11 @@ WITH relations AS (
     UNION ALL
     SELECT oid, 'log', 'LOGGED', 'logged' FROM tables WHERE relpersistence = 'p'
     UNION ALL
-    -- Without its name, so that the same one is found under another; the last word says whether it is enabled.
+    -- Without the trigger's name, so that a renamed trigger is found. The last word is the enabled state.
     SELECT t.tgrelid, 'trigger', t.tgname, replace(pg_get_triggerdef(t.oid), format(' %I ', t.tgname), ' ') || ' ' || t.tgenabled::text
     FROM pg_trigger t JOIN tables r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal AND t.tgparentid = 0
     UNION ALL
-    -- The server's own triggers enforce foreign keys.
+    -- Internal triggers enforce foreign keys.
     SELECT r.oid, 'constraint', 'the foreign keys', concat(CASE WHEN bool_or(t.tgenabled = 'D') THEN 'D' ELSE 'O' END)
     FROM pg_trigger t JOIN tables r ON r.oid = t.tgrelid WHERE t.tgisinternal AND t.tgparentid = 0 GROUP BY r.oid
     UNION ALL
@@ -54,7 +54,7 @@ WITH relations AS (
     LEFT JOIN pg_attribute a ON a.attrelid = d.objoid AND a.attnum = d.objsubid
     WHERE d.classoid = 'pg_class'::regclass
 ), uses AS (
-    -- The columns that take their keys from a sequence: it is theirs, or their default asks it.
+    -- Columns that own a sequence or whose default uses the sequence.
     SELECT d.objid AS sequence, d.refobjid AS relation, d.refobjsubid AS number
     FROM pg_depend d JOIN relations s ON s.oid = d.objid AND s.relkind = 'S'
     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
@@ -78,7 +78,7 @@ SELECT json_build_object('sequence', s.name, 'oid', s.oid::bigint, 'step', q.seq
     JOIN pg_attribute a ON a.attrelid = u.relation AND a.attnum = u.number WHERE u.sequence = s.oid))
 FROM relations s JOIN pg_sequence q ON q.seqrelid = s.oid
 UNION ALL
--- What a table or sequence that this role makes is granted at once.
+-- Default privileges of tables and sequences that this role creates.
 SELECT json_build_object('default', concat(CASE d.defaclobjtype WHEN 'S' THEN 'sequences ' END,
                                            nullif(d.defaclnamespace, 0)::regnamespace),
        'grants', json_agg(concat(a.privilege_type, ' to ', CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END)))

@@ -1,9 +1,9 @@
--- Makes owner, grants, connection limit, settings and comment of one database those of another: they do not follow a name.
--- What the other one does not have is taken away. A mark of this tool stays, and the comment of people stands below it.
--- Where there is no database of that name, nothing is done: an undo comes here also where a swap was cut off before it.
--- Variables: source, name.
+-- Copies owner, grants, connection limit, settings and comment of the database source to the database name, because
+-- they do not follow a database's name. Removes what source does not have. A mark of this tool stays, above the comment
+-- of people. Does nothing if the database name does not exist: an undo runs this file also after a swap that was
+-- interrupted before it began. Variables: source, name.
 SELECT set_config('generalprobe.source', :'source', false), set_config('generalprobe.name', :'name', false) \g /dev/null
--- Settings of a role in a database are that role's: what only an administrator may write is told before anything is.
+-- Report settings of other roles that only an administrator may write, before anything is changed.
 DO $$
 DECLARE
     name text := current_setting('generalprobe.name');
@@ -29,8 +29,8 @@ BEGIN
       AND (r.rolsuper OR NOT me.rolcreaterole
            OR current_setting('server_version_num')::int >= 160000 AND NOT pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION'));
     IF wanted IS NOT NULL THEN
-        RAISE EXCEPTION 'settings of other roles are not % to write; an administrator has to type: %; then go on',
-            current_user || '''s', wanted;
+        RAISE EXCEPTION '% may not write settings of other roles; an administrator has to run: %; then continue',
+            current_user, wanted;
     END IF;
 END $$;
 SELECT format('ALTER DATABASE %I OWNER TO %I', :'name', pg_get_userbyid(s.datdba)) FROM pg_database s, pg_database d
@@ -60,7 +60,7 @@ FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.
 WHERE d.datname = :'name' AND NOT EXISTS (
     SELECT FROM pg_db_role_setting o JOIN pg_database i ON i.oid = o.setdatabase, unnest(o.setconfig) AS same
     WHERE i.datname = :'source' AND o.setrole = s.setrole AND split_part(same, '=', 1) = c.name) \gexec
--- Lists of identifiers have a spelling of their own, so they go through this session; all others are one literal.
+-- Lists of identifiers have their own syntax, so they are set through this session. All other values are one literal.
 SELECT CASE WHEN p.list THEN format('SELECT FROM set_config(%L, %L, false)', p.name, p.raw) END,
        CASE WHEN s.setrole = 0 THEN format('ALTER DATABASE %I', :'name')
             ELSE format('ALTER ROLE %I IN DATABASE %I', pg_get_userbyid(s.setrole), :'name') END

@@ -1,5 +1,5 @@
--- Holds when statistics were gathered of every table with rows that this role may analyze. Variable: beyond (may be left
--- out): of larger tables with more detail than default_statistics_target = beyond gives.
+-- Succeeds if every table with rows that this role may analyze has statistics. Variable: beyond (optional): larger
+-- tables must have more detail than default_statistics_target = beyond gives.
 \if :{?beyond}
 \else
 \set beyond 0
@@ -22,6 +22,6 @@ BEGIN
                                   <= current_setting('generalprobe.beyond')::int + 1) r;
     END IF;
     IF lacking IS NOT NULL THEN
-        RAISE EXCEPTION 'no statistics yet of %', lacking;
+        RAISE EXCEPTION 'tables without statistics: %', lacking;
     END IF;
 END $$;

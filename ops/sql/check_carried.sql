@@ -1,5 +1,5 @@
--- Holds when two databases have the same owner, grants, connection limit, settings and comment (but for our mark), and
--- lie in the same tablespace. Variables: source, name.
+-- Succeeds if two databases have the same owner, grants, connection limit, settings, comment (except for the tool's
+-- mark) and tablespace. Variables: source, name.
 SELECT set_config('generalprobe.source', :'source', false), set_config('generalprobe.name', :'name', false) \g /dev/null
 DO $$
 DECLARE
@@ -27,6 +27,6 @@ BEGIN
                      CASE WHEN a.datistemplate <> b.datistemplate THEN 'being a template' END,
                      CASE WHEN a.dattablespace <> b.dattablespace THEN 'tablespace' END)
     INTO differ FROM both_of a JOIN both_of b ON a.is_source AND NOT b.is_source;
-    IF differ IS NULL THEN RAISE EXCEPTION 'one of the two databases is missing'; END IF;
-    IF differ <> '' THEN RAISE EXCEPTION 'not carried over: %', differ; END IF;
+    IF differ IS NULL THEN RAISE EXCEPTION 'one of the two databases does not exist'; END IF;
+    IF differ <> '' THEN RAISE EXCEPTION 'not copied: %', differ; END IF;
 END $$;

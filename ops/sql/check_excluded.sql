@@ -1,5 +1,5 @@
--- What is to be known before rows of some tables stay out of a backup; changes nothing. Variable: exclude (see
--- excluded.sql). `broken` are the foreign keys of tables that stay which lead to one whose rows stay out.
+-- Returns the tables whose rows a backup excludes, and conflicts; changes nothing. `broken` are foreign keys of
+-- included tables that refer to excluded ones. Variable: exclude (see excluded.sql).
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 \ir settings.sql
 \ir excluded.sql

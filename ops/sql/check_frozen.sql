@@ -1,5 +1,5 @@
--- Holds when new sessions of this database are read-only by a freeze (wanted = on), or are not (wanted = off): what a
--- role has set for itself alone is no freeze, and must not be what lets it write during one. Variables: wanted.
+-- Succeeds if new sessions of this database are read-only by a freeze (wanted = on), or are not (wanted = off). A
+-- role's own setting is no freeze, and must not allow the role to write during one. Variables: wanted.
 SELECT set_config('generalprobe.wanted', :'wanted', false) \g /dev/null
 DO $$
 DECLARE

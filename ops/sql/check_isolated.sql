@@ -1,5 +1,5 @@
--- Holds when nothing in this copy leads to another server: no user mapping, no subscription, and no dblink that opens a
--- connection.
+-- Succeeds if this copy reaches no other server: it has no user mapping, no subscription, and no dblink function that
+-- opens a connection.
 DO $$
 DECLARE
     said text;
@@ -17,6 +17,6 @@ BEGIN
         WHERE p.prolang = (SELECT oid FROM pg_language WHERE lanname = 'c') AND p.proname = 'dblink_connect') found;
     IF said IS NOT NULL THEN
         RAISE EXCEPTION 'this copy of production can reach other servers, and % may not change that; an administrator has '
-            'to type, on it: %', current_user, said;
+            'to run, in it: %', current_user, said;
     END IF;
 END $$;

@@ -1,6 +1,6 @@
--- Holds when this is the test server that was planned for, and no database of the given names is production there.
--- Variables: planned (the test server's identifier; empty where it is not known), system and database (production's),
--- name and other (what is about to be replaced or written).
+-- Succeeds if this is the planned test server, and none of the named databases on it is production. Variables: planned
+-- (the test server's identifier; empty if unknown), system and database (production's), name and other (the databases
+-- to replace or write).
 SELECT set_config('generalprobe.system', :'system', false), set_config('generalprobe.database', :'database', false),
        set_config('generalprobe.planned', :'planned', false), set_config('generalprobe.name', :'name', false),
        set_config('generalprobe.other', :'other', false) \g /dev/null
@@ -13,7 +13,7 @@ BEGIN
         RAISE EXCEPTION '% on this server is production itself', current_setting('generalprobe.database');
     END IF;
     IF current_setting('generalprobe.planned') NOT IN ('', here) THEN
-        RAISE EXCEPTION 'this is another server (%) than the test server planned for (%)',
+        RAISE EXCEPTION 'this server (%) is not the planned test server (%)',
             here, current_setting('generalprobe.planned');
     END IF;
 END $$;

@@ -1,6 +1,6 @@
--- Holds when this role may write every setting of a database again, as a rollback does for the restored one: each is
--- tried with the value that it has, and that is taken back. All that are refused are told at once, and as a line of JSON.
--- Variables: live.
+-- Succeeds if this role may write every setting of a database, as a rollback does for the restored one. Each setting is
+-- written with its present value, and the transaction is rolled back. Reports all refused settings at once, and as a
+-- line of JSON. Variables: live.
 SET default_transaction_read_only = off;
 \ir ours.sql
 SELECT set_config('generalprobe.live', :'live', false) \g /dev/null
@@ -41,7 +41,7 @@ SELECT json_build_object('refused', r, 'ways', current_setting('generalprobe.way
 DO $$
 BEGIN
     IF current_setting('generalprobe.refused') <> '' THEN
-        RAISE EXCEPTION 'settings of the database that % may not write, so a rollback would stop at them: %; an administrator types: %',
+        RAISE EXCEPTION '% may not write settings of the database, so a rollback would fail: %; an administrator has to run: %',
             quote_ident(current_user), current_setting('generalprobe.refused'), current_setting('generalprobe.ways');
     END IF;
 END $$;

@@ -1,4 +1,4 @@
--- Closes a kept database, and ends who is connected to it. Variables: name, oid, live; nothing, where it is live.
+-- Closes a kept database and ends its sessions; does nothing if it is live. Variables: name, oid, live.
 \ir ours.sql
 SELECT format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS false', datname) FROM pg_database
 WHERE datname = :'name' AND oid::text = :'oid' AND datname <> :'live' \gexec

@@ -1,5 +1,5 @@
--- Copies a marked clone inside the server; a former copy of the same name goes first, if it is marked too.
--- Variables: source, name, marker. Never for production: it holds off connections while it copies.
+-- Copies a marked clone inside the server. A former copy of the same name is dropped first if it has the mark. Never
+-- run it on production: it blocks new connections while it copies. Variables: source, name, marker.
 \ir ours.sql
 SELECT set_config('generalprobe.source', :'source', false) \g /dev/null
 DO $$

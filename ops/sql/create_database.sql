@@ -1,7 +1,7 @@
--- Creates an empty, marked database with the owner and tablespace of another one on this server, and with its encoding,
--- locale provider, locale and rules; or, where `from` names a backup's fingerprint, with those of what was dumped.
--- Variables: name, like, marker, run, from and template (both may be left out: then it is made from template0). One of that
--- name is dropped first only if this run made it.
+-- Creates an empty, marked database with the owner and tablespace of another database on this server, and with its
+-- encoding, locale provider, locale and rules; or with those of the dumped database, if `from` names a backup's
+-- fingerprint. A database of the same name is dropped first only if this run created it. Variables: name, like, marker,
+-- run; optional: from, and template (default: template0).
 \if :{?template}
 \else
 \set template template0
@@ -15,16 +15,16 @@ SELECT set_config('generalprobe.name', :'name', false), set_config('generalprobe
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_database WHERE datname = current_setting('generalprobe.name')) THEN
-        RAISE EXCEPTION 'database "%" already exists, and it is not of this run', current_setting('generalprobe.name');
+        RAISE EXCEPTION 'database "%" already exists, and another run created it', current_setting('generalprobe.name');
     END IF;
     IF NOT EXISTS (SELECT FROM pg_database WHERE datname = current_setting('generalprobe.like')) THEN
-        RAISE EXCEPTION 'there is no database % to take encoding and locale from', current_setting('generalprobe.like');
+        RAISE EXCEPTION 'there is no database % whose encoding and locale could be used', current_setting('generalprobe.like');
     END IF;
 END $$;
 SELECT format('CREATE DATABASE %I TEMPLATE %I OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L%s%s%s%s',
     :'name', :'template', CASE WHEN d.datdba = ANY (current_setting('generalprobe.givable')::oid[]) THEN pg_get_userbyid(d.datdba) ELSE current_user END,
     w ->> 'encoding', w ->> 'collate', w ->> 'ctype',
-    -- Servers before 15 have libc only, and no word for it.
+    -- Servers before 15 support only libc, and have no option for it.
     CASE WHEN current_setting('server_version_num')::int >= 150000 THEN
         CASE w ->> 'provider' WHEN 'i' THEN ' LOCALE_PROVIDER icu' WHEN 'b' THEN ' LOCALE_PROVIDER builtin'
                               ELSE ' LOCALE_PROVIDER libc' END END,
@@ -38,7 +38,7 @@ FROM pg_database d, to_jsonb(d) j, LATERAL (SELECT coalesce(nullif(:'about', '')
     'rules', j ->> 'daticurules')) AS w) wanted
 WHERE d.datname = :'like' \gexec
 SELECT format('COMMENT ON DATABASE %I IS %L', :'name', :'marker') \gexec
--- Every new database has a schema public; where it was dropped from what was dumped, it would come back.
+-- Every new database has a schema public. Drop it if the dumped database has none.
 SELECT coalesce(nullif(:'about', '')::jsonb -> 'about' ->> 'public', 'true')::bool AS public \gset
 \if :public
 \else
@@ -47,6 +47,6 @@ DO $$
 BEGIN
     DROP SCHEMA public;
 EXCEPTION WHEN insufficient_privilege THEN
-    RAISE WARNING 'the schema public was dropped from what was dumped, and here only an administrator may: DROP SCHEMA public';
+    RAISE WARNING 'the dumped database has no schema public, and only an administrator may run: DROP SCHEMA public';
 END $$;
 \endif

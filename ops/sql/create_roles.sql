@@ -1,5 +1,5 @@
--- Creates the roles that policies and user mappings of a dump name and that this server does not have: nobody can log in
--- as one, and drop_database.sql takes it away with the last copy that needs it. Variables: from (the backup's fingerprint).
+-- Creates the roles that policies and user mappings of a dump name and that this server lacks. They cannot log in;
+-- drop_database.sql drops them with the last copy that needs them. Variables: from (the backup's fingerprint).
 \ir read_about.sql
 SELECT format('CREATE ROLE %I NOLOGIN', name), format('COMMENT ON ROLE %I IS %L', name, 'generalprobe role of copies')
 FROM jsonb_array_elements_text(nullif(:'about', '')::jsonb -> 'about' -> 'roles') AS name

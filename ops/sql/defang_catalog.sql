@@ -1,5 +1,6 @@
--- The tables of a database with what a mask has to know of each column, one JSON object a line; changes nothing. `base` is
--- the type below all domains, `limit` the characters that it takes; `single`: a unique index or an exclusion names it.
+-- Lists the tables of a database with the properties of each column that a mask needs, one JSON object a line; changes
+-- nothing. `base` is the type below all domains, `limit` its maximum number of characters; `single`: a unique index or
+-- an exclusion constraint contains the column.
 BEGIN READ ONLY;
 SET LOCAL client_encoding = 'UTF8';
 SET LOCAL search_path = pg_catalog;

@@ -1,5 +1,5 @@
--- Removes one kept database for good: the one with this name and this number, closed, and not the live one.
--- Variables: name, oid, live.
+-- Drops one kept database: the one with this name and oid, closed to connections, and not live. Variables: name, oid,
+-- live.
 SELECT set_config('generalprobe.name', :'name', false), set_config('generalprobe.oid', :'oid', false),
        set_config('generalprobe.live', :'live', false) \g /dev/null
 DO $$
@@ -8,10 +8,10 @@ DECLARE
 BEGIN
     IF name = current_setting('generalprobe.live') THEN RAISE EXCEPTION '% is the live database', name; END IF;
     IF EXISTS (SELECT FROM pg_database WHERE datname = name AND oid::text <> current_setting('generalprobe.oid')) THEN
-        RAISE EXCEPTION '% is another database than the one planned for', name;
+        RAISE EXCEPTION '% is not the planned database', name;
     END IF;
     IF EXISTS (SELECT FROM pg_database WHERE datname = name AND datallowconn) THEN
-        RAISE EXCEPTION '% is open to connections: a kept database is closed, so this one is used by somebody', name;
+        RAISE EXCEPTION '% accepts connections: a kept database is closed, so somebody uses this one', name;
     END IF;
 END $$;
 SELECT format('ALTER DATABASE %I IS_TEMPLATE false', datname) FROM pg_database

@@ -1,5 +1,5 @@
--- Takes the subscriptions out of a database that is to be dropped, since they hold it; what they have at the publisher (a
--- slot, perhaps the one that production uses) is left alone. Variables: name. Afterwards the session is on the database
+-- Removes the subscriptions of a database that is going to be dropped, because they block the drop. Their slots at the
+-- publisher stay: production may use them. Variables: name. Afterwards the session is connected to the database
 -- postgres.
 SELECT count(*) > 0 AS subscribed FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = :'name' \gset
 \if :subscribed

@@ -1,32 +1,32 @@
 #!/bin/sh
-# The dump of one attempt of dump.sql. psql calls this program: it begins the dump, asks about it while it reads the
-# fingerprint beside it, and waits for its end.
+# Runs the dump of one attempt of dump.sql. psql calls this program to start the dump, to ask for its state while psql
+# reads the fingerprint, and to wait for its end.
 #
-#   sh dump.sh notes       make a folder for the notes of this attempt, and print its path
-#   sh dump.sh start       begin the dump, and leave it running
-#   sh dump.sh ended       print true if the dump has ended, well or not, and else false
-#   sh dump.sh wait        wait until it has ended
-#   sh dump.sh succeeded   print true if all of its parts ended with 0, and else false
-#   sh dump.sh say         print what it said on standard error
+#   sh dump.sh notes       create a folder for the notes of this attempt, and print its path
+#   sh dump.sh start       start the dump in the background
+#   sh dump.sh ended       print true if the dump has ended or failed, else false
+#   sh dump.sh wait        wait until the dump has ended
+#   sh dump.sh succeeded   print true if all parts of the pipe exited with 0, else false
+#   sh dump.sh say         print the standard error of the dump
 #   sh dump.sh forget      remove the notes
 #
-# Of the environment:
-#   FOLDER       where dump, dump/ or dump.age and the notes go
-#   SERVICE      the database, as pg_dump finds it in its service file
-#   JOBS COMPRESS SNAPSHOT   pg_dump's own options; more of them, with tabs between, are in the note "options"
-#   RECIPIENTS   age's public keys with blanks between, where the dump is to be encrypted
-#   RATE         bytes a second, where the dump is held back
-#   OVER PORT DATABASE SYSTEM   where pg_dump runs beside the database: the words that reach a shell there, the server's
-#                port as that machine knows it, and what the database has to be
-#   NOTES        the folder of this attempt's notes: those of an attempt that was killed may still write into their own
-#   OPS_PYTHON   the Python that this toolkit is installed in
+# Environment variables:
+#   FOLDER       the folder of dump, dump/ or dump.age and of the notes
+#   SERVICE      the database's name in the service file
+#   JOBS COMPRESS SNAPSHOT   options of pg_dump; further options, separated by tabs, are in the note "options"
+#   RECIPIENTS   age's public keys separated by blanks, for an encrypted dump
+#   RATE         maximum bytes a second
+#   OVER PORT DATABASE SYSTEM   for pg_dump beside the database: the words that open a shell there, the server's port on
+#                that machine, and the expected database and server
+#   NOTES        the folder of this attempt's notes; a killed attempt may still write to its own folder
+#   OPS_PYTHON   the Python of this toolkit
 #
-# Notes: "pid" of the dump; "said", its standard error; "exit", its exit code, there once it has ended; "failed", there
-# where a part of a pipe failed, as a pipe ends with the exit code of its last part.
+# Notes: "pid" of the dump; "said", its standard error; "exit", its exit code, written at its end; "failed", written if a
+# part of a pipe failed, because a pipe exits with the code of its last part.
 set -u
 umask 077
 
-# Run a program with the words that it is given, and pg_dump's other options: names may have blanks and stars.
+# Run a program with the given words and pg_dump's further options. Names may contain blanks and stars.
 with_options() (
     IFS=$(printf '\t')
     set -f
@@ -38,7 +38,7 @@ local_dump() {
     with_options pg_dump --dbname="service=$SERVICE" --compress="$COMPRESS" --snapshot="$SNAPSHOT" --no-password "$@"
 }
 
-# Nothing of what arrives is believed until it was compared with what was sent (ops/backups/remote_dump.py).
+# The received bytes are compared with the sent bytes (ops/backups/remote_dump.py).
 remote_dump() {
     with_options "$OPS_PYTHON" -m ops.backups.remote_dump "$OVER" "$SERVICE" "$PORT" "$DATABASE" "$SYSTEM" "$SNAPSHOT" \
         "$COMPRESS" "$FOLDER/streamed.json"
@@ -50,10 +50,10 @@ source_stream() {
 
 hold_back() {
     if [ -z "$RATE" ]; then cat; return; fi
-    "$OPS_PYTHON" -m ops.backups.throttle "$RATE" || { echo "error: what holds the dump back ended early" >&2; false; }
+    "$OPS_PYTHON" -m ops.backups.throttle "$RATE" || { echo "error: the rate limiter ended early" >&2; false; }
 }
 
-# Where there are recipients, nothing readable touches a disk.
+# With recipients, no unencrypted byte is written to a disk.
 store_stream() {
     if [ -n "$RECIPIENTS" ]; then
         # shellcheck disable=SC2086
@@ -73,7 +73,7 @@ dump() {
     fi
 }
 
-# The exit code gets its name when all of it is written.
+# The exit code is renamed after it is written completely.
 run_and_note() {
     dump
     echo $? > "$NOTES/ended"
@@ -82,7 +82,7 @@ run_and_note() {
 
 has_ended() { [ -f "$NOTES/exit" ]; }
 
-# What was killed writes no exit code.
+# A killed dump writes no exit code.
 is_running() { kill -0 "$(cat "$NOTES/pid")" 2>/dev/null; }
 
 exit_code() { cat "$NOTES/exit" 2>/dev/null || echo 1; }
@@ -90,7 +90,7 @@ exit_code() { cat "$NOTES/exit" 2>/dev/null || echo 1; }
 tell() { if "$@"; then echo true; else echo false; fi; }
 
 case $1 in
-    # Where no folder can be made, whoever writes a note says why.
+    # If no folder can be created, the next note reports the error.
     notes) mktemp -d "$FOLDER/notes.XXXXXX" 2>/dev/null || echo "$FOLDER/notes" ;;
     start)
         run_and_note 2> "$NOTES/said" &
@@ -101,7 +101,7 @@ case $1 in
     succeeded) tell [ "$(exit_code)" = 0 ] ;;
     say)
         cat "$NOTES/said" >&2
-        [ -s "$NOTES/said" ] || [ "$(exit_code)" = 0 ] || echo "error: pg_dump ended with $(exit_code) and said nothing" >&2
+        [ -s "$NOTES/said" ] || [ "$(exit_code)" = 0 ] || echo "error: pg_dump exited with $(exit_code) without a message" >&2
         ;;
     forget) rm -rf "$NOTES" ;;
     *) echo "dump.sh: no such command: $1" >&2; exit 2 ;;

@@ -1,11 +1,10 @@
--- Dumps the database and takes its fingerprint in one exported snapshot, side by side.
--- Variables: service, folder (new and empty), jobs, compress, and where the dump is to be encrypted recipients, age's
--- public keys with blanks between; where rows of tables stay out exclude (see excluded.sql), and rate, bytes a second,
--- where the dump is held back. pg_dump is the one on PATH; with over, the words that reach a shell beside the database,
--- it is the one there, and streams here; port is then the server's as that machine knows it, empty in the database's
--- own container. dump.sh runs it; it is found by OPS_SQL of the environment, the folder of these files.
--- Where another session's TRUNCATE or change of a table gets in between, all locks are released and it is tried again,
--- with one job: the processes of a pg_dump with several ask for locks until its end.
+-- Dumps the database and takes its fingerprint in one exported snapshot, in parallel. pg_dump is the one on PATH, or
+-- the one beside the database, which streams its output. dump.sh runs pg_dump; OPS_SQL of the environment names the
+-- folder of these files. If another session truncates or changes a table in between, all locks are released and the
+-- dump is repeated with one job: the processes of a parallel pg_dump request locks until the end. Variables: service,
+-- folder (new and empty), jobs, compress; recipients, age's public keys separated by blanks, for an encrypted dump;
+-- exclude (see excluded.sql); rate, the maximum bytes a second; over, the words that open a shell beside the database,
+-- and port, the server's port there, empty in the database's own container.
 \if `test -r "$OPS_SQL/dump.sh" && echo true || echo false`
 \else
 DO $$ BEGIN RAISE EXCEPTION 'OPS_SQL of the environment is not the folder of dump.sql' USING ERRCODE = 'GP001'; END $$;
@@ -35,7 +34,7 @@ DO $$ BEGIN RAISE EXCEPTION 'OPS_SQL of the environment is not the folder of dum
 \setenv OVER :over
 \setenv PORT :port
 \set fingerprint :folder '/fingerprint.jsonl'
--- Under this name pg_dump is found among the sessions of the server.
+-- Identifies the sessions of pg_dump on the server.
 SELECT set_config('application_name', CASE WHEN name LIKE 'generalprobe %' THEN name
                                       ELSE 'generalprobe dump ' || pg_backend_pid() END, false) AS application
 FROM current_setting('application_name') name \gset
@@ -52,7 +51,7 @@ FROM current_setting('application_name') name \gset
 \ir dump_again.sql
 \endif
 \if :dumped
--- The dump's table of contents is written before its data: only this file says that pg_dump came to its end.
+-- A dump's table of contents is written before its data, so only this file proves that pg_dump has finished.
 \! sync -f "$FOLDER" 2>/dev/null; : > "$FOLDER/dumped"
 \elif :again
 SELECT format('lock timeout: %s; tried 4 times', :'why') AS why \gset
@@ -60,5 +59,5 @@ SELECT set_config('generalprobe.why', :'why', false) \g /dev/null
 \set VERBOSITY verbose
 DO $$ BEGIN RAISE EXCEPTION '%', current_setting('generalprobe.why') USING ERRCODE = '55P03'; END $$;
 \else
-DO $$ BEGIN RAISE EXCEPTION 'pg_dump failed; its own words stand above' USING ERRCODE = 'GP001'; END $$;
+DO $$ BEGIN RAISE EXCEPTION 'pg_dump failed; its error is above' USING ERRCODE = 'GP001'; END $$;
 \endif

@@ -1,4 +1,4 @@
--- One more attempt of dump.sql, with one job.
+-- Repeats an attempt of dump.sql with one job.
 \! rm -rf "$FOLDER/dump" "$FOLDER/dump.age" "$FOLDER/streamed.json"
 \set jobs 1
 \setenv JOBS 1

@@ -1,7 +1,7 @@
--- Locks all tables of the fingerprint as soon as pg_dump has locked them. psql must hold no lock while pg_dump still
--- waits for one: a TRUNCATE would queue behind psql and pg_dump behind that, for ever. And pg_dump must hold its locks
--- for as long as psql waits: so this waits only briefly (less than deadlock_timeout: nobody else's transaction must be the one that is cancelled),
--- and gives up. Variable: sequences_before. Sets `locked`, and where it is not so `wrong`, why.
+-- Locks all tables of the fingerprint as soon as pg_dump has locked them. psql must hold no lock while pg_dump waits
+-- for one: a TRUNCATE would queue behind psql, and pg_dump behind the TRUNCATE, forever. pg_dump must hold its locks
+-- while psql waits, so the wait is shorter than deadlock_timeout, which would cancel another transaction. Sets
+-- `locked`, and on failure the reason in `wrong`. Variable: sequences_before.
 \ir lock_list.sql
 SELECT set_config('generalprobe.wrong', '', true),
        set_config('generalprobe.ready', CASE WHEN :'locks' = '' THEN 'true' ELSE 'false' END, true) \g /dev/null
@@ -27,7 +27,7 @@ WHERE current_setting('generalprobe.wrong') = '' AND :'sequences' <> :'sequences
 SELECT current_setting('generalprobe.wrong') = '' AS locked \gset
 \if :locked
 \else
--- Whoever it was does it over and over, and is there a moment later.
+-- A session that truncates repeatedly is visible again a moment later.
 DO $$
 DECLARE
     deadline timestamptz := clock_timestamp() + interval '1 s';
@@ -43,7 +43,7 @@ BEGIN
     PERFORM set_config('generalprobe.wrong', current_setting('generalprobe.wrong') || coalesce(CASE WHEN current_setting('generalprobe.wrong') LIKE '% was truncated, %'
                        THEN regexp_replace(who, '^ \(.*?\)', '') ELSE who END, ''), true);
 END $$;
--- pg_dump releases its locks at once, too.
+-- pg_dump must release its locks at once, too.
 SET LOCAL client_min_messages = error;
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name = current_setting('application_name') AND datname = current_database()

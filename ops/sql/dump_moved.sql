@@ -1,5 +1,5 @@
--- Sets generalprobe.wrong where a table is not what it was when the snapshot was taken: what was truncated, written anew
--- or renamed since would be read as it is now. Tables whose rows stay out may be. Variable: excluded.
+-- Sets generalprobe.wrong if a table changed since the snapshot: a table that was truncated, rewritten or renamed would
+-- be read in its present state. Excluded tables may change. Variable: excluded.
 SELECT set_config('generalprobe.wrong', format('%s was truncated, rewritten or renamed', min(name)), true)
 FROM (SELECT c.oid, c.relfilenode, format('%I.%I', n.nspname, c.relname) AS name
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -1,5 +1,5 @@
--- One attempt of dump.sql. Sets `dumped`, and `again` where other sessions' locks were in the way, with `why`.
--- What dump.sh, which runs the dump, notes of this attempt.
+-- Makes one attempt of dump.sql. Sets `dumped`, and `again` with the reason `why` if locks of other sessions
+-- interfered.
 \set notes `sh "$OPS_SQL/dump.sh" notes`
 \setenv NOTES :notes
 BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;

@@ -1,6 +1,7 @@
--- How many locks there is room for: a pg_dump of several jobs holds two for each table, one of a single job one, and psql
--- another one, beside those of the indexes that it reads. Sets `unlocked` where psql must go without: then what
--- was truncated meanwhile is found at the end only (dump_moved.sql), and the dump is done again. Variable: jobs.
+-- Determines for how many locks the server has memory. A parallel pg_dump holds two locks for each table, a pg_dump
+-- with one job holds one, and psql holds one more, besides the locks of indexes. Sets `unlocked` if psql must work
+-- without locks: then a truncated table is detected only at the end (dump_moved.sql), and the dump is repeated.
+-- Variable: jobs.
 \set parallel `test -z "$RECIPIENTS$RATE$OVER" && echo true || echo false`
 SELECT room < 3 * tables + 1500 AND :'jobs'::int > 1 AND :'parallel'::bool AS one_job, room < 2 * tables + 1500 AS unlocked, tables, each
 FROM (SELECT current_setting('max_locks_per_transaction')::bigint AS each,

@@ -1,5 +1,5 @@
--- Waits until the pg_dump of dump_once.sql has the locks of its tables, or has ended; looks again by including itself,
--- each time for longer. Sets `ready`.
+-- Waits until the pg_dump of dump_once.sql has the locks of its tables or has ended. Repeats by including itself, with
+-- growing pauses. Sets `ready`.
 SELECT set_config('generalprobe.slice', :'slice', true) \g /dev/null
 DO $$
 DECLARE

@@ -1,6 +1,6 @@
--- Which tables' rows stay out of a backup; read in the transaction of whoever asks. Variable: exclude, patterns with
--- blanks between: [SCHEMA.]TABLE with * and ?, without a schema in public. Sets `excluded`, an array of names, and
--- `excluded_options`, pg_dump's, with tabs between. A partitioned table stands for its partitions.
+-- Determines the tables whose rows a backup excludes, in the caller's transaction. Sets `excluded`, an array of names,
+-- and `excluded_options`, options of pg_dump separated by tabs. A partitioned table includes its partitions. Variable:
+-- exclude, patterns separated by blanks: [SCHEMA.]TABLE with * and ?; the default schema is public.
 WITH RECURSIVE patterns AS (
     SELECT pattern, CASE WHEN pattern LIKE '%.%' THEN split_part(pattern, '.', 1) ELSE 'public' END AS schema,
            CASE WHEN pattern LIKE '%.%' THEN split_part(pattern, '.', 2) ELSE pattern END AS name

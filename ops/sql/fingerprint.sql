@@ -1,7 +1,7 @@
--- The fingerprint of a whole database in one snapshot, one JSON object a line; changes nothing. The tables are locked
--- before the snapshot is taken: what a TRUNCATE empties after that would look empty in it. Where objects is set, every
--- object stands there, too (objects.sql), as a proof of a restore needs it. Variables: objects;
--- sessions and connection, where several sessions may read (tables.sql).
+-- Takes the fingerprint of the database in one snapshot, one JSON object a line; changes nothing. The tables are locked
+-- before the snapshot: a table that is truncated after the snapshot would look empty in it. With objects, every object
+-- is listed, too (objects.sql), to prove a restore. Variables: objects; sessions and connection, if several sessions
+-- may read (tables.sql).
 BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
 \ir settings.sql
 \ir lock_list.sql

@@ -1,6 +1,6 @@
--- Functions that a restore calls, and that may not work then: pg_restore has no search_path, and loads tables in an order of
--- its own. Found by the words of a function without a search_path of its own: what it calls or reads by a bare name. A
--- function whose body is parsed (BEGIN ATOMIC) is safe. Changes nothing.
+-- Lists functions that a restore calls and that may fail then: pg_restore sets no search_path, and loads tables in its
+-- own order. The search is textual: in functions without their own search_path, names that are used without a schema. A
+-- function with a parsed body (BEGIN ATOMIC) is safe. Changes nothing.
 BEGIN READ ONLY;
 \ir settings.sql
 WITH schemas AS MATERIALIZED (
@@ -19,7 +19,7 @@ WITH schemas AS MATERIALIZED (
     WHERE d.refclassid = 'pg_proc'::regclass
 ), bodies AS (
     SELECT u.*, p.oid::regprocedure::text AS name, coalesce(p.proconfig::text ~ 'search_path=', false) AS pinned,
-           -- Without comments and texts in quotes.
+           -- Without comments and quoted strings.
            lower(regexp_replace(regexp_replace(p.prosrc, '--[^\n]*|/\*.*?\*/', ' ', 'g'), '''(?:[^'']|'''')*''', ' ', 'g')) AS body
     FROM used u JOIN pg_proc p ON p.oid = u.function JOIN pg_language l ON l.oid = p.prolang AND l.lanname IN ('sql', 'plpgsql')
     WHERE p.pronamespace IN (SELECT oid FROM schemas)

@@ -1,12 +1,12 @@
--- Production refuses writes from now on: every new session is read-only, and the old ones are ended. Who could not be
--- stopped is looked for before anything is changed, and once more after it; then the freeze is taken back. Variables: live.
+-- Freezes production: makes every new session read-only, and ends the present sessions. Looks for writers that cannot
+-- be stopped before anything is changed and again afterwards; then the freeze is lifted. Variables: live.
 SET default_transaction_read_only = off;
 SELECT set_config('generalprobe.live', :'live', false) \g /dev/null
 \ir writers.sql
 \ir refuse_writers.sql
--- A role's own setting goes before the database's, so each role that has one gets one in this database. What was there
--- before is kept in how the value is spelled, so that unfreeze.sql puts back exactly that: `tru` stands for none, `tr`
--- for off; a person writes `on` or `true`, and that is left alone. One transaction: all of it, or nothing.
+-- A role's own setting overrides the database's, so each role that has one gets one in this database. The spelling of the
+-- value records the former state for unfreeze.sql: `tru` for no setting, `tr` for off. A person writes `on` or `true`,
+-- which is not changed. One transaction: all settings or none.
 BEGIN;
 SELECT format('ALTER DATABASE %I SET default_transaction_read_only = %L', d.datname, CASE WHEN EXISTS (
                   SELECT FROM pg_db_role_setting s, unnest(s.setconfig) setting WHERE s.setdatabase = d.oid AND s.setrole = 0
@@ -25,7 +25,7 @@ SELECT format('ALTER ROLE %I IN DATABASE %I SET default_transaction_read_only = 
               CASE setdatabase WHEN 0 THEN 'tru' ELSE 'tr' END)
 FROM own WHERE NOT read_only AND setrole = ANY (current_setting('generalprobe.settable')::oid[]) \gexec
 COMMIT;
--- A session that is just beginning has the settings from before, and is not listed yet: its lock on the database is.
+-- A session that is just starting has the former settings and is not listed yet, but its lock on the database is.
 DO $$
 DECLARE
     live oid := (SELECT oid FROM pg_database WHERE datname = current_setting('generalprobe.live'));
@@ -39,15 +39,15 @@ BEGIN
 END $$;
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE datname = :'live' AND pid <> pg_backend_pid() AND usesysid = ANY (current_setting('generalprobe.endable')::oid[]) \g /dev/null
--- Whoever came meanwhile.
+-- Sessions that started in the meantime.
 \ir writers.sql
 SELECT :'writers' <> '[]' AS failed \gset
 \if :failed
 \ir unfreeze.sql
 \ir refuse_writers.sql
 \endif
--- An administrator's session that does nothing now is not waited for, since monitors hold such ones: it is named.
-SELECT format('WARNING: %s of the administrator %I, which %I may not end, could still write: process %s; rows written are looked for before the migrations and after',
+-- An administrator's idle session is reported and not waited for, because monitors hold such sessions.
+SELECT format('WARNING: %s of the administrator %I, which %I may not end, could still write: process %s; the run checks for new rows before and after the migrations',
               CASE count(*) WHEN 1 THEN 'a session' ELSE count(*) || ' sessions' END, a.usename, current_user,
               string_agg(a.pid::text, ', ' ORDER BY a.pid))
 FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid

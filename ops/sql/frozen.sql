@@ -1,5 +1,5 @@
--- Whether this database is frozen, as `on` or `off` in the variable `frozen`: frozen is a database, and not a role that has
--- been set so for itself. Part of a transaction with settings.sql.
+-- Sets `frozen` to `on` if this database is frozen, else `off`. A role's own setting is no freeze. A part of a
+-- transaction with settings.sql.
 SELECT CASE WHEN coalesce((SELECT split_part(setting, '=', 2)::bool FROM pg_db_role_setting s, unnest(s.setconfig) setting
                            WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
                            AND split_part(setting, '=', 1) = 'default_transaction_read_only'),

@@ -1,5 +1,5 @@
--- Who holds locks on tables of this database that keep even readers waiting, a line each: number and words. Of a
--- statement only its first word: the rest could hold values.
+-- Lists sessions that hold locks on tables of this database that block even readers, a line each: pid and description.
+-- Of a statement only the first word is shown: the rest could contain row values.
 SELECT DISTINCT format(E'%s\tpid %s (role %s, %s since %s, statement %s)', a.pid, a.pid, coalesce(a.usename, a.backend_type),
     coalesce(a.state, 'state unknown'), coalesce(to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC'), 'unknown'),
     coalesce(upper(substring(regexp_replace(a.query, '^(\s|/\*.*?\*/|--[^\n]*\n)*', '') FROM '^\w+')), 'unknown'))

@@ -1,8 +1,8 @@
--- Who this server and this database are; changes nothing.
+-- Returns the identity of this server and this database; changes nothing.
 BEGIN READ ONLY;
 \ir settings.sql
 \ir frozen.sql
--- Whether messages are in another language, and this role may have them in English.
+-- True if messages are in another language, and this role may set English.
 SELECT current_setting('server_version_num')::int >= 150000 AS parameters \gset
 \if :parameters
 SELECT has_parameter_privilege('lc_messages', 'SET') AS chooses \gset
@@ -10,7 +10,7 @@ SELECT has_parameter_privilege('lc_messages', 'SET') AS chooses \gset
 SELECT rolsuper AS chooses FROM pg_roles WHERE rolname = current_user \gset
 \endif
 SELECT json_build_object(
-    -- How many more this role may make. Reserved ones are for superusers; of others' sessions it sees little but this.
+    -- The number of free connections for this role. Reserved connections are for superusers.
     'connections', (SELECT least(
         current_setting('max_connections')::int - CASE WHEN r.rolsuper THEN 0 ELSE
             current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true), '0')::int END

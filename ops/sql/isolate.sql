@@ -1,5 +1,5 @@
--- Cuts a copy off from other servers: foreign tables have no user any more to log in as there, and dblink opens no
--- connection. Run it on the copy. What is not ours to change stays, and check_isolated.sql names it.
+-- Disconnects a copy from other servers: removes user mappings, disables subscriptions, and replaces dblink functions.
+-- Run it on the copy. Objects that this role may not change stay, and check_isolated.sql reports them.
 \set ON_ERROR_STOP off
 SELECT format('DROP USER MAPPING FOR %s SERVER %I', CASE umuser WHEN 0 THEN 'PUBLIC' ELSE quote_ident(usename) END, srvname)
 FROM pg_user_mappings \gexec

@@ -1,5 +1,5 @@
--- Databases on this server whose names could be those that a run keeps beside a database; changes nothing.
--- Run it on the database postgres.
+-- Lists databases on this server whose names could be those of kept databases; changes nothing. Run it on the database
+-- postgres.
 SELECT json_build_object(
     'name', datname, 'oid', oid::text, 'open', datallowconn, 'mark', coalesce(shobj_description(oid, 'pg_database'), ''),
     'size', CASE WHEN has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'MEMBER')

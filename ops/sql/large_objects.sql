@@ -1,6 +1,6 @@
--- Large objects: how many, and the sum of a hash of each page and of each object's length. Zeros that end a page are
--- not looked at, since a page of zeros may also be missing, and a restore writes it out. Where the role may not read
--- the catalog, each is read by lo_get; one that it may not read is an error, here as in pg_dump.
+-- Returns the number of large objects, and the sum of the hashes of each page and each object's length. Zeros at a
+-- page's end are ignored, because a restore writes out missing pages of zeros. If the role may not read the catalog,
+-- lo_get reads each object; an object that the role may not read is an error, as in pg_dump.
 SELECT has_table_privilege('pg_catalog.pg_largeobject', 'SELECT') AS readable \gset
 WITH RECURSIVE pages (loid, pageno, data) AS (
 \if :readable

@@ -1,5 +1,5 @@
--- Each large object with a hash of its pages, as in large_objects.sql, by its number. PAGES stands for what
--- gives the pages: the catalog where the role may read it, else lo_get.
+-- Lists each large object with a hash of its pages, as in large_objects.sql, by its oid. PAGES stands for the source of
+-- the pages: the catalog if the role may read it, else lo_get.
 WITH RECURSIVE pages (loid, pageno, data) AS (
     PAGES
 )

@@ -1,5 +1,5 @@
--- What is no part of the fingerprint, and why, so that nobody takes it for proved. A materialized view is computed
--- again by a restore; only whether it is filled stands here.
+-- Lists what the fingerprint does not include, and why, so that nobody takes it for proved. A restore computes
+-- materialized views again, so only their populated state is included.
 WITH relations AS (
     SELECT c.oid, c.relkind, c.relispopulated, format('%I.%I', n.nspname, c.relname) AS name, e.extname
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

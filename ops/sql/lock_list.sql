@@ -1,6 +1,6 @@
--- Sets `locks`: one statement that locks all tables of a fingerprint against TRUNCATE and changes of their form; empty
--- where there are none. Such a change is not seen through an older snapshot: the table just looks empty. Variable: where
--- rows stay out of a backup `excluded`, the tables that may look so.
+-- Sets `locks` to one statement that locks all tables of a fingerprint against TRUNCATE and ALTER; empty if there are
+-- no tables. An older snapshot does not show such a change: the table looks empty. Variable: excluded, the excluded
+-- tables, which are not locked.
 \if :{?excluded}
 \else
 \set excluded '{}'

@@ -1,5 +1,5 @@
--- One moment of the database that this runs on: how far the server's WAL is (bytes), and which locks above ROW SHARE
--- the sessions of others hold there, as two lists. Weaker ones block nobody. The server's own workers are left out.
+-- Returns the state of this database: the WAL position of the server (bytes), and the locks above ROW SHARE of other
+-- sessions, as two lists. Weaker locks block nobody. Background workers are left out.
 SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS wal,
        coalesce(array_agg(l.relation::int8) FILTER (WHERE l.relation IS NOT NULL), '{}') AS relations,
        coalesce(array_agg(l.mode) FILTER (WHERE l.relation IS NOT NULL), '{}') AS modes

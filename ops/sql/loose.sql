@@ -1,6 +1,7 @@
--- A part of objects.sql, and of loosening checks in a restore: what holds by more than its own row. A check that calls a
--- function of the user, or one whose answer depends on the time or on settings, may not hold while rows come in, or any
--- more. The query of a materialized view may need search_path, which a restore does not have, or fail for any other reason.
+-- Lists what depends on more than its own row; a part of objects.sql, also used to defer checks in a restore. A check
+-- that calls a user's function, or a function whose result depends on the time or on settings, may fail during a
+-- restore. The query of a materialized view may need search_path, which a restore does not set, or may fail for another
+-- reason.
 WITH own AS MATERIALIZED (
     SELECT 'pg_proc'::regclass::oid AS class, oid FROM pg_proc WHERE oid >= 16384
     UNION ALL SELECT 'pg_operator'::regclass, oid FROM pg_operator WHERE oid >= 16384

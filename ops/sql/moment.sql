@@ -1,5 +1,5 @@
--- One moment of the database that this runs on: which transactions have ended, and how many rows of each table were
--- updated and deleted since the server began to count; changes nothing.
+-- Returns the state of this database: which transactions have ended, and how many rows of each table were updated and
+-- deleted since the server's counters were reset; changes nothing.
 SELECT json_build_object('moment', json_build_object(
     'snapshot', txid_current_snapshot()::text,
     'database', (SELECT oid::int8 FROM pg_database WHERE datname = current_database()),

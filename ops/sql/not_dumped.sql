@@ -1,5 +1,6 @@
--- A part of objects.sql, and of each restore: what no dump holds, and a restore may make in another way. An extension belongs
--- to whoever creates it, and a table that inherits begins with its parent's columns.
+-- Lists properties that no dump contains and that a restore may make differently; a part of objects.sql, and of each
+-- restore. An extension belongs to the role that creates it, and a table that inherits begins with its parent's
+-- columns.
 SELECT json_build_object('object', 'extension owner', 'name', format('extension %I', extname), 'is', pg_get_userbyid(extowner)) FROM pg_extension
 UNION ALL
 SELECT json_build_object('object', 'column order', 'name', format('table %I.%I', n.nspname, c.relname), 'is', (

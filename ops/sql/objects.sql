@@ -1,16 +1,15 @@
--- A part of dump.sql, and of fingerprint.sql where it proves a restore.
--- Every object that a dump makes again, a line each: what it is, its name, and what a restore gives it by a statement of its
--- own (owner, grants, comment, being enabled, validated, attached …). No texts of views and expressions: one statement
--- makes an object or does not, and servers of two versions print the same text differently. What an extension brought
--- along is left out but for its grants, and so is what no dump holds (an index that is not valid). Names do not depend on
--- search_path, which is pg_catalog here.
+-- Lists every object that a dump restores, a line each: its kind, its name, and properties that a restore sets with
+-- separate statements (owner, grants, comment, enabled, validated, attached …). A part of dump.sql, and of
+-- fingerprint.sql when it proves a restore. Definitions of views and expressions are left out: two versions of
+-- PostgreSQL print them differently. Objects of extensions are left out except for their grants, and so are objects
+-- that no dump contains (invalid indexes). Names do not depend on search_path, which is pg_catalog here.
 SELECT current_setting('server_version_num')::int >= 150000 AS publishes_schemas \gset
 WITH extended AS MATERIALIZED (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
 ), schemas AS MATERIALIZED (
     SELECT oid FROM pg_namespace n WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
 ), made AS MATERIALIZED (
-    -- Class, number, owner, grants, and the letter by which acldefault knows what they are on.
+    -- Class, oid, owner, grants, and the object type letter of acldefault.
     SELECT 'pg_namespace'::regclass AS class, oid, nspowner AS owner, nspacl AS acl, 'n'::"char" AS kind, oid AS schema FROM pg_namespace
     UNION ALL SELECT 'pg_class'::regclass, oid, relowner, relacl, (CASE relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char", relnamespace
     FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relpersistence <> 't'
@@ -36,7 +35,7 @@ WITH extended AS MATERIALIZED (
     UNION ALL SELECT 'pg_am'::regclass, oid, NULL, NULL, NULL, NULL FROM pg_am
     UNION ALL SELECT 'pg_transform'::regclass, oid, NULL, NULL, NULL, NULL FROM pg_transform
 ), own AS MATERIALIZED (
-    -- What stands in a schema of the system, or was there from the start, is no dump's; the schema public is both.
+    -- A dump contains no object of a system schema and no initial object; the schema public is an exception.
     SELECT m.*, i.type, i.identity, array_to_string(ARRAY[i.type, i.identity], ' ') AS name
     FROM made m CROSS JOIN LATERAL pg_identify_object(m.class, m.oid, 0) i
     WHERE (m.oid >= 16384 OR m.class = 'pg_namespace'::regclass) AND (m.schema IS NULL OR m.schema IN (SELECT oid FROM schemas))
@@ -47,7 +46,7 @@ WITH extended AS MATERIALIZED (
     SELECT o.owner, a.attacl, 'c', format('column %s.%I', o.identity, a.attname), false
     FROM own o JOIN pg_attribute a ON o.class = 'pg_class'::regclass AND a.attrelid = o.oid AND a.attacl IS NOT NULL AND a.attnum > 0
     UNION ALL
-    -- Of what came with an extension, or with the server, only grants are dumped, and only where they were changed.
+    -- Of objects of extensions and of the server, only changed grants are dumped.
     SELECT m.owner, m.acl, m.kind, array_to_string(ARRAY[i.type, i.identity], ' '), true
     FROM made m CROSS JOIN LATERAL pg_identify_object(m.class, m.oid, 0) i
     LEFT JOIN pg_init_privs p ON p.classoid = m.class AND p.objoid = m.oid AND p.objsubid = 0
@@ -57,7 +56,7 @@ WITH extended AS MATERIALIZED (
     SELECT g.name, (SELECT json_agg(one ORDER BY one COLLATE "C") FROM (
                SELECT concat(CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(x.grantee) END, '=', x.privilege_type,
                              CASE WHEN bool_or(x.is_grantable) THEN ' WITH GRANT OPTION' END) AS one
-               -- The owner of what an extension brought along is whoever made the extension.
+               -- An extension's objects belong to the role that created the extension.
                FROM aclexplode(g.acl) x WHERE NOT (g.brought AND x.grantee = g.owner) GROUP BY x.grantee, x.privilege_type) l) AS list
     FROM granted g WHERE g.kind = 'c' OR NOT (g.acl @> acldefault(g.kind, g.owner) AND g.acl <@ acldefault(g.kind, g.owner))
 ), described AS (
@@ -76,7 +75,7 @@ WITH extended AS MATERIALIZED (
                                                               a.attidentity, a.attgenerated), E'\n' ORDER BY a.attname COLLATE "C") COLLATE "C", 0)
                  FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
                 (SELECT 'of ' || string_agg(h.inhparent::regclass::text, ', ' ORDER BY h.inhseqno) FROM pg_inherits h WHERE h.inhrelid = c.oid),
-                -- pg_describe_object says the same, in the language of the server's messages.
+                -- pg_describe_object returns the same, but in the language of the server's messages.
                 (SELECT format('owned by column %s of table %I.%I', a.attname, n.nspname, t.relname) FROM pg_depend d
                  JOIN pg_class t ON t.oid = d.refobjid JOIN pg_namespace n ON n.oid = t.relnamespace
                  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
@@ -88,14 +87,14 @@ WITH extended AS MATERIALIZED (
                                               FROM pg_publication p WHERE p.oid = o.oid)
         ELSE '' END AS state
     FROM own o
-    -- The functions that make ranges come with their type, and belong to the server's first role.
+    -- Constructor functions of ranges are created with their type, and belong to the server's first role.
     UNION ALL SELECT 'owner', name, pg_get_userbyid(owner) FROM own
     WHERE owner IS NOT NULL AND NOT (class = 'pg_proc'::regclass AND EXISTS (
         SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = own.oid AND d.deptype = 'i'))
     UNION ALL SELECT 'grants', name, coalesce(list, '[]')::text FROM lists
     UNION ALL SELECT 'tablespace', o.name, t.spcname FROM own o JOIN pg_class c ON o.class = 'pg_class'::regclass AND c.oid = o.oid
     JOIN pg_tablespace t ON t.oid = c.reltablespace
-    -- pg_dump lets a restore choose the partition where an enum is hashed: the hash of a label is that of its number.
+    -- With an enum as hash key, a restore chooses the partition again: the hash of a label is the hash of its oid.
     UNION ALL SELECT 'spread', o.name, (SELECT p.partrelid::regclass::text FROM hashed p WHERE p.oid = o.oid ORDER BY p.up DESC LIMIT 1)
     FROM own o WHERE o.class = 'pg_class'::regclass AND o.oid IN (SELECT oid FROM hashed)
     UNION ALL SELECT 'object', 'extension ' || quote_ident(extname), extnamespace::regnamespace::text FROM pg_extension
@@ -104,8 +103,8 @@ WITH extended AS MATERIALIZED (
     SELECT 'constraint', format('%I on %s', k.conname, coalesce(o.name, d.name)), concat_ws(' ', k.contype, CASE WHEN k.conislocal THEN k.convalidated END)
     FROM pg_constraint k LEFT JOIN own o ON o.class = 'pg_class'::regclass AND o.oid = k.conrelid AND k.conrelid <> 0
     LEFT JOIN own d ON d.class = 'pg_type'::regclass AND d.oid = k.contypid AND k.contypid <> 0
-    -- A restore numbers the foreign keys of partitions anew; those of a column that is NOT NULL stand with the
-    -- columns. One that was inherited is as valid as its parent's when it is made.
+    -- A restore renames foreign keys of partitions. NOT NULL constraints are listed with their columns. An inherited
+    -- constraint has the validity of its parent when it is created.
     WHERE coalesce(o.oid, d.oid) IS NOT NULL AND k.contype NOT IN ('n', 't') AND NOT (k.contype = 'f' AND k.conparentid <> 0)
     UNION ALL
     SELECT 'index', format('%s on %s', i.indexrelid::regclass, o.name), concat_ws(' ', i.indisvalid, i.indisunique, i.indisclustered, i.indisreplident,
@@ -135,7 +134,7 @@ WITH extended AS MATERIALIZED (
     UNION ALL
     SELECT 'user mapping', format('of %s on server %I', usename, srvname), '' FROM pg_user_mappings
     UNION ALL
-    -- There may be millions of large objects: they are counted by their owner, and by their grants.
+    -- There may be millions of large objects, so they are counted by owner and by grants.
     SELECT 'owner', 'large objects of ' || pg_get_userbyid(lomowner), count(*)::text FROM pg_largeobject_metadata GROUP BY lomowner
     UNION ALL
     SELECT 'grants', 'large objects with ' || acl, json_build_array(count(*))::text FROM (
@@ -154,5 +153,5 @@ SELECT json_build_object('object', 'publication', 'name', format('schema %I in p
 FROM pg_publication_namespace n JOIN pg_publication p ON p.oid = n.pnpubid JOIN pg_namespace s ON s.oid = n.pnnspid ORDER BY 1::text;
 \endif
 \ir not_dumped.sql
--- What is restored in a way of its own (ops/backups/deferred_checks.py).
+-- Objects that are restored separately (ops/backups/deferred_checks.py).
 \ir loose.sql

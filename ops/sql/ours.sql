@@ -1,5 +1,6 @@
--- Notes whose sessions this role may end, whose settings it may write, and to whom it may give what it makes: role numbers,
--- as arrays in generalprobe.endable, .settable and .givable. Since PostgreSQL 16 to be a member is enough for none of them.
+-- Records whose sessions this role may end, whose settings it may write, and to whom it may give objects: role oids, as
+-- arrays in generalprobe.endable, .settable and .givable. Since PostgreSQL 16, membership alone suffices for none of
+-- them.
 SELECT set_config('generalprobe.endable', array_agg(r.oid) FILTER (WHERE me.rolsuper OR NOT r.rolsuper AND (
                       pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE')))::text, false),
        set_config('generalprobe.settable', array_agg(r.oid) FILTER (WHERE me.rolsuper OR r.oid = me.oid

@@ -1,5 +1,6 @@
--- What production is right now: which database has its name, whether a new session is read-only, and the settings that say
--- so, each with the transaction that wrote it: a freeze that was ended and made again has another one. Changes nothing.
+-- Returns the present state of production: which database has its name, whether a new session is read-only, and the
+-- settings that make it so, each with the transaction that wrote it: a freeze that was lifted and made again has
+-- another transaction. Changes nothing.
 BEGIN READ ONLY;
 \ir settings.sql
 \ir frozen.sql

@@ -1,5 +1,5 @@
--- Sets `about` to what a backup's fingerprint says of the database that was dumped (about.sql); empty where it is from
--- before that was noted, or where there is no variable `from` that names the file.
+-- Sets `about` to the description of the dumped database in a backup's fingerprint (about.sql); empty for a backup of
+-- an older version, or without the variable `from` that names the file.
 \if :{?from}
 \else
 \set from ''

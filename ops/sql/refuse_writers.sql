@@ -1,4 +1,4 @@
--- Stops where somebody could still write to a frozen database. Variables: live, writers (see writers.sql).
+-- Fails if somebody could still write to a frozen database. Variables: live, writers (see writers.sql).
 SELECT set_config('generalprobe.writers', :'writers', false) \g /dev/null
 DO $$
 DECLARE

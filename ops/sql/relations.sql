@@ -1,5 +1,5 @@
--- Every table, materialized view and index of the database that this runs on, with its file, its number of columns, the
--- table that an index belongs to, and how many rows were written into it since the server counts.
+-- Lists every table, materialized view and index of this database, with its file, its number of columns, the table of
+-- an index, and the number of rows written since the server's counters were reset.
 SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS name, c.relkind::text AS kind,
        c.relfilenode::int8 AS file, c.relnatts::int AS columns, coalesce(i.indrelid, 0)::int8 AS of_table,
        pg_stat_get_tuples_inserted(c.oid) AS inserted, pg_stat_get_tuples_updated(c.oid) AS updated,

@@ -1,6 +1,6 @@
--- What this role may do here, who else is connected, and what the server could restore; changes nothing.
--- On production it is run on the database itself, on a test server on the database postgres. Variable: live, the name
--- of the database that is meant.
+-- Returns the rights of this role, other connected sessions, and what the server could restore; changes nothing. Run it
+-- on production's database itself; on a test server, on the database postgres. Variable: live, the name of the target's
+-- database.
 BEGIN READ ONLY;
 \ir settings.sql
 \ir frozen.sql
@@ -16,7 +16,7 @@ WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND NOT p
                   AND (g.grantee = 0 OR CASE WHEN g.grantee <> 0 THEN pg_has_role(g.grantee, 'USAGE') END)) \gset
 \endif
 WITH relations AS MATERIALIZED (
-    -- What is dumped and fingerprinted: what an extension brought along is left out.
+    -- The relations of dump and fingerprint; objects of extensions are left out.
     SELECT c.oid, c.relkind, c.relowner, format('%I.%I', n.nspname, c.relname) AS name, n.oid AS schema
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'S') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -34,7 +34,7 @@ SELECT json_build_object(
     'hidden', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM relations
                WHERE relkind <> 'S' AND has_table_privilege(oid, 'SELECT') AND row_security_active(oid)),
     'large', :large::int, 'first', :'first'::json,
-    -- Whether these are superusers: of such a role nobody should be made a member.
+    -- Superusers: no membership in such a role should be granted.
     'foreign', (SELECT coalesce(json_object_agg(o.rolname, o.rolsuper), '{}') FROM pg_roles o
                 WHERE o.oid IN (SELECT relowner FROM relations) AND NOT (pg_has_role(o.oid, 'USAGE')
                     AND o.oid = ANY (current_setting('generalprobe.givable')::oid[]))),

@@ -1,6 +1,6 @@
--- Every table of this database as a salvage has to know it, one JSON object a row: columns, primary key, unique indexes
--- with their expressions, foreign keys, sequences, triggers, rules. Run it with search_path = pg_catalog, so that every name in
--- an expression is qualified.
+-- Lists every table of this database with the properties that a salvage needs, one JSON object a row: columns, primary
+-- key, unique indexes with their expressions, foreign keys, sequences, triggers, rules. Run it with search_path =
+-- pg_catalog, so that expressions contain qualified names only.
 WITH tables AS (
     SELECT c.oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS name
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -38,7 +38,7 @@ SELECT json_build_object(
                                  JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.number)) ORDER BY f.oid), '[]')
               FROM pg_constraint f JOIN tables to_table ON to_table.oid = f.confrelid
               LEFT JOIN pg_constraint above ON above.oid = f.conparentid
-              -- One that leads to a partitioned table has a row for each partition, too, which says nothing more.
+              -- A key that refers to a partitioned table also has a redundant row for each partition.
               WHERE f.conrelid = t.oid AND f.contype = 'f' AND above.conrelid IS DISTINCT FROM f.conrelid),
     'sequences', (SELECT coalesce(json_agg(json_build_array(a.attname, format('%I.%I', n.nspname, s.relname))), '[]')
                   FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'

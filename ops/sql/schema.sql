@@ -1,8 +1,9 @@
--- One digest of the schema: tables, columns, types, defaults, constraints, indexes, triggers, policies and functions; no
--- numbers of this server in it. The texts of views are not: servers of two versions print the same view differently.
--- Nor is what no restore retains: an index that is not valid, which no dump holds, and the foreign keys that a table has
--- to single partitions, which are numbered in the order in which those were attached; the key to the whole stands here.
--- Beside it stands a hash of each object's lines, by its name, so that a text can name what differs between two schemas.
+-- Returns one digest of the schema: tables, columns, types, defaults, constraints, indexes, triggers, policies and
+-- functions, without oids of this server. Definitions of views are left out: two versions of PostgreSQL print them
+-- differently. Properties that no restore retains are left out, too: invalid indexes, which no dump contains, and
+-- foreign keys to single partitions, which are numbered in the order of attachment; the key to the partitioned table is
+-- included. Besides the digest, the result has a hash of each object's lines, by its name, so that a message can name
+-- the differences.
 WITH relations AS (
     SELECT c.oid, c.relkind, c.relrowsecurity, c.relforcerowsecurity, format('%I.%I', n.nspname, c.relname) AS name
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -17,7 +18,7 @@ WITH relations AS (
     UNION ALL
     SELECT format('constraint %I on %s', k.conname, coalesce(r.name, k.contypid::regtype::text)),
            concat_ws(' ', 'constraint', coalesce(r.name, k.contypid::regtype::text), k.conname, CASE
-               -- A restore may have to leave a foreign key NOT VALID (ops/backups/foreign_keys.py), and a check that
+               -- A restore may leave a foreign key NOT VALID (ops/backups/foreign_keys.py), and a check that
                -- depends on more than its row (ops/backups/deferred_checks.py).
                WHEN k.contype = 'f' THEN regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', '')
                WHEN k.contype <> 'c' OR k.convalidated THEN pg_get_constraintdef(k.oid)
@@ -32,15 +33,15 @@ WITH relations AS (
     UNION ALL
     SELECT format('index %s on %s', i.indexrelid::regclass, r.name), concat_ws(' ', 'index', pg_get_indexdef(i.indexrelid))
     FROM relations r JOIN pg_index i ON i.indrelid = r.oid AND (i.indisvalid OR r.relkind = 'p') AND i.indisready
-    -- What a constraint says already is not said twice: it would take most of the time.
+    -- Indexes of constraints are left out: they would take most of the time and add nothing.
     WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
     UNION ALL
     SELECT format('policy %I on %s', p.polname, r.name), concat_ws(' ', 'policy', r.name, p.polname, p.polcmd, p.polpermissive,
                      pg_get_expr(p.polqual, p.polrelid), '/', pg_get_expr(p.polwithcheck, p.polrelid))
     FROM relations r JOIN pg_policy p ON p.polrelid = r.oid
 ), plain AS (
-    -- A restore reads "v IN ('a', 'b')" of a varchar back in other words: the casts stand within the array instead of
-    -- around it. So in such a line casts between the text types, and the parentheses that they leave, do not count.
+    -- A restore moves the casts of "v IN ('a', 'b')" on a varchar into the array. So casts between text types, and
+    -- their parentheses, are removed from such lines.
     SELECT what, CASE WHEN line NOT LIKE '%ARRAY[%' THEN line ELSE
            regexp_replace(regexp_replace(regexp_replace(
                line, '::(?:text|bpchar|character(?: varying)?)(?:\(\d+\))?(?:\[\])?', '', 'g'),

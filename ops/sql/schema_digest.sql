@@ -1,6 +1,6 @@
--- The digest of this database's schema, as a fingerprint holds it; changes nothing. The expressions of a table under ACCESS
--- EXCLUSIVE can't be read: that is waited for only briefly, since nobody sees why nothing happens.
--- The SQLSTATE tells in any language that a lock was not to be had.
+-- Returns the digest of this database's schema, as in a fingerprint; changes nothing. The expressions of a table under
+-- ACCESS EXCLUSIVE cannot be read; the wait for the lock is short, because nobody would see the cause of a long one.
+-- The SQLSTATE reports the missed lock in any language.
 \set VERBOSITY verbose
 BEGIN READ ONLY;
 \ir settings.sql

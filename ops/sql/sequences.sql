@@ -1,8 +1,8 @@
--- Every sequence with its last value. Sequences know no snapshot, so they are read before the dump reads them: a
--- restored one must stand there or further on. One that was not used since it was created or set stands one step before
--- its next value; only the sequence itself knows that. One that this role may not read is an error, as in pg_dump. Their locks are held
--- until the transaction ends, and a TRUNCATE … RESTART IDENTITY waits for them: so it is one of its own. Sets
--- `sequences`, a digest of their names.
+-- Lists every sequence with its last value. Sequences are not part of a snapshot, so they are read before the dump
+-- reads them: a restored sequence must have this value or a later one. An unused sequence is listed one step before its
+-- next value, which only the sequence itself knows. A sequence that this role may not read is an error, as in pg_dump.
+-- The sequences' locks are held until the transaction ends, and a TRUNCATE … RESTART IDENTITY waits for them; so this
+-- file has its own transaction. Sets `sequences`, a digest of their names.
 WITH sequences AS MATERIALIZED (
     SELECT format('%I.%I', n.nspname, c.relname) AS name, s.seqincrement AS step, s.seqcycle AS cycle,
            pg_sequence_last_value(c.oid) AS last

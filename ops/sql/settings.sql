@@ -1,9 +1,9 @@
--- Settings under which a fingerprint is the same on every server: each of them changes the text of some value.
--- psql sends what \; joins in one message: one round trip, however far away the server is.
+-- Sets everything that changes the text of a value, so that a fingerprint is the same on every server. psql sends
+-- statements joined by \; in one message, which takes one round trip.
 SET LOCAL search_path = pg_catalog\;
 SET LOCAL standard_conforming_strings = on\;
 SET LOCAL quote_all_identifiers = off\;
--- A policy would hide rows: rather an error than a fingerprint of some of them.
+-- Fail instead of fingerprinting only the rows that a policy shows.
 SET LOCAL row_security = off\;
 SET LOCAL timezone = 'UTC'\;
 SET LOCAL datestyle = 'ISO, YMD'\;
@@ -15,12 +15,12 @@ SET LOCAL jit = off\;
 SET LOCAL statement_timeout = 0\;
 SET LOCAL lock_timeout = 0\;
 SET LOCAL idle_in_transaction_session_timeout = 0\;
--- SQL_ASCII stands for bytes of any encoding, or of several: they are read as they are.
+-- SQL_ASCII may contain bytes of any encoding, so they are read without conversion.
 DO $$ BEGIN
     PERFORM set_config(name, '0', true) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout';
     PERFORM set_config('client_encoding', CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true);
 END $$\;
--- Both cores: the rows of one table are hashed by several workers where the server has them.
+-- Let several workers hash the rows of one table.
 SET LOCAL max_parallel_workers_per_gather = 2\;
 SET LOCAL parallel_setup_cost = 100\;
 SET LOCAL parallel_tuple_cost = 0\;

@@ -1,2 +1,2 @@
--- Which transactions have ended by now, which are at work, and which would be the next; changes nothing.
+-- Returns which transactions have ended, which are running, and the next transaction id; changes nothing.
 SELECT txid_current_snapshot();

@@ -1,12 +1,12 @@
--- Gives the live name to another database: gate, drain, and both renames in one transaction. Run it on the database
--- postgres. The former live one is kept under the third name, closed to connections.
--- Variables: live, incoming, aside. Run again after a crash, it finishes what is left.
+-- Gives the live name to another database: closes the live one, ends its sessions, and exchanges the names in one
+-- transaction. Run it on the database postgres. The former live database gets the name aside and stays closed to
+-- connections. Repeated after a crash, it finishes the swap. Variables: live, incoming, aside.
 \ir ours.sql
 SELECT set_config('generalprobe.live', :'live', false), set_config('generalprobe.incoming', :'incoming', false),
        set_config('generalprobe.aside', :'aside', false), set_config('generalprobe.ended', '', false),
        set_config('generalprobe.opened', '', false),
        set_config('generalprobe.deadline', (clock_timestamp() + interval '15 s')::text, false) \g /dev/null
--- Before the gate closes: a session that is not ours to end would hold everybody off.
+-- Check before closing the database: a session that this role may not end would block the swap and all clients.
 DO $$
 DECLARE
     others text;
@@ -15,17 +15,17 @@ BEGIN
     WHERE datname IN (current_setting('generalprobe.live'), current_setting('generalprobe.incoming'))
       AND usesysid <> ALL (current_setting('generalprobe.endable')::oid[]);
     IF others IS NOT NULL THEN
-        RAISE EXCEPTION 'not swapped: sessions of other roles are connected, and not ours to end: %', others;
+        RAISE EXCEPTION 'not swapped: sessions of other roles are connected, which this role may not end: %', others;
     END IF;
 END $$;
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = :'incoming' AND usesysid = ANY (current_setting('generalprobe.endable')::oid[]) \g /dev/null
--- For how long clients are away is told at the end; nothing, where nothing is left to be swapped.
+-- Record when the database is closed, to report for how long clients were disconnected.
 SELECT coalesce((SELECT clock_timestamp()::text FROM pg_database WHERE datname = :'incoming'), '') AS closed \gset
 \set ON_ERROR_STOP off
--- The disk is waited for once, at the end: whatever is committed later is on the disk only behind the renames.
+-- Wait for the disk only once, at the end: later commits reach the disk after the renames.
 SET synchronous_commit = off;
--- That a process is not there any more, when it is to be ended, is no warning.
+-- Suppress warnings about processes that have already ended.
 SET client_min_messages = error;
 SELECT format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS false', d.datname) FROM pg_database d
 WHERE d.datname = :'live' AND EXISTS (SELECT FROM pg_database WHERE datname = :'incoming') \gexec
@@ -50,15 +50,15 @@ BEGIN
     END IF;
     LOOP
         PERFORM pg_stat_clear_snapshot();
-        -- Background workers have no user; they give way to a rename by themselves.
+        -- Background workers have no user, and do not block a rename.
         SELECT array_agg(pid) INTO busy FROM pg_stat_activity
         WHERE datname IN (live, incoming) AND usesysid = ANY (current_setting('generalprobe.endable')::oid[]);
         ending := ending || coalesce(busy, '{}');
-        -- A session that is gone from pg_stat_activity is still counted by a rename until its process has let go.
+        -- A rename still counts a session that has left pg_stat_activity until its process has ended.
         SELECT count(*) INTO left_over FROM unnest(ending) pid WHERE pg_terminate_backend(pid);
         EXIT WHEN left_over = 0;
         IF clock_timestamp() > deadline THEN
-            PERFORM set_config('generalprobe.ended', format('%s sessions on %s would not go within 15 s', left_over, live), false);
+            PERFORM set_config('generalprobe.ended', format('%s sessions on %s did not end within 15 s', left_over, live), false);
             RETURN;
         END IF;
         PERFORM pg_sleep(0.001);
@@ -66,8 +66,8 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     PERFORM set_config('generalprobe.ended', SQLERRM, false);
 END $$;
--- A rename that finds a process, even one that is just being turned away at the gate, looks again only 100 ms later. So
--- an attempt is given up sooner, and made again: once it is made, all further ones do nothing.
+-- A rename that finds another process, even a refused connection, checks again only after 100 ms. So each attempt is
+-- cancelled sooner and repeated; after a success, further attempts do nothing.
 SELECT $attempt$DO $do$
 DECLARE
     live text := current_setting('generalprobe.live');
@@ -85,7 +85,7 @@ BEGIN
 EXCEPTION
     WHEN object_in_use OR query_canceled THEN
         IF clock_timestamp() > current_setting('generalprobe.deadline')::timestamptz THEN
-            PERFORM set_config('generalprobe.ended', format('sessions on %s would not go within 15 s', live), false);
+            PERFORM set_config('generalprobe.ended', format('sessions on %s did not end within 15 s', live), false);
         END IF;
     WHEN OTHERS THEN
         PERFORM set_config('generalprobe.ended', SQLERRM, false);
@@ -101,7 +101,7 @@ SELECT format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS true', datname) FROM pg_
 DO $$
 BEGIN
     IF current_setting('generalprobe.ended') <> 'done' THEN
-        RAISE EXCEPTION 'not swapped: %', coalesce(nullif(current_setting('generalprobe.ended'), ''), 'sessions were in the way');
+        RAISE EXCEPTION 'not swapped: %', coalesce(nullif(current_setting('generalprobe.ended'), ''), 'sessions blocked the swap');
     END IF;
 END $$;
 SELECT format('clients were away for %s s', round(extract(epoch FROM opened::timestamptz - nullif(:'closed', '')::timestamptz)::numeric, 3))

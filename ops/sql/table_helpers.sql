@@ -1,5 +1,5 @@
--- Starts the sessions that read tables beside this one, in its snapshot (helpers.sh). Sets `helped`, and `own`, the
--- sessions whose units are read here: all, where no other can be started.
+-- Starts the sessions that read tables together with this one, in its snapshot (helpers.sh). Sets `helped`, and `own`,
+-- the sessions whose units are read here: all sessions, if no other session can be started.
 SELECT pg_export_snapshot() AS snapshot, array_agg(n) AS own FROM generate_series(0, :sessions - 1) n \gset
 \setenv SNAPSHOT :snapshot
 \setenv CONNECTION :connection
@@ -11,7 +11,7 @@ SELECT pg_export_snapshot() AS snapshot, array_agg(n) AS own FROM generate_serie
 \set own '{0}'
 \set file `echo "$HELPERS/units"`
 SELECT :'units' \g :file
--- They take the cores that parallel workers would.
+-- These sessions use the cores of parallel workers.
 SET LOCAL max_parallel_workers_per_gather = 0;
 \! sh "$OPS_SQL/helpers.sh" start
 \endif

@@ -1,5 +1,5 @@
--- Waits for the other sessions, and prints what they read. Where one of them failed, as when another session waits for
--- a table that is locked here, this session reads their units: an error then has the words of this session.
+-- Waits for the other sessions, and prints what they read. If one of them failed, for example because another session
+-- waits for a locked table, this session reads their units, and an error is reported by this session.
 \set read `exec 2>/dev/null; sh "$OPS_SQL/helpers.sh" wait`
 \set found `sh "$OPS_SQL/helpers.sh" found`
 \! sh "$OPS_SQL/helpers.sh" forget

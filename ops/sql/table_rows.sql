@@ -1,16 +1,15 @@
--- Per table: rows, columns, and the sum of a hash of each row, which depends neither on the order of rows nor of columns.
--- hash_array_extended over record_send sees every difference in the binary value of a built-in type. All other types
--- (enum, domain, composite, extension, reg*, xml) go through text, since their binary form holds numbers of this server
--- only. So do floating point numbers and arrays, since equal ones can differ in binary: a NaN has a sign, and an array
--- remembers that it once held a NULL. Neither survives a dump, and neither can be seen.
--- Partitioned tables have no rows of their own: their partitions stand here, and so does each table of an inheritance
--- by itself. What an extension brought along is left out, as pg_dump does. Variable: where rows stay out of a backup
--- `excluded`, an array of tables: of each stands here what a restore makes, an empty one; `units` of table_units.sql, and
--- `own`, an array of the sessions whose units are read here.
--- The planner locks each index of a table that it reads: each statement releases those of the one before, so that never
--- more than 200 tables' are held. It also inlines functions of an index's expressions, which may rely on search_path:
--- where an index uses a function or operator of the user, the table is read with a search_path of every schema behind
--- pg_catalog first.
+-- Returns for each table its rows, its columns, and the sum of a hash of each row, which depends neither on the order
+-- of rows nor of columns. hash_array_extended over record_send detects every difference in the binary value of a
+-- built-in type. All other types (enum, domain, composite, extension, reg*, xml) are hashed as text, because their
+-- binary form contains oids of this server. Floating point numbers and arrays are hashed as text, too, because equal
+-- values can differ in binary: a NaN has a sign, and an array records that it once contained a NULL. Neither survives a
+-- dump, and neither is visible. Partitioned tables have no rows of their own: their partitions are listed, and each
+-- table of an inheritance is listed separately. Objects of extensions are left out, as in pg_dump. Variables: excluded,
+-- an array of excluded tables: each is listed as the empty table that a restore creates, with the number of excluded
+-- rows; `units` of table_units.sql; own, an array of the sessions whose units are read here. The planner locks each
+-- index of a table that it reads: each statement releases the locks of the statement before, so that no more than 200
+-- tables' locks are held. The planner also inlines functions of index expressions, which may depend on search_path: if
+-- an index uses a user's function or operator, the table is read with a search_path of all schemas behind pg_catalog.
 \if :{?excluded}
 \else
 \set excluded '{}'
@@ -33,7 +32,7 @@ WITH units AS MATERIALIZED (
            EXISTS (SELECT FROM pg_index i JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
                    WHERE i.indrelid = c.oid AND d.refobjid >= 16384
                    AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)) AS own_path,
-           -- A table that was never analyzed does not know its size.
+           -- The size of a table that was never analyzed is unknown.
            l.width > 200 OR CASE WHEN c.relpages > 0 AND c.reltuples >= 0 THEN c.relpages
                                               ELSE pg_relation_size(c.oid) / 8192 END > 1000 AS alone
     FROM units u JOIN pg_class c ON c.oid = u.oid JOIN pg_namespace n ON n.oid = c.relnamespace, LATERAL (
@@ -46,9 +45,9 @@ WITH units AS MATERIALIZED (
               FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) a) l
 ), numbered AS (
-    -- Small tables by fifty in one query, since a UNION ALL takes planning time that grows with its square, and four
-    -- of those in one statement, since round trips would cost more than the rows. Large ones alone, for their workers,
-    -- and so those with very many columns.
+    -- Fifty small tables in one query, because the planning time of UNION ALL grows with its square, and four queries
+    -- in one statement, because round trips would take longer than the rows. Large tables, and tables with very many
+    -- columns, have their own query, so that several workers can read them.
     SELECT *, CASE WHEN alone OR own_path OR parts > 1 THEN -place ELSE row_number() OVER (PARTITION BY alone OR own_path OR parts > 1 ORDER BY name) / 50 END AS batch
     FROM tables
 ), queries AS (

@@ -1,6 +1,6 @@
--- Sets `sessions`, by how many sessions the tables are read at once, and `units`: which session reads which table, or
--- which blocks of it. Large tables are read in several parts; the last one has no end, so that every row is in one of
--- them. Variable: sessions, how many there may be; 1 where there is none. Where there is little to read, one is quicker.
+-- Sets `sessions`, the number of sessions that read the tables, and `units`, which assign each table, or ranges of its
+-- blocks, to a session. A large table has several ranges; the last range has no end, so that every row is in a range.
+-- Few rows are read by one session, which is faster. Variable: sessions, the maximum number of sessions (default 1).
 \if :{?sessions}
 \else
 \set sessions 1

@@ -1,6 +1,6 @@
--- Every table with its rows (table_rows.sql), the applied migrations, large objects, what is left out, and the schema.
--- Variables: sessions, how many may read (table_units.sql), and connection, the words by which psql reaches this
--- database once more; 1 where there is none. excluded, and exclude: the tables whose rows stay out of a backup.
+-- Lists every table with its rows (table_rows.sql), the applied migrations, large objects, what is left out, and the
+-- schema. Variables: sessions, the number of sessions that may read (table_units.sql; default 1), connection, the words
+-- with which psql connects to this database again; excluded and exclude, the excluded tables.
 \ir table_units.sql
 \set helped false
 \set own '{0}'

@@ -1,5 +1,5 @@
--- Production takes writes again, and every setting is what it was before freeze.sql; sessions that began while it was
--- frozen are ended, since they would stay read-only. Variables: live.
+-- Lifts a freeze: production takes writes again, and every setting has its value from before freeze.sql. Sessions that
+-- began during the freeze are ended, because they would stay read-only. Variables: live.
 SET default_transaction_read_only = off;
 \ir ours.sql
 BEGIN;

@@ -1,5 +1,5 @@
--- Who waits for a lock on this server, and for whom: a row for each of the two, with what a role may see of it. Of a
--- query only its first word: the rest could hold values. A blocker with pid 0 is a prepared transaction.
+-- Lists the sessions that wait for a lock on this server and their blockers, a row for each pair. Of a query only the
+-- first word is shown: the rest could contain row values. A blocker with pid 0 is a prepared transaction.
 WITH waiting AS (
     SELECT pid, unnest(pg_blocking_pids(pid)) AS blocker FROM (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted) w
 ), seen AS (

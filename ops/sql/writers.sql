@@ -1,6 +1,6 @@
--- Who could still write to a database once it is frozen, and can't be stopped by this role; changes nothing. As JSON in
--- the variable `writers`: what each is, what stops it, and whether it stays until somebody does. Variables: live.
--- An administrator's open transaction is one that is still open when it is looked at again: a glance is soon over.
+-- Determines who could still write to a frozen database and cannot be stopped by this role; changes nothing. Sets
+-- `writers`, as JSON: what each is, what stops it, and whether it stays until somebody acts. An administrator's open
+-- transaction counts if it is still open a moment later. Variables: live.
 \ir ours.sql
 SELECT set_config('generalprobe.open', coalesce(array_agg(l.pid || ' ' || l.virtualtransaction), '{}')::text, false) AS open
 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid JOIN pg_roles r ON r.oid = a.usesysid
@@ -13,7 +13,7 @@ WITH live AS (
     SELECT a.pid, a.usename, r.rolsuper FROM pg_stat_activity a JOIN live ON a.datid = live.oid JOIN pg_roles r ON r.oid = a.usesysid
     WHERE a.usesysid <> ALL (current_setting('generalprobe.endable')::oid[])
 ), own AS (
-    -- A role's own setting in this database goes before its setting everywhere, and both go before the database's.
+    -- A role's setting in this database overrides its general setting, and both override the database's.
     SELECT DISTINCT ON (s.setrole) s.setrole, s.setdatabase, split_part(setting, '=', 2)::bool AS read_only
     FROM pg_db_role_setting s, unnest(s.setconfig) setting, live
     WHERE s.setrole <> 0 AND s.setdatabase IN (0, live.oid) AND split_part(setting, '=', 1) = 'default_transaction_read_only'
@@ -23,12 +23,12 @@ WITH live AS (
            format('ROLLBACK PREPARED %L   or   COMMIT PREPARED %L   in %I', gid, gid, database) AS stop
     FROM pg_prepared_xacts JOIN live ON datname = database
     UNION ALL
-    SELECT 2, true, format('the subscription %I: logical replication writes to tables whatever the settings are', subname),
+    SELECT 2, true, format('the subscription %I: logical replication writes to tables in spite of the settings', subname),
            format('ALTER SUBSCRIPTION %I DISABLE   in %I, and ENABLE afterwards', subname, datname)
     FROM pg_subscription JOIN live ON subdbid = live.oid WHERE subenabled
     UNION ALL
-    SELECT 3, false, format('%s of %I, not %s to end: process %s', CASE count(*) WHEN 1 THEN 'a session' ELSE count(*) || ' sessions' END,
-                     usename, current_user || '''s', string_agg(pid::text, ', ' ORDER BY pid)),
+    SELECT 3, false, format('%s of %I, which %s may not end: process %s', CASE count(*) WHEN 1 THEN 'a session' ELSE count(*) || ' sessions' END,
+                     usename, current_user, string_agg(pid::text, ', ' ORDER BY pid)),
            format('GRANT %I TO %I   or end them: SELECT %s', usename, current_user,
                   string_agg(format('pg_terminate_backend(%s)', pid), ', ' ORDER BY pid))
     FROM connected WHERE NOT rolsuper GROUP BY usename

@@ -49,7 +49,7 @@ def test_what_a_new_database_has_already_is_left_out_and_named() -> None:
     left = set(names(LIST[3:])) - set(names(found.rest))
     assert left == {"SCHEMA - public postgres", 'COMMENT - EXTENSION "uuid-ossp"', "COMMENT - EXTENSION citext"}
     assert (
-        "schema public belongs to pg_database_owner in it, and not to postgres" in found.said and len(found.said) == 3
+        "schema public belongs to pg_database_owner there, and not to postgres" in found.said and len(found.said) == 3
     )
     bare = chosen(LIST, OTHERS, (), owned=False, apart=False)
     assert "SCHEMA - public postgres" in names(bare.rest), "its owner is not restored there anyway"

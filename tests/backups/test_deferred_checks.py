@@ -110,7 +110,7 @@ def test_the_proof_takes_a_check_that_is_not_valid_for_whole_only_where_it_is_on
         (LOOSE, "a on table t"): "1",
     }
     after = {("constraint", "a on table t"): "c f", ("constraint", "b on table t"): "c f"}
-    assert missing(before, after, (180000, 180000)) == ["constraint b on table t is not as it was (c f, and was c t)"]
+    assert missing(before, after, (180000, 180000)) == ["constraint b on table t differs (c f, was c t)"]
     assert left_open(before, after) == ["check a on table t is NOT VALID"]
     gone = {("constraint", "b on table t"): "c t"}
     assert missing(before, gone, (180000, 180000)) == ["constraint a on table t is missing"]

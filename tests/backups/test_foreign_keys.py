@@ -56,7 +56,7 @@ def test_only_what_rows_break_is_not_valid_and_named(client: Client, named: Name
         connection.execute("ALTER TABLE b ADD CONSTRAINT whole FOREIGN KEY (id) REFERENCES b (id)")
         one, two = add_missing(connection, read_keys(SCRIPT))
         assert one.object == '"b\'s FOREIGN KEY x" on table public.b' and two.object == "spread on table public.p"
-        assert ": 2 rows lead to no row: " in one.reported and "4711" not in one.reported, one
+        assert ": 2 rows refer to no row: " in one.reported and "4711" not in one.reported, one
         then = 'ALTER TABLE public.b VALIDATE CONSTRAINT "b\'s FOREIGN KEY x"'
         assert one.reported.endswith(f"then   {then}")
         connection.execute("RESET search_path")
@@ -79,7 +79,7 @@ def test_the_proof_accepts_such_a_key_only_where_it_was_named(tmp_path: Path) ->
     file.write_text(dumped([BrokenKey("a on table t", "…"), BrokenKey("b on table t", "…")]))
     broken = names(file)
     assert missing(before, after, (180000, 180000), broken=broken) == [
-        "constraint c on table t is not as it was (f f, and was f t)"
+        "constraint c on table t differs (f f, was f t)"
     ]
     assert left_open(before, after, "bare", broken) == [
         "foreign key a on table t is NOT VALID: rows break it",

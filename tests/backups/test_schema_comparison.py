@@ -20,15 +20,15 @@ GRANT = ("TABLE told", "ACL", "public", "shop", "GRANT SELECT ON TABLE public.to
 
 def test_equal_ones_are_counted() -> None:
     found = difference(dumped(SCHEMA, TABLE), dumped(TABLE, SCHEMA))
-    assert found.sentence == "2 entries that pg_dump makes of the schema are equal"
+    assert found.sentence == "2 entries of the schema are equal, as pg_dump prints them"
 
 
 def test_what_one_side_lacks_and_what_is_in_another_way_is_named_without_its_text() -> None:
     owned = (*TABLE[:3], "boss", TABLE[4])
     found = difference(dumped(TABLE, GRANT), dumped(SCHEMA, owned))
     assert found.sentence == (
-        "0 entries that pg_dump makes of the schema are equal; only in the live database: acl public.TABLE told; "
-        "only in the restored one: schema store; defined otherwise: table public.told"
+        "0 entries of the schema are equal, as pg_dump prints them; only in the live database: acl public.TABLE told; "
+        "only in the restored database: schema store; defined differently: table public.told"
     )
 
 

@@ -129,7 +129,7 @@ def test_the_same_with_icu_on_a_server_of_ascii(tmp_path: Path) -> None:
     [
         ({"collate": "xx_XX.UTF-8"}, "has the locale xx_XX.UTF-8, which the system of this server does not have"),
         ({"provider": "i", "locale": "de-DE"}, "has the locale de-DE of the provider icu"),
-        ({"encoding": "EBCDIC"}, "does not have the encoding EBCDIC"),
+        ({"encoding": "EBCDIC"}, "does not support the encoding EBCDIC"),
         ({"extensions": {"nowhere": "1"}}, "uses the extensions nowhere"),
     ],
 )

@@ -59,8 +59,8 @@ def test_what_only_an_administrator_may_set_is_said_as_he_types_it(
         f"ALTER ROLE {quoted(other_role)} IN DATABASE {source} SET shop.tenant = 'it''s'"
     )
     said = carry(client, role, source, name)
-    assert "an administrator has to type: " in said
-    typed = said.split("an administrator has to type: ")[1].split("; then go on")[0]
+    assert "an administrator has to run: " in said
+    typed = said.split("an administrator has to run: ")[1].split("; then go on")[0]
     client.ask(typed)
     assert carry(client, role, source, name) == ""
 

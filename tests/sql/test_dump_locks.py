@@ -273,4 +273,4 @@ def test_a_pg_dump_that_fails_without_a_word_is_told_with_its_exit_code(
     name = named("shop", TABLES)
     code, said = dump(client, name, tmp_path / "backup", path=slow_pg_dump(client, tmp_path, "", "exit 3"))
     assert code != 0
-    assert said_error(said) == "pg_dump ended with 3 and said nothing"
+    assert said_error(said) == "pg_dump exited with 3 without a message"

@@ -150,7 +150,7 @@ def test_a_database_of_another_mark_is_not_dropped(
     if comment:
         mark(client, foreign, comment)
     done = client.run("drop_database.sql", name=foreign, marker=marker)
-    assert (done.returncode, "it is not ours to drop" in done.stderr) == (3, True)
+    assert (done.returncode, "so it is not dropped" in done.stderr) == (3, True)
     assert marks(client, foreign) == {foreign: comment}
 
 
@@ -164,7 +164,7 @@ def system(client: Client) -> str:
 def test_the_identity_holds_for_this_server_and_database_only(client: Client, named: Named) -> None:
     name = named("It's \"shop\"")
     client.must("check_identity.sql", name, system=system(client), database=name)
-    for given, said in (({"system": "1"}, "another server"), ({"database": "shop"}, "not shop")):
+    for given, said in (({"system": "1"}, "is not the planned"), ({"database": "shop"}, "not shop")):
         done = client.run("check_identity.sql", name, **{"system": system(client), "database": name, **given})
         assert (done.returncode, said in done.stderr) == (3, True)
 
@@ -186,7 +186,7 @@ def test_another_database_or_one_of_another_server_may_be_replaced(client: Clien
 def test_a_test_server_that_was_not_planned_for_is_refused(client: Client) -> None:
     given = {"planned": "1", "system": "2", "database": "shop", "name": "test", "other": "spare"}
     done = client.run("check_not_production.sql", **given)
-    assert (done.returncode, "another server" in done.stderr) == (3, True)
+    assert (done.returncode, "is not the planned" in done.stderr) == (3, True)
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\n", "a\n"])
@@ -205,11 +205,11 @@ def test_a_clone_is_known_by_server_name_and_mark(client: Client, named: Named) 
     good = {"system": system(client), "database": name, "marker": CLONE}
     client.must("check_clone.sql", name, **good)
     wrong = {"system": "1", "database": "shop", "marker": "generalprobe clone of other, run "}
-    for key, said in (("system", "another server"), ("database", "not shop"), ("marker", "is not marked")):
+    for key, said in (("system", "is not the planned"), ("database", "not shop"), ("marker", "does not have the mark")):
         done = client.run("check_clone.sql", name, **{**good, key: wrong[key]})
         assert (done.returncode, said in done.stderr) == (3, True), done.stderr
     mark(client, name, "")
-    assert "is not marked" in client.run("check_clone.sql", name, **good).stderr
+    assert "does not have the mark" in client.run("check_clone.sql", name, **good).stderr
 
 
 # --- freeze.sql, unfreeze.sql, check_frozen.sql
@@ -328,7 +328,7 @@ def test_what_belongs_to_a_database_is_carried_over(
     source, name = alike
     client.ask(wanted.format(db=quoted(source), role=quoted(role)))
     before = client.run("check_carried.sql", source=source, name=name)
-    assert (before.returncode, f"not carried over: {said}" in before.stderr) == (3, True)
+    assert (before.returncode, f"not copied: {said}" in before.stderr) == (3, True)
     for _ in range(2):
         client.must("carry_over.sql", source=source, name=name)
         client.must("check_carried.sql", source=source, name=name)
@@ -346,7 +346,7 @@ def test_who_was_shut_out_stays_shut_out(role: str, client: Client, alike: tuple
 def test_another_owner_or_a_missing_database_is_not_carried(role: str, client: Client, alike: tuple[str, str]) -> None:
     source, name = alike
     client.ask(f"ALTER DATABASE {quoted(source)} OWNER TO {quoted(role)}")
-    assert "not carried over: owner" in client.run("check_carried.sql", source=source, name=name).stderr
+    assert "not copied: owner" in client.run("check_carried.sql", source=source, name=name).stderr
     assert "missing" in client.run("check_carried.sql", source=source, name=f"{name}_none").stderr
 
 

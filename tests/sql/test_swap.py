@@ -229,7 +229,7 @@ def test_the_proof_of_a_swap_holds_only_for_the_marked_and_open_one(client: Clie
     live, incoming, aside = two
     given = {"live": live, "incoming": incoming, "marker": "generalprobe restored shop, run 1"}
     client.ask(f"COMMENT ON DATABASE {incoming} IS 'generalprobe restored shop, run 1'")
-    assert "still waits to be swapped in" in client.run("check_swapped.sql", **given).stderr
+    assert "is not swapped in yet" in client.run("check_swapped.sql", **given).stderr
     client.must("swap.sql", live=live, incoming=incoming, aside=aside)
     client.must("check_swapped.sql", **given)
     assert client.run("check_swapped.sql", **{**given, "marker": "generalprobe restored shop, run 2"}).returncode == 3

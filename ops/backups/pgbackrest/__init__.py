@@ -1,4 +1,4 @@
-"""Backup engines that are there already, and that we drive: pgBackRest.
+"""Drive pgBackRest, an existing backup engine.
 
 Begin with ``stanza``, then ``actions``.
 """

@@ -1,4 +1,4 @@
-"""Tools about pgBackRest's backups: ask for one, restore it aside, seal what was found there."""
+"""Define the actions of pgBackRest's backups: make one, restore it aside, write its manifest."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ops.infra.session.store_access import target_folder
 from ops.infra.stores import manifest as backup
 from ops.verdict import fingerprint
 
-# Seconds between two looks at a backup that is being made.
+# Seconds between two checks of a running backup.
 PAUSE = 2
 
 
 def on_stanza(session: Session, target: str, stanza: str, folder: str) -> OnStanza:
-    """The target's stanza, where it is still the one of the plan."""
+    """Return the target's stanza; refuse another stanza than the planned one."""
     found = OnStanza(session, target)
     found.still(stanza, folder)
     return found
@@ -41,22 +41,23 @@ def check_stanza(session: Session, *, target: str, stanza: str, folder: str, sys
 
 @tool
 def check_aside(session: Session, *, target: str, stanza: str, folder: str, backup_id: str) -> str:
-    """Refuse to restore where there is no room, or where something is that is not ours."""
+    """Refuse a restore without disk space, or into a folder of somebody else."""
     on = on_stanza(session, target, stanza, folder)
     live, size = live_server(session, target)
     return Aside(on).check(_needed(on, backup_id, size), live)
 
 
 def _needed(on: OnStanza, backup_id: str, size: int) -> int:
-    """Bytes of the cluster: as the backup says, else as the newest one and the server say."""
+    """Return the cluster's size in bytes, from the backup, or else from the newest backup and the server."""
     found = on.info()
     one = found.named(backup_id)
     return one.size if one else max([size, *(kept.size for kept in found.backups[-1:])])
 
 
 def live_server(session: Session, target: str) -> tuple[list[str], int]:
-    """The folders of the live server, as far as its role may know them, and its databases' bytes; nothing where it is
-    down: it is not needed, and what has no mark of ours is not touched anyway."""
+    """Return the folders of the live server that its role may read, and the bytes of its databases.
+
+    Both are empty if the server is down."""
     import psycopg
 
     folders: list[str] = []
@@ -80,18 +81,18 @@ def live_server(session: Session, target: str) -> tuple[list[str], int]:
 
 @tool
 def await_stanza(session: Session, *, target: str, stanza: str, folder: str, backup_id: str) -> str:
-    """Wait until no backup of the stanza is being made; refuse where this one was made by then, or is broken."""
+    """Wait until the stanza has no running backup; refuse if this backup was made in between or has errors."""
     found = _idle(on_stanza(session, target, stanza, folder))
     if broken := [one.label for one in found.backups if one.backup == backup_id and one.broken]:
         said = f"pgBackRest found errors in {broken[-1]}, made for {backup_id}: the server's files are damaged"
         raise StepFailed(f"{target}: {said}", f"pgbackrest --stanza={found.name} --set={broken[-1]} info")
     if one := found.named(backup_id):
-        raise StepFailed(f"{target}: pgBackRest has made {one.label} for {backup_id} meanwhile", "inv resume")
-    return "no other backup is being made"
+        raise StepFailed(f"{target}: pgBackRest has already made {one.label} for {backup_id}", "inv resume")
+    return "no backup is running"
 
 
 def _idle(on: OnStanza) -> Stanza:
-    """What pgBackRest says when it is making no backup, however long that takes."""
+    """Wait until pgBackRest makes no backup, and return its report."""
     while (found := on.info()).busy:
         time.sleep(PAUSE)
     return found
@@ -99,10 +100,9 @@ def _idle(on: OnStanza) -> Stanza:
 
 @tool
 def check_listed(session: Session, *, target: str, stanza: str, folder: str, backup_id: str) -> str:
-    """Say whether pgBackRest lists a backup that carries our id, without errors; one that is being made is waited for.
+    """Check that pgBackRest lists a backup with our id and without errors; wait for a running backup.
 
-    A run that was killed can have left pgBackRest at work.
-    """
+    A killed run can leave pgBackRest running."""
     on = on_stanza(session, target, stanza, folder)
     _idle(on)
     one = on.must_have(backup_id)
@@ -111,45 +111,45 @@ def check_listed(session: Session, *, target: str, stanza: str, folder: str, bac
 
 @tool
 def restore_aside(session: Session, *, target: str, stanza: str, folder: str, run: str, backup_id: str) -> str:
-    """Restore a backup of pgBackRest's into our folder aside, and start a server there."""
+    """Restore a backup of pgBackRest into the folder aside, and start a server there."""
     on = on_stanza(session, target, stanza, folder)
     return Aside(on).restore(on.must_have(backup_id, _label(session, target, backup_id)), run, backup_id)
 
 
 def _label(session: Session, target: str, backup_id: str) -> str:
-    """The label that the manifest names; empty before there is one."""
+    """Return the label in the manifest; empty without a manifest."""
     place = backup.folder_of(target_folder(session, target), backup_id)
     return backup.read_manifest(place).label if place.exists() else ""
 
 
 @tool
 def clear_aside(session: Session, *, target: str, stanza: str, folder: str, run: str) -> str:
-    """End the server aside and remove its folder, where both are this run's."""
+    """Stop the restored server and remove its folder, if both belong to this run."""
     place = Aside(on_stanza(session, target, stanza, folder))
     place.must_be_ours()
     if not place.of(run):
-        return f"{place.folder} is another run's by now, and stays"
+        return f"{place.folder} belongs to another run now, and stays"
     place.hold()
     return place.clear()
 
 
 @tool
 def check_aside_gone(session: Session, *, target: str, stanza: str, folder: str, run: str) -> str:
-    """Say whether nothing of a run is left aside."""
+    """Check that nothing of a run is left in the folder aside."""
     place = Aside(on_stanza(session, target, stanza, folder))
     if not place.is_gone() and place.of(run):
-        raise StepFailed(f"{target}: {place.folder} is still there", "inv resume")
+        raise StepFailed(f"{target}: {place.folder} still exists", "inv resume")
     return f"{place.folder} holds nothing of run {run}"
 
 
 @tool
 def same_schema(session: Session, *, target: str, found: str) -> str:
-    """Compare what was restored with production: schema and applied migrations."""
+    """Compare schema and applied migrations of the restored copy with production's."""
     there = fingerprint.read(session.inventory.path(found))
     if set(there.migrations) != set(applied(session, target)):
-        raise StepFailed(f"{target}: production has other migrations by now than what was restored", "inv backup")
+        raise StepFailed(f"{target}: production has other migrations now than the restored copy", "inv backup")
     if there.schema != schema_digest(session, target):
-        raise StepFailed(f"{target}: production has another schema by now than what was restored", "inv backup")
+        raise StepFailed(f"{target}: production has another schema now than the restored copy", "inv backup")
     said = f"{there.rows:,} rows in {len(there.tables)} tables were read; schema and migrations are production's"
     return "; ".join([said, *there.said_left_out()])
 
@@ -158,11 +158,11 @@ def same_schema(session: Session, *, target: str, found: str) -> str:
 def seal_physical(
     session: Session, *, target: str, stanza: str, folder: str, run: str, backup_id: str, found: str
 ) -> str:
-    """Write the manifest of a backup of pgBackRest's: what was found in it, its label; the data stay there."""
+    """Write the manifest of a backup of pgBackRest: fingerprint and label. The data stay in its repository."""
     final = backup.folder_of(target_folder(session, target), backup_id)
     partial = final.with_name(f"{backup_id}.partial")
     if final.exists():
-        return f"{backup_id} is sealed already"
+        return f"{backup_id} already has a manifest"
     one = on_stanza(session, target, stanza, folder).must_have(backup_id)
     make_folder(partial)
     shutil.copyfile(session.inventory.path(found), partial / "fingerprint.jsonl")
@@ -193,12 +193,12 @@ def _engine(stanza: str, one: Kept) -> dict[str, object]:
 
 @tool
 def seal_unpacked(session: Session, *, target: str, backup_id: str, source: str, run: str) -> str:
-    """Write the manifest of a dump that was made of a backup of pgBackRest's."""
+    """Write the manifest of a dump that was made of a backup of pgBackRest."""
     folder = target_folder(session, target)
     final = backup.folder_of(folder, backup_id)
     partial = final.with_name(f"{backup_id}.partial")
     if final.exists() and not partial.exists():
-        return f"{backup_id} is sealed already"
+        return f"{backup_id} already has a manifest"
     of = backup.read_manifest(backup.folder_of(folder, source))
     there = fingerprint.read(partial / "fingerprint.jsonl")
     kept = json.loads(of.model_dump_json(include={"target", "database", "taken_at", "system", "commit"}))

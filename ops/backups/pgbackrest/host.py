@@ -1,4 +1,4 @@
-"""Run programs on the machine on which a target's database is: this one, or the host behind SSH."""
+"""Run programs on the database's machine: this one, or a host behind SSH."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).with_name("scratch.sh")
 HERE = "this machine"
-# Seconds: between two signs of life to a machine that holds a lock for us, and how long it waits for one.
+# Seconds between two signs of life to a machine that holds our lock, and seconds that it waits for one.
 ALIVE, SILENCE = 15, 120
-# Seconds for a program there to end once its input has.
+# Seconds for a remote program to end after its input has ended.
 GRACE = 5
-# The locks of this process, by machine and folder: programs that hold them until their input ends.
+# The locks of this process, by machine and folder: programs that hold a lock until their input ends.
 _locks: dict[tuple[str, str], subprocess.Popen[str] | paramiko.Channel] = {}
 
 
 class Machine:
-    """Where pgBackRest runs.
+    """Run programs on the machine of pgBackRest.
 
     Args:
         session: the connections.
         target: the target's name.
-        where: file, line and target; it leads the errors.
+        where: file, line and target, the beginning of each error.
     """
 
     def __init__(self, session: Session, target: str, where: str) -> None:
@@ -43,7 +43,7 @@ class Machine:
         self.name = self.host.words[-1] if self.host else HERE
 
     def run(self, words: tuple[str, ...]) -> Completed:
-        """Run words with nothing of our environment but PATH and pgBackRest's own variables."""
+        """Run words with only PATH and pgBackRest's own variables of our environment."""
         if self.host:
             return self.session.addresses.wire(self.host).run(self._line(words), "generalprobe\n")
         return self.session.commands.local.run(words, folder=Path("/"), env=self._environment())
@@ -57,19 +57,19 @@ class Machine:
         return env | {"PATH": environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
     def script(self, action: str, folder: str = "", owner: str = "", *given: str) -> list[str]:
-        """Do one thing in the folder aside there; see ``scratch.sh``.
+        """Run an action of ``scratch.sh`` on the folder aside.
 
         Args:
             action: the action's name.
-            folder: the whole path.
-            owner: to whom the folder is given; empty where we are that user.
+            folder: the full path.
+            owner: the user that gets the folder; empty if we are that user.
             given: the action's arguments.
 
         Returns:
-            the lines that it prints.
+            the printed lines.
 
         Raises:
-            StepFailed: it can't be done; says why.
+            StepFailed: the action failed; the message names the cause.
         """
         done = self.run(_words(action, folder, owner, *given))
         if done.exit:
@@ -81,10 +81,10 @@ class Machine:
         return StepFailed(f"{self.where}: {self.name}: {line.removeprefix('scratch: ')}")
 
     def hold(self, folder: str, owner: str, target: str) -> None:
-        """Keep every other run away from a folder until this process ends.
+        """Lock a folder against every other run until this process ends.
 
         Raises:
-            Refused: another run is at work there.
+            Refused: another run holds the lock.
         """
         mine = (self.name, folder)
         if mine in _locks and not _ended(_locks[mine]):
@@ -97,7 +97,7 @@ class Machine:
             threading.Thread(target=_live, args=(channel,), daemon=True).start()
         else:
             pipe = subprocess.PIPE
-            # Ctrl-C, which ends a run in order, is not to end its lock before it.
+            # Ctrl-C must not release the lock before the run has ended.
             process = subprocess.Popen(
                 words, stdin=pipe, stdout=pipe, text=True, cwd="/", env=self._environment(), start_new_session=True
             )
@@ -115,7 +115,7 @@ def _words(action: str, folder: str, owner: str, *given: str) -> tuple[str, ...]
 
 
 def _live(channel: paramiko.Channel) -> None:
-    """Give signs of life: of a process whose machine or line failed, the host is not told that it ended."""
+    """Send signs of life: a host does not notice that our machine or connection failed."""
     with contextlib.suppress(OSError):
         while not channel.closed:
             channel.sendall(b".")
@@ -128,7 +128,7 @@ def _ended(lock: subprocess.Popen[str] | paramiko.Channel) -> bool:
 
 def _close(lock: subprocess.Popen[str] | paramiko.Channel) -> None:
     if not isinstance(lock, subprocess.Popen):
-        # Closing alone does not wait until the program there has let go.
+        # close() does not wait until the remote program has released the lock.
         with contextlib.suppress(OSError):
             lock.shutdown_write()
         lock.status_event.wait(GRACE)
@@ -141,6 +141,6 @@ def _close(lock: subprocess.Popen[str] | paramiko.Channel) -> None:
 
 
 def release() -> None:
-    """Release every lock that this process holds, here and there."""
+    """Release every lock that this process holds, on all machines."""
     while _locks:
         _close(_locks.popitem()[1])

@@ -1,7 +1,7 @@
-"""pgBackRest: its words, and what it prints. Pure.
+"""Build pgBackRest's command lines and parse its output, without I/O.
 
-Facts are those of its own help and of what 2.45 does: annotations since 2.41, ``info --output=json`` is kept stable.
-"""
+Sources are pgBackRest's help and the behaviour of 2.45. Annotations exist since 2.41; ``info --output=json`` is
+stable."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from ops.engine.inputs import PgBackRestInputs
 
 PROGRAM = "pgbackrest"
 SINCE = (2, 41)
-# Under this name a backup of pgBackRest's carries the id of ours.
+# The annotation that holds the tool's backup id.
 ANNOTATION = "generalprobe"
-# What it ends with where the repository does not hold what was written: checksum, file invalid, format, file missing.
+# Error codes of a damaged repository: checksum, file invalid, format, file missing.
 DAMAGED = ("026", "028", "029", "055")
-# Of a stanza's state: all is well, and all is well but there is no backup yet.
+# Codes of a stanza without errors: with backups, and without a backup yet.
 WELL = (0, 2)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A backup that pgBackRest has; sizes in bytes: of the whole cluster, and of what it added to the repository.
+    """A backup in pgBackRest's repository. Sizes in bytes: of the cluster, and added to the repository.
 
-    ``backup`` is the id of ours, from its annotation; empty where somebody else asked for it.
-    """
+    ``backup`` is the tool's backup id from the annotation; empty if somebody else made the backup."""
 
     label: str
     backup: str
@@ -40,7 +39,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Stanza:
-    """What pgBackRest says of a stanza. ``system`` is the identifier of the cluster that it is of now."""
+    """pgBackRest's report on a stanza. ``system`` is the identifier of its present cluster."""
 
     name: str
     code: int
@@ -50,19 +49,19 @@ class Stanza:
     backups: tuple[Kept, ...]
 
     def named(self, backup: str) -> Kept | None:
-        """The whole one that carries the id of one of ours, the newest of them; None where there is none."""
+        """Return the newest backup without errors that carries a backup id; None if there is none."""
         return next((one for one in reversed(self.backups) if one.backup == backup and not one.broken), None)
 
     def labelled(self, label: str) -> Kept | None:
-        """The one with a label; None where it is gone."""
+        """Return the backup with a label; None if there is none."""
         return next((one for one in self.backups if one.label == label), None)
 
 
 def read_info(text: str, stanza: str) -> Stanza:
-    """What ``info --output=json`` printed about a stanza.
+    """Parse the output of ``info --output=json`` for a stanza.
 
     Raises:
-        ValueError: it did not print that.
+        ValueError: the output has another form.
     """
     try:
         [found] = [one for one in json.loads(text) if one["name"] == stanza]
@@ -76,7 +75,7 @@ def read_info(text: str, stanza: str) -> Stanza:
             tuple(_kept(one) for one in found["backup"]),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"not what pgBackRest prints ({type(error).__name__})") from None
+        raise ValueError(f"unexpected output of pgBackRest ({type(error).__name__})") from None
 
 
 def _kept(one: dict[str, Any]) -> Kept:
@@ -92,36 +91,36 @@ def _kept(one: dict[str, Any]) -> Kept:
 
 
 def version(text: str) -> tuple[int, ...]:
-    """The version that ``pgbackrest version`` printed; empty where it did not."""
+    """Return the version from the output of ``pgbackrest version``; empty if there is none."""
     found = re.search(r"pgBackRest (\d+(?:\.\d+)+)", text)
     return tuple(int(part) for part in found[1].split(".")) if found else ()
 
 
 def trouble(text: str) -> tuple[str, str]:
-    """The number and the sentence of the error that it printed; the last line where there is none."""
+    """Return number and text of the printed error; without an error, the last line."""
     if found := re.search(r"ERROR: \[(\d+)\]: (.*)", text):
-        # From a process of its own it says first which one that was.
+        # An error of a sub-process begins with the name of the process.
         return found[1], re.sub(r"^raised from [\w-]+ protocol: ", "", found[2])
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return "", lines[-1] if lines else "no words"
+    return "", lines[-1] if lines else "no message"
 
 
 def words(c: PgBackRestInputs, *more: str) -> tuple[str, ...]:
-    """A call of pgBackRest for a stanza, as the database's user of the operating system."""
+    """Return a command of pgBackRest for a stanza, run as the database's operating system user."""
     config = (f"--config={c.config}",) if c.config else ()
     return (*c.as_user, PROGRAM, *config, f"--stanza={c.stanza}", *more)
 
 
 def backup_words(c: PgBackRestInputs, backup: str) -> tuple[str, ...]:
-    """What makes a backup that carries the id of ours."""
+    """Return the command that makes a backup with the tool's backup id as annotation."""
     return words(c, f"--type={c.kind}", f"--annotation={ANNOTATION}={backup}", "backup")
 
 
 def restore_words(c: PgBackRestInputs, label: str, folder: str) -> tuple[str, ...]:
-    """What restores a backup into ``folder/data``, as far as it is consistent and no further, and never archives there.
+    """Return the command that restores a backup into ``folder/data`` up to its first consistent state.
 
-    Its locks and logs are its own, so that the live server's archiving waits for nothing; tablespaces come along.
-    """
+    Archiving is off. Lock and log folders are separate, so that the live server's archiving does not wait.
+    Tablespaces are restored below ``folder``."""
     return words(
         c,
         f"--set={label}",

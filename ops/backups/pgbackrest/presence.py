@@ -1,4 +1,4 @@
-"""Whether pgBackRest still has what a manifest names. A dump is always there."""
+"""Determine whether pgBackRest still has the backup that a manifest names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops.infra.stores.manifest import Manifest
 
 
 def _asked(session: Session, target: str) -> Stanza:
-    """What pgBackRest says, asked once as long as nothing can have changed: a repository can be far away."""
+    """Return pgBackRest's report, cached because a repository can be remote."""
     known = session.looked_up(target, "pgbackrest")
     if "info" not in known:
         known["info"] = OnStanza(session, target).info()
@@ -21,7 +21,7 @@ def _asked(session: Session, target: str) -> Stanza:
 
 
 def gone(session: Session, manifest: Manifest) -> str:
-    """Why a backup of pgBackRest's can't be relied on any more; empty where it can, and for dumps.
+    """Return why a backup of pgBackRest cannot be restored any more; empty if it can, and for dumps.
 
     Raises:
         OpsError: pgBackRest ends with an error.
@@ -30,27 +30,25 @@ def gone(session: Session, manifest: Manifest) -> str:
         return ""
     one = _asked(session, manifest.target).labelled(manifest.label)
     if one is None:
-        return f"{manifest.label} is gone from pgBackRest"
+        return f"pgBackRest no longer has {manifest.label}"
     return f"pgBackRest found errors in {manifest.label}" if one.broken else ""
 
 
 def held(session: Session, manifest: Manifest) -> str:
-    """Why the manifest of a backup of pgBackRest's stays; empty where that is gone, and for dumps.
+    """Return why the manifest of a backup of pgBackRest is retained; empty if the backup is gone, and for dumps.
 
-    pgBackRest's own files are its own to expire, and nothing of ours removes them.
-    """
+    pgBackRest expires its own files. The tool removes none of them."""
     if not manifest.engine:
         return ""
     try:
-        return (
-            "" if gone(session, manifest) else f"pgBackRest has it ({manifest.label}), and expires it by its own rules"
-        )
+        held_there = f"pgBackRest has the backup ({manifest.label}), and expires it by its own rules"
+        return "" if gone(session, manifest) else held_there
     except OpsError as error:
-        return f"pgBackRest can't be asked: {error.message}"
+        return f"pgBackRest does not answer: {error.message}"
 
 
 def engine_told(session: Session, manifest: Manifest) -> str:
-    """What a person has to know of who holds a backup; nothing of a dump of production."""
+    """Return the engine's part of a backup's description; empty for a dump of production."""
     if manifest.unpacked_of:
         return " (unpacked)"
     if not manifest.engine:
@@ -58,12 +56,12 @@ def engine_told(session: Session, manifest: Manifest) -> str:
     try:
         lost = gone(session, manifest)
     except OpsError as error:
-        lost = f"can't be asked: {error.message}"
-    return f" ({manifest.label}" + (f", NOT THERE: {lost})" if lost else ")")
+        lost = f"no answer: {error.message}"
+    return f" ({manifest.label}" + (f", MISSING: {lost})" if lost else ")")
 
 
 def engine_data(session: Session, manifest: Manifest) -> dict[str, object]:
-    """The same for programs; ``there`` is None where pgBackRest can't be asked."""
+    """Return the engine's fields for ``--json``. ``there`` is None if pgBackRest does not answer."""
     if manifest.unpacked_of:
         return {"unpacked_of": manifest.unpacked_of}
     if not manifest.engine:

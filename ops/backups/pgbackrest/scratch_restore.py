@@ -1,5 +1,6 @@
-"""A folder and a server of our own on the database's machine, in which one of pgBackRest's backups is restored to be
-looked at. `inv resume` or `inv undo` ends what a killed run left there, and so does the next run."""
+"""Restore a backup of pgBackRest aside: into a separate folder and server on the database's machine.
+
+`inv resume`, `inv undo` and the next run remove what a killed run left there."""
 
 from __future__ import annotations
 
@@ -16,17 +17,17 @@ from ops.core.errors import Code, Refused, StepFailed
 from ops.core.text import amount, megabytes
 
 MARKER = "generalprobe.json"
-# Over the cluster's size: what it writes until it is consistent, and its own files.
+# Additional disk space: WAL until the first consistent state, and the server's own files.
 ROOM, MORE = 1.05, 256_000_000
-# What a server says where the backup, or the archive, does not hold what recovery needs.
+# Messages of a server whose backup or archive lacks what recovery needs.
 LACKING = r"WAL ends before|could not locate|invalid checkpoint|could not find .*WAL|before end of .*backup|PANIC"
 
 
 class Aside:
-    """The folder of a target. It carries a mark before anything is in it, and loses it last.
+    """The folder aside of a target. It gets a mark first and loses the mark last.
 
-    What has no mark is never touched. One run at a time works there, under a lock that ends with its process; so what
-    a killed run left, processes included, is known and ended by the next one.
+    A folder without a mark is never changed. A lock admits one run at a time and is released with its process. So
+    the next run finds and ends what a killed run left, processes included.
 
     Args:
         on: the target's stanza.
@@ -40,26 +41,26 @@ class Aside:
         return self.on.machine.script(action, self.folder, self._owner, *given)
 
     def check(self, need: int, live: list[str]) -> str:
-        """Say whether a backup can be restored here; changes nothing.
+        """Check that a backup can be restored here, without changing anything.
 
         Args:
             need: bytes of the cluster.
             live: folders of the live server.
 
         Raises:
-            Refused: it is not ours, too near to a live server's files, or there is no room.
+            Refused: the folder belongs to somebody else or overlaps a live server's files, or disk space is missing.
         """
         self.must_be_ours()
         place, real, free_kb, used_kb, server, *others = self._do("room", *live)
         self._must_be_apart(real, server, zip(live, others, strict=True))
         above = PurePosixPath(self.folder).parent.parent
         if not PurePosixPath(place).is_relative_to(above):
-            raise self._refused(f"there is no folder {above}", "pgbackrest: {aside: a folder in one that is}")
-        # What a killed run left goes first.
+            raise self._refused(f"there is no folder {above}", "pgbackrest: {aside: a folder in an existing folder}")
+        # The remains of a killed run are removed first.
         free, wanted = (int(free_kb) + int(used_kb)) * 1024, int(need * ROOM) + MORE
         said = f"{amount(free)} free in {place}, {amount(wanted)} needed to restore {amount(need)}"
         if free < wanted:
-            hint = "make room there, or pgbackrest: {aside: a folder with more}; and then the same again, or inv resume"
+            hint = "free disk space there, or pgbackrest: {aside: another folder}; then repeat it, or inv resume"
             raise Refused(f"{self.target}: {said}", hint)
         return said
 
@@ -71,13 +72,13 @@ class Aside:
         for name, resolved in live:
             there = PurePosixPath(resolved)
             if here.is_relative_to(there) or there.is_relative_to(here):
-                raise self._refused(f"{self.folder} and the live server's {name} are in each other", hint)
+                raise self._refused(f"{self.folder} and the live server's {name} contain each other", hint)
 
     def _refused(self, said: str, hint: str) -> Refused:
         return Refused(f"{self.on.where}: {said}", hint)
 
     def _look(self) -> tuple[str, dict[str, str], list[str]]:
-        """Return what the folder is, its mark (empty where it has none), and the names in it."""
+        """Return the kind of the folder, its mark (empty if there is none), and the names in it."""
         kind, *rest = self._do("look")
         mark, *names = rest or [""]
         try:
@@ -86,41 +87,41 @@ class Aside:
             return kind, {}, names
 
     def must_be_ours(self) -> None:
-        """Refuse a folder that has no mark of ours, unless it is empty or not there."""
+        """Refuse a folder without the tool's mark, unless it is empty or missing."""
         kind, mark, names = self._look()
         if kind == "link":
-            raise self._refused(f"{self.folder} is a link", "pgbackrest: {aside: a folder of its own}")
-        # A mark that was being written when its run was killed has another name yet.
+            raise self._refused(f"{self.folder} is a link", "pgbackrest: {aside: a separate folder}")
+        # A run that was killed while it wrote the mark leaves the mark under a temporary name.
         empty = kind in ("folder", "nothing") and all(name.startswith(f".{MARKER}.") for name in names)
         if not empty and mark.get("aside_of") != self.target:
-            said = f"{self.folder} is not empty, and has no mark of ours for {self.target}: it is not touched"
+            said = f"{self.folder} is not empty, and has no mark of the tool for {self.target}; nothing was changed"
             raise self._refused(said, f"ls -la {self.folder}   and move it away")
 
     def of(self, run: str) -> bool:
-        """Return True if what is there, if anything, is this run's."""
+        """Return True if the folder belongs to this run or does not exist."""
         return self._look()[1].get("run", run) == run
 
     def is_gone(self) -> bool:
-        """Return True if nothing is left."""
+        """Return True if the folder does not exist."""
         return self._look()[0] == "nothing"
 
     def hold(self) -> None:
-        """Keep every other run away until this process ends."""
+        """Lock the folder against every other run until this process ends."""
         self.on.machine.hold(self.folder, self._owner, self.target)
 
     def clear(self) -> str:
-        """End what runs here and remove the folder; the mark goes last."""
+        """Stop the restored server and remove the folder; the mark is removed last."""
         self.must_be_ours()
         if self.is_gone():
-            return f"{self.folder} is not there"
+            return f"{self.folder} does not exist"
         self._do("clear")
-        return f"{self.folder} is gone"
+        return f"{self.folder} was removed"
 
     def restore(self, kept: Kept, run: str, backup: str) -> str:
-        """Restore a backup and start its server; what a killed run left is cleared first.
+        """Restore a backup and start its server, after removing what a killed run left.
 
         Raises:
-            StepFailed: it can't be restored, or does not come up.
+            StepFailed: the backup cannot be restored, or its server does not start.
         """
         self.hold()
         self.clear()
@@ -144,6 +145,6 @@ class Aside:
         if done.exit or ready != "ready":
             said = last[0] if last else self.on.said(done)[1]
             bad = bool(re.search(LACKING, said))
-            what = "is damaged: restored, it does not" if bad else "does not"
-            said = f"{self.target}: pgBackRest's {kept.label} {what} come up: {said}"
+            what = "is damaged: its server does not start" if bad else "was restored, and its server does not start"
+            said = f"{self.target}: pgBackRest's {kept.label} {what}: {said}"
             raise StepFailed(said, "inv resume", code=Code.BAD_BACKUP if bad else Code.NONE)

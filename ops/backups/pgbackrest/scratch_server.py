@@ -1,15 +1,14 @@
-"""How the server is started in which one of pgBackRest's backups is restored aside. Pure.
+"""Build the command that starts the server of a backup restored aside, without I/O.
 
-It listens on a socket in a folder that only the database's user of the operating system, and root, may enter; so it
-needs neither a port nor a password. How it is reached says ``ops.infra.session.derived_targets``.
-"""
+The server listens on a socket in a folder that only the database's operating system user and root may enter, so it
+needs neither a port nor a password. ``ops.infra.session.derived_targets`` knows its address."""
 
 from __future__ import annotations
 
 from ops.infra.session.derived_targets import PORT
 
-# What of a production server must not come to life in a copy of it: archiving, workers that reach other servers or run
-# jobs, its memory, its files elsewhere. On the command line, since `ALTER SYSTEM` goes before every file.
+# Disable what a copy must not run: archiving, workers that reach other servers or run jobs, production's memory and
+# files elsewhere. The settings are on the command line, which overrides `ALTER SYSTEM`.
 SETTINGS = {
     "listen_addresses": "''",
     "port": PORT,
@@ -38,7 +37,7 @@ SETTINGS = {
 
 
 def start_words(folder: str, programs: str) -> tuple[str, ...]:
-    """What starts the server, and comes back when it has begun to recover."""
+    """Return the command that starts the server and returns when recovery has begun."""
     given = SETTINGS | {
         "config_file": f"{folder}/postgresql.conf",
         "hba_file": f"{folder}/hba.conf",

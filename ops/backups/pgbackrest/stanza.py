@@ -1,4 +1,4 @@
-"""A target's stanza, asked on its database's machine."""
+"""Query a target's stanza on its database's machine."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ops.inventory.locate import where
 from ops.inventory.pgbackrest import PGBACKREST, PgBackRest
 from ops.inventory.targets import Target
 
-# Where Debian, Red Hat and others put a server's programs.
+# The folders of a server's programs on Debian, Red Hat and others.
 PLACES = ("/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin", "/usr/local/pgsql/bin")
 
-# What names no backup in particular: the newest is meant.
+# Requests that mean the newest backup.
 NEWEST = ("", "latest", "unproved")
 
 
 def as_user(where: str, user: str, facts: Mapping[str, Any], machine: str = HERE) -> tuple[str, ...]:
-    """The words before a command that make it run as that user; none where we are that user.
+    """Return the words that run a command as a user; empty if we are that user.
 
     Args:
         where: file, line and target, for the error.
-        user: the database's user of the operating system.
-        facts: of its machine, see ``OnStanza``.
-        machine: how that is called.
+        user: the database's operating system user.
+        facts: the users on the machine, see ``OnStanza``.
+        machine: the machine's name.
 
     Raises:
-        UsageError: there is no such user, or we may not.
+        UsageError: the user does not exist, or we may not become that user.
     """
     if facts["user"] is None:
         raise UsageError(f"{where}: there is no user {user} on {machine}", "pgbackrest: {user: NAME}")
@@ -44,16 +44,16 @@ def as_user(where: str, user: str, facts: Mapping[str, Any], machine: str = HERE
         return ()
     if facts["we"] == 0:
         return (facts["runuser"], "-u", user, "--")
-    said = f"{where}: pgBackRest works as {user}, and a copy restored aside is nobody else's to read"
+    said = f"{where}: pgBackRest runs as {user}, and only {user} may read a copy restored aside"
     behind = f"ansible_user: {user}, or root" if machine != HERE else f"run inv as {user}, or as root"
     raise UsageError(said, behind)
 
 
 def wanted(session: Session, target: str) -> PgBackRest:
-    """The inventory's key.
+    """Return the inventory's ``pgbackrest`` key.
 
     Raises:
-        UsageError: it is not there.
+        UsageError: the key is missing.
     """
     entry = session.inventory.target(target)
     at = where(session.inventory, entry)
@@ -63,7 +63,7 @@ def wanted(session: Session, target: str) -> PgBackRest:
 
 
 def inputs_of(entry: Target, key: PgBackRest, prefix: tuple[str, ...]) -> PgBackRestInputs:
-    """The key as a plan knows it."""
+    """Return the key as inputs of a plan."""
     return PgBackRestInputs(
         stanza=key.stanza,
         config=key.config or "",
@@ -75,14 +75,14 @@ def inputs_of(entry: Target, key: PgBackRest, prefix: tuple[str, ...]) -> PgBack
 
 
 class OnStanza:
-    """Asks pgBackRest about a target.
+    """Query pgBackRest about a target.
 
     Args:
         session: the connections.
         target: the target's name.
 
     Raises:
-        UsageError: the inventory has no stanza, or we may not ask.
+        UsageError: the inventory has no stanza, or we may not query pgBackRest.
     """
 
     def __init__(self, session: Session, target: str) -> None:
@@ -94,10 +94,9 @@ class OnStanza:
         self.given = inputs_of(entry, self.key, as_user(self.where, self.key.user, self._facts(), self.called))
 
     def _facts(self) -> Mapping[str, Any]:
-        """Return who we are and who the user is there (numbers; None where there is no such user), and runuser's name.
+        """Return our uid, the user's uid (None if there is no such user), and the name of runuser.
 
-        Asked once as long as nothing can have changed: the machine can be far away.
-        """
+        The result is cached, because the machine can be remote."""
         known = self.session.looked_up(self.target, "pgbackrest")
         if "facts" not in known:
             we, user, *program = self.machine.script("facts", "", "", self.key.user)
@@ -110,10 +109,10 @@ class OnStanza:
         return found
 
     def programs(self, major: str) -> str:
-        """The folder with the programs of a server, by its major version, on its machine.
+        """Return the folder of a server's programs on its machine, by the server's major version.
 
         Raises:
-            UsageError: they are nowhere.
+            UsageError: no folder has the programs.
         """
         places = [self.key.bin] if self.key.bin else [place.format(major) for place in PLACES]
         if found := self.machine.script("programs", "", "", *places):
@@ -124,22 +123,22 @@ class OnStanza:
         raise UsageError(said + more, hint + (more and f"   {more.strip()}"))
 
     def still(self, stanza: str, folder: str) -> None:
-        """Refuse where the inventory says another stanza or folder by now than a run was planned with."""
+        """Refuse another stanza or folder than the run was planned with."""
         now = (self.given.stanza, self.given.folder)
         if (stanza or now[0], folder or now[1]) != now:
-            said = f"the run was planned with {stanza}, {folder}; the inventory has {', '.join(now)} now"
-            raise Refused(f"{self.where}: {said}", "inv undo, with the inventory as it was")
+            said = f"the run was planned with {stanza}, {folder}; the inventory now has {', '.join(now)}"
+            raise Refused(f"{self.where}: {said}", "inv undo, with the former inventory")
 
     def run(self, words: tuple[str, ...]) -> Completed:
-        """Run words on its machine, with nothing of our environment but PATH and pgBackRest's own variables."""
+        """Run words on the machine with only PATH and pgBackRest's own variables of our environment."""
         return self.machine.run(words)
 
     def info(self) -> Stanza:
-        """What it says of the stanza.
+        """Return pgBackRest's report on the stanza.
 
         Raises:
-            UsageError: it is not installed, or too old.
-            Unreachable: it ends with an error.
+            UsageError: pgBackRest is not installed or too old.
+            Unreachable: pgBackRest ends with an error.
         """
         done = self.run(pgbackrest_cli.words(self.given, "--output=json", "info"))
         if done.exit:
@@ -151,10 +150,10 @@ class OnStanza:
             raise Unreachable(f"{self.target}: pgBackRest: {error}", self.hint("info")) from None
 
     def version(self) -> tuple[int, ...]:
-        """Its version.
+        """Return the version of pgBackRest.
 
         Raises:
-            UsageError: it is not there, or has no annotations yet.
+            UsageError: pgBackRest is not installed, or does not support annotations.
         """
         done = self.run((*self.given.as_user, pgbackrest_cli.PROGRAM, "version"))
         found = pgbackrest_cli.version(done.out)
@@ -167,44 +166,44 @@ class OnStanza:
         return found
 
     def must_be_well(self, system: str) -> Stanza:
-        """The stanza, where it is ready for a backup of a cluster.
+        """Return the stanza if it is ready for a backup of a cluster.
 
         Raises:
-            Refused: it is not there, not well, or another cluster's.
+            Refused: the stanza is missing, has an error, or belongs to another cluster.
         """
         self.version()
         found = self.info()
         if found.code not in WELL:
-            said = f"{self.where}: pgBackRest says of stanza {found.name}: {found.message}"
+            said = f"{self.where}: pgBackRest reports for stanza {found.name}: {found.message}"
             hint = f"{self.hint('stanza-create')}   or   pgbackrest: {{stanza: NAME}} (docs/how-to/pgbackrest.md)"
             raise Refused(said, hint)
         if found.system != system:
-            said = f"stanza {found.name} is of another server ({found.system}) than {self.target}'s ({system})"
+            said = f"stanza {found.name} belongs to another server ({found.system}) than {self.target}'s ({system})"
             raise Refused(f"{self.where}: {said}", "pgbackrest: {stanza: NAME} of this server")
         return found
 
     def must_have(self, backup: str, label: str = "") -> Kept:
-        """The backup that carries the id of ours.
+        """Return pgBackRest's backup with a backup id.
 
         Args:
-            label: the one that the manifest names, where there is one.
+            label: the label in the manifest, if there is one.
 
         Raises:
-            StepFailed: it is not listed, or not whole.
+            StepFailed: the backup is not listed, or has errors.
         """
         found = self.info()
         one = found.named(backup)
         if one is None or (label and one.label != label):
             broken = [kept.label for kept in found.backups if kept.backup == backup and kept.broken]
             why = f"; it found errors in {broken[-1]}" if broken else ""
-            gone = f"{label} is gone from pgBackRest" if label else f"pgBackRest lists no whole backup {backup}"
+            gone = f"pgBackRest no longer has {label}" if label else f"pgBackRest lists no valid backup {backup}"
             raise StepFailed(f"{self.target}: {gone}, stanza {found.name}{why}", f"inv backups --target={self.target}")
         return one
 
     def hint(self, command: str) -> str:
-        """What a person types to ask pgBackRest itself."""
+        """Return the command with which a person queries pgBackRest."""
         return " ".join(pgbackrest_cli.words(self.given, command))
 
     def said(self, done: Completed) -> tuple[str, str]:
-        """The number and the sentence of its error."""
+        """Return number and text of the error."""
         return trouble(self.session.redact(f"{done.out}\n{done.err}"))

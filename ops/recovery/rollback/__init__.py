@@ -1,1 +1,1 @@
-"""What a rollback sets aside, keeps and accounts for. Begin with ``loss``."""
+"""Show, retain and count what a rollback sets aside. Begin with ``loss``."""

@@ -1,4 +1,4 @@
-"""Tools of a rollback: what it sets aside, before and after the swap, and what is kept."""
+"""Define the actions of a rollback: the loss before and after the swap, and kept databases."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ops.verdict.databases import Databases
 
 @tool
 def loss_glance(session: Session, *, before: str, after: str) -> str:
-    """Say in which tables a database differs from a backup, with rows; the rows themselves are not read."""
+    """List the tables in which a database differs from a backup, with row counts, without reading rows."""
     old, new = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
     said = loss.glance(old, new)
     return "differs from the backup in\n  " + "\n  ".join(said) if said else "equals the backup"
@@ -37,7 +37,7 @@ def loss_glance(session: Session, *, before: str, after: str) -> str:
 def loss_preview(
     session: Session, *, target: str, database: str, backup_id: str, before: str, after: str, report: str
 ) -> str:
-    """Say what a rollback would set aside: which rows of the live database are not in the restored backup."""
+    """Show what a rollback would set aside: rows of the live database that are not in the restored backup."""
     return told(_preview(session, target, database, backup_id, before, after, report))
 
 
@@ -45,12 +45,12 @@ def loss_preview(
 def loss_recount(
     session: Session, *, target: str, database: str, backup_id: str, before: str, after: str, report: str, shown: str
 ) -> str:
-    """The same again while production is frozen; say whether it is what was shown before."""
+    """Repeat the preview under the freeze, and report whether it equals the first preview."""
     was = loss.read(session.inventory.path(shown))
     now = _preview(session, target, database, backup_id, before, after, report)
     if _content(was) == _content(now):
-        return Answer(f"as shown: {now.counted or 'no row'}; nothing was written since", Code.AS_SHOWN)
-    return f"NOT as shown: more was written until the freeze; now it is\n{told(now)}"
+        return Answer(f"as shown: {now.counted or 'no row'}; nothing was written since then", Code.AS_SHOWN)
+    return f"NOT as shown: rows were written before the freeze; the preview is now\n{told(now)}"
 
 
 def _content(found: Loss) -> dict[str, object]:
@@ -69,7 +69,7 @@ def _preview(
 
 
 def told(found: Loss) -> str:
-    """A preview for a person."""
+    """Return a preview in words."""
     beside = "".join(f"\n  {sentence}" for sentence in found.left_out)
     if found.nothing:
         return f"nothing would be lost: every table, sequence and large object equals backup {found.backup}{beside}"
@@ -91,7 +91,7 @@ def loss_account(
     run: str,
     report: str,
 ) -> str:
-    """Say what was written between the preview and the swap: it is in the replaced database, and not live."""
+    """Report the rows written between the preview and the swap. They are in the replaced database and not live."""
     where = session.inventory.path
     old, then, saved = (fingerprint.read(where(name)) for name in (before, after, safety))
     folder = where(shown).parent
@@ -104,25 +104,25 @@ def loss_account(
             found = account_for(look, loss.read(where(shown)), then, now, pairs, moment, folder, where(report))
     between = "written between the preview and the swap"
     if found.nothing:
-        return f"nothing was {between}; {replaced} holds what was shown, and nothing else"
+        return f"nothing was {between}; {replaced} holds what the preview showed, and nothing else"
     lines = "\n  ".join(found.sentences())
-    said = f"{between}, so not live now: {found.counted or 'no row'}\n  {lines}"
+    said = f"{between}, so not live: {found.counted or 'no row'}\n  {lines}"
     names = [table.table for table in found.tables]
     kept = [name for name in names if fingerprint.equal(saved.tables.get(name), now.tables.get(name))]
     left = [name for name in names if name not in kept]
     if kept:
-        said += f"\n  all of it in the safety backup, too: {listed(kept)}"
-        said += f"\n    inv salvage --target={target} --backup={run}_safety --table={kept[0]}   brings it back"
+        said += f"\n  also in the safety backup: {listed(kept)}"
+        said += f"\n    inv salvage --target={target} --backup={run}_safety --table={kept[0]}   brings the rows back"
     if left or not kept:
         only = f": {listed(left)}" if left else ""
         said += f"\n  only in the replaced database {replaced}{only}"
-        said += f"\n    inv undo --run={run}   swaps it back in, with all of it"
+        said += f"\n    inv undo --run={run}   swaps the replaced database back in, with these rows"
     return said
 
 
 @tool
 def loss_undone(session: Session, *, target: str, undone: str, before: str, advanced: str, report: str) -> str:
-    """Say how much was written to a restored database until it was swapped out again."""
+    """Report the rows written to a restored database until it was swapped out again."""
     if not exists(session, target, undone):
         return ""
     with opened(session, target, undone):
@@ -132,13 +132,13 @@ def loss_undone(session: Session, *, target: str, undone: str, before: str, adva
     old.sequences |= {name: (to, old.sequences[name][1]) for name, to in ours.items()}
     said = loss.glance(old, found, "in it", "when it was swapped in")
     if not said:
-        return f"nothing was written to the restored database; it is kept as {undone}"
+        return f"nothing was written to the restored database; it is retained as {undone}"
     lines = "\n  ".join(said)
-    return f"written to the restored database meanwhile, and kept in {undone}:\n  {lines}"
+    return f"written to the restored database since the swap, and retained in {undone}:\n  {lines}"
 
 
 def _report(_: Session, __: RunInputs, folder: Path) -> dict[str, object]:
-    """What a rollback set aside, as last counted; and what was written between that and the swap."""
+    """Return the loss of a rollback as last counted, and the rows written between that count and the swap."""
     counted = [path for name in ("recount.json", "loss.json") if (path := folder / name).is_file()]
     since = folder / "account.json"
     found = loss.read(counted[0]).data() if counted else {}
@@ -150,35 +150,35 @@ HOOKS.reports["loss"] = _report
 
 @tool
 def name_followers(session: Session, *, target: str) -> str:
-    """Say which replication slots, publications, subscriptions and jobs do not follow a swap, and what to type."""
+    """List replication slots, publications, subscriptions and jobs that do not follow a swap, and what to type."""
     found = followers(session, target)
     return "\n".join(f"WARNING: {'' if one.aside else 'after the swap: '}{one.sentence}" for one in found)
 
 
 @tool
 def check_kept(session: Session, *, target: str, name: str) -> str:
-    """Say which run kept a database; refuse one that no run of this target made."""
+    """Report which run retained a database; refuse a database that no run of this target made."""
     found = next((one for one in kept(session, target, session.database(target)) if one.name == name), None)
     if found is None:
-        # It has become the live one meanwhile, or is gone: the proof or the other gate tells.
-        return f"{name} is not kept any more"
+        # The database is live by now, or was dropped: the proof or another gate reports that.
+        return f"{name} is no kept database any more"
     if not found.ours:
-        raise Refused(f"{target}: no run of this target has kept {name}", f"inv status --target={target}")
+        raise Refused(f"{target}: no run of this target made {name}", f"inv status --target={target}")
     return f"{name}: {found.story}"
 
 
 @tool
 def check_discard(session: Session, *, target: str, name: str) -> str:
-    """Refuse to discard what is live, in use, too young, needed by a run, or not ours."""
+    """Refuse to drop a database that is live, in use, too young, needed by a run, or made by somebody else."""
     live = session.database(target)
     days = session.inventory.target(target).keep_replaced
     found = to_discard(target, kept(session, target, live), name, live, days)
-    return f"{name}: kept since {found.since:%Y-%m-%d %H:%M} UTC, longer than {days:g} days"
+    return f"{name}: retained since {found.since:%Y-%m-%d %H:%M} UTC, longer than {days:g} days"
 
 
 @tool
 def differs_from_kept(session: Session, *, target: str, live: str, kept: str) -> str:
-    """Say table by table what differs between the live database and the kept one."""
+    """List the tables that differ between the live and the kept database."""
     now, then = (fingerprint.read(session.inventory.path(name)) for name in (live, kept))
     said = []
     for name in sorted(now.tables.keys() | then.tables.keys()):
@@ -191,5 +191,5 @@ def differs_from_kept(session: Session, *, target: str, live: str, kept: str) ->
             changed = ", with other content" if one.rows == two.rows else ""
             said.append(f"{name}: {one.rows:,} rows live, {two.rows:,} in the kept database{changed}")
     if not said:
-        return "the live database and the kept one hold the same rows"
-    return "not live any more after this (kept, and in the safety backup):\n  " + "\n  ".join(said)
+        return "the live and the kept database hold the same rows"
+    return "not live after the swap (retained, and in the safety backup):\n  " + "\n  ".join(said)

@@ -1,4 +1,4 @@
-"""A database that is kept aside, closed: opened for a look, and closed again."""
+"""Open a kept database to connections, and close it again."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ops.verdict.fingerprint import Fingerprint, read
 
 
 def exists(session: Session, target: str, database: str) -> bool:
-    """Whether a database of this name is on the server of ``target``."""
+    """Return True if the server of ``target`` has a database of this name."""
     with session.connect(target, "postgres") as server:
         return bool(server.execute("SELECT FROM pg_database WHERE datname = %s", [database]).rowcount)
 
 
 @contextmanager
 def opened(session: Session, target: str, database: str) -> Iterator[None]:
-    """Let a kept database take sessions; afterwards it is closed, also where an interrupted look had left it open."""
+    """Open a kept database to connections, and close it afterwards, also if an interrupted run had left it open."""
     words = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
     if not exists(session, target, database):
         raise StepFailed(f"{target}: there is no database {database}", f"inv status --target={target}")
@@ -39,7 +39,7 @@ def fingerprint_of(session: Session, target: str, database: str, output: str) ->
     """Take a database's fingerprint into the file ``output`` (relative to the inventory's folder).
 
     Raises:
-        StepFailed: it can't be read.
+        StepFailed: the database cannot be read.
     """
     done = session.run(Query("fingerprint.sql", target, database, output=output))
     if done.exit:

@@ -1,4 +1,4 @@
-"""Tools of a delta: the rows that a rollback sets aside, as a backup of their own."""
+"""Define the actions of a delta: the rows that a rollback sets aside, as a backup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ops.verdict import fingerprint
 from ops.verdict.databases import Databases
 from ops.verdict.row_hash import row_hash
 
-# So many rows are asked for in one statement.
+# Rows per statement.
 AT_ONCE = 50_000
 
 Connection = psycopg.Connection[Any]
@@ -45,7 +45,7 @@ def fill_delta(
     since: str,
     report: str,
 ) -> str:
-    """Copy the rows that were inserted or updated since the backup from the replaced database into an empty one."""
+    """Copy the rows that were inserted or updated since the backup from the replaced database to an empty one."""
     old, now = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
     pairs = counterparts(old, now, moves_between(target_folder(session, target), old, now))
     first, later = (_files(session.inventory.path(name)) for name in (shown, since))
@@ -67,12 +67,12 @@ def fill_delta(
 
 
 def _files(report: Path) -> dict[str, Path]:
-    """The file with every key, by table."""
+    """Return the file with every key, by table."""
     return {table.table: report.parent / table.every_key for table in loss.read(report).tables}
 
 
 def _written(first: Path | None, later: Path | None) -> Iterator[int]:
-    """The hashes of the keys of the rows that are wanted, each once."""
+    """Return the hashes of the keys of the rows to copy, each once."""
     again = {hash_ for what, hash_, _, _ in loss.every_change(later) if what != DELETED} if later else set()
     yield from again
     for what, hash_, _, _ in loss.every_change(first) if first else ():
@@ -81,7 +81,7 @@ def _written(first: Path | None, later: Path | None) -> Iterator[int]:
 
 
 def _fill(source: Connection, delta: Connection, pair: Counterpart, hashes: Iterator[int]) -> int:
-    """Copy a table's rows; what is there from an interrupted copy goes first."""
+    """Copy a table's rows, after removing the rows of an interrupted copy."""
     found = 0
     with delta.transaction():
         delta.execute(f"TRUNCATE ONLY {pair.name}".encode())
@@ -109,7 +109,7 @@ def _copy(source: Connection, delta: Connection, pair: Counterpart, hashes: Iter
 
 
 def _stored(source: Connection, table: str) -> list[str]:
-    """The columns that can be written: what is generated is generated again."""
+    """Return the columns that can be written, without generated columns."""
     query = (
         "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped "
         "AND attgenerated = '' ORDER BY attnum"
@@ -119,11 +119,11 @@ def _stored(source: Connection, table: str) -> list[str]:
 
 @tool
 def check_delta(session: Session, *, target: str, database: str, report: str) -> str:
-    """Make sure that a delta holds as many rows of each table as were copied."""
+    """Check that a delta holds as many rows of each table as were copied."""
     file = session.inventory.path(report)
     copied: dict[str, int] = json.loads(file.read_text()) if file.is_file() else {}
     if not file.is_file() or not exists(session, target, database):
-        raise StepFailed(f"{target}: the delta was not copied to its end", "inv resume")
+        raise StepFailed(f"{target}: the copy of the delta is incomplete", "inv resume")
     with session.connect(target, database) as delta:
         for name, wanted in copied.items():
             try:
@@ -153,5 +153,5 @@ def _deleted(files: Iterable[tuple[str, Path]]) -> Iterator[str]:
 
 @tool
 def seal_delta(session: Session, *, target: str, backup_id: str, run: str, delta_of: str) -> str:
-    """Write the manifest of a finished delta, which says of what it is one."""
+    """Write the manifest of a finished delta, which names the delta's backup."""
     return sealed(session, target, backup_id, run, delta_of)

@@ -1,7 +1,6 @@
-"""Databases that runs keep beside production: what they are, since when, and what may be done with each.
+"""List the databases that runs retain beside production, and what may be done with each.
 
-A kept database is known by its name (``<live>_<what>_<run>``) and by the journal of that run, or else by our mark.
-"""
+A kept database is identified by its name (``<live>_<what>_<run>``) and by the run's journal or the tool's mark."""
 
 from __future__ import annotations
 
@@ -25,9 +24,9 @@ from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
 
 NAME = re.compile(r"_(replaced|undone|restored|salvage|delta|tried)_(\d{8}_\d{6}_[0-9a-z]+)$")
-# What was live once, and was swapped away whole: these can be swapped in again, and these only can be discarded.
+# Databases that were live once. Only these can be swapped in again or discarded.
 ONCE_LIVE = ("replaced", "undone")
-# The steps after which a database has the name under which it is kept.
+# The ends of the names of steps that give a database its kept name.
 NAMED_BY = (".swap", ".restore")
 
 
@@ -35,8 +34,12 @@ NAMED_BY = (".swap", ".restore")
 class Kept:
     """One kept database.
 
-    ``what`` is the middle of its name, ``since`` when it took that name, ``size`` bytes (None where the role may not
-    see that), ``state`` its run's journal where this store has it, ``mark`` the database's comment.
+    Args:
+        what: the middle of its name.
+        since: when it took that name.
+        size: bytes; None if the role may not read the size.
+        state: the run's journal, if this store has it.
+        mark: the database's comment.
     """
 
     target: str
@@ -53,47 +56,46 @@ class Kept:
 
     @property
     def ours(self) -> bool:
-        """Whether a run of this target made it: the journal says so, or else the mark inside the server."""
+        """Return True if a run of this target made it, by the journal or by the mark."""
         return self.state is not None or self.mark.startswith(f"generalprobe restored {self.target}, run ")
 
     @property
     def unfinished(self) -> bool:
-        """Whether its run can still be resumed or undone, and needs it for that."""
+        """Return True if its run can still be resumed or undone, and needs the database for that."""
         return self.state is not None and not self.state.finished
 
     @property
     def story(self) -> str:
-        """What it is, in words."""
+        """Return the database's history in words."""
         procedure = self.state.procedure if self.state else "a run that is not in this store,"
         return {
             "replaced": f"was live until {procedure} {self.run} replaced it",
-            "undone": f"was live after {procedure} {self.run}, until that was undone; with what was written to it",
+            "undone": f"was live after {procedure} {self.run}, until that run was undone; with rows written to it",
             "restored": f"restored by {procedure} {self.run} beside production; it was never live",
             "tried": f"made by {procedure} {self.run} to try a restore, without rows; it was never live",
-            "delta": f"made by {procedure} {self.run} of what it sets aside, to be dumped; it was never live",
+            "delta": f"made by {procedure} {self.run} to dump the rows that it sets aside; it was never live",
             "salvage": f"restored by {procedure} {self.run} to take rows from; it was never live",
         }[self.what]
 
     def may_go(self, days: float) -> datetime:
-        """From when on it may be discarded."""
+        """Return the time from which it may be dropped."""
         return self.since + timedelta(days=days)
 
     def ways(self, days: float) -> list[tuple[str, str]]:
-        """What to type, and what that does."""
+        """Return the commands for it, each with its effect."""
         if self.unfinished or self.what not in ONCE_LIVE:
             run = f"--run={self.run} --target={self.target}"
-            known = [(f"inv resume {run}", "goes on with it"), (f"inv undo {run}", "takes it back")]
-            return (
-                known if self.unfinished else [(f"inv runs --target={self.target}", "shows the runs; nothing needs it")]
-            )
+            known = [(f"inv resume {run}", "continues the run"), (f"inv undo {run}", "undoes the run")]
+            runs = [(f"inv runs --target={self.target}", "shows the runs; no run needs the database")]
+            return known if self.unfinished else runs
         since = "" if self.may_go(days) <= datetime.now(UTC) else f", from {self.may_go(days):%Y-%m-%d %H:%M} UTC on"
         return [
-            (f"inv rollback --to-replaced={quote(self.name)} --target={self.target}", "swaps it back in"),
-            (f"inv discard-replaced {quote(self.name)} --target={self.target}", f"removes it for good{since}"),
+            (f"inv rollback --to-replaced={quote(self.name)} --target={self.target}", "swaps the database back in"),
+            (f"inv discard-replaced {quote(self.name)} --target={self.target}", f"drops the database{since}"),
         ]
 
     def data(self, days: float) -> dict[str, object]:
-        """For ``--json``."""
+        """Return the fields for ``--json``."""
         return {
             "name": self.name,
             "what": self.what,
@@ -104,7 +106,7 @@ class Kept:
         }
 
     def lines(self, days: float) -> list[str]:
-        """For ``inv status``."""
+        """Return the lines for ``inv status``."""
         size = f"{megabytes(self.size)}, " if self.size is not None else ""
         is_open = ", OPEN to connections" if self.open and self.what in ONCE_LIVE else ""
         since = f"since {self.since:%Y-%m-%d %H:%M} UTC, {age(self.since)}"
@@ -114,7 +116,7 @@ class Kept:
 
 
 def kept(session: Session, target: str, database: str) -> list[Kept]:
-    """All kept databases of a target on its server, oldest first.
+    """Return all kept databases of a target on its server, oldest first.
 
     Raises:
         OpsError: the server does not answer.
@@ -150,7 +152,7 @@ def _state(folder: Path, run: str) -> State | None:
 
 
 def _since(state: State | None, what: str) -> datetime | None:
-    """When the run's swap was done, or taken back, by its journal."""
+    """Return the time of the run's swap or its undo, from the journal."""
     if state is None:
         return None
     undone = {step: at for step, at in state.times.items() if state.status.get(step) == "undone"}
@@ -166,11 +168,11 @@ def _begun(run: str) -> datetime:
 
 
 def to_swap_in(target: str, known: Sequence[Kept], wanted: str) -> Kept:
-    """The kept database that ``--to-replaced`` means; without a name the only one that was replaced.
+    """Return the kept database that ``--to-replaced`` names; without a name, the only replaced one.
 
     Raises:
-        UsageError: none is meant, or several could be.
-        Refused: it may not be swapped in.
+        UsageError: there is none, or there are several.
+        Refused: the database may not be swapped in.
     """
     able = [one for one in known if one.what in ONCE_LIVE and one.ours]
     if not wanted:
@@ -178,11 +180,11 @@ def to_swap_in(target: str, known: Sequence[Kept], wanted: str) -> Kept:
         if len(replaced) == 1:
             return _usable(replaced[0])
         if not replaced:
-            raise UsageError(f"{target}: no replaced database is kept", f"inv status --target={target}")
+            raise UsageError(f"{target}: there is no replaced database", f"inv status --target={target}")
         listed = "; ".join(f"{one.name} ({one.story})" for one in reversed(replaced))
         raise UsageError(
-            f"{target}: several replaced databases are kept, so say which: {listed}",
-            f"inv rollback --to-replaced={quote(replaced[-1].name)} --target={target}   (that is the newest)",
+            f"{target}: there are several replaced databases, name one: {listed}",
+            f"inv rollback --to-replaced={quote(replaced[-1].name)} --target={target}   (the newest)",
         )
     return _usable(_by_name(target, known, able, wanted))
 
@@ -190,25 +192,25 @@ def to_swap_in(target: str, known: Sequence[Kept], wanted: str) -> Kept:
 def _usable(one: Kept) -> Kept:
     if one.unfinished:
         raise Refused(
-            f"{one.target}: {one.name} belongs to run {one.run}, which has not ended; nothing was changed",
+            f"{one.target}: {one.name} belongs to run {one.run}, which is unfinished; nothing was changed",
             f"inv undo --run={one.run} --target={one.target}   swaps it back in   or   inv resume --run={one.run}",
         )
     return one
 
 
 def to_discard(target: str, known: Sequence[Kept], wanted: str, live: str, days: float) -> Kept:
-    """The kept database that ``discard-replaced`` means, if it may go.
+    """Return the kept database that ``discard-replaced`` names, if it may be dropped.
 
     Raises:
         UsageError: there is none of that name.
-        Refused: it is live, in use, needed by a run that has not ended, not ours, or too young.
+        Refused: it is live, in use, needed by an unfinished run, made by somebody else, or too young.
     """
     status = f"inv status --target={target}"
     able = [one for one in known if one.what in ONCE_LIVE]
     if not wanted:
         listed = ", ".join(one.name for one in able) or "none"
         raise UsageError(
-            f"{target}: say which replaced database is to be removed; kept are: {listed}",
+            f"{target}: name the replaced database to drop; kept databases: {listed}",
             f"inv discard-replaced {quote(able[0].name)} --target={target}" if able else status,
         )
     if wanted == live:
@@ -216,22 +218,22 @@ def to_discard(target: str, known: Sequence[Kept], wanted: str, live: str, days:
     one = _by_name(target, known, able, wanted)
     if not one.ours:
         raise Refused(
-            f"{target}: {one.name} has the name of a kept database, but no run in this store made it, and it is not "
-            "marked as ours; nothing was changed",
-            f"{status}   and if you are sure, drop it by hand",
+            f"{target}: {one.name} has the name of a kept database, but no run in this store made it, and it does "
+            "not have the tool's mark; nothing was changed",
+            f"{status}   and if you are sure, drop the database by hand",
         )
     if one.unfinished:
         raise Refused(
-            f"{target}: run {one.run} has not ended and may need {one.name}; nothing was changed",
+            f"{target}: run {one.run} is unfinished and may need {one.name}; nothing was changed",
             way_on(one.run),
         )
     if one.open or one.sessions:
-        why = "somebody is connected to it" if one.sessions else "it is open to connections, so somebody uses it"
-        raise Refused(f"{target}: {one.name} is not removed: {why}; nothing was changed", status)
+        why = "somebody is connected to it" if one.sessions else "it accepts connections, so somebody may use it"
+        raise Refused(f"{target}: {one.name} is not dropped: {why}; nothing was changed", status)
     if one.may_go(days) > datetime.now(UTC):
         raise Refused(
-            f"{target}: {one.name} is kept since {one.since:%Y-%m-%d %H:%M} UTC ({age(one.since)}), and stays for "
-            f"{days:g} days (keep_replaced); nothing was changed",
+            f"{target}: {one.name} is retained since {one.since:%Y-%m-%d %H:%M} UTC ({age(one.since)}), and for "
+            f"at least {days:g} days (keep_replaced); nothing was changed",
             f"inv discard-replaced {quote(one.name)} --target={target}   from {one.may_go(days):%Y-%m-%d %H:%M} UTC on",
         )
     return one
@@ -242,17 +244,18 @@ def _by_name(target: str, known: Sequence[Kept], able: Sequence[Kept], wanted: s
         if one.name == wanted:
             if one in able:
                 return one
-            raise UsageError(f"{target}: {wanted}: {one.story}; this is not for it", one.ways(0)[0][0])
+            said = f"{wanted}: {one.story}; it can't be swapped in or discarded"
+            raise UsageError(f"{target}: {said}", one.ways(0)[0][0])
     near = get_close_matches(wanted, [one.name for one in able], 1, 0.3)
     listed = ", ".join(one.name for one in able) or "none"
     raise UsageError(
-        f"{target}: there is no kept database {wanted!r}; kept are: {listed}",
+        f"{target}: there is no kept database {wanted!r}; kept databases: {listed}",
         f"{quote(near[0])}   or   inv status --target={target}" if near else f"inv status --target={target}",
     )
 
 
 def aside(databases: dict[str, str], database: str) -> list[str]:
-    """The databases on a server that runs have left beside one, by their names."""
+    """Return the names of the databases on a server that runs have left beside one."""
     return sorted(
         db
         for db in databases

@@ -1,7 +1,6 @@
-"""What a rollback would set aside: the live database held against the backup, as data and in a person's words.
+"""Compare the live database with a backup, to show what a rollback would set aside.
 
-Keys are told, values never.
-"""
+Keys are reported, values never."""
 
 from __future__ import annotations
 
@@ -31,18 +30,22 @@ from ops.verdict.fingerprint import Fingerprint, equal
 from ops.verdict.model import SAMPLES, difference
 from ops.verdict.row_hash import Pair, Source
 
-# A person reads so many tables; the others are in the file.
+# Tables in the text; the file has all.
 SHOWN = 12
 
 
 class TableLoss(BaseModel):
-    """What differs in one table.
+    """The differences of one table.
 
-    ``table`` is its name now, ``was`` its name in the backup where that is another one; ``only`` is ``live`` or
-    ``backup`` where the other side has no such table. ``keys`` holds some primary keys by kind, ``newest`` the newest
-    moment in an inserted or updated row (UTC, to the minute), ``columns`` the columns that one side only has, with how
-    many values they hold, and those of both that a release wrote anew, with how many values differ. ``every_key`` names
-    the file with the key of every row.
+    Args:
+        table: the table's present name.
+        was: its name in the backup, if different.
+        only: ``live`` or ``backup`` if the other side has no such table.
+        keys: some primary keys, by kind.
+        newest: the newest timestamp in an inserted or updated row (UTC, to the minute).
+        columns: columns of one side only, with the number of their values; and columns of both sides that a release
+        rewrote, with the number of different values.
+        every_key: the file with the key of every row.
     """
 
     table: str
@@ -58,12 +61,12 @@ class TableLoss(BaseModel):
 
     @property
     def rows(self) -> int:
-        """How many rows differ."""
+        """Return the number of different rows."""
         return self.inserted + self.updated + self.deleted
 
     @property
     def sentence(self) -> str:
-        """What differs, as a person says it."""
+        """Return the differences in words."""
         told = [self._counted(kind) for kind in KINDS if getattr(self, kind)]
         if self.only == "live":
             inserted = counted(self.inserted, "row") + self._bracket(INSERTED)
@@ -76,7 +79,7 @@ class TableLoss(BaseModel):
                 for name, n in self.columns.get(side, {}).items()
             ]
         told += [
-            f"{name}: another value than in the backup in {counted(n, 'row')}"
+            f"{name}: a different value in {counted(n, 'row')}"
             for name, n in self.columns.get("both", {}).items()
         ]
         return f"{self.table}{f' (in the backup: {self.was})' if self.was else ''}: {', '.join(told)}"
@@ -98,9 +101,12 @@ class TableLoss(BaseModel):
 class Loss(BaseModel):
     """Everything that differs between the live database and a backup.
 
-    ``sequences`` maps a name to its value in the backup and now, None where it is not there; ``large_objects`` are how
-    many there were and are, None where they are equal; ``schema_differs`` is about all that is no row; ``renamed`` maps
-    a table's name now to its name in the backup; ``left_out`` are sentences about what no fingerprint holds.
+    Args:
+        sequences: maps a name to its values in the backup and now, None if it does not exist there.
+        large_objects: the numbers in the backup and now; None if they are equal.
+        schema_differs: anything besides rows differs.
+        renamed: maps a table's present name to its name in the backup.
+        left_out: sentences about what no fingerprint includes.
     """
 
     backup: str
@@ -113,22 +119,22 @@ class Loss(BaseModel):
 
     @property
     def nothing(self) -> bool:
-        """Whether it is proved that both are equal."""
+        """Return True if both are proved to be equal."""
         return not (self.tables or self.sequences or self.large_objects or self.schema_differs)
 
     def total(self, kind: str) -> int:
-        """Rows of all tables that are ``inserted``, ``updated`` or ``deleted``."""
+        """Return the number of ``inserted``, ``updated`` or ``deleted`` rows of all tables."""
         return sum(getattr(table, kind) for table in self.tables)
 
     @property
     def counted(self) -> str:
-        """The rows in a few words: ``3 rows inserted, 2 updated, 1 deleted``."""
+        """Return the rows in a few words: ``3 rows inserted, 2 updated, 1 deleted``."""
         told = [(kind, self.total(kind)) for kind in KINDS if self.total(kind)]
         words = [(f"{n:,}" if place else counted(n, "row")) + f" {kind}" for place, (kind, n) in enumerate(told)]
         return ", ".join(words)
 
     def sentences(self, here: str = "live", there: str = "in the backup") -> list[str]:
-        """All of it in short sentences, the table with the most rows first. ``here`` and ``there`` say where."""
+        """Return the differences in sentences, the longest table first. ``here`` and ``there`` name the sides."""
         tables = sorted(self.tables, key=lambda table: (-table.rows, table.table))
         said = [table.sentence for table in tables[:SHOWN]]
         if len(tables) > SHOWN:
@@ -142,16 +148,16 @@ class Loss(BaseModel):
         if self.large_objects:
             was, now = self.large_objects
             said.append(f"large objects: {now:,}, {there} {was:,}" + (", of other content" if was == now else ""))
-        said += ["the schema is another one"] if self.schema_differs else []
+        said += ["the schema differs"] if self.schema_differs else []
         called = [f"{now} ({was})" for now, was in self.renamed.items()]
-        return said + ([f"called otherwise in the backup: {listed(called)}"] if called else [])
+        return said + ([f"renamed since the backup: {listed(called)}"] if called else [])
 
     def _stands(self, name: str, there: str) -> str:
         was, now = self.sequences[name]
         return f"{name} (at {now}, {there} at {was})"
 
     def data(self) -> dict[str, object]:
-        """The totals and the tables, for the outcome (docs/reference/json.md)."""
+        """Return totals and tables for the outcome (docs/reference/json.md)."""
         return {
             "backup": self.backup,
             "nothing": self.nothing,
@@ -165,7 +171,7 @@ class Loss(BaseModel):
 
 
 def around(old: Fingerprint, new: Fingerprint, backup: str) -> Loss:
-    """What differs beside the rows of tables."""
+    """Return the differences besides rows of tables."""
     names = sorted(old.sequences.keys() | new.sequences.keys())
     stood = {name: tuple(side.sequences.get(name, (None, 0))[0] for side in (old, new)) for name in names}
     objects = (old.large_objects or (0, 0), new.large_objects or (0, 0))
@@ -184,11 +190,11 @@ Keep = Callable[[Change], Change | None]
 def differences(
     look: Databases, pair: Counterpart, file: Path, *, since: Since | None = None, keep: Keep | None = None
 ) -> TableLoss | None:
-    """Count what differs in one table, and write the key of every such row into ``file``; None where nothing does.
+    """Count the differences of one table, and write the key of every such row into ``file``; None without differences.
 
     Args:
         since: see ``ops.recovery.rollback.row_changes.changes``.
-        keep: says row by row as what it counts, or that it does not.
+        keep: returns each change as it counts, or None to leave it out.
     """
     was = pair.before.name if pair.before and pair.before.name != pair.name else ""
     only = "" if pair.before and pair.after else "live" if pair.after else "backup"
@@ -202,7 +208,7 @@ def differences(
         except (psycopg.errors.DataError, psycopg.errors.CannotCoerce, psycopg.errors.UndefinedFunction):
             continue
     else:
-        raise OpsError(f"{pair.name}: its rows can't be compared with those of the backup", "inv undo")
+        raise OpsError(f"{pair.name}: its rows can't be compared with the backup's rows", "inv undo")
     found.columns = _columns(look, way, found) if keep is None else {}
     return found if found.rows or found.columns or found.only else None
 
@@ -212,7 +218,7 @@ def _line(change: Change) -> str:
 
 
 def _counted(found: TableLoss, every: Iterable[Change], keep: Keep | None) -> Iterator[Change]:
-    """The rows that are wanted, each counted."""
+    """Count the changes to keep, and yield them."""
     for one in every:
         change = keep(one) if keep else one
         if change is None:
@@ -227,8 +233,9 @@ def _counted(found: TableLoss, every: Iterable[Change], keep: Keep | None) -> It
 
 
 def _columns(look: Databases, pair: Counterpart, rows: TableLoss) -> dict[str, dict[str, int]]:
-    """The columns that one side only has, with the values that they hold; and those of both that are not compared with
-    the rows, with the values that differ."""
+    """Return columns of one side only, with the number of their values, and rewritten columns of both sides.
+
+    For rewritten columns, the number of different values is returned."""
     found = {}
     for side, where in (("before", "backup"), ("after", "live")):
         table = pair.before if side == "before" else pair.after
@@ -240,7 +247,7 @@ def _columns(look: Databases, pair: Counterpart, rows: TableLoss) -> dict[str, d
 
 
 def _differing(look: Databases, pair: Counterpart, name: str, rows: TableLoss) -> int:
-    """How many rows that are on both sides have another value in a column."""
+    """Return how many rows of both sides have different values in a column."""
     one, two = rows_of(pair, "before"), rows_of(pair, "after")
     if one is None or two is None:
         return 0
@@ -250,7 +257,7 @@ def _differing(look: Databases, pair: Counterpart, name: str, rows: TableLoss) -
 
 
 def every_change(file: Path) -> Iterator[tuple[str, int, int, str]]:
-    """What was written of every row: how it differs, the hashes of its key and of its values, its key as text."""
+    """Read every row of a file: how it differs, the hashes of its key and of its values, its key as text."""
     with file.open(encoding="utf-8") as lines:
         for line in lines:
             what, hash_, row, key = json.loads(line)
@@ -260,13 +267,13 @@ def every_change(file: Path) -> Iterator[tuple[str, int, int, str]]:
 def preview(
     look: Databases, old: Fingerprint, new: Fingerprint, pairs: list[Counterpart], backup: str, file: Path
 ) -> Loss:
-    """Hold the live database (``after``) against the restored backup (``before``), and write it whole.
+    """Compare the live database (``after``) with the restored backup (``before``), and write the result.
 
     Args:
         old, new: their fingerprints.
         pairs: their tables (see ``ops.recovery.rollback.row_changes.counterparts``).
         backup: the backup's id.
-        file: takes it as JSON; the keys go into a folder of that name beside it.
+        file: receives the result as JSON; the keys are written to a folder of that name beside it.
     """
     found = around(old, new, backup)
     found.renamed = {p.name: p.before.name for p in pairs if p.before and p.after and p.before.name != p.name}
@@ -278,19 +285,19 @@ def preview(
 
 
 def read(file: Path) -> Loss:
-    """Read what ``preview`` wrote.
+    """Read a file that ``preview`` wrote.
 
     Raises:
-        OpsError: it is missing or damaged.
+        OpsError: the file is missing or damaged.
     """
     try:
         return Loss.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):
-        raise OpsError(f"{file}: no preview of a loss", "inv status") from None
+        raise OpsError(f"{file}: the preview is missing or damaged", "inv status") from None
 
 
 def glance(old: Fingerprint, new: Fingerprint, here: str = "live", there: str = "in the backup") -> list[str]:
-    """In which tables two fingerprints differ, with rows; nothing is read for it. ``here`` and ``there`` say where."""
+    """List the tables that differ between two fingerprints, with row counts. ``here`` and ``there`` name the sides."""
     said = []
     for name in sorted(old.tables.keys() | new.tables.keys()):
         was, now = old.tables.get(name), new.tables.get(name)
@@ -301,4 +308,4 @@ def glance(old: Fingerprint, new: Fingerprint, here: str = "live", there: str = 
             other = ", with other content" if now.rows == was.rows else ""
             said.append(f"{name}: {counted(now.rows, 'row')} {here}, {was.rows:,} {there}{other}")
     beside = around(old, new, "").sentences(here, there)
-    return said + [sentence for sentence in beside if sentence != "the schema is another one" or not said]
+    return said + [sentence for sentence in beside if sentence != "the schema differs" or not said]

@@ -1,4 +1,4 @@
-"""Tools of a restore of Railway's own backup: what it would take away, the asking, and whether it is in place."""
+"""Define the actions of a restore of a Railway volume backup: preview, request, proof."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from ops.infra.stores import backup_kinds, manifest
 from ops.verdict import fingerprint
 from ops.verdict.fingerprint import Fingerprint
 
-# Seconds: until the restored database has to answer, and between two looks.
+# Seconds until the restored database has to answer, and between two checks.
 PATIENCE, PAUSE = 2400, 3
-# What tells one life of a database from another: the server's start, and the database's number.
+# Identifies one lifetime of a database: the server's start time, and the database's oid.
 LIFE = (
     "SELECT pg_postmaster_start_time()::text || ' ' || d.oid, pg_current_wal_lsn()::text, "
     "(SELECT system_identifier::text FROM pg_control_system()), d.datname "
@@ -32,67 +32,67 @@ LIFE = (
 
 @tool
 def volume_glance(session: Session, *, target: str, volume_backup: str, safety: str = "") -> str:
-    """Say what a restore of Railway's backup would take away, and which dump of ours is the better way."""
+    """Show what a restore of the volume backup would replace, and which dump is safer."""
     volumes = OnVolume(session.railway(target))
     meant, ours = volumes.chosen(volume_backup), selection.newest(target_folder(session, target))
-    last = f"the last dump, {safety}, will hold it" if safety else "no last dump is made, so it is lost for good"
+    last = f"the safety backup {safety} will hold them" if safety else "no safety backup is made, so they are lost"
     lines = [
-        f"{selection.said_of(meant)} takes the place of the whole volume, and the service goes down for it. What was "
-        f"written since is live no more; which rows that is can't be known before: {last}"
+        f"{selection.said_of(meant)} replaces the whole volume, and Railway stops the service for the restore. Rows "
+        f"written since are not live afterwards, and cannot be listed in advance: {last}"
     ]
     if ours:
         lines.append(
-            f"prefer   inv rollback --backup={ours.backup} --target={target}   : {selection.said(ours)}. It is "
-            "restored beside production, shows each row that would go, and keeps what is live"
+            f"prefer   inv rollback --backup={ours.backup} --target={target}   : {selection.said(ours)}. The "
+            "rollback restores the dump beside production, shows each row that it sets aside, and retains the database"
         )
     else:
-        lines.append("there is no dump of ours to take instead")
+        lines.append("there is no dump to restore instead")
     waits = volumes.staged()
     lines.append(
-        "whether other changes are staged in that environment may not be asked with this token: they are applied, too"
+        "this token may not query other staged changes in the environment: Railway applies them, too"
         if waits is None
-        else "other changes are staged in that environment"
+        else "other changes are staged in the environment"
         if waits
-        else "nothing else is staged in that environment"
+        else "no other change is staged in the environment"
     )
     return "\n".join(lines)
 
 
 @tool
 def check_volume_backup(session: Session, *, target: str, place: str, volume_backup: str) -> str:
-    """Say whether the inventory still leads to the database's service, and Railway still has that backup of it."""
+    """Check that the inventory still leads to the planned service, and that Railway still has the volume backup."""
     on = session.railway(target)
     if str(on.database) != place:
         raise Refused(
             f"{target}: its database is {on.database} on Railway, and the run was planned for {place}; nothing was "
             "changed",
-            "the inventory as it was, or a new run",
+            "use the former inventory, or start a new run",
         )
     return f"{selection.said_of(OnVolume(on).chosen(volume_backup))} is of {place}"
 
 
 @tool
 def check_unstaged(session: Session, *, target: str) -> str:
-    """Say whether nothing waits in the environment: whatever is staged there is applied with the restore."""
+    """Check that no change is staged in the environment: Railway would apply it with the restore."""
     waits = OnVolume(session.railway(target)).staged()
     if waits:
         raise StepFailed(
             f"{target}: other changes are staged in its environment on Railway, and would be applied with the restore",
-            "apply or discard them (Railway: the project's canvas, Details), then the same again",
+            "apply or discard them (Railway: the project's canvas, Details), then repeat the command",
         )
-    return "nothing is staged" if waits is False else "whether anything is staged may not be asked with this token"
+    return "nothing is staged" if waits is False else "this token may not query staged changes"
 
 
 @tool
 def check_alone(session: Session, *, target: str, database: str, run: str) -> str:
-    """Say whether no other run is at work on production."""
+    """Check that no other run is active on production."""
     with RunLock(session, target, database, run, "railway-restore"):
-        return "no other run is at work"
+        return "no other run is active"
 
 
 @tool
 def note_volume(session: Session, *, target: str, volume_backup: str, report: str) -> str:
-    """Note which volume there is, and how far the server is, so that what comes after can be told from it."""
+    """Record the present volume and the server's WAL position, to recognize the restored database later."""
     volumes = OnVolume(session.railway(target))
     noted = {"volume": volumes.volume(), "taken": volumes.chosen(volume_backup).created, "life": "", "lsn": ""}
     try:
@@ -119,12 +119,12 @@ def volume_restore(
     timeout: str = "",
     every: str = "",
 ) -> str:
-    """Ask Railway once for a backup in the place of the volume, and wait until the database answers from it."""
+    """Request the restore from Railway once, and wait until the restored database answers."""
     on, asked = session.railway(target), session.inventory.path(f"{report}.asked")
     failed = ""
     if not asked.exists():
         check_volume_backup(session, target=target, place=place, volume_backup=volume_backup)
-        # Written before: a second restore on top of one that still copies would be anybody's guess.
+        # Written before the request: a second restore during the first has an undefined result.
         write_whole(asked, volume_backup)
         try:
             failed = OnVolume(on).restore(volume_backup)
@@ -144,34 +144,34 @@ def volume_restore(
 
 
 def _unfinished(session: Session, target: str, why: str) -> OpsError:
-    """What to do where the backup is not in place in time: the exchange may be staged, and wait for somebody."""
+    """Return the error for a restore that did not finish in time: the exchange may be staged and not applied."""
     with contextlib.suppress(OpsError):
         if OnVolume(session.railway(target)).staged():
             return StepFailed(
                 f"{target}: the backup was copied into a new volume, and the exchange is staged, not applied ({why})",
-                "Railway: the project's canvas, Deploy (or discard it there), and then   inv resume",
+                "Railway: the project's canvas, Deploy (or discard it there), then   inv resume",
             )
     return StepFailed(
-        f"{target}: Railway's backup is not in place: {why}",
-        "look at the service on https://railway.com, and then   inv resume   which waits on and asks for no second one",
+        f"{target}: the volume backup is not restored yet: {why}",
+        "check the service on https://railway.com, then   inv resume   which waits and requests no second restore",
     )
 
 
 @tool
 def check_volume_restored(session: Session, *, target: str, report: str, database: str, system: str = "") -> str:
-    """Say whether the database answers, is the planned one, and is not the one that was there before."""
+    """Check that the planned database answers, and that it is not in its former state."""
     noted = _noted(session, target, report)
     life, lsn, found, name = _life(session, target)
     if (system and found != system) or name != database:
         raise Refused(
-            f"{target}: what answers is {name} on server {found}, and the run was planned for {database} on {system}",
-            "look at the service on Railway before anything else",
+            f"{target}: {name} on server {found} answers, but the run was planned for {database} on {system}",
+            "check the service on Railway before anything else",
         )
     if life == noted["life"]:
-        raise StepFailed(f"{target}: it is still the server that was there before, at {lsn}", "inv resume")
+        raise StepFailed(f"{target}: the former server still answers, at {lsn}", "inv resume")
     now = OnVolume(session.railway(target)).volume()
     if now == noted["volume"] and not _behind(session, target, noted["lsn"]):
-        raise StepFailed(f"{target}: it is still as it was before: volume {now}, at {lsn}", "inv resume")
+        raise StepFailed(f"{target}: the database is still in its former state: volume {now}, at {lsn}", "inv resume")
     what = f"volume {now}" if now != noted["volume"] else f"the same volume, back at {lsn}"
     return f"{database} answers from {what}, in place of {noted['volume']}"
 
@@ -181,15 +181,15 @@ def _noted(session: Session, target: str, report: str) -> dict[str, str]:
         found = json.loads(session.inventory.path(report).read_bytes())
         return {name: str(found[name]) for name in ("volume", "taken", "life", "lsn")}
     except (OSError, ValueError, TypeError, KeyError):
-        raise StepFailed(f"{target}: what was there before was not noted", "inv resume") from None
+        raise StepFailed(f"{target}: the former state was not recorded", "inv resume") from None
 
 
 @tool
 def check_volume_untouched(session: Session, *, target: str, report: str) -> str:
-    """Say whether Railway was not asked for anything yet, or refused it."""
+    """Check that no restore was requested from Railway, or that Railway refused it."""
     if session.inventory.path(f"{report}.asked").exists():
-        raise StepFailed(f"{target}: Railway was asked for the restore")
-    return "Railway was not asked"
+        raise StepFailed(f"{target}: the restore was requested from Railway")
+    return "no restore was requested"
 
 
 def _life(session: Session, target: str) -> tuple[Any, ...]:
@@ -198,7 +198,7 @@ def _life(session: Session, target: str) -> tuple[Any, ...]:
 
 
 def _behind(session: Session, target: str, lsn: str) -> bool:
-    """Whether the server has gone back to before a place in its log."""
+    """Return True if the server is at an earlier WAL position than before."""
     if not lsn:
         return False
     with session.connect(target) as connection:
@@ -208,7 +208,7 @@ def _behind(session: Session, target: str, lsn: str) -> bool:
 
 @tool
 def volume_account(session: Session, *, target: str, report: str, after: str, safety: str = "") -> str:
-    """Say what is live now, table by table against our nearest dump, and what of the last dump is not."""
+    """Compare the live tables with the nearest dump and with the safety backup."""
     now, folder = fingerprint.read(session.inventory.path(after)), target_folder(session, target)
     lines = [f"live now: {now.rows:,} rows in {len(now.tables)} tables"]
     moment = moment_of(str(_noted(session, target, report)["taken"]))
@@ -216,26 +216,26 @@ def volume_account(session: Session, *, target: str, report: str, after: str, sa
     if known:
         near = min(known, key=lambda one: abs(one.taken_at - (moment or one.taken_at)))
         then = fingerprint.read(folder / "backups" / near.backup / "fingerprint.jsonl")
-        lines.append(f"against our nearest dump, {selection.said(near)}: {_differs(then, now)}")
+        lines.append(f"compared with the nearest dump, {selection.said(near)}: {_differs(then, now)}")
     if safety:
         last = fingerprint.read(folder / "backups" / safety / "fingerprint.jsonl")
         lines.append(
-            f"against the last dump, {safety}: {_differs(last, now)}; what is gone comes back by   "
+            f"compared with the safety backup {safety}: {_differs(last, now)}; bring missing rows back with   "
             f"inv salvage --backup={safety} --table=TABLE --target={target}"
         )
     return "\n".join(lines)
 
 
 def _differs(then: Fingerprint, now: Fingerprint) -> str:
-    """Rows per table, then and now, where they or their content differ."""
+    """Return the tables that differ, with the rows then and now."""
     found = []
     for name in sorted(then.tables.keys() | now.tables.keys()):
         one, two = then.tables.get(name), now.tables.get(name)
         if one is None or two is None:
-            found.append(f"{name} {'is new' if one is None else 'is gone'}")
+            found.append(f"{name} {'is new' if one is None else 'is missing'}")
         elif one.rows != two.rows:
             found.append(f"{name} {one.rows:,} → {two.rows:,} rows")
         elif one.checksum != two.checksum:
-            found.append(f"{name} {one.rows:,} rows, others")
+            found.append(f"{name} {one.rows:,} rows with other content")
     more = f" and {len(found) - 8} more" if len(found) > 8 else ""
     return ", ".join(found[:8]) + more if found else "every table is equal"

@@ -1,4 +1,4 @@
-"""What replicates production's database, and so stays with the database that a rollback sets aside."""
+"""List what replicates production's database and stays with the database that a rollback sets aside."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ops.core.errors import Unreachable
 from ops.core.sql_names import identifier, literal
 from ops.infra.session.session import Session
 
-# A job of pg_cron is bound to the name: it works on whatever has that.
+# A job of pg_cron is bound to the name: it runs in the database that has the name.
 _CRON = "SELECT jobid, schedule::text FROM cron.job WHERE database = %s AND active ORDER BY jobid"
 _QUERY = """
 SELECT 'slot', slot_name::text, coalesce(plugin::text, ''), active FROM pg_catalog.pg_replication_slots
@@ -26,8 +26,9 @@ ORDER BY 1, 2
 
 @dataclass(frozen=True)
 class Follower:
-    """A slot, publication, subscription or job: what becomes of it in a rollback, and what to type then; ``aside`` is
-    one that an earlier rollback left behind."""
+    """A slot, publication, subscription or job: its fate in a rollback, and what to type.
+
+    ``aside`` marks a slot that an earlier rollback left behind."""
 
     kind: str
     name: str
@@ -37,12 +38,12 @@ class Follower:
 
     @property
     def sentence(self) -> str:
-        """Both, in one line."""
+        """Return fate and command in one line."""
         return f"{self.kind} {self.name}: {self.said}: {self.then}"
 
 
 def followers(session: Session, target: str) -> list[Follower]:
-    """Find what follows a database by its identity and not by its name.
+    """Find what is bound to a database by its identity and not by its name, and jobs that are bound to the name.
 
     Raises:
         OpsError: the server does not answer.
@@ -50,24 +51,24 @@ def followers(session: Session, target: str) -> list[Follower]:
     with session.connect(target) as connection:
         rows = connection.execute(_QUERY.encode()).fetchall()
     found = [_follower(*map(str, row[:3]), active=bool(row[3])) for row in rows]
-    # Where pg_cron keeps its jobs only a superuser may ask; as a rule it is one of these.
+    # Only a superuser may query the database in which pg_cron stores its jobs; usually it is one of these.
     places = dict.fromkeys((session.database(target), "postgres"))
     return found + [one for place in places for one in _jobs(session, target, place)]
 
 
 def _jobs(session: Session, target: str, place: str) -> list[Follower]:
-    """What pg_cron does in the database of this name, as far as this role may see that.
+    """Return the jobs of pg_cron for the database of this name that the role may see.
 
     Args:
-        place: a database in which pg_cron may keep its jobs.
+        place: a database in which pg_cron may store its jobs.
     """
     try:
         with session.connect(target, place) as connection:
             rows = connection.execute(_CRON.encode(), [session.database(target)]).fetchall()
     except (Unreachable, psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable):
         return []
-    said = "it goes on in whatever has the database's name, so after a rollback in the restored one, with its old rows"
-    then = "SELECT cron.alter_job({0}, active := false)   in " + place + " before, and true when all is well again"
+    said = "it runs in the database with this name, so after a rollback in the restored database, with its old rows"
+    then = "SELECT cron.alter_job({0}, active := false)   in " + place + " before, and true when all is verified"
     return [Follower("job of pg_cron", f"{number} ({when})", said, then.format(number)) for number, when in rows]
 
 
@@ -75,18 +76,18 @@ def _follower(kind: str, name: str, plugin: str, *, active: bool) -> Follower:
     text, quoted = literal(name), identifier(name)
     drop = f"SELECT pg_drop_replication_slot({text})"
     if kind == "slot aside":
-        said = f"it belongs to {plugin}, which a rollback has set aside, and keeps WAL until the disk is full"
+        said = f"it belongs to {plugin}, which a rollback has set aside, and retains WAL until the disk is full"
         return Follower("slot", name, said, drop, aside=True)
     if kind == "slot":
-        said = "it stays with the database that is set aside, and keeps WAL until the disk is full"
-        made = f"SELECT pg_create_logical_replication_slot({text}, '{plugin}')   on the live one"
-        then = f"{drop}   once its reader has stopped; it begins anew with {made}"
+        said = "it stays with the replaced database, and retains WAL until the disk is full"
+        made = f"SELECT pg_create_logical_replication_slot({text}, '{plugin}')   in the live database"
+        then = f"{drop}   after its reader has stopped; create a new slot with {made}"
         return Follower(kind, name, said + (" (in use)" if active else ""), then)
     if kind == "publication":
-        said = "it is restored as it was; a subscriber needs a slot of the live database, and copies anew"
+        said = "it is restored; a subscriber needs a slot of the live database, and has to copy its tables again"
         off = "ALTER SUBSCRIPTION s DISABLE; ALTER SUBSCRIPTION s SET (slot_name = NONE); DROP SUBSCRIPTION s"
         then = f"{off}; TRUNCATE its tables; CREATE SUBSCRIPTION s … PUBLICATION {quoted}   at each subscriber"
         return Follower(kind, name, said, then)
-    said = "it stays with the database that is set aside"
-    then = f"ALTER SUBSCRIPTION {quoted} DISABLE before, and CREATE SUBSCRIPTION on the live one afterwards"
+    said = "it stays with the replaced database"
+    then = f"ALTER SUBSCRIPTION {quoted} DISABLE before, and CREATE SUBSCRIPTION in the live database afterwards"
     return Follower(kind, name, said, then)

@@ -1,7 +1,6 @@
-"""Which rows of one database are not in another one, table by table: inserted, updated, deleted. Memory is flat.
+"""List the rows that differ between two databases, table by table: inserted, updated, deleted. Memory use is constant.
 
-``before`` is what a backup holds, ``after`` the database that was written to since.
-"""
+``before`` is the backup, ``after`` the database that was written to since."""
 
 from __future__ import annotations
 
@@ -23,8 +22,10 @@ KINDS = (INSERTED, UPDATED, DELETED)
 
 
 class Change(NamedTuple):
-    """One row that differs: how, the hash of its key and of its values, its key as text, the newest moment in it, and
-    whether it was written since a given moment."""
+    """One different row.
+
+    The fields are the kind, the hashes of key and values, the key as text, the newest timestamp in the row, and
+    whether the row was written since a given moment."""
 
     what: str
     hash: int
@@ -36,11 +37,11 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Since:
-    """A moment of the server, as the numbers of its transactions.
+    """A moment of the server, in transaction ids.
 
     Args:
-        oldest: the oldest transaction that was at work; all before it had ended.
-        next: the next one that would begin.
+        oldest: the oldest running transaction; all earlier ones had ended.
+        next: the next transaction id.
     """
 
     oldest: int
@@ -48,18 +49,18 @@ class Since:
 
     @classmethod
     def read(cls, text: str) -> Since:
-        """What ``txid_current_snapshot()`` printed."""
+        """Parse the output of ``txid_current_snapshot()``."""
         oldest, following, _ = text.strip().split(":")
         return cls(int(oldest), int(following))
 
     @property
     def recent(self) -> str:
-        """SQL: the greatest age of what may have been written since."""
+        """Return SQL for the greatest age of a row that may have been written since."""
         return _age(self.oldest)
 
     @property
     def old(self) -> str:
-        """SQL over ``x``: the row was there before."""
+        """Return SQL over ``x`` that is true for rows written before."""
         return f"age(x.xmin) > {_age(self.next)}"
 
 
@@ -69,10 +70,9 @@ def _age(transaction: int) -> str:
 
 @dataclass(frozen=True)
 class Counterpart:
-    """A table of the backup and the one that holds its rows now; one of them is None where there is no other.
+    """A table of the backup and the table that holds its rows now; None on the side without a table.
 
-    ``pairs`` are the columns that both have, ``keyed`` whether a row is the same by its primary key.
-    """
+    ``pairs`` are the columns of both sides. ``keyed``: rows are matched by the primary key."""
 
     before: Table | None
     after: Table | None
@@ -81,22 +81,22 @@ class Counterpart:
 
     @property
     def name(self) -> str:
-        """The table as it is called now, or as it was called."""
+        """Return the table's present name, or else its former one."""
         table = self.after or self.before
         return table.name if table else ""
 
     @property
     def equal(self) -> bool:
-        """Whether both fingerprints are the same, so that no row need be read."""
+        """Return True if both fingerprints are equal, so that no row has to be read."""
         return equal(self.before, self.after)
 
     def only(self, side: str) -> list[str]:
-        """The columns that only ``before`` or only ``after`` has."""
+        """Return the columns that only ``before`` or only ``after`` has."""
         return [name for name in self._unread(side) if name not in self.rewritten]
 
     @property
     def rewritten(self) -> list[str]:
-        """The columns that both have and that can't be compared as one: the release wrote other values there."""
+        """Return columns of both sides that cannot be compared, because the release rewrote their values."""
         after = self._unread("after")
         return [name for name in self._unread("before") if name in after]
 
@@ -107,14 +107,14 @@ class Counterpart:
 
 
 def counterparts(old: Fingerprint, new: Fingerprint, moves: Sequence[Moved] = ()) -> list[Counterpart]:
-    """Every table of either side, with the one on the other side that holds its rows.
+    """Return every table of either side with the table on the other side that holds its rows.
 
     Args:
-        moves: where a release took each table, as its certificate says.
+        moves: where a release moved each table, from its certificate.
     """
     went = {move.table: move for move in moves if len(move.to) == 1 and move.table in old.tables}
     target = {name: move.to[0] for name, move in went.items() if move.to[0] in new.tables}
-    # Two old tables in one new one: each row would be told twice.
+    # Two old tables in one new table: each row would be reported twice.
     once = {name: to for name, to in target.items() if list(target.values()).count(to) == 1}
     found, taken = [], set()
     for name, table in sorted(old.tables.items()):
@@ -139,7 +139,7 @@ def _matched(old: Table, new: Table, move: Moved | None) -> Counterpart:
 
 
 def _proved(old: Table, new: Table, move: Moved) -> tuple[Both, ...]:
-    """The columns as the widest of the comparisons reads them that held in the rehearsal."""
+    """Return the columns of the widest comparison that held in the rehearsal."""
     best: tuple[Both, ...] = ()
     for proof in move.proofs:
         if len(proof.before) == len(proof.after) == 1 and not proof.before[0].filled:
@@ -150,18 +150,19 @@ def _proved(old: Table, new: Table, move: Moved) -> tuple[Both, ...]:
 
 
 def as_text(pair: Counterpart) -> Counterpart:
-    """The same columns read as text: for values that can't be read as the other side's type."""
+    """Return the same columns read as text, for values that are invalid in the other side's type."""
     plain = tuple((Pair(one.name, "text"), Pair(two.name, "text")) for one, two in pair.pairs)
     return Counterpart(pair.before, pair.after, plain, pair.keyed)
 
 
 def changes(look: Databases, pair: Counterpart, since: Since | None = None) -> Iterator[Change]:
-    """Every row that differs, by ascending hash of its key.
+    """Yield every different row, by ascending hash of its key.
 
-    Without a primary key on both sides rows are a multiset, and none counts as updated.
+    Without a primary key on both sides, rows are a multiset, and no row counts as updated.
 
     Args:
-        since: of ``before`` only what was there at this moment; and ``recent`` says what of ``after`` came later.
+        since: read only rows of ``before`` that existed at this moment; ``recent`` marks rows of ``after`` written
+            later.
     """
     one, two = rows_of(pair, "before", since), rows_of(pair, "after", since)
     many = pair.before and pair.after and pair.before.rows + pair.after.rows > MANY
@@ -191,7 +192,7 @@ def _parts(look: Databases, pair: Counterpart) -> list[int] | None:
 
 
 def rows_of(pair: Counterpart, side: str, since: Since | None = None) -> Rows | None:
-    """What is read of one side; None where the table is not there."""
+    """Return what to read of one side; None if the side has no such table."""
     table, place = (pair.before, 0) if side == "before" else (pair.after, 1)
     if table is None:
         return None

@@ -1,4 +1,4 @@
-"""Tools that advance the sequences of a restored database beyond the live ones."""
+"""Define the actions that advance the sequences of a restored or kept database beyond the live ones."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MOST = 10
 
 @tool
 def advance_sequences(session: Session, *, target: str, database: str, shown: str, ahead: str, report: str) -> str:
-    """Advance the sequences of a restored database beyond those of the live one, and say which."""
+    """Advance the sequences of a restored database beyond those of the live one, and list them."""
     found = _behind(session, target, database, shown, sequences.AHEAD if ahead == "yes" else 0)
-    # Before they are set: an attempt that is cut off in between is repeated, one that is not noted looks like users'.
+    # Record before setting: an interrupted attempt is repeated, but an unrecorded value would look like users' writes.
     file = session.inventory.path(report)
     write_whole(file, json.dumps(sequences.noted(file) | {one.name: one.to for one in found}))
     with session.connect(target, database) as restored:
@@ -34,25 +34,25 @@ def advance_sequences(session: Session, *, target: str, database: str, shown: st
 
 def _told(found: list[sequences.Behind]) -> str:
     if not found:
-        return "no live sequence is further"
+        return "no live sequence is ahead"
     told = [one.sentence for one in found[:MOST]] + ([f"and {len(found) - MOST} more"] if len(found) > MOST else [])
-    return "advanced beyond the live ones, so that no number is given out twice:\n  " + "\n  ".join(told)
+    return "advanced beyond the live ones, so that no number is issued twice:\n  " + "\n  ".join(told)
 
 
 @tool
 def check_sequences(session: Session, *, target: str, database: str, shown: str) -> str:
-    """Say whether a sequence of a restored database would give out numbers that the live one gave out."""
+    """Check that no sequence of a restored database would issue a number again."""
     if found := _behind(session, target, database, shown, 0):
-        raise StepFailed(f"{target}: would give out numbers again: {'; '.join(one.sentence for one in found[:MOST])}")
-    return "no sequence gives out a number again"
+        said = "; ".join(one.sentence for one in found[:MOST])
+        raise StepFailed(f"{target}: sequences would issue numbers again: {said}")
+    return "no sequence issues a number again"
 
 
 @tool
 def advance_kept(session: Session, *, target: str, name: str) -> str:
-    """Advance the sequences of a kept database that is about to be live again, which is closed again then.
+    """Advance the sequences of a kept database that is about to be live again, and close the database.
 
-    Nothing is done where there is none of that name: it was swapped in, or never made.
-    """
+    Does nothing if there is no database of that name, because it was swapped in or never made."""
     with _opened(session, target, name) as there:
         if there is None:
             return ""
@@ -63,24 +63,24 @@ def advance_kept(session: Session, *, target: str, name: str) -> str:
 
 @tool
 def check_kept_sequences(session: Session, *, target: str, name: str) -> str:
-    """Say whether a kept database would give out numbers again that the live one gave out."""
+    """Check that no sequence of a kept database would issue a number again."""
     with _opened(session, target, name) as there:
-        # Users of the live one go on: what was passed over is enough for them until the swap.
+        # Users still write to the live database: the skipped numbers suffice until the swap.
         if there is not None and (found := _kept_behind(session, target, name, there, ahead=0)):
             said = "; ".join(one.sentence for one in found[:MOST])
-            raise StepFailed(f"{target}: {name} would give out numbers again: {said}")
-    return "no sequence gives out a number again"
+            raise StepFailed(f"{target}: {name} would issue numbers again: {said}")
+    return "no sequence issues a number again"
 
 
 @contextlib.contextmanager
 def _opened(session: Session, target: str, name: str) -> Iterator[Connection[Any] | None]:
-    """A session in a kept database, which takes no others before and after; None where there is no such database.
+    """Open a session in a kept database, which is closed before and after; yield None if there is no such database.
 
     Raises:
-        Refused: it has not the name that a run gives to what it keeps.
+        Refused: the name is not that of a kept database.
     """
     if not kept_databases.NAME.search(name):
-        raise Refused(f"{target}: {name} is not a database that a run has kept", f"inv status --target={target}")
+        raise Refused(f"{target}: {name} is no kept database", f"inv status --target={target}")
     with session.connect(target, "postgres") as server:
         if server.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
             yield None
@@ -106,7 +106,7 @@ def _kept_behind(
 
 
 def _renamed(folder: Path) -> dict[str, str]:
-    """Tables that are called otherwise on the other side of that run's rollback, both ways."""
+    """Return the tables that have another name on the other side of that run's rollback, in both directions."""
     for name in ("recount.json", "loss.json"):
         with contextlib.suppress(OpsError):
             found = loss.read(folder / name).renamed

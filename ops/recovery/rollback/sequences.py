@@ -1,4 +1,4 @@
-"""Sequences of a restored database, advanced beyond the live ones: no number is given out twice."""
+"""Compute how far a restored database's sequences must be advanced, so that no number is issued twice."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 
 from psycopg import Connection
 
-# Where users write until the swap, of a sequence that is in use so many numbers more are passed over; of a small range
-# a hundredth of what is left.
+# If users write until the swap, a used sequence skips AHEAD numbers, but at most 1/PART of its remaining range.
 AHEAD, PART = 1000, 100
 
 _QUERY = """
@@ -29,7 +28,7 @@ WHERE NOT s.seqcycle AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.n
 
 @dataclass(frozen=True)
 class Sequence:
-    """A sequence: its step, the last number that it can give, the last that it gave, and the column that it fills."""
+    """A sequence: its step, the last possible and the last issued number, and the column that it fills."""
 
     name: str
     step: int
@@ -41,7 +40,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Behind:
-    """A restored sequence that stands before the live one; ``to`` is where it is to stand."""
+    """A restored sequence that is behind the live one; ``to`` is its new value."""
 
     name: str
     was: int | None
@@ -50,14 +49,14 @@ class Behind:
 
     @property
     def sentence(self) -> str:
-        """What was done, in words."""
+        """Return the change in words."""
         return (
             f"{self.name} {self.was if self.was is not None else 'unused'} → {self.to} (the live one is at {self.live})"
         )
 
 
 def read(connection: Connection[tuple[object, ...]]) -> list[Sequence]:
-    """Read every sequence of a database that does not begin anew at its end."""
+    """Read every sequence of a database that does not cycle."""
     found = []
     for name, step, end, last, table, column in connection.execute(_QUERY.encode()):
         number = None if last is None else int(str(last))
@@ -66,11 +65,11 @@ def read(connection: Connection[tuple[object, ...]]) -> list[Sequence]:
 
 
 def behind(live: list[Sequence], restored: list[Sequence], renamed: Mapping[str, str], *, ahead: int) -> list[Behind]:
-    """Find the restored sequences that would give out numbers again.
+    """Find the restored sequences that would issue numbers again.
 
     Args:
-        renamed: live tables whose rows are in another table of the backup, and in which.
-        ahead: so many numbers more than the live one are passed over, where that gave any since the backup.
+        renamed: maps live tables to the table of the backup with their rows.
+        ahead: how many numbers to skip beyond the live one, if it issued any since the backup.
     """
     by_column = {(one.table, one.column): one for one in restored if one.table}
     by_name = {one.name: one for one in restored}
@@ -90,7 +89,7 @@ def behind(live: list[Sequence], restored: list[Sequence], renamed: Mapping[str,
 
 
 def noted(file: Path) -> dict[str, int]:
-    """Read where the tool set sequences, by name; none where it set none, or the note can't be read."""
+    """Read the values that the tool set, by sequence name; empty if there is no readable record."""
     try:
         return dict(json.loads(file.read_bytes()))
     except (OSError, ValueError):
@@ -98,6 +97,6 @@ def noted(file: Path) -> dict[str, int]:
 
 
 def advance(connection: Connection[tuple[object, ...]], found: list[Behind]) -> None:
-    """Set sequences, so that each gives a number beyond the live one's next."""
+    """Set each sequence so that its next number is beyond the live one's."""
     for one in found:
         connection.execute("SELECT pg_catalog.setval(%s::pg_catalog.regclass, %s, true)", [one.name, one.to])

@@ -1,8 +1,7 @@
-"""What was written between the preview of a loss and the swap: in the replaced database, and in neither other.
+"""Find the rows written between the preview of a loss and the swap, which only the replaced database holds.
 
-The replaced database is held against the live one, of which only those rows count that were there before the swap: they
-are the backup's. What the preview named already is taken off. Whatever else differs was written in between.
-"""
+The replaced database is compared with the live one. Of the live one, only rows from before the swap count, because
+they are the backup's. Rows that the preview named are subtracted. All other differences were written in between."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from ops.verdict.fingerprint import Fingerprint, equal
 
 
 class Named:
-    """The rows that a preview named in one table, by ascending hash of their keys; asked in the same order."""
+    """The rows of one table that a preview named, by ascending hash of their keys; requested in the same order."""
 
     def __init__(self, every: Iterator[tuple[str, int, int, str]]) -> None:
         self.every = every
@@ -26,7 +25,7 @@ class Named:
         self.group: list[tuple[str, int]] = []
 
     def keep(self, change: Change) -> Change | None:
-        """The row as what it is since the preview; None where the preview named it just so, or it is older."""
+        """Return the change since the preview; None if the preview named the same change, or if the row is older."""
         self._go_to(change.hash)
         same = [one for one in self.group if self._same(one, change)]
         if same:
@@ -63,17 +62,17 @@ def account(
     folder: Path,
     file: Path,
 ) -> Loss:
-    """Say what was written since the preview, and write it whole.
+    """Count the rows written since the preview, and write the result.
 
     Args:
         look: ``before`` is the live database, ``after`` the replaced one.
         shown: the preview.
         then: the fingerprint of the live database at the preview.
-        now: that of the replaced one.
+        now: the fingerprint of the replaced database.
         pairs: the tables of the backup and of the replaced database.
         since: the moment before ``then`` was taken.
-        folder: where the preview's files are.
-        file: takes it as JSON.
+        folder: the folder of the preview's files.
+        file: receives the result as JSON.
     """
     found = around(then, now, shown.backup)
     named = {table.table: folder / table.every_key for table in shown.tables}

@@ -1,8 +1,6 @@
-"""Salvage: lost rows come back from a backup into the live database, and nothing that was written since is touched.
+"""Bring lost rows back from a backup into the live database, without changing rows written since.
 
-Begin with ``resolve``, which makes of what was typed what is looked for. ``names`` reads what was typed,
-``live_catalog`` the live tables, ``column_mapping`` says which live table and column holds what the backup's did,
-``related_tables`` which tables are looked at together, ``staging`` lays the backup's rows beside the live ones and
-decides about each, ``insert`` brings them back, ``take_back`` proves it and takes it away again, ``report`` says it in
-words.
-"""
+Begin with ``resolve``, which finds the requested tables. ``names`` parses the typed names. ``live_catalog`` reads
+the live tables. ``column_mapping`` maps the backup's tables and columns to live ones. ``related_tables`` finds
+related tables. ``staging`` compares the backup's rows with the live ones and decides the fate of each. ``insert``
+inserts rows. ``take_back`` proves and undoes the insert. ``report`` describes the result."""

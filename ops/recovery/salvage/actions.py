@@ -1,4 +1,4 @@
-"""Tools of the salvage: count, insert, check, take back."""
+"""Define the actions of a salvage: count, insert, check, take back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ops.verdict.databases import settings
 
 
 class SalvageOptions(TypedDict):
-    """The options of what counts, inserts and checks, all as text; ``tables``, ``related``, ``linked`` are pairs."""
+    """The options of the actions that count, insert and check, as text. ``tables`` and the like are pairs."""
 
     target: str
     backup_id: str
@@ -45,12 +45,12 @@ class SalvageOptions(TypedDict):
 
 @tool
 def same_tables(session: Session, *, before: str, after: str, tables: str) -> str:
-    """Compare some tables of two fingerprints; all of them where none is named."""
+    """Compare some tables of two fingerprints; all tables if none is named."""
     one, two = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
     names = _sources(one, tables)
     for name in names:
         if name not in one.tables or not fingerprint.equal(one.tables[name], two.tables.get(name)):
-            raise StepFailed(f"{after}: {name} is not what was dumped", "inv resume")
+            raise StepFailed(f"{after}: {name} differs from the dump", "inv resume")
     return f"{len(names)} tables are equal"
 
 
@@ -60,7 +60,7 @@ def _sources(dumped: fingerprint.Fingerprint, tables: str) -> list[str]:
 
 @tool
 def need_tables(session: Session, *, server: str, database: str, before: str, said: str, tables: str) -> str:
-    """Make the tables that pg_restore could not make, without what stopped it; name what else is left out."""
+    """Create the tables that pg_restore could not create, with columns only; name what is left out."""
     dumped = fingerprint.read(session.inventory.path(before))
     names = _sources(dumped, tables)
     needed = [dumped.tables[name] for name in names if name in dumped.tables]
@@ -71,7 +71,7 @@ def need_tables(session: Session, *, server: str, database: str, before: str, sa
 
 @tool
 def salvage_count(session: Session, **options: Unpack[SalvageOptions]) -> str:
-    """Lay the backup's rows beside the live ones and count what would come back; the server lets it change nothing."""
+    """Compare the backup's rows with the live ones in a read-only session, and count the rows to insert."""
     with _connections(session, options) as (live, backup):
         found = _closure(session, live, options)
         with live.transaction():
@@ -86,7 +86,7 @@ def salvage_count(session: Session, **options: Unpack[SalvageOptions]) -> str:
 
 @tool
 def salvage_insert(session: Session, *, lock_timeout: str, **options: Unpack[SalvageOptions]) -> str:
-    """Bring back what was counted, in one transaction that holds writers of these tables off; never more than that."""
+    """Insert the counted rows in one transaction that locks out other writers; never more than counted."""
     folder = session.inventory.path(options["report"])
     counted = Report.model_validate_json((folder / REPORT).read_bytes())
     with _connections(session, options) as (live, backup):
@@ -115,7 +115,7 @@ def salvage_insert(session: Session, *, lock_timeout: str, **options: Unpack[Sal
 
 @tool
 def salvage_check(session: Session, **options: Unpack[SalvageOptions]) -> str:
-    """Prove, from what is live: every row that was noted is there, and every row of the backup is there or listed."""
+    """Prove that every inserted row is live, and that every row of the backup is live or listed."""
     folder, target = session.inventory.path(options["report"]), options["target"]
     noted = take_back.read_note(folder)
     if noted is None:
@@ -124,7 +124,7 @@ def salvage_check(session: Session, **options: Unpack[SalvageOptions]) -> str:
     listed = _listed(folder / LEFT)
     with _connections(session, options) as (live, backup):
         if not take_back.ended(live, noted):
-            unended = "the rows were not inserted: the transaction did not come to its end"
+            unended = "the rows were not inserted: the transaction was not committed"
             raise StepFailed(f"{target}: {unended}", "inv resume")
         found = _closure(session, live, options)
         with live.transaction():
@@ -135,17 +135,17 @@ def salvage_check(session: Session, **options: Unpack[SalvageOptions]) -> str:
             away, changed = take_back.gone(live, noted)
             missing = [row for row in tell.missing_rows(live, found) if row not in listed]
     if away or missing:
-        what = f"{away:,} of the inserted rows are not there" if away else f"{missing[0][0]} {missing[0][1]} is missing"
+        what = f"{away:,} of the inserted rows are not live" if away else f"{missing[0][0]} {missing[0][1]} is missing"
         raise StepFailed(f"{target}: {what}", "inv undo")
     if told.done and told.totals[0] != noted.rows:
-        raise StepFailed(f"{target}: {noted.rows:,} rows were inserted, {told.totals[0]:,} were told", "inv undo")
+        raise StepFailed(f"{target}: {noted.rows:,} rows were inserted, {told.totals[0]:,} were reported", "inv undo")
     since = f"; {changed:,} were changed since" if changed else ""
-    return f"{noted.rows:,} rows and {noted.linked:,} links are there, {len(listed):,} rows are listed{since}"
+    return f"{noted.rows:,} rows and {noted.linked:,} links are live, {len(listed):,} rows are listed{since}"
 
 
 @tool
 def salvage_remove(session: Session, *, target: str, run: str, report: str, lock_timeout: str) -> str:
-    """Delete exactly the rows that a salvage inserted, where nobody has changed them or led to them since."""
+    """Delete exactly the inserted rows, unless somebody has changed them or refers to them."""
     folder = session.inventory.path(report)
     noted = take_back.read_note(folder)
     if noted is None:
@@ -153,15 +153,15 @@ def salvage_remove(session: Session, *, target: str, run: str, report: str, lock
     with _connection(session, target, run) as live:
         if not take_back.ended(live, noted):
             take_back.forget(folder)
-            return "nothing was inserted: the transaction did not come to its end"
+            return "nothing was inserted: the transaction was not committed"
         if take_back.taken_back(live, noted, folder):
             take_back.forget(folder)
-            return "it was taken back before"
+            return "the rows were deleted before"
         with live.transaction():
             live.execute(f"SET LOCAL lock_timeout = {float(lock_timeout) * 1000:.0f}".encode())
             rows, links = take_back.take_back(live, noted, folder, target)
     take_back.forget(folder)
-    return f"{rows:,} rows were deleted and {links:,} links are empty again"
+    return f"{rows:,} rows were deleted and {links:,} links were cleared"
 
 
 def _listed(file: Path) -> set[tuple[str, str]]:
@@ -176,19 +176,19 @@ def _decide(live: Connection, backup: Connection, found: Closure, new_keys: str)
 
 
 def _no_more(target: str, counted: Report, now: Report) -> None:
-    """What comes back must not be more than the operator has seen.
+    """Refuse to insert more rows than the operator has seen.
 
     Raises:
-        Refused: it would be.
+        Refused: more rows would be inserted.
     """
     shown = {table.into: table.back + table.new_keys for table in counted.tables}
     for table in now.tables:
         many = table.back + table.new_keys
         if many > shown.get(table.into, 0):
             raise Refused(
-                f"{target}: {table.into}: {many:,} rows would come back by now, {shown.get(table.into, 0):,} were "
-                "shown; somebody deleted rows meanwhile, so nothing was changed",
-                "inv undo   and then the salvage again",
+                f"{target}: {table.into}: {many:,} rows would come back now, {shown.get(table.into, 0):,} were "
+                "shown; somebody deleted rows in between, so nothing was changed",
+                "inv undo   then repeat the salvage",
             )
 
 
@@ -201,7 +201,7 @@ def _closure(session: Session, live: Connection, options: SalvageOptions) -> Clo
     pairs = [(source, into, role) for role, text in roles if text for source, into in read_pairs(text)]
     for source, into, _ in pairs:
         if source not in old.tables or into not in catalog:
-            raise Refused(f"{target}: {source} → {into}: one of them is not there any more", "inv salvage … --plan")
+            raise Refused(f"{target}: {source} → {into}: one of the tables does not exist", "inv salvage … --plan")
     found = column_mapping.homes(old, catalog, {source: into for source, into, _ in pairs}, verdicts(folder))
     pairings = [(found.pair(old, catalog, source, into), role) for source, into, role in pairs]
     given = dict(value.partition("=")[::2] for value in json.loads(options["values"] or "[]"))
@@ -219,12 +219,12 @@ def _connections(session: Session, options: SalvageOptions) -> Iterator[tuple[Co
 
 @contextmanager
 def _connection(session: Session, target: str, run: str, database: str = "") -> Iterator[Connection]:
-    """A session in which every value has one text, and that may write where production is frozen for others."""
+    """Open a session that renders each value uniquely, and that may write to a frozen production."""
     with session.connect(target, database, own=PATH, application_name=application(run)) as connection:
         try:
             connection.execute(settings())
             connection.execute("SET search_path TO DEFAULT")
-            # The session's tables change while they are worked on, and a plan made for one row would take hours.
+            # The session's tables grow while they are used, and a plan made for one row would take hours.
             connection.execute("SET enable_nestloop = off")
             connection.execute("SET default_transaction_read_only = off")
             yield connection
@@ -232,4 +232,4 @@ def _connection(session: Session, target: str, run: str, database: str = "") -> 
             lines = str(error).strip().splitlines() or [type(error).__name__]
             where = [line for line in lines[1:] if line.startswith(("DETAIL", "CONTEXT"))][:1]
             said = session.redact(" ".join([lines[0], *where]))
-            raise StepFailed(f"{target}: {said}; all of it is one transaction, and nothing of it was kept") from None
+            raise StepFailed(f"{target}: {said}; the whole transaction was rolled back") from None

@@ -1,8 +1,7 @@
-"""Which live table holds what a table of the backup did, and which of its columns. Pure.
+"""Map each table of the backup, and its columns, to live ones. Pure.
 
-What the operator said; else the same name; else what the verdict of a rehearsal found; else the one new table that all
-of its columns fit.
-"""
+The operator's choice comes first, then the same name, then the verdict of a rehearsal, then the only new table that
+has all columns."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from ops.recovery.salvage.live_catalog import Catalog, LiveColumn, LiveTable
 from ops.recovery.salvage.names import schema_and_name
 from ops.verdict.fingerprint import Fingerprint, Table
 
-# Into which types the text of a value can go and come back the same.
+# The types to which the text of a value converts without loss.
 _WIDER = {
     "smallint": ("integer", "bigint", "numeric"),
     "integer": ("bigint", "numeric"),
@@ -28,7 +27,7 @@ _LENGTH = re.compile(r"(character varying|bit varying|character|numeric)\((\d+)(
 
 
 def lossless(old: str, new: str) -> bool:
-    """Whether every value of one type can be written as the other one and read back."""
+    """Return True if every value of one type can be written as the other type and read back unchanged."""
     if old == new:
         return True
     one, two = _LENGTH.fullmatch(old), _LENGTH.fullmatch(new)
@@ -42,7 +41,7 @@ def lossless(old: str, new: str) -> bool:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What rehearsals found: ``tables`` maps an old table to the new one, ``columns`` likewise by old table."""
+    """The results of rehearsals: ``tables`` maps an old table to the new one; ``columns`` likewise, by old table."""
 
     tables: Mapping[str, str]
     columns: Mapping[str, Mapping[str, str]]
@@ -53,13 +52,14 @@ NOTHING = Verdicts({}, {})
 
 @dataclass(frozen=True)
 class Pairing:
-    """A table of the backup and the live one that its rows go into.
+    """A table of the backup and the live table for its rows.
 
     Args:
-        columns: the backup's column to the live one, in the backup's order.
-        lacking: columns of the backup that have no place in the live table.
-        needed: live columns that must have a value, and for which the backup has none.
-        unfit: columns whose values do not fit without loss: live column, old type, new type.
+        columns: maps the backup's columns to live ones, in the backup's order.
+        lacking: columns of the backup that the live table lacks.
+        needed: live columns that require a value for which the backup has none.
+        extra: other live columns for which the backup has no value.
+        unfit: columns whose values cannot be converted without loss: live column, old type, new type.
         how: how the pairing was found, in words.
     """
 
@@ -74,17 +74,17 @@ class Pairing:
 
     @property
     def renamed(self) -> bool:
-        """It goes into a table of another name: one that was made anew."""
+        """Return True if the live table has another name, so that a migration created it."""
         return self.source != self.into
 
     @property
     def whole(self) -> bool:
-        """Every column has its place, and none is asked for that is not there."""
+        """Return True if every column has a counterpart and no required column lacks a value."""
         return not (self.lacking or self.needed or self.unfit)
 
 
 def pair(old: Table, new: LiveTable, homes: Mapping[str, str], hinted: Mapping[str, str] | None = None) -> Pairing:
-    """Find the place of each column: as a rehearsal found it, by name, or where the same foreign key leads."""
+    """Map each column: as a rehearsal found it, by name, or by an equal foreign key."""
     there = {column.name: column for column in new.columns if not column.generated}
     computed = {column.name for column in new.columns} - there.keys()
     found = {a: b for a, b in (hinted or {}).items() if a in old.names and b in there}
@@ -109,7 +109,7 @@ def pair(old: Table, new: LiveTable, homes: Mapping[str, str], hinted: Mapping[s
 def _by_links(
     old: Table, new: LiveTable, homes: Mapping[str, str], found: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Columns of other names that lead to the same rows, where only one on each side does."""
+    """Yield columns of other names that refer to the same rows, if each side has only one such column."""
     free = {link.columns[0]: link.to for link in new.links if len(link.columns) == 1}
     free = {name: to for name, to in free.items() if name not in found.values()}
     left = {name: homes.get(table, "") for name, (table, _) in old.links.items() if name not in found}
@@ -129,8 +129,10 @@ def _unfit(
 
 @dataclass(frozen=True)
 class Homes:
-    """Backup table to live table; ``how`` says by what, ``several`` holds the candidates where one can't be told,
-    ``verdicts`` what rehearsals found of their columns."""
+    """Map the backup's tables to live ones.
+
+    ``how`` says how each was found. ``several`` holds the candidates if there are several. ``verdicts`` are the
+    results of rehearsals."""
 
     tables: dict[str, str]
     how: dict[str, str]
@@ -138,18 +140,18 @@ class Homes:
     verdicts: Verdicts
 
     def pair(self, old: Fingerprint, live: Catalog, source: str, into: str) -> Pairing:
-        """A table and the one that its rows go into, column by column."""
+        """Return a table and the live table for its rows, column by column."""
         hinted = self.verdicts.columns.get(source) if self.verdicts.tables.get(source) == into else None
         found = pair(old.tables[source], live[into], self.tables, hinted)
         return replace(found, how=self.how.get(source, ""))
 
 
 def homes(old: Fingerprint, live: Catalog, chosen: Mapping[str, str], verdicts: Verdicts = NOTHING) -> Homes:
-    """Where each table of a backup is now, as far as that can be told."""
+    """Find the live table of each table of a backup, as far as it can be determined."""
     found = Homes({}, {}, {}, verdicts)
     for name in old.tables:
         if name in chosen:
-            found.tables[name], found.how[name] = chosen[name], "as you said"
+            found.tables[name], found.how[name] = chosen[name], "as requested"
         elif name in live:
             found.tables[name], found.how[name] = name, "the same name"
         elif verdicts.tables.get(name) in live:
@@ -161,7 +163,7 @@ def homes(old: Fingerprint, live: Catalog, chosen: Mapping[str, str], verdicts: 
 
 
 def _guesses(old: Fingerprint, live: Catalog, found: Homes) -> Iterator[tuple[str, str]]:
-    """Tables that fit one new table only, and are the only ones that fit it best."""
+    """Yield tables that fit exactly one new table, if no other table fits it as well."""
     new = [table for name, table in live.items() if name not in old.tables and name not in found.tables.values()]
     best: dict[str, str] = {}
     for table in old.tables.values():
@@ -183,7 +185,7 @@ def _fits(table: Table, one: LiveTable, homes: Mapping[str, str]) -> bool:
 
 
 def _same_links(table: Table, one: LiveTable, found: Pairing, homes: Mapping[str, str]) -> bool:
-    """Whether the same columns lead to the same tables."""
+    """Return True if the same columns refer to the same tables."""
     there = {link.columns[0]: link.to for link in one.links if len(link.columns) == 1}
     return all(there.get(found.columns[name]) == homes.get(to) for name, (to, _) in table.links.items()) and (
         len(there) == len(table.links)
@@ -191,7 +193,7 @@ def _same_links(table: Table, one: LiveTable, found: Pairing, homes: Mapping[str
 
 
 def _likeliest(table: Table, fits: list[LiveTable], old: Fingerprint, live: Catalog) -> list[LiveTable]:
-    """Of several: those to which links lead that led to the old one; then those named like it (same app)."""
+    """Return the tables to which former references lead now; among several, those with the same app prefix."""
     if len(fits) > 1:
         ranked = [(len(list(_followers(table.name, one.name, old, live))), one) for one in fits]
         fits = [one for count, one in ranked if count == max(number for number, _ in ranked)]
@@ -207,7 +209,7 @@ def _app(name: str) -> tuple[str, str]:
 
 
 def _followers(source: str, into: str, old: Fingerprint, live: Catalog) -> Iterable[str]:
-    """Tables that led to the one and lead to the other now."""
+    """Yield the tables that referred to the old table and refer to the new one now."""
     for table in old.tables.values():
         led = any(to == source for to, _ in table.links.values())
         if led and table.name in live and any(link.to == into for link in live[table.name].links):

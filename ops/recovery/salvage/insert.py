@@ -1,4 +1,4 @@
-"""Bring the rows back: one transaction, in which everything is decided anew under a lock, done, and proved."""
+"""Insert the lost rows: decide again under a lock, insert, and prove, all in one transaction."""
 
 from __future__ import annotations
 
@@ -15,33 +15,34 @@ from ops.verdict.row_hash import told_key
 
 @dataclass(frozen=True)
 class Brought:
-    """What was brought back into one table; ``keys`` maps old keys to new ones."""
+    """The rows inserted into one table; ``keys`` maps old keys to new ones."""
 
     rows: int
     keys: dict[str, str]
 
 
 def lock(connection: Connection, tables: Iterable[str]) -> None:
-    """Nobody writes to these tables until the transaction ends; reading goes on. Waits for those who write now, so a
-    number that they took from a sequence is in the table before we look."""
+    """Block writes to tables until the transaction ends; reads continue.
+
+    The lock waits for present writers, so that numbers which they took from a sequence are in the table."""
     names = ", ".join(sorted(set(tables)))
     run(connection, f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def written(found: Closure) -> list[str]:
-    """The live tables that may be written to."""
+    """Return the live tables that may be written to."""
     edges = {edge.child.live.name for edge in found.edges if relinks(edge)}
     return sorted({part.live.name for part in found.inserting} | edges)
 
 
 def bring(connection: Connection, found: Closure) -> tuple[dict[str, Brought], dict[int, int]]:
-    """Insert the rows whose fate is to come back, and set the links. The tables are locked and decided.
+    """Insert the rows whose fate is to come back, and set the links. The tables are locked and the fates decided.
 
     Returns:
-        by live table what came, and by edge how many links.
+        the inserted rows by live table, and the number of links by edge.
 
     Raises:
-        StepFailed: a row that was stored is not the one that was meant; nothing is kept.
+        StepFailed: a stored row differs from the intended one; the transaction is rolled back.
     """
     run(connection, "SET CONSTRAINTS ALL DEFERRED")
     for part in found.inserting:
@@ -60,8 +61,10 @@ def bring(connection: Connection, found: Closure) -> tuple[dict[str, Brought], d
 
 
 def switch(connection: Connection, table: LiveTable, *, on: bool) -> None:
-    """Switch a table's own triggers and rules off, or on as they were: what they do was done when the rows were first
-    written. Triggers that check foreign keys are the server's own, and stay."""
+    """Disable a table's own triggers and rules, or restore their former state.
+
+    They acted when the rows were first written. The server's internal triggers, which check foreign keys, stay
+    enabled."""
     words = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}
     for kind, ones in (("TRIGGER", table.triggers), ("RULE", table.rules)):
         for name, enabled in ones:
@@ -69,7 +72,7 @@ def switch(connection: Connection, table: LiveTable, *, on: bool) -> None:
 
 
 def _advance(connection: Connection, part: Part) -> None:
-    """A sequence stands at least at the highest key, also of the rows that come; it never goes back."""
+    """Advance each sequence at least to the highest key, including inserted rows; never set it back."""
     for column, sequence in part.live.sequences:
         if column not in part.cells:
             continue
@@ -101,7 +104,7 @@ def _new_keys(connection: Connection, part: Part) -> None:
 
 
 def _value(part: Part, name: str, found: Closure) -> str:
-    """A staged value as it is written: a key that is new, and a link to a row with a new key, follow."""
+    """Return the SQL of a value to write: new keys, and links to rows with new keys, are replaced."""
     cell = f"s.{part.cells[name]}"
     if name == part.renumbered:
         new = f"(SELECT r.new FROM pg_temp.r{part.number} r WHERE r.old = {cell})"
@@ -138,7 +141,7 @@ def _insert(connection: Connection, part: Part, found: Closure) -> Brought:
     wrong = one(connection, f"SELECT count(*) FROM ({wanted} EXCEPT ALL {stored}) missing")
     if wrong or rows != one(connection, f"SELECT count(*) FROM pg_temp.e{part.number}"):
         raise StepFailed(
-            f"{part.live.name}: {max(wrong, 1):,} rows were not stored as they stand in the backup; nothing was kept"
+            f"{part.live.name}: {max(wrong, 1):,} stored rows differ from the backup; the transaction was rolled back"
         )
     keys = connection.execute(
         f"SELECT old::text, new::text FROM pg_temp.r{part.number} ORDER BY old".encode()
@@ -151,7 +154,7 @@ def _given(part: Part) -> Iterator[tuple[int, tuple[str, str]]]:
 
 
 def _link(connection: Connection, edge: Edge, found: Closure) -> int:
-    """Set the links of one edge; notes the row's key and what was set."""
+    """Set the links of one edge, and record the row's key and the written value."""
     child, name = edge.child, f"k{edge.number}"
     run(connection, f"CREATE TEMP TABLE {name} (key text[], value text[]) ON COMMIT DROP")
     columns = edge.link.columns

@@ -1,4 +1,4 @@
-"""The live database's tables, as a salvage has to know them."""
+"""Read the live database's tables with the properties that a salvage needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Frozen(BaseModel):
 
 
 class LiveColumn(_Frozen):
-    """A column; ``filled``: a row that does not name it gets a value all the same; ``generated``: it is computed."""
+    """A column. ``filled``: it gets a value if an insert omits it. ``generated``: it is computed."""
 
     name: str
     type: str
@@ -26,7 +26,7 @@ class LiveColumn(_Frozen):
 
 
 class Unique(_Frozen):
-    """A unique index: its parts as SQL over the table's columns, and the condition under which it counts."""
+    """A unique index: its parts as SQL over the table's columns, and the condition of a partial index."""
 
     name: str
     parts: tuple[str, ...]
@@ -43,8 +43,10 @@ class LiveLink(_Frozen):
 
 
 class LiveTable(_Frozen):
-    """A table. ``sequences`` are pairs of column and sequence, ``triggers`` of name and ``pg_trigger.tgenabled``,
-    ``rules`` of name and ``pg_rewrite.ev_enabled``."""
+    """A table.
+
+    ``sequences`` are pairs of column and sequence, ``triggers`` of name and ``pg_trigger.tgenabled``, ``rules`` of
+    name and ``pg_rewrite.ev_enabled``."""
 
     name: str
     partitioned: bool
@@ -59,15 +61,15 @@ class LiveTable(_Frozen):
 
     @property
     def rows(self) -> str:
-        """What its own rows are read from."""
+        """Return the SQL to read the table's own rows from."""
         return self.name if self.partitioned else f"ONLY {self.name}"
 
     def column(self, name: str) -> LiveColumn:
-        """A column by its name."""
+        """Return a column by its name."""
         return next(column for column in self.columns if column.name == name)
 
     def sequence(self, column: str) -> str:
-        """The sequence that fills a column; empty where there is none."""
+        """Return the sequence that fills a column; empty without one."""
         return dict(self.sequences).get(column, "")
 
 
@@ -75,7 +77,7 @@ Catalog = dict[str, LiveTable]
 
 
 def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
-    """Every table of the database that this connection talks to. Leaves its ``search_path`` as it was."""
+    """Read every table of the connected database. Restores the ``search_path``."""
     query = Path(SQL_FOLDER / "salvage_catalog.sql").read_text()
     with connection.transaction():
         connection.execute("SET LOCAL search_path = pg_catalog")

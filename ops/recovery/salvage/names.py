@@ -1,4 +1,4 @@
-"""Names of tables as a person types them: ``lessons_lesson``, ``public.lessons_lesson``, ``shop."Order, old"``."""
+"""Parse names of tables as typed: ``lessons_lesson``, ``public.lessons_lesson``, ``shop."Order, old"``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ops.core.sql_names import bare, quoted, unquoted
 
 
 def split(text: str, mark: str = ",") -> list[str]:
-    """The parts of a text between marks that do not stand within double quotes; without blanks around them."""
+    """Split a text at marks outside double quotes, and strip blanks."""
     parts, quoted = [""], False
     for letter in text:
         quoted ^= letter == '"'
@@ -22,12 +22,12 @@ def split(text: str, mark: str = ",") -> list[str]:
 
 
 def join(pairs: Iterable[tuple[str, str]]) -> str:
-    """Pairs of tables as one word for a command: ``a=b,c=d``. A word that stands for pairs itself is left as it is."""
+    """Join pairs of tables to one word for a command: ``a=b,c=d``. A source without a table is passed unchanged."""
     return ",".join(f"{source}={into}" if into else source for source, into in pairs)
 
 
 def read_pairs(text: str) -> list[tuple[str, str]]:
-    """What ``join`` wrote.
+    """Parse the output of ``join``.
 
     Raises:
         UsageError: a part is not a pair.
@@ -42,21 +42,21 @@ def read_pairs(text: str) -> list[tuple[str, str]]:
 
 
 def schema_and_name(table: str) -> tuple[str, str]:
-    """A qualified name without its quotes: ``public."Old"`` is ``("public", "Old")``."""
+    """Return schema and name without quotes: ``public."Old"`` is ``("public", "Old")``."""
     schema, name = split(table, ".")
     return unquoted(schema), unquoted(name)
 
 
 def resolve(typed: str, known: Sequence[str], where: str) -> str:
-    """The one table that is meant.
+    """Return the only table that matches a typed name.
 
     Args:
         typed: with or without schema, with or without quotes.
         known: qualified names.
-        where: what they are the tables of, for the error.
+        where: the owner of the tables, for the error.
 
     Raises:
-        UsageError: there is none, or there are several.
+        UsageError: no table matches, or several do.
     """
     if typed in known:
         return typed
@@ -64,9 +64,9 @@ def resolve(typed: str, known: Sequence[str], where: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UsageError(f"{where}: {typed} is several tables: {', '.join(found)}", f"--table={found[0]}")
+        raise UsageError(f"{where}: {typed} matches several tables: {', '.join(found)}", f"--table={found[0]}")
     close = get_close_matches(typed, [*known, *map(bare, known)], 3, 0.5)
-    listed = ", ".join(close or list(known)[:5]) or "there is none"
+    listed = ", ".join(close or list(known)[:5]) or "none"
     raise UsageError(
-        f"{where}: there is no table {typed}; near it: {listed}", f"--table={close[0] if close else 'NAME'}"
+        f"{where}: there is no table {typed}; similar names: {listed}", f"--table={close[0] if close else 'NAME'}"
     )

@@ -1,4 +1,4 @@
-"""Which tables a salvage looks at together, in which part, and the links between them. Pure."""
+"""Find the tables of a salvage, their roles, and the links between them. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ class Part:
     """A table of a salvage.
 
     Args:
-        number: names its tables of the session.
-        role: ``main``: the operator named it; ``related``: rows that belong to salvaged ones may come along;
-            ``linked``: its links to salvaged rows may come back.
-        cells: live column to its column in the session's table.
-        values: live column to the value that the operator gave for it.
+        number: the number in the names of its session tables.
+        role: ``main``: named by the operator; ``related``: dependent rows may be salvaged, too; ``linked``: its links
+            to
+        salvaged rows may be restored.
+        cells: maps a live column to its column in the session's table.
+        values: maps a live column to the operator's value.
     """
 
     number: int
@@ -33,17 +34,17 @@ class Part:
 
     @property
     def staged(self) -> str:
-        """The session's table with the backup's rows."""
+        """Return the session's table with the backup's rows."""
         return f"pg_temp.s{self.number}"
 
     @property
     def keyed(self) -> bool:
-        """Rows are told apart by the live table's primary key."""
+        """Return True if rows are identified by the live table's primary key."""
         return bool(self.live.key) and all(name in self.cells for name in self.live.key)
 
     @property
     def renumbered(self) -> str:
-        """The key column for which new values can be had; empty where there is none."""
+        """Return the key column that a sequence can renumber; empty without one."""
         if len(self.live.key) != 1 or not self.keyed:
             return ""
         key = self.live.key[0]
@@ -53,7 +54,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Edge:
-    """A foreign key between two tables of a salvage; ``renamed``: it has another name than in the backup."""
+    """A foreign key between two tables of a salvage. ``renamed``: its columns have other names than in the backup."""
 
     number: int
     child: Part
@@ -64,31 +65,30 @@ class Edge:
 
 @dataclass
 class Closure:
-    """All parts of a salvage and the links among them; ``apart``: tables that lead to salvaged rows, and of which the
-    backup holds nothing."""
+    """All parts of a salvage and the links between them."""
 
     parts: list[Part]
     edges: list[Edge]
 
     def of(self, table: str) -> Part | None:
-        """The part of a live table."""
+        """Return the part of a live table; None without one."""
         return next((part for part in self.parts if part.live.name == table), None)
 
     @property
     def inserting(self) -> list[Part]:
-        """The parts into which rows may come, parents first as far as that can be."""
+        """Return the parts that may get rows, parents first if possible."""
         return _ordered([part for part in self.parts if part.role != LINKED], self.edges)
 
 
 def related(
     live: Catalog, sources: Mapping[str, str], main: Sequence[str], everything: bool
 ) -> list[tuple[str, str, str]]:
-    """The other tables that belong to a salvage.
+    """Return the other tables of a salvage.
 
     Args:
-        sources: live table to the backup's table.
+        sources: maps a live table to the backup's table.
         main: the live tables that the operator named.
-        everything: rows of related tables come along: those that lead to salvaged rows, and those that these need.
+        everything: include rows of related tables: those that refer to salvaged rows, and those that these require.
 
     Returns:
         source, live table and role, in the order of their names.
@@ -114,11 +114,11 @@ def _children(live: Catalog, names: Iterable[str]) -> set[str]:
 
 
 def closure(live: Catalog, pairings: Sequence[tuple[Pairing, str]], values: Mapping[str, str]) -> Closure:
-    """Number the parts and find the links among them.
+    """Assign numbers to the parts and find the links between them.
 
     Args:
         pairings: each with its role.
-        values: what the operator gave for columns that the backup does not have.
+        values: the operator's values for columns that the backup lacks.
     """
     parts = []
     for number, (found_pairing, role) in enumerate(pairings):
@@ -138,18 +138,18 @@ def closure(live: Catalog, pairings: Sequence[tuple[Pairing, str]], values: Mapp
 
 
 def _fitting(pairing: Pairing, role: str) -> Pairing:
-    """Of a table whose links alone come back, columns that do not fit are not looked at."""
+    """Return the pairing; for a table of which only links are restored, without columns that do not fit."""
     unfit = {column for column, _, _ in pairing.unfit} if role == LINKED else set()
     return replace(pairing, columns={old: new for old, new in pairing.columns.items() if new not in unfit})
 
 
 def _carried(child: Part, parent: Part, link: LiveLink) -> bool:
-    """Whether the backup has both ends of a link."""
+    """Return True if the backup has both ends of a link."""
     return all(name in child.cells for name in link.columns) and all(name in parent.cells for name in link.to_columns)
 
 
 def _ordered(parts: list[Part], edges: Sequence[Edge]) -> list[Part]:
-    """Parents first; a circle is broken anywhere."""
+    """Return the parts, parents first; a cycle is broken at any part."""
     done: list[Part] = []
     left = list(parts)
     while left:
@@ -165,7 +165,7 @@ def _waits(part: Part, other: Part, edges: Sequence[Edge]) -> bool:
 
 
 def into_others(part: Part, edges: Sequence[Edge]) -> Iterator[tuple[LiveLink, Edge | None]]:
-    """Every foreign key of a part whose columns the backup has, with the edge where the parent is a part, too."""
+    """Yield every foreign key of a part whose columns the backup has, with its edge if the parent is a part, too."""
     for link in part.live.links:
         if all(name in part.cells for name in link.columns):
             yield link, next((edge for edge in edges if edge.child is part and edge.link is link), None)

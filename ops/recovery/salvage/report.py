@@ -1,4 +1,4 @@
-"""What a salvage would do, counted from the staged rows: as data, and in lines for the operator."""
+"""Count what a salvage would do, as data and as lines for the operator."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ops.recovery.salvage.staging import COMES, Connection, emptied, following, 
 from ops.verdict.row_hash import told_key
 
 SAMPLES = 5
-EMPTY = "it is live, and only a link of it is empty now"
-ELSEWHERE = "it is live, and leads elsewhere now"
-TAKEN = "a row with this key is live, with other content"
+EMPTY = "the row is live, and only one of its links is empty"
+ELSEWHERE = "the row is live, and refers to another row now"
+TAKEN = "a live row with other content has this key"
 REPORT, LEFT = "salvage.json", "left-out.jsonl"
 
 
 class Reason(BaseModel):
-    """Why some rows do not come back."""
+    """Why some rows are not inserted."""
 
     why: str
     rows: int
@@ -27,7 +27,7 @@ class Reason(BaseModel):
 
 
 class TableReport(BaseModel):
-    """One table: rows of the backup, those that are there, that come back, that do under new keys, and that do not."""
+    """One table: rows of the backup, live rows, rows to insert, rows to insert with new keys, and other rows."""
 
     table: str
     into: str
@@ -45,7 +45,7 @@ class TableReport(BaseModel):
 
 
 class LinkReport(BaseModel):
-    """Links of one kind: those that come back, and those that stay empty since their row was changed or is gone."""
+    """Links of one kind: restored links, and links that stay empty because their row was changed or is missing."""
 
     table: str
     columns: list[str]
@@ -56,7 +56,7 @@ class LinkReport(BaseModel):
 
 
 class Report(BaseModel):
-    """A whole salvage, before or after."""
+    """A complete salvage, before or after the insert."""
 
     backup: str
     tables: list[TableReport]
@@ -65,17 +65,17 @@ class Report(BaseModel):
 
     @property
     def totals(self) -> tuple[int, int]:
-        """Rows and links that come back."""
+        """Return the numbers of rows and links that come back."""
         return sum(table.back + table.new_keys for table in self.tables), sum(link.back for link in self.links)
 
     @property
     def left(self) -> int:
-        """Rows that do not come back."""
+        """Return the number of rows that are not inserted."""
         return sum(reason.rows for table in self.tables for reason in table.left)
 
 
 def count(connection: Connection, found: Closure, backup: str) -> Report:
-    """Count what was decided."""
+    """Count the decided fates."""
     tables = [_table(connection, part) for part in found.parts if part.role != LINKED]
     links = [_links(connection, edge) for edge in found.edges if relinks(edge)]
     return Report(backup=backup, tables=tables, links=links)
@@ -98,17 +98,18 @@ def _table(connection: Connection, part: Part) -> TableReport:
         left=left,
         lacking=list(part.pairing.lacking),
         only_live=[name for name in (*part.pairing.needed, *part.pairing.extra) if name not in part.values],
-        hint="--new-keys brings them back under new keys" if again else "",
+        hint="--new-keys inserts them with new keys" if again else "",
     )
 
 
-# Why a staged row stays out, as SQL.
+# The reason why a staged row is not inserted, as SQL.
 WHY = f"coalesce(s.why, CASE s.fate WHEN 'same' THEN '{EMPTY}' WHEN 'moved' THEN '{ELSEWHERE}' ELSE '{TAKEN}' END)"
 
 
 def _lost(part: Part) -> str:
-    """The condition on a staged row that does not come back and should be told of. Of a related table that kept its
-    name, only what was to come: the others are none of the operator's concern."""
+    """Return the condition on a staged row to report as not inserted.
+
+    Of a related table with its old name, only rows that were to be inserted are reported."""
     if part.role == MAIN or part.pairing.renamed:
         return "s.fate IN ('left', 'taken', 'same', 'moved')"
     return "s.fate = 'left'"
@@ -129,7 +130,7 @@ def _key(part: Part) -> str:
 
 
 def left_rows(connection: Connection, found: Closure) -> Iterator[dict[str, object]]:
-    """Every row that does not come back: table, key, why."""
+    """Yield every row that is not inserted: table, key, reason."""
     for part in found.parts:
         if part.role == LINKED:
             continue
@@ -155,7 +156,7 @@ def _links(connection: Connection, edge: Edge) -> LinkReport:
 
 
 def lines(report: Report) -> list[str]:
-    """What it says to a person, a line each."""
+    """Return the report as lines for a person."""
     said = []
     word = "came" if report.done else "come"
     for table in report.tables:
@@ -164,31 +165,31 @@ def lines(report: Report) -> list[str]:
         said.append(_line(table, word))
         said += [] if report.done else _columns(table)
         for why in table.left:
-            said.append(f"  {counted(why.rows, 'row')} stay out: {why.why} ({_some(why.sample, why.rows)})")
+            said.append(f"  {counted(why.rows, 'row')} are not inserted: {why.why} ({_some(why.sample, why.rows)})")
         said += [f"  {table.hint}"] if table.hint else []
         if table.keys:
             shown = [f"{old} → {new}" for old, new in list(table.keys.items())[:SAMPLES]]
-            said.append(f"  new keys: {_some(shown, len(table.keys))}; all of them in {REPORT}")
+            said.append(f"  new keys: {_some(shown, len(table.keys))}; all are in {REPORT}")
     for link in report.links:
         said += _of_links(link, word)
     return said
 
 
 def _columns(table: TableReport) -> Iterator[str]:
-    """Where the columns go, where that is not plain."""
+    """Yield the column mapping, unless it is obvious."""
     if table.table != table.into or table.lacking or table.only_live:
         yield "  columns: " + ", ".join(a if a == b else f"{a} → {b}" for a, b in table.columns.items())
     if table.lacking:
-        yield f"  only in the backup, and left behind: {', '.join(table.lacking)}"
+        yield f"  only in the backup, and not inserted: {', '.join(table.lacking)}"
     if table.only_live:
-        yield f"  only live, and left as the table fills them: {', '.join(table.only_live)}"
+        yield f"  only live, and filled with defaults: {', '.join(table.only_live)}"
 
 
 def _line(table: TableReport, word: str) -> str:
     name = table.table if table.table == table.into else f"{table.table} → {table.into}"
-    new = f", {table.new_keys:,} under new keys" if table.new_keys else ""
+    new = f", {table.new_keys:,} with new keys" if table.new_keys else ""
     back = table.back + table.new_keys
-    return f"{name}: of {counted(table.rows, 'row')} {table.there:,} are there, {back:,} {word} back{new}"
+    return f"{name}: of {counted(table.rows, 'row')} {table.there:,} are live, {back:,} {word} back{new}"
 
 
 def _of_links(link: LinkReport, word: str) -> Iterator[str]:
@@ -198,7 +199,7 @@ def _of_links(link: LinkReport, word: str) -> Iterator[str]:
     if link.changed:
         yield f"{name}: {counted(link.changed, 'link')} stay empty: their rows were changed since"
     if link.gone:
-        yield f"{name}: {counted(link.gone, 'row')} that led to {link.to} are gone: --with-related brings them"
+        yield f"{name}: {counted(link.gone, 'row')} that referred to {link.to} are missing: --with-related inserts them"
 
 
 def _some(sample: list[str], many: int) -> str:
@@ -206,7 +207,7 @@ def _some(sample: list[str], many: int) -> str:
 
 
 def missing_rows(connection: Connection, found: Closure) -> Iterator[tuple[str, str]]:
-    """Table and key of each row of the named tables that is not live."""
+    """Yield table and key of each row of the named tables that is not live."""
     for part in found.parts:
         if part.role == MAIN:
             query = f"SELECT {_key(part)} FROM {part.staged} s WHERE fate IN ('insert', 'rekey', 'left', 'missing')"

@@ -1,4 +1,4 @@
-"""What the operator wants to have back, held against the backup and the live database before anything runs."""
+"""Resolve the request of a salvage against the backup and the live database, before anything runs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,21 @@ from ops.recovery.salvage.related_tables import LINKED, RELATED, related
 from ops.verdict import fingerprint
 from ops.verdict.fingerprint import Fingerprint, not_backed_up
 
-WHICH = "salvage: which table is to come back?"
-LOOK = "inv recover   says what is missing, and what to type   or   inv salvage --backup=ID --table=NAME"
+WHICH = "salvage: no table is named"
+LOOK = "inv recover   lists missing rows, and what to type   or   inv salvage --backup=ID --table=NAME"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line said: tables of the backup, the live ones that they go into (by place; empty: to be
-    found), whether related rows come along, whether rows whose key is taken get new keys, and values for columns."""
+    """The request of the command line.
+
+    Args:
+        tables: tables of the backup.
+        into: the live tables for their rows, by position; empty to determine them.
+        related: salvage related rows, too.
+        new_keys: give new keys to rows whose key is in use.
+        values: values for columns, as COLUMN=VALUE.
+    """
 
     tables: tuple[str, ...]
     into: tuple[str, ...] = ()
@@ -41,17 +48,17 @@ class Asked:
     def read(
         cls, tables: Sequence[str], into: Sequence[str], *, related: bool, new_keys: bool, values: Sequence[str]
     ) -> Asked:
-        """From flags that may be repeated, or hold several names with commas between.
+        """Parse flags that may be repeated, or hold several names separated by commas.
 
         Raises:
-            UsageError: no table is named, or more places than tables.
+            UsageError: no table is named, or there are more live tables than tables.
         """
         named = tuple(name for text in tables for name in split(text) if name)
         places = tuple(name for text in into for name in split(text))
         if not named:
             raise UsageError(WHICH, LOOK)
         if len(places) > len(named):
-            raise UsageError(f"salvage: {len(places)} places for {len(named)} tables", "--table=a,b --into=x,y")
+            raise UsageError(f"salvage: {len(places)} live tables for {len(named)} tables", "--table=a,b --into=x,y")
         for value in values:
             if "=" not in value:
                 raise UsageError(f"salvage: --set={value} is not COLUMN=VALUE", "--set=notes=")
@@ -59,11 +66,11 @@ class Asked:
 
 
 def bound(session: Session, target: str, manifest: Manifest, wanted: Asked | None) -> SalvageInputs:
-    """Find the tables that are meant, and where their rows go.
+    """Find the requested tables and the live tables for their rows.
 
     Raises:
-        UsageError: a name is not one.
-        Refused: where a table's rows go can't be told, or they do not fit there.
+        UsageError: a name is not that of a table.
+        Refused: the live table cannot be determined, or rows do not fit.
     """
     if wanted is None:
         raise UsageError(WHICH, LOOK)
@@ -94,27 +101,27 @@ def bound(session: Session, target: str, manifest: Manifest, wanted: Asked | Non
         values=wanted.values,
         notes=(
             *(line for p in pairings for line in _notes(p, manifest.rows[p.source], counts[p.into])),
-            *(f"{name} stays out: the backup has no rows of it" for name in out),
-            *(f"{other[0]} stays out: {wrong[0][0]}" for other, wrong in apart.items() if wrong),
+            *(f"{name} is left out: the backup has no rows of it" for name in out),
+            *(f"{other[0]} is left out: {wrong[0][0]}" for other, wrong in apart.items() if wrong),
         ),
     )
 
 
 def _hold_rows(target: str, manifest: Manifest, names: Sequence[str]) -> None:
-    """Refuse a table whose rows stayed out of the backup."""
+    """Refuse a table that the backup excludes."""
     if out := {name: manifest.excluded[name] for name in names if name in manifest.excluded}:
-        hint = f"inv backups --target={target}   says which backups hold it"
-        raise Refused(f"{target}: {manifest.backup} has no rows of it: {not_backed_up(out)}; nothing was changed", hint)
+        hint = f"inv backups --target={target}   lists the backups that hold them"
+        raise Refused(f"{target}: {manifest.backup} lacks the rows: {not_backed_up(out)}; nothing was changed", hint)
 
 
 def _named(wanted: Asked, manifest: Manifest, old: Fingerprint, live: Catalog) -> tuple[dict[str, str], list[str]]:
-    """The tables of the backup that are meant, and those whose place was given."""
+    """Return the requested tables of the backup, and those with a requested live table."""
     chosen, main = {}, []
     for number, typed in enumerate(wanted.tables):
         names = _whole(typed, manifest, old, live)
         place = wanted.into[number] if number < len(wanted.into) else ""
         if place and len(names) > 1:
-            raise UsageError(f"{typed} is partitioned: it has no one place", f"--table={names[0]} --into={place}")
+            raise UsageError(f"{typed} is partitioned: name a partition", f"--table={names[0]} --into={place}")
         if place:
             chosen[names[0]] = resolve(place, list(live), manifest.database)
         main += [name for name in names if name not in main]
@@ -122,7 +129,7 @@ def _named(wanted: Asked, manifest: Manifest, old: Fingerprint, live: Catalog) -
 
 
 def _whole(typed: str, manifest: Manifest, old: Fingerprint, live: Catalog) -> list[str]:
-    """One table, or the partitions of one: they are what holds rows."""
+    """Return one table, or the partitions of a partitioned table, which hold the rows."""
     split_up = [
         table for table in live.values() if table.partitioned and typed in (table.name, table.name.split(".")[-1])
     ]
@@ -138,7 +145,7 @@ def _paired(name: str, target: str, old: Fingerprint, live: Catalog, found: Home
             f"could go into {' or '.join(several)}" if several else "is not live, and no new table has all its columns"
         )
         hint = f"--table={name} --into={several[0] if several else 'NAME'}"
-        raise Refused(f"{target}: {name} {what}; say where its rows go; nothing was changed", hint)
+        raise Refused(f"{target}: {name} {what}; name the live table for its rows; nothing was changed", hint)
     into = found.tables[name]
     if wrong := _objections(old, live, found, (name, into), wanted):
         raise Refused(f"{target}: {name} → {into}: {wrong[0][0]}; nothing was changed", wrong[0][1])
@@ -148,29 +155,30 @@ def _paired(name: str, target: str, old: Fingerprint, live: Catalog, found: Home
 def _objections(
     old: Fingerprint, live: Catalog, found: Homes, pair: Sequence[str], wanted: Asked
 ) -> list[tuple[str, str]]:
-    """Why a table's rows can't go there, each with what to type."""
+    """Return why a table's rows cannot be inserted into a live table, each with what to type."""
     name, into = pair
     if live[into].partitioned:
         parts = ", ".join(live[into].partitions[:3])
         return [
             (
-                f"it is partitioned; name one of its partitions ({parts})",
+                f"the table is partitioned; name one of its partitions ({parts})",
                 f"--table={name} --into={parts.split(', ')[0]}",
             )
         ]
     pairing = found.pair(old, live, name, into)
     said = []
     if not pairing.columns:
-        said.append(("no column of it has a place there", f"--table={name} --into=NAME"))
+        said.append(("the live table has none of its columns", f"--table={name} --into=NAME"))
     if pairing.unfit:
         column, old_type, new_type = pairing.unfit[0]
         listed = ", ".join(f"{column} ({one} → {two})" for column, one, two in pairing.unfit)
         alter = f"ALTER TABLE {into} ALTER COLUMN {quoted(column)} TYPE {old_type}"
-        said.append((f"values would not fit without loss: {listed}", f"{alter};   in psql, and then again"))
+        hint = f"{alter};   in psql, then repeat the command"
+        said.append((f"values can't be converted without loss: {listed}", hint))
     given = {value.partition("=")[0] for value in wanted.values}
     if empty := [column for column in pairing.needed if column not in given]:
         hint = " ".join(f"--set={column}=VALUE" for column in empty)
-        said.append((f"{', '.join(empty)} must have a value there, and the backup has none", hint))
+        said.append((f"{', '.join(empty)} must have a value, and the backup has none", hint))
     return said
 
 
@@ -180,13 +188,13 @@ def _notes(pairing: Pairing, rows: int, now: int) -> Iterator[str]:
     yield f"{name}{how}: {rows:,} rows in the backup, {now:,} live"
     yield "  columns: " + ", ".join(a if a == b else f"{a} → {b}" for a, b in pairing.columns.items())
     if pairing.lacking:
-        yield f"  only in the backup, and left behind: {', '.join(pairing.lacking)}"
+        yield f"  only in the backup, and not inserted: {', '.join(pairing.lacking)}"
     if rest := [*pairing.needed, *pairing.extra]:
         yield f"  only live: {', '.join(rest)}"
 
 
 def verdicts(folder: Path) -> Verdicts:
-    """Where rehearsals found that tables and columns go; the newest one that says something counts."""
+    """Return where rehearsals found tables and columns; the newest result counts."""
     tables: dict[str, str] = {}
     columns: dict[str, Mapping[str, str]] = {}
     for state in reversed(journal.runs(folder)):

@@ -1,7 +1,6 @@
-"""Complete the tables of a salvage's scratch database where pg_restore could not make all that a backup has.
+"""Complete the tables of a salvage's scratch database if pg_restore could not restore everything.
 
-A salvage reads rows: it needs the columns of its tables, and nothing else of the backup.
-"""
+A salvage reads rows: it needs only the columns of its tables."""
 
 from __future__ import annotations
 
@@ -18,18 +17,19 @@ from ops.verdict.fingerprint import Table
 
 
 def complete(connection: psycopg.Connection[Any], target: str, needed: Collection[Table], printed: str) -> str:
-    """Make the needed tables that are missing, with columns only.
+    """Create missing required tables, with columns only.
 
     Args:
         connection: to the scratch database.
-        target: whose server it is, for an error.
-        printed: what pg_restore printed while it made tables, types and functions.
+        target: the server's target, for an error.
+        needed: the required tables.
+        printed: the output of pg_restore for tables, types and functions.
 
     Returns:
-        one line that names what is left out; empty where nothing is.
+        one line that names what is left out; empty if nothing is.
 
     Raises:
-        StepFailed: a needed table can't be made; the text has pg_restore's reason.
+        StepFailed: a required table cannot be created; the message has pg_restore's reason.
     """
     found = troubles(printed)
     made = [table.name for table in needed if not _is_there(connection, table)]

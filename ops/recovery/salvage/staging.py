@@ -1,17 +1,16 @@
-"""The backup's rows laid beside the live ones, in tables of the session, and what is to become of each.
+"""Compare the backup's rows with the live ones in session tables, and decide the fate of each.
 
-Every staged row ends with a fate:
+Every staged row gets one fate:
 
-    there     it is live, with the same content
-    same      it is live, and only its links to salvaged tables differ
-    linked    likewise, and its link is brought back
-    moved     likewise, but its link leads elsewhere by now
+    there     the row is live, with the same content
+    same      the row is live, and differs only in links to salvaged tables
+    linked    as ``same``, and its link is restored
+    moved     as ``same``, but its link refers to another row now
     taken     another content has its key
-    missing   it is not live, and nobody asked for it
-    insert    it comes back
-    rekey     it comes back under a new key, since its own is taken
-    left      it can't come back; ``why`` says why
-"""
+    missing   the row is not live, and was not requested
+    insert    the row is inserted
+    rekey     the row is inserted with a new key, because its key is in use
+    left      the row cannot be inserted; ``why`` has the reason"""
 
 from __future__ import annotations
 
@@ -30,45 +29,45 @@ Connection = psycopg.Connection[Any]
 
 
 def run(connection: Connection, text: str) -> int:
-    """Execute a statement; gives how many rows it touched."""
+    """Execute a statement; return the number of affected rows."""
     return connection.execute(text.encode()).rowcount
 
 
 def one(connection: Connection, text: str) -> int:
-    """The one number that a query gives."""
+    """Return the single number that a query returns."""
     row = connection.execute(text.encode()).fetchone()
     return int(row[0] or 0) if row else 0
 
 
 def matching(part: Part, columns: Iterable[str], live: str = "x") -> str:
-    """The condition that a live and a staged row have the same values in these live columns."""
+    """Return the condition that a live and a staged row have equal values in these live columns."""
     return " AND ".join(f"{live}.{identifier(name)} = s.{part.cells[name]}" for name in columns)
 
 
 def following(edge: Edge, child: str = "s", parent: str = "p") -> str:
-    """The condition that a staged row leads to another staged row."""
+    """Return the condition that a staged row refers to another staged row."""
     pairs = zip(edge.link.columns, edge.link.to_columns, strict=True)
     return " AND ".join(f"{child}.{edge.child.cells[a]} = {parent}.{edge.parent.cells[b]}" for a, b in pairs)
 
 
 def hashed(names: Iterable[str], row: str) -> str:
-    """The SQL of a row's hash over its values as text, which is how they came out of the backup."""
+    """Return the SQL of a row's hash over its values as text, as read from the backup."""
     return row_hash([Pair(name, "text") for name in names], row)
 
 
 def link_columns(part: Part, edges: Iterable[Edge]) -> set[str]:
-    """The live columns of a part that lead to rows which may come back."""
+    """Return the live columns of a part that refer to rows which may be inserted."""
     return {name for edge in edges if edge.child is part and edge.parent.role != LINKED for name in edge.link.columns}
 
 
 def restable(part: Part, edges: Iterable[Edge]) -> list[str]:
-    """The columns that say whether a row is the same but for its links; key columns always count."""
+    """Return the columns that identify a row apart from its links; key columns are always included."""
     links = link_columns(part, edges) - set(part.live.key)
     return [name for name in part.cells if name not in links]
 
 
 def prepare(connection: Connection, found: Closure) -> None:
-    """Create the session's empty tables. The transaction may become read-only after that."""
+    """Create the session's empty tables. Afterwards the transaction may become read-only."""
     for part in found.parts:
         cells = ", ".join(f"x.{identifier(name)} AS {cell}" for name, cell in part.cells.items())
         run(
@@ -85,7 +84,7 @@ def prepare(connection: Connection, found: Closure) -> None:
 
 
 def fill(connection: Connection, aside: Connection, found: Closure) -> None:
-    """Stream the backup's rows into the session's tables, as text, so that each value is read as its new type."""
+    """Stream the backup's rows into the session's tables as text, so that each value is parsed as its new type."""
     for part in found.parts:
         old = ", ".join(identifier(name) for name in part.pairing.columns)
         cells = ", ".join(part.cells.values())
@@ -105,7 +104,7 @@ def fill(connection: Connection, aside: Connection, found: Closure) -> None:
 
 
 def decide(connection: Connection, found: Closure, new_keys: bool) -> None:
-    """Give every staged row its fate, by what is live now."""
+    """Decide the fate of every staged row from the live rows."""
     for part in found.parts:
         _compare(connection, part, found)
         run(connection, f"ANALYZE {part.staged}")
@@ -134,7 +133,7 @@ def _compare(connection: Connection, part: Part, found: Closure) -> None:
         emptied = " AND ".join(f"(x.{identifier(n)} IS NULL OR x.{identifier(n)} = s.{part.cells[n]})" for n in links)
         same = f"WHEN {rest} = s.rest AND {emptied} THEN 'same' " if links else ""
         if links and not part.pairing.renamed:
-            # In a table that was made anew, it may be another row with this key.
+            # In a new table, another row may have this key.
             same += f"WHEN {rest} = s.rest THEN 'moved' "
         run(
             connection,
@@ -154,7 +153,7 @@ def _compare(connection: Connection, part: Part, found: Closure) -> None:
 
 
 def _spread(connection: Connection, edge: Edge, new_keys: bool) -> int:
-    """Rows that lead to a row which comes back, and rows that such a row needs, come along."""
+    """Include rows that refer to an inserted row, and rows that an inserted row requires."""
     child, parent, more = edge.child, edge.parent, 0
     if child.role == RELATED:
         own = child.renumbered and child.pairing.renamed and new_keys
@@ -180,12 +179,12 @@ def _leave(part: Part, why: str, condition: str) -> str:
 def _nulls(connection: Connection, part: Part) -> None:
     for column in part.live.columns:
         if column.not_null and column.name in part.cells:
-            why = f"{column.name} is empty, and may not be in {part.live.name}"
+            why = f"{column.name} is empty, but {part.live.name} requires a value"
             run(connection, _leave(part, why, f"s.{part.cells[column.name]} IS NULL"))
 
 
 def _taken_values(connection: Connection, part: Part, unique: Unique, found: Closure) -> None:
-    """Rows whose unique value another row has: one that is live, or one that comes back before it."""
+    """Exclude rows whose unique value a live row or an earlier staged row has."""
     parts = ", ".join(f"({sql}) AS u{place}" for place, sql in enumerate(unique.parts))
     compare = "IS NOT DISTINCT FROM" if unique.nulls_equal else "="
     equal = " AND ".join(f"one.u{place} {compare} two.u{place}" for place in range(len(unique.parts)))
@@ -193,7 +192,7 @@ def _taken_values(connection: Connection, part: Part, unique: Unique, found: Clo
         f"{part.cells.get(column.name, f'NULL::{column.type}')} AS {identifier(column.name)}"
         for column in part.live.columns
     ]
-    # An index's expressions name the table's columns, so the staged ones go by these names here.
+    # An index's expressions use the table's column names, so the staged columns get these names.
     named = f'(SELECT {", ".join(columns)}, row_id AS "\ue000" FROM {part.staged} WHERE fate IN {COMES}) y'
     staged = f'SELECT {parts}, "\ue000" AS row_id FROM {named} WHERE {unique.condition}'
     live = f"SELECT {parts} FROM {part.live.rows} WHERE {unique.condition}"
@@ -205,7 +204,7 @@ def _taken_values(connection: Connection, part: Part, unique: Unique, found: Clo
 
 
 def _orphans(connection: Connection, part: Part, found: Closure) -> int:
-    """Rows that lead to a row which is neither live nor comes back."""
+    """Exclude rows that refer to a row which is neither live nor inserted."""
     more = 0
     for link, edge in into_others(part, found.edges):
         filled = " AND ".join(f"s.{part.cells[name]} IS NOT NULL" for name in link.columns)
@@ -215,21 +214,21 @@ def _orphans(connection: Connection, part: Part, found: Closure) -> int:
         if edge:
             leads = f"SELECT FROM {edge.parent.staged} p WHERE {following(edge)} AND p.fate"
             if edge.parent.pairing.renamed:
-                # In a table that was made anew, another row with this key is not the one that was meant.
+                # In a new table, another row with this key is not the intended row.
                 there = f"({there} AND NOT EXISTS ({leads} = 'taken'))"
             there = f"({there} OR EXISTS ({leads} IN {COMES}))"
-        why = f"{', '.join(link.columns)} leads to a row of {link.to} that is not there"
+        why = f"{', '.join(link.columns)} refers to a row of {link.to} that does not exist"
         more += run(connection, _leave(part, why, f"{filled} AND NOT {there}"))
     return more
 
 
 def relinks(edge: Edge) -> bool:
-    """Whether links along this edge can be brought back: the rows that hold them have a key."""
+    """Return True if links along this edge can be restored, because the rows that hold them have a key."""
     return edge.child.keyed and edge.parent.role != LINKED and not set(edge.link.columns) & set(edge.child.live.key)
 
 
 def emptied(edge: Edge, fates: str, parent_fates: str) -> str:
-    """Staged rows whose link is NULL in the live row, and led to a row of one of these fates."""
+    """Return the SQL of staged rows whose live link is NULL and whose backed up link refers to a row of these fates."""
     child = edge.child
     empty = " AND ".join(f"x.{identifier(name)} IS NULL" for name in edge.link.columns)
     return (
@@ -240,8 +239,9 @@ def emptied(edge: Edge, fates: str, parent_fates: str) -> str:
 
 
 def _relink(connection: Connection, edge: Edge) -> None:
-    """Links that were set to NULL when their row went. Where the column was made anew, nobody can have emptied it on
-    purpose, so there a link also comes back when its row is live already."""
+    """Record the links that were set to NULL when their row was deleted.
+
+    In a renamed column nobody can have cleared a link on purpose, so its links to live rows are restored, too."""
     if not relinks(edge):
         return
     parents = "('insert', 'rekey', 'there', 'same', 'linked')" if edge.renamed else COMES

@@ -1,9 +1,8 @@
-"""What a salvage brought, noted so that it can be proved and taken away again.
+"""Record the rows that a salvage inserted, so that they can be proved and deleted again.
 
-``salvaged.json`` in the run's folder says what is noted; beside it one file a table with key and hash of each row that
-was inserted, and one a link with key and value of each that was set. They are written before the transaction ends; its
-number tells afterwards whether it did.
-"""
+``salvaged.json`` in the run's folder describes the record. Beside it there is one file for each table with key and
+hash of each inserted row, and one for each link with key and value. The files are written before the transaction
+commits; its id tells afterwards whether it was committed."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ NOTE = "salvaged.json"
 
 
 class NotedRows(BaseModel):
-    """Rows that were inserted: the table, its key, the columns that were hashed, and the file."""
+    """Inserted rows: the table, its key, the hashed columns, and the file."""
 
     table: str
     key: tuple[str, ...]
@@ -37,12 +36,13 @@ class NotedRows(BaseModel):
 
 
 class NotedLinks(NotedRows):
-    """Links that were set: the columns are those of the link, and the file has their values in the hashes' place."""
+    """Restored links: the columns are the link's, and the file has their values instead of hashes."""
 
 
 class Noted(BaseModel):
-    """What one salvage did. ``transaction`` and ``system`` tell whether it came to its end, ``report``
-    is what it said."""
+    """The record of one salvage.
+
+    ``transaction`` and ``system`` tell whether it was committed. ``report`` is its report."""
 
     transaction: int
     system: str
@@ -52,17 +52,17 @@ class Noted(BaseModel):
 
     @property
     def rows(self) -> int:
-        """Rows that were inserted."""
+        """Return the number of inserted rows."""
         return sum(table.rows for table in self.tables)
 
     @property
     def linked(self) -> int:
-        """Links that were set."""
+        """Return the number of restored links."""
         return sum(link.rows for link in self.links)
 
 
 def note(connection: Connection, found: Closure, folder: Path, links: dict[int, int], report: Report) -> Noted:
-    """Write down what this transaction did, before it ends."""
+    """Write the record of this transaction before it commits."""
     row = connection.execute(
         "SELECT txid_current(), (SELECT system_identifier::text FROM pg_control_system())"
     ).fetchone()
@@ -95,7 +95,7 @@ def _copied(connection: Connection, query: str) -> Iterator[str]:
 
 
 def read_note(folder: Path) -> Noted | None:
-    """What was noted; None where nothing was.
+    """Read the record; None if there is none.
 
     Raises:
         OpsError: the file is damaged.
@@ -106,15 +106,15 @@ def read_note(folder: Path) -> Noted | None:
     except FileNotFoundError:
         return None
     except ValueError:
-        raise OpsError(f"{path}: damaged; it says what a salvage inserted", "inv runs") from None
+        raise OpsError(f"{path}: the record of the salvaged rows is damaged", "inv runs") from None
 
 
 def ended(connection: Connection, noted: Noted) -> bool:
-    """Whether the transaction that was noted came to its end on this server.
+    """Return True if the recorded transaction was committed on this server.
 
     Raises:
-        StepFailed: it is still at work.
-        Refused: it is another server.
+        StepFailed: the transaction is still running.
+        Refused: this is another server.
     """
     row = connection.execute(
         "SELECT system_identifier::text, CASE WHEN %s <= txid_snapshot_xmax(txid_current_snapshot()) "
@@ -122,15 +122,15 @@ def ended(connection: Connection, noted: Noted) -> bool:
         [noted.transaction, noted.transaction],
     ).fetchone()
     if row is None or str(row[0]) != noted.system:
-        raise Refused("this is another server than the one into which the rows were salvaged", "inv status")
+        raise Refused("this is not the server into which the rows were salvaged", "inv status")
     if row[1] == "in progress":
-        raise StepFailed("the salvage's transaction is still at work on the server", "inv status   and then again")
-    # The server forgets very old ones; they are told by their rows.
+        raise StepFailed("the salvage's transaction is still running", "inv status   then repeat the command")
+    # The server forgets very old transactions; their recorded rows identify them.
     return str(row[1]) == "committed" or (row[1] is None and bool(noted.rows or noted.linked))
 
 
 def load(connection: Connection, noted: Noted, folder: Path) -> None:
-    """Read the noted rows and links into tables of the session: ``n0``…, ``k0``…."""
+    """Read the recorded rows and links into session tables: ``n0``…, ``k0``…."""
     for number, table in enumerate(noted.tables):
         run(connection, f"CREATE TEMP TABLE n{number} (key text[], hash bigint) ON COMMIT DROP")
         _fill(connection, f"n{number}", folder / table.file)
@@ -152,7 +152,7 @@ def _key(names: Iterable[str], row: str) -> str:
 
 
 def gone(connection: Connection, noted: Noted) -> tuple[int, int]:
-    """Of the noted rows: how many are not live any more, and how many are there with other content."""
+    """Return how many recorded rows are not live any more, and how many have other content."""
     away = changed = 0
     for number, table in enumerate(noted.tables):
         if not table.key:
@@ -174,27 +174,27 @@ def _away_unkeyed(connection: Connection, number: int, table: NotedRows) -> int:
 
 
 def take_back(connection: Connection, noted: Noted, folder: Path, target: str) -> tuple[int, int]:
-    """Delete exactly the noted rows and set the noted links to NULL again, in the transaction at hand.
+    """Delete exactly the recorded rows and set the recorded links to NULL, in the present transaction.
 
     Returns:
-        rows and links.
+        the numbers of rows and links.
 
     Raises:
-        Refused: a row was changed since, or something that was written since leads to one; nothing is changed.
+        Refused: a row was changed since, or a newer row refers to one; nothing is changed.
     """
     live = read_catalog(connection)
     tables = [table.table for table in noted.tables] + [link.table for link in noted.links]
     if missing := [name for name in tables if name not in live]:
-        raise Refused(f"{target}: {missing[0]} is not there any more, so nothing can be taken back", "inv status")
+        raise Refused(f"{target}: {missing[0]} does not exist any more, so the salvage cannot be undone", "inv status")
     if tables:
         lock(connection, tables)
     load(connection, noted, folder)
     away, changed = gone(connection, noted)
     if away or changed:
         raise Refused(
-            f"{target}: of the salvaged rows {away:,} are gone and {changed:,} were changed since; taking the "
-            "salvage back would undo that, so nothing was changed",
-            f"inv status --target={target}   and keep what is there; the safety backup has what was before",
+            f"{target}: of the salvaged rows {away:,} are missing and {changed:,} were changed since; undoing the "
+            "salvage would lose these changes, so nothing was changed",
+            f"inv status --target={target}   and leave the rows; the safety backup has the state before the salvage",
         )
     _triggers(connection, live, tables, on=False)
     links = sum(_unlink(connection, number, link) for number, link in enumerate(noted.links))
@@ -205,7 +205,7 @@ def take_back(connection: Connection, noted: Noted, folder: Path, target: str) -
     still = sum(one(connection, _there(number, table)) for number, table in enumerate(noted.tables) if table.key)
     if rows != noted.rows or still:
         raise StepFailed(
-            f"{target}: {rows:,} of {noted.rows:,} rows could be deleted, so nothing was changed", "inv status"
+            f"{target}: only {rows:,} of {noted.rows:,} rows could be deleted, so nothing was changed", "inv status"
         )
     return rows, links
 
@@ -216,7 +216,7 @@ def _triggers(connection: Connection, live: Catalog, tables: Iterable[str], *, o
 
 
 def _unlink(connection: Connection, number: int, link: NotedLinks) -> int:
-    """A link that leads elsewhere by now was set by somebody else, and stays."""
+    """Clear the links. A link that refers to another row now was set by somebody else, and stays."""
     sets = ", ".join(f"{identifier(name)} = NULL" for name in link.columns)
     return run(
         connection,
@@ -256,9 +256,9 @@ def _refuse_followers(connection: Connection, live: Catalog, noted: Noted, targe
                 said += [f"{count:,} of {child.name}"] if count else []
     if said:
         raise Refused(
-            f"{target}: rows that were written since lead to salvaged ones ({', '.join(said)}); taking the salvage "
-            "back would leave them without, so nothing was changed",
-            f"inv status --target={target}   and keep what is there",
+            f"{target}: rows written since refer to salvaged rows ({', '.join(said)}); undoing the salvage would "
+            "break these references, so nothing was changed",
+            f"inv status --target={target}   and leave the rows",
         )
 
 
@@ -276,12 +276,12 @@ def _followers(
 
 
 def write_left(file: Path, lines: Iterable[dict[str, object]]) -> None:
-    """The rows that did not come back, one JSON object a line."""
+    """Write the rows that were not inserted, one JSON object a line."""
     write_lines(file, (json.dumps(line, ensure_ascii=False) for line in lines))
 
 
 def taken_back(connection: Connection, noted: Noted, folder: Path) -> bool:
-    """Whether nothing of what was noted is there any more: an undo that was killed after its transaction."""
+    """Return True if no recorded row is live: an undo was killed after its transaction."""
     if not noted.rows:
         return False
     with connection.transaction():
@@ -290,5 +290,5 @@ def taken_back(connection: Connection, noted: Noted, folder: Path) -> bool:
 
 
 def forget(folder: Path) -> None:
-    """The note becomes the note of something taken back."""
+    """Rename the record, because its rows were deleted."""
     (folder / NOTE).rename(folder / f"undone-{NOTE}")

@@ -64,7 +64,7 @@ def test_what_info_prints_is_read() -> None:
 
 @pytest.mark.parametrize("text", ["", "null", "{}", "[]", '[{"name": "main"}]', '[{"name": "other"}]', "[1]"])
 def test_what_it_does_not_print_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not what pgBackRest prints"):
+    with pytest.raises(ValueError, match="unexpected output of pgBackRest"):
         read_info(text, "main")
 
 
@@ -74,7 +74,7 @@ def test_what_it_does_not_print_is_refused(text: str) -> None:
         ("WARN: x\nERROR: [029]: raised from local-1 protocol: zlib error\n [F] on retry", "029", "zlib error"),
         ("2026 P00  ERROR: [055]: unable to open\n", "055", "unable to open"),
         ("runuser: user x does not exist\n", "", "runuser: user x does not exist"),
-        ("", "", "no words"),
+        ("", "", "no message"),
     ],
 )
 def test_an_error_is_one_sentence(text: str, number: str, said: str) -> None:
@@ -148,7 +148,7 @@ def test_what_is_not_marked_or_too_near_is_not_touched(tmp_path: Path) -> None:
     folder = tmp_path / "aside/shop"
     place = aside(folder)
     for live in (folder, tmp_path, folder / "data"):
-        with pytest.raises(Refused, match="are in each other"):
+        with pytest.raises(Refused, match="contain each other"):
             place.check(1, [str(live)])
     folder.mkdir(parents=True)
     place.must_be_ours()
@@ -158,7 +158,7 @@ def test_what_is_not_marked_or_too_near_is_not_touched(tmp_path: Path) -> None:
     for mark in ("", "[]", '{"aside_of": "other"}'):
         (folder / "generalprobe.json").write_text(mark)
         for work in (place.must_be_ours, place.clear):
-            with pytest.raises(Refused, match="has no mark of ours for shop"):
+            with pytest.raises(Refused, match="has no mark of the tool for shop"):
                 work()
     (folder / "generalprobe.json").write_text('{"aside_of": "shop", "run": "r1"}')
     assert place.of("r1") and not place.of("r2")
@@ -286,7 +286,7 @@ def test_it_works_as_the_servers_user_and_refuses_everybody_else() -> None:
     for we, words in ((0, ("/sbin/runuser", "-u", "postgres", "--")), (105, ())):
         facts = {"we": we, "user": 105, "runuser": "/sbin/runuser"}
         assert as_user("inventory.yaml:5: shop", "postgres", facts) == words
-    for user, we, said in ((105, 4711, "pgBackRest works as postgres"), (0, 0, "does not run as root")):
+    for user, we, said in ((105, 4711, "pgBackRest runs as postgres"), (0, 0, "does not run as root")):
         with pytest.raises(UsageError, match=said):
             as_user("inventory.yaml:5: shop", "postgres", {"we": we, "user": user, "runuser": "runuser"})
     with pytest.raises(UsageError, match="inventory.yaml:5: shop: there is no user nobody-here"):
@@ -333,7 +333,7 @@ def test_what_a_machine_refuses_is_told_in_a_line(tmp_path: Path) -> None:
         aside(tmp_path / "none/shop")._do("major")
     (tmp_path / "aside").mkdir()
     (tmp_path / "aside/shop").touch()
-    with pytest.raises(Refused, match="has no mark of ours"):
+    with pytest.raises(Refused, match="has no mark of the tool"):
         aside(tmp_path / "aside/shop").must_be_ours()
 
 

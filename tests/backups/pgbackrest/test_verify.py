@@ -68,7 +68,7 @@ def test_what_is_whole_is_said_with_what_was_read(monkeypatch: pytest.MonkeyPatc
     assert ask() == "pgbackrest verify read 1,261 files and 4 of WAL"
     assert calls[0][1:] == ("--config=/etc/my conf", "--stanza=main", "--output=text", "--verbose", "verify")
     asked(monkeypatch, OTHER)
-    assert ask() == f"pgbackrest verify read 1,261 files and 4 of WAL; it finds {OLD} invalid"
+    assert ask() == f"pgbackrest verify read 1,261 files and 4 of WAL; {OLD} are invalid"
     calls = asked(monkeypatch, WELL, version="2.55.1")
     assert ask() and f"--set={LABEL}" in calls[0]
 
@@ -76,19 +76,19 @@ def test_what_is_whole_is_said_with_what_was_read(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("out", "code", "said"),
     [
-        (LOST, 0, f"{LABEL} is not what was written: invalid, 2 of 1,261 files (missing: 1, checksum invalid: 1)"),
-        (LOST, 82, f"{LABEL} is not what was written: invalid, 2 of 1,261 files"),
-        (WAL, 0, f"{LABEL} is whole; of its archive 15-1, 1 of 4 WAL files are not (missing: 1)"),
-        (UNREAD, 0, f"{LABEL} is not what was written: invalid, none of its files was read"),
-        (EMPTY, 0, f"says nothing of {LABEL}: No usable backup.info file; No usable archive.info file"),
-        (WELL.replace(LABEL, "20261201-000000F"), 0, f"says nothing of {LABEL}"),
+        (LOST, 0, f"{LABEL} is damaged: invalid, 2 of 1,261 files (missing: 1, checksum invalid: 1)"),
+        (LOST, 82, f"{LABEL} is damaged: invalid, 2 of 1,261 files"),
+        (WAL, 0, f"{LABEL} is valid, but 1 of 4 WAL files of its archive 15-1 are damaged (missing: 1)"),
+        (UNREAD, 0, f"{LABEL} is damaged: invalid, none of its files was read"),
+        (EMPTY, 0, f"does not list {LABEL}: No usable backup.info file; No usable archive.info file"),
+        (WELL.replace(LABEL, "20261201-000000F"), 0, f"does not list {LABEL}"),
         (
             WELL.replace(f"{LABEL}, status: valid", f"{LABEL}, status: in-progress"),
             0,
             "not what was written: in-progress",
         ),
-        ("", 0, f"can't tell whether {LABEL} is whole: it printed no status"),
-        ("", 31, f"can't tell whether {LABEL} is whole: invalid command 'verify'"),
+        ("", 0, f"has no result for {LABEL}: no status in the output"),
+        ("", 31, f"has no result for {LABEL}: invalid command 'verify'"),
     ],
 )
 def test_a_fault_is_one_line_that_names_the_label_and_what_to_type(
@@ -99,7 +99,7 @@ def test_a_fault_is_one_line_that_names_the_label_and_what_to_type(
         ask()
     assert said in caught.value.message and "\n" not in caught.value.message
     assert caught.value.hint.startswith("pgbackrest '--config=/etc/my conf' --stanza=main ")
-    full = "is not what was written" in caught.value.message or "WAL files" in caught.value.message
+    full = "is damaged" in caught.value.message or "WAL files" in caught.value.message
     assert ("--type=full backup; inv backup --target=shop" in caught.value.hint) == full
 
 

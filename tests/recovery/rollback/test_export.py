@@ -37,8 +37,8 @@ def test_every_table_must_hold_as_many_rows_as_were_copied(
         ({"public.one": 4}, delta, "shop: public.one: not all of 4 rows are in the delta"),
         ({"public.one": 2}, delta, "shop: public.one: not all of 2 rows are in the delta"),
         ({"public.one": 3, "public.gone": 1}, delta, "shop: public.gone: not all of 1 rows are in the delta"),
-        (None, delta, "the delta was not copied to its end"),
-        ({"public.one": 3}, f"{delta}_not_there", "the delta was not copied to its end"),
+        (None, delta, "the copy of the delta is incomplete"),
+        ({"public.one": 3}, f"{delta}_not_there", "the copy of the delta is incomplete"),
     ]:
         with pytest.raises(StepFailed, match=said):
             check(copied, database)

@@ -36,16 +36,16 @@ OLD = one()
         (OLD, None, ""),
         (one("undone"), None, ""),
         (replace(OLD, state=None, mark=OURS), None, ""),
-        (replace(OLD, state=None), Refused, "no run in this store made it, and it is not marked as ours"),
-        (replace(OLD, state=None, mark=OURS.replace("shop", "other")), Refused, "not marked as ours"),
-        (replace(OLD, state=run("")), Refused, "has not ended and may need"),
-        (replace(OLD, state=run("failed")), Refused, "has not ended and may need"),
-        (replace(OLD, open=True), Refused, "it is open to connections"),
+        (replace(OLD, state=None), Refused, "no run in this store made it, and it does not have the tool's mark"),
+        (replace(OLD, state=None, mark=OURS.replace("shop", "other")), Refused, "does not have the tool's mark"),
+        (replace(OLD, state=run("")), Refused, "is unfinished and may need"),
+        (replace(OLD, state=run("failed")), Refused, "is unfinished and may need"),
+        (replace(OLD, open=True), Refused, "it accepts connections"),
         (replace(OLD, sessions=1), Refused, "somebody is connected to it"),
         (replace(OLD, since=NOW - timedelta(days=6, hours=23)), Refused, "stays for 7 days (keep_replaced)"),
-        (one("restored"), UsageError, "it was never live; this is not for it"),
-        (one("salvage"), UsageError, "it was never live; this is not for it"),
-        (one("delta"), UsageError, "it was never live; this is not for it"),
+        (one("restored"), UsageError, "it was never live; it can't be swapped in or discarded"),
+        (one("salvage"), UsageError, "it was never live; it can't be swapped in or discarded"),
+        (one("delta"), UsageError, "it was never live; it can't be swapped in or discarded"),
     ],
 )
 def test_only_what_was_live_and_is_nobodys_any_more_may_go(kept: Kept, kind: type[OpsError] | None, said: str) -> None:
@@ -62,7 +62,7 @@ def test_what_is_live_or_not_named_whole_is_never_removed() -> None:
     live = replace(OLD, name="shop")
     with pytest.raises(Refused, match="shop is the live database"):
         to_discard("shop", [live], "shop", "shop", 0)
-    for wanted, said in [("", "say which replaced database"), (OLD.name[:-1], "there is no kept database")]:
+    for wanted, said in [("", "name the replaced database"), (OLD.name[:-1], "there is no kept database")]:
         with pytest.raises(UsageError, match=said) as caught:
             to_discard("shop", [OLD], wanted, "shop", 0)
         assert OLD.name in caught.value.message + caught.value.hint
@@ -82,14 +82,14 @@ def test_it_stays_to_the_second() -> None:
         ([OLD, one("undone", "20261124_130000_bbbb"), one("restored")], "", None, ""),
         ([OLD], OLD.name, None, ""),
         ([replace(OLD, open=True, since=NOW)], "", None, ""),
-        ([], "", UsageError, "no replaced database is kept"),
-        ([one("undone")], "", UsageError, "no replaced database is kept"),
-        ([OLD, one(number="20261124_130000_bbbb")], "", UsageError, "several replaced databases are kept"),
-        ([replace(OLD, state=None)], "", UsageError, "no replaced database is kept"),
-        ([replace(OLD, state=None)], OLD.name, UsageError, "this is not for it"),
-        ([one("restored")], one("restored").name, UsageError, "this is not for it"),
-        ([replace(OLD, state=run(""))], "", Refused, "which has not ended; nothing was changed"),
-        ([replace(OLD, state=run(""))], OLD.name, Refused, "which has not ended; nothing was changed"),
+        ([], "", UsageError, "there is no replaced database"),
+        ([one("undone")], "", UsageError, "there is no replaced database"),
+        ([OLD, one(number="20261124_130000_bbbb")], "", UsageError, "there are several replaced databases"),
+        ([replace(OLD, state=None)], "", UsageError, "there is no replaced database"),
+        ([replace(OLD, state=None)], OLD.name, UsageError, "it can't be swapped in or discarded"),
+        ([one("restored")], one("restored").name, UsageError, "it can't be swapped in or discarded"),
+        ([replace(OLD, state=run(""))], "", Refused, "which is unfinished; nothing was changed"),
+        ([replace(OLD, state=run(""))], OLD.name, Refused, "which is unfinished; nothing was changed"),
     ],
 )
 def test_only_what_was_live_and_is_meant_is_swapped_in(

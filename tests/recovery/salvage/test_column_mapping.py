@@ -69,7 +69,7 @@ def test_two_that_fit_are_told_and_none_is_taken() -> None:
     found = homes(OLD, {one.name: one for one in (FITS, other, HERE)}, {})
     assert "public.lesson" not in found.tables
     assert found.several == {"public.lesson": ["public.session", "public.hour"]}
-    assert homes(OLD, {"public.hour": other}, {"public.lesson": "public.hour"}).how == {"public.lesson": "as you said"}
+    assert homes(OLD, {"public.hour": other}, {"public.lesson": "public.hour"}).how == {"public.lesson": "as requested"}
 
 
 def test_tables_are_locked_in_one_order_by_everybody() -> None:

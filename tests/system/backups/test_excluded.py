@@ -142,7 +142,7 @@ def test_code_that_changes_those_rows_unnamed_is_found_on_production_and_taken_b
 @pytest.mark.parametrize(
     ("exclude", "said", "hint"),
     [
-        (["audit_log", "audit_logs"], "`exclude` has audit_logs, and no table is called so", "exclude: [audit_log]"),
+        (["audit_log", "audit_logs"], "`exclude` has audit_logs, and no table has this name", "exclude: [audit_log]"),
         (["lessons_teacher"], "of public.lessons_lesson leads to public.lessons_teacher", "leave out"),
         (["django_*"], "public.django_content_type", "exclude:"),
     ],
@@ -207,7 +207,7 @@ def test_a_dump_whose_limiter_was_killed_is_no_backup(shop: Project) -> None:
         time.sleep(0.05)
     os.kill(found[0], signal.SIGKILL)
     out, _ = going.communicate(timeout=60)
-    assert going.returncode == 4 and "what holds the dump back ended early" in out, out
+    assert going.returncode == 4 and "the rate limiter ended early" in out, out
     assert not manifests(shop)
 
 

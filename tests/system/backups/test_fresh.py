@@ -74,7 +74,7 @@ def test_a_fresh_backup_is_well_and_an_old_one_is_not(project: Make) -> None:
     assert old.code == 4 and "the newest backup is older than 26 h" in old.out, old.out
     half = shop.folder / "backups/shop/backups/29991231_000000_abcd.partial"
     half.mkdir()
-    assert "29991231_000000_abcd was begun since, and is half-written" in shop.inv("check-backups").out
+    assert "29991231_000000_abcd was begun since, and is unfinished" in shop.inv("check-backups").out
 
 
 def test_a_proof_can_be_asked_for(scene: Make) -> None:

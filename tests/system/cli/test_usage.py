@@ -28,7 +28,7 @@ def test_usage(project: Callable[..., Project]) -> None:
         (["release", "--target=shop-test"], 2, "shop-test is a test target", "Try: --target=shop"),
         (["hazards", "--target=shop-test"], 2, "shop-test is a test target", "Try: --target=shop"),
         (["resume", "--target=shop-test"], 2, "shop-test is a test target", "Try: --target=shop"),
-        (["salvage", "--backup=latest"], 2, "which table is to come back?", "Try: inv recover"),
+        (["salvage", "--backup=latest"], 2, "no table is named", "Try: inv recover"),
         (["release", "-i", "nowhere.yaml"], 2, "nowhere.yaml", "Try: "),
         (["rollback", "--backup=latest"], 2, "there is no backup 'latest'", "Try: inv "),
         (["rollback", "--backup=../../etc"], 2, "there is no backup", "Try: inv "),

@@ -142,7 +142,7 @@ def test_what_is_not_ours_and_what_does_not_fit_is_refused(cluster: Cluster, sho
     with inventory(shop, stanza="wrong"):
         done = shop.inv("backup")
         refused(done, "inventory.yaml:")
-        assert "pgBackRest says of stanza wrong: missing stanza path" in done.out, done.out
+        assert "pgBackRest reports for stanza wrong: missing stanza path" in done.out, done.out
     given = ("--target=shop", "--stanza=main", f"--folder={cluster.aside}")
     refused(shop.inv("tool.check-stanza", *given, "--system=1"), "than shop's (1)")
     refused(shop.inv("tool.check-stanza", *given[:2], "--folder=/x", "--system=1"), "was planned with main, /x;")
@@ -156,7 +156,7 @@ def test_what_is_not_ours_and_what_does_not_fit_is_refused(cluster: Cluster, sho
         refused(shop.inv("backup"), "server are not in /usr/bin", 2)
     cluster.aside.mkdir(parents=True)
     (cluster.aside / "theirs").write_text("x")
-    refused(shop.inv("drill", f"--backup={made}"), "has no mark of ours for shop: it is not touched")
+    refused(shop.inv("drill", f"--backup={made}"), "has no mark of the tool for shop")
     assert (cluster.aside / "theirs").read_text() == "x"
     shutil.rmtree(cluster.aside)
 
@@ -195,8 +195,8 @@ def test_what_is_damaged_or_gone_in_the_repository_is_noticed(cluster: Cluster, 
 
     cluster.backrest("--repo1-retention-full=1", "--type=full", "backup")
     assert label not in [one["label"] for one in cluster.backups()]
-    assert f"NOT THERE: {label} is gone from pgBackRest" in shop.inv("backups").out
-    refused(shop.inv("drill", f"--backup={made}"), f"{label} is gone from pgBackRest")
+    assert f"MISSING: pgBackRest no longer has {label}" in shop.inv("backups").out
+    refused(shop.inv("drill", f"--backup={made}"), f"pgBackRest no longer has {label}")
     done = shop.inv("check-backups", "--json")
     assert done.events[0]["backup"] != made, done.out
     done = shop.inv("prune-backups", "--confirm=shop")

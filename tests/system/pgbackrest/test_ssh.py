@@ -149,7 +149,7 @@ def test_what_is_not_there_is_said(
     path.write_text(before)
     cluster.aside.mkdir(parents=True, exist_ok=True)
     (cluster.aside / "theirs").write_text("x")
-    refused(far.inv("drill", f"--backup={made}"), "has no mark of ours for shop: it is not touched")
+    refused(far.inv("drill", f"--backup={made}"), "has no mark of the tool for shop")
     shutil.rmtree(cluster.aside)
 
 

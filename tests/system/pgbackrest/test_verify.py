@@ -45,7 +45,7 @@ def test_a_bit_that_is_wrong_in_its_repository_is_said(cluster: Cluster, shop: P
         assert shop.inv("check-backups").code == 0
         done = shop.inv("check-backups", "--deep")
         assert done.code == 4, done.out + done.err
-        assert f"pgbackrest verify: {label} is not what was written: invalid, 1 of 1," in done.out, done.out
+        assert f"pgbackrest verify: {label} is damaged: invalid, 1 of 1," in done.out, done.out
         assert "(checksum invalid: 1)" in done.out and "Traceback" not in done.out + done.err
         hint = r"^Try: .* --stanza=main --type=full backup;\n +inv backup --target=shop$"
         assert re.search(hint, done.out, re.MULTILINE), done.out
@@ -62,7 +62,7 @@ def test_wal_that_is_wrong_and_a_repository_that_is_gone_are_said(cluster: Clust
     before = flip(wal)
     try:
         done = shop.inv("check-backups", "--deep")
-        assert done.code == 4 and f"{label} is whole; of its archive " in done.out, done.out + done.err
+        assert done.code == 4 and f"{label} is valid, but " in done.out, done.out + done.err
     finally:
         wal.write_bytes(before)
     manifest = cluster.folder / "repo/backup/main" / label / "backup.manifest"
@@ -71,7 +71,7 @@ def test_wal_that_is_wrong_and_a_repository_that_is_gone_are_said(cluster: Clust
         for path in texts:
             path.write_bytes(b"x")
         done = shop.inv("check-backups", "--deep")
-        assert done.code == 4 and f"{label} is not what was written: invalid" in done.out, done.out + done.err
+        assert done.code == 4 and f"{label} is damaged: invalid" in done.out, done.out + done.err
     finally:
         for path, content in texts.items():
             path.write_bytes(content)

@@ -53,10 +53,10 @@ def test_the_backup_is_live_and_what_was_written_since_is_in_the_last_dump(backe
     done = shop.inv("railway-restore", f"--backup={dump}", "--confirm=shop")
     assert done.code == 0, done.out + done.err
     assert f"prefer   inv rollback --backup={dump} --target=shop" in done.out
-    assert "nothing else is staged in that environment" in done.out
+    assert "no other change is staged in the environment" in done.out
     assert "answers from volume vi-restored-1, in place of vi-env-p" in done.out
-    assert f"against our nearest dump, {dump}" in done.out and "every table is equal" in done.out
-    assert re.search(r"last dump, \w+_safety: public.lessons_teacher ([\d,]+) → [\d,]+ rows; what is gone", done.out)
+    assert f"compared with the nearest dump, {dump}" in done.out and "every table is equal" in done.out
+    assert re.search(r"safety backup \w+_safety: public.lessons_teacher ([\d,]+) → [\d,]+ rows; bring", done.out)
     assert shop.query(SINCE) == [(0,)] and not frozen(on)
     run = json.loads(shop.inv("runs", "--json").out.splitlines()[-1])["run"]
     assert f"inv salvage --backup={run}_safety" in done.out
@@ -112,7 +112,7 @@ def test_what_is_staged_already_or_typed_wrong_changes_nothing(backed_up: Rail) 
     assert done.code == 3 and "other changes are staged in its environment" in done.out, done.out + done.err
     assert not frozen(on) and "restores" not in on.state
     on.change(staged={"services": {}}, faults=["may-not-ask"])
-    assert "may not be asked" in shop.inv("tool.check-unstaged", "--target=shop").out
+    assert "may not query staged changes" in shop.inv("tool.check-unstaged", "--target=shop").out
 
 
 @pytest.mark.slow
@@ -124,13 +124,13 @@ def test_a_database_that_does_not_answer_needs_a_word(backed_up: Rail) -> None:
     assert done.code == 3 and "Try: repeat the command with --no-safety" in done.out, done.out + done.err
     done = shop.inv(*WORDS, "--no-safety")
     assert done.code == 0, done.out + done.err
-    assert "no last dump is made, so it is lost for good" in done.out and shop.query(SINCE) == [(0,)]
+    assert "no safety backup is made, so they are lost" in done.out and shop.query(SINCE) == [(0,)]
 
 
 SAID = {
-    "does-nothing": "it is still the server that was there before",
+    "does-nothing": "the former server still answers",
     "restore-only-stages": "the exchange is staged, not applied",
-    "restore-drops-the-link": "asks for no second one",
+    "restore-drops-the-link": "requests no second restore",
 }
 
 
@@ -165,7 +165,7 @@ def test_a_server_that_went_back_on_the_same_volume_counts(backed_up: Rail) -> N
     file.write_text(json.dumps(noted))
     assert "the same volume, back at" in shop.inv(*words).out
     file.write_text(json.dumps(noted | {"lsn": "0/1"}))
-    assert "it is still as it was before: volume vi-env-p" in shop.inv(*words).out
+    assert "the database is still in its former state: volume vi-env-p" in shop.inv(*words).out
     file.write_text(json.dumps(noted))
     asked = ("tool.check-volume-backup", "--target=shop", "--volume-backup=bak-1")
     assert shop.inv(*asked, "--place=prj-1/env-p/svc-db").code == 0

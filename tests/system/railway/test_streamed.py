@@ -84,10 +84,10 @@ def test_a_dump_of_the_container_is_restored_and_equal(rail: Make) -> None:
     assert len(words) == 9 and "--snapshot" in words[8]
     copy = shutil.copytree(made, made.with_name("b2.partial"))
     asked = ("tool.check-streamed", "--target=shop", "--backup-id=b2")
-    assert "entries are what pg_dump (PostgreSQL) 18" in shop.inv(*asked).out
+    assert "entries equal what pg_dump (PostgreSQL) 18" in shop.inv(*asked).out
     with (copy / "dump").open("ab") as dump:
         dump.write(b"x")
-    assert "what lies here is not what" in shop.inv(*asked).out
+    assert "the file differs from what" in shop.inv(*asked).out
     password = psql_env(shop.production)["PGPASSWORD"]
     assert password not in json.dumps(on.calls) + done.out + done.err
 
@@ -217,15 +217,15 @@ def test_sessions_there_begin_with_the_tools_own_settings(channel: Callable[...,
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("relay-does-nothing", 'ended with 0 and ran nothing there (it said: {"status":"ok"})'),
+        ("relay-does-nothing", 'ended with 0 and ran nothing (output: {"status":"ok"})'),
         ("no-ssh-key", "no SSH key of this machine is registered with Railway"),
         ("unknown-relay", "the key of ssh.railway.com is not known here"),
         ("ssh-rate-limit", "takes no more questions for now"),
         ("is-cut", "the stream was cut off after"),
         ("is-killed", "(exit code 255)"),
-        ("flips-a-byte", "what arrived is not what was sent"),
-        ("drops-a-block", "what arrived is not what was sent"),
-        ("talks-in-between", "something else is in the dump's stream"),
+        ("flips-a-byte", "received and sent bytes differ"),
+        ("drops-a-block", "received and sent bytes differ"),
+        ("talks-in-between", "unexpected bytes in the dump's stream"),
     ],
 )
 def test_a_channel_that_fails_gives_no_dump(channel: Callable[..., Any], fault: str, said: str) -> None:
@@ -238,12 +238,12 @@ def test_a_channel_that_fails_gives_no_dump(channel: Callable[..., Any], fault: 
     ("program", "does", "said"),
     [
         ("pg_dump", "echo PGDMP; echo 'pg_dump: error: disk gone' >&2; exit 1", "pg_dump: error: disk gone"),
-        ("pg_dump", "echo PGDMP; kill -9 $$", "pg_dump failed there"),
-        ("pg_dump", "echo no PGDMP", "pg_restore does not read what pg_dump wrote"),
+        ("pg_dump", "echo PGDMP; kill -9 $$", "pg_dump failed"),
+        ("pg_dump", "echo no PGDMP", "pg_restore cannot read the output of pg_dump"),
         ("pg_dump", "echo 'pg_dump (PostgreSQL) 15.3'", "the server is PostgreSQL 18, pg_dump there is 15"),
-        ("psql", "echo '1234|18'", "beside that shell is another server: 1234"),
+        ("psql", "echo '1234|18'", "the shell reaches another server: 1234"),
         ("psql", "echo 'psql: error: no way' >&2; exit 2", "railway ssh: no way"),
-        ("sha256sum", "cat > /dev/null; echo 0000", "what arrived is not what was sent"),
+        ("sha256sum", "cat > /dev/null; echo 0000", "received and sent bytes differ"),
     ],
 )
 def test_a_container_that_fails_gives_no_dump(
@@ -263,10 +263,10 @@ def test_a_container_without_the_tools_and_a_link_that_is_silent(
 ) -> None:
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare/sh").symlink_to("/bin/sh")
-    with pytest.raises(OpsError, match="there is no psql where pg_dump is to run"):
+    with pytest.raises(OpsError, match="psql is missing where pg_dump has to run"):
         channel(container_path=str(tmp_path / "bare"))
     (tmp_path / "bare/psql").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     (tmp_path / "bare/psql").chmod(0o755)
     monkeypatch.setattr(remote_dump, "BEGINS", 1)
-    with pytest.raises(OpsError, match="nothing came for 1 s"):
+    with pytest.raises(OpsError, match="no output for 1 s"):
         channel(container_path=f"{tmp_path / 'bare'}:/usr/lib/postgresql/15/bin:/usr/bin:/bin")

@@ -27,7 +27,7 @@ CREATE EVENT TRIGGER hearer ON ddl_command_end EXECUTE FUNCTION hear();
 STATE = """
 SELECT convalidated, condeferrable, obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conname = 'visited'
 """
-NAMED = "foreign key visited of public.visit is restored NOT VALID, so only new rows are held against it: 2 rows lead"
+NAMED = "foreign key visited of public.visit is restored NOT VALID, so only new rows are checked: 2 rows refer"
 THEN = "ALTER TABLE public.visit VALIDATE CONSTRAINT visited"
 
 

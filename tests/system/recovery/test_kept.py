@@ -148,8 +148,8 @@ def test_what_an_undo_keeps_can_be_swapped_in_again(scene: Make) -> None:
     assert shop.fingerprint() == before
     (kept,) = beside(shop)
     assert "_undone_" in kept
-    assert "until that was undone" in shop.inv("status").out
-    assert "no replaced database is kept" in shop.inv("rollback", "--to-replaced", "--confirm=shop").out
+    assert "until that run was undone" in shop.inv("status").out
+    assert "there is no replaced database" in shop.inv("rollback", "--to-replaced", "--confirm=shop").out
     ok(shop.inv("rollback", f"--to-replaced={kept}", "--confirm=shop"))
     assert shop.fingerprint() == restored
 

@@ -126,7 +126,7 @@ def test_a_row_that_needs_another_one_brings_it_or_stays_out(project: Callable[.
     left = {r["why"]: r["rows"] for r in table["left"]}
     assert left == {
         "abteilung_id leads to a row of public.abteilung that is not there": 20,
-        "it is live, and only a link of it is empty now": 8,
+        "the row is live, and only one of its links is empty": 8,
     }
     with_them = report(shop, salvage(shop, backup, "--table=person", "--with-related"))
     assert {t["into"]: t["back"] for t in with_them["tables"] if t["back"]} == {
@@ -226,7 +226,7 @@ def test_columns_of_today_get_a_value(project: Callable[..., Project]) -> None:
     salvage(shop, backup, "--table=mitglied", "--set=ort=O'Hara = \\ Ort")
     assert shop.query("SELECT count(*), min(ort) FROM mitglied WHERE id > 10") == [(10, "O'Hara = \\ Ort")]
     plan = shop.inv("salvage", f"--backup={backup}", "--table=mitglied", "--set=ort=x", "--plan").out
-    assert "only in the backup, and left behind: log" in plan
+    assert "only in the backup, and not inserted: log" in plan
 
 
 @pytest.mark.slow
@@ -328,7 +328,7 @@ def test_a_value_that_the_live_type_does_not_know_is_told_in_one_line(project: C
     done = salvage(shop, backup, "--table=ding", code=4)
     assert "invalid input value for enum farbe: …" in done.outcome["reason"]
     assert "blau" not in done.out + done.err, "a row's value"
-    assert "nothing of it was kept" in done.outcome["reason"]
+    assert "the whole transaction was rolled back" in done.outcome["reason"]
     assert shop.fingerprint() == now
     undo(shop)
     assert not shop.beside("salvage")
@@ -375,4 +375,4 @@ def test_the_proof_fails_where_a_row_is_missing(project: Callable[..., Project])
     done = paste(shop, script.replace(check, f"{deleted}\n{check}"), backup)
     assert done.returncode == 4, done.stdout + done.stderr
     # It, its address and its seat.
-    assert "3 of the inserted rows are not there" in done.stdout + done.stderr
+    assert "3 of the inserted rows are not live" in done.stdout + done.stderr

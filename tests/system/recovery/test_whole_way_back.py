@@ -146,18 +146,18 @@ def test_after_rollback_and_undo_all_is_as_before_but_what_is_named(server: Serv
     assert "public.django_migrations_id_seq" in said and "store.bills 1350 → " in said, said
     named = {
         "ALTER SCHEMA public OWNER TO postgres;": "schema public belongs to pg_database_owner",
-        "COMMENT ON EXTENSION pageinspect IS 'looks inside';": "extension pageinspect is there by the template",
+        "COMMENT ON EXTENSION pageinspect IS 'looks inside';": "the template already has extension pageinspect",
     }
     equal(before, after, named, said)
     for key, last in after["sequences"].items():
-        assert (last or 0) >= (migrated["sequences"].get(key) or 0), f"{key} would give out numbers again"
+        assert (last or 0) >= (migrated["sequences"].get(key) or 0), f"{key} would issue numbers again"
     ask(server, "SELECT nextval('store.bills')", "whole", **OWNER)
     said = ran(shop, "undo", "--confirm=shop")
     assert "store.bills" in said, said
     undone = state(server, "whole")
     equal(migrated, undone, {}, said)
     for key, last in undone["sequences"].items():
-        assert (last or 0) >= (after["sequences"].get(key) or 0), f"{key} would give out numbers again"
+        assert (last or 0) >= (after["sequences"].get(key) or 0), f"{key} would issue numbers again"
 
 
 def equal(one: dict[str, Any], two: dict[str, Any], named: dict[str, str], said: str) -> None:
@@ -194,7 +194,7 @@ def test_what_holds_by_more_than_its_row_and_no_test_server(server: Server, tmp_
     ask(server, "SELECT pg_sleep(1); DROP TABLE store.item CASCADE", "loose", **OWNER)
     ask(server, "GRANT SELECT ON allowed TO clerk; COMMENT ON TABLE told IS 'hush'", "loose", **OWNER)
     said = ran(shop, "rollback", "--backup=latest", "--confirm=shop")
-    [compared] = [line for line in said.splitlines() if "entries that pg_dump makes of the schema are equal" in line]
+    [compared] = [line for line in said.splitlines() if "entries of the schema are equal" in line]
     live, _, other = compared.partition("only in the restored one: ")
     assert "only in the live database: acl public.TABLE allowed, comment public.TABLE told" in live, compared
     assert "table store.item" in other and "policy store.item" not in other and "hush" not in said, compared
@@ -281,13 +281,13 @@ def test_slots_publications_and_jobs_are_named_and_what_is_typed_works(server: S
     ):
         assert words in warned, warned
     said = ran(shop, "rollback", "--backup=latest", "--confirm=shop")
-    for words in ("slot idle: it stays with the database that is set aside", "slot reader: ", "publication news: ",
+    for words in ("slot idle: it stays with the replaced database", "slot reader: ", "publication news: ",
                   "SELECT cron.alter_job(7, active := false)   in postgres before"):  # fmt: skip
         assert words in said and "hush" not in said, said
     [(kept,)] = ask(server, "SELECT database FROM pg_replication_slots WHERE slot_name = 'reader'")
     assert kept in shop.beside("replaced"), "it keeps WAL for a database that nobody reads"
     left = shop.inv("doctor", "--target=shop").out
-    assert f"slot idle: it belongs to {kept}, which a rollback has set aside, and keeps WAL" in left, left
+    assert f"slot idle: it belongs to {kept}, which a rollback has set aside, and retains WAL" in left, left
     off = "ALTER SUBSCRIPTION s DISABLE; ALTER SUBSCRIPTION s SET (slot_name = NONE); DROP SUBSCRIPTION s"
     assert f"{off}; TRUNCATE its tables; CREATE SUBSCRIPTION s … PUBLICATION" in said, said
     for text in (*off.replace("SUBSCRIPTION s", "SUBSCRIPTION reader").split("; "), "TRUNCATE told"):

@@ -100,7 +100,7 @@ def test_an_identity_that_does_not_open_it_is_told_before_production_is_touched(
     told("can be read by others")
     key.chmod(0o600)
     key.write_text(str(pyrage.x25519.Identity.generate()))
-    told("does not open backup")
+    told("does not decrypt backup")
     key.unlink()
     told("is empty or not there")
 
