@@ -59,5 +59,5 @@ SELECT set_config('generalprobe.why', :'why', false) \g /dev/null
 \set VERBOSITY verbose
 DO $$ BEGIN RAISE EXCEPTION '%', current_setting('generalprobe.why') USING ERRCODE = '55P03'; END $$;
 \else
-DO $$ BEGIN RAISE EXCEPTION 'pg_dump failed; its error is above' USING ERRCODE = 'GP001'; END $$;
+DO $$ BEGIN RAISE EXCEPTION 'pg_dump failed; its own words stand above' USING ERRCODE = 'GP001'; END $$;
 \endif

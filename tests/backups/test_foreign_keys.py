@@ -66,7 +66,7 @@ def test_only_what_rows_break_is_not_valid_and_named(client: Client, named: Name
             ("spread", False, False, None),
             ("whole", True, False, None),
         ]
-        assert ": 1 row leads to no row: " in two.reported, two
+        assert ": 1 row refers to no row: " in two.reported, two
         connection.execute("DELETE FROM b WHERE id IN (2, 3)")
         connection.execute(then.encode())
         assert add_missing(connection, read_keys(SCRIPT)) == []

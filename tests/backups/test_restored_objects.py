@@ -78,7 +78,7 @@ LOST = {
         "REVOKE EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) FROM {r}",
         "grants of function pg_catalog.pg_read_file(pg_catalog.text)",
     ),
-    "a right that was taken away": ("GRANT EXECUTE ON FUNCTION shop.touch() TO PUBLIC", "are the default, and were "),
+    "a right that was taken away": ("GRANT EXECUTE ON FUNCTION shop.touch() TO PUBLIC", "are the default, were "),
     "a right on public that was taken away": (
         "GRANT USAGE ON SCHEMA public TO PUBLIC",
         "grants of schema public are PUBLIC=USAGE",

@@ -60,7 +60,7 @@ def test_what_only_an_administrator_may_set_is_said_as_he_types_it(
     )
     said = carry(client, role, source, name)
     assert "an administrator has to run: " in said
-    typed = said.split("an administrator has to run: ")[1].split("; then go on")[0]
+    typed = said.split("an administrator has to run: ")[1].split("; then continue")[0]
     client.ask(typed)
     assert carry(client, role, source, name) == ""
 

@@ -85,7 +85,7 @@ def test_what_is_whole_is_said_with_what_was_read(monkeypatch: pytest.MonkeyPatc
         (
             WELL.replace(f"{LABEL}, status: valid", f"{LABEL}, status: in-progress"),
             0,
-            "not what was written: in-progress",
+            "is damaged: in-progress",
         ),
         ("", 0, f"has no result for {LABEL}: no status in the output"),
         ("", 31, f"has no result for {LABEL}: invalid command 'verify'"),

@@ -42,7 +42,7 @@ OLD = one()
         (replace(OLD, state=run("failed")), Refused, "is unfinished and may need"),
         (replace(OLD, open=True), Refused, "it accepts connections"),
         (replace(OLD, sessions=1), Refused, "somebody is connected to it"),
-        (replace(OLD, since=NOW - timedelta(days=6, hours=23)), Refused, "stays for 7 days (keep_replaced)"),
+        (replace(OLD, since=NOW - timedelta(days=6, hours=23)), Refused, "for at least 7 days (keep_replaced)"),
         (one("restored"), UsageError, "it was never live; it can't be swapped in or discarded"),
         (one("salvage"), UsageError, "it was never live; it can't be swapped in or discarded"),
         (one("delta"), UsageError, "it was never live; it can't be swapped in or discarded"),
