@@ -100,7 +100,7 @@ def test_an_older_server_is_left_without_a_broken_key_of_a_partitioned_table(maj
     with own_server("keys", QUICK, found[major]) as made, psycopg.connect(made.url("postgres"), autocommit=True) as c:
         c.execute(TABLES.encode())
         one, two = add_missing(c, keys)
-        assert ": 2 rows lead to no row: " in one.reported and two.object == "spread on table public.p"
+        assert ": 2 rows refer to no row: " in one.reported and two.object == "spread on table public.p"
         then = "ALTER TABLE public.p ADD CONSTRAINT spread FOREIGN KEY (a) REFERENCES public.b(id)"
         assert "is not restored" in two.reported and two.reported.endswith(f"then   {then}")
         c.execute("RESET search_path; DELETE FROM p WHERE a = 77")
