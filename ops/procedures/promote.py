@@ -197,7 +197,7 @@ GATES = (*BASE, losses_are_declared, window_is_open)
 @check("The store has disk space for the last backup", "inv prune-backups --plan")
 def room_for_last(c: RunInputs) -> Command:
     """Refuse to freeze production for a backup that the disk cannot hold."""
-    return Tool("check-room", {"target": c.target, "backup_id": last(c).backup, **excluding(c)})
+    return Tool("check-room", {"target": c.target, "backup_id": last(c).backup, **excluding(last(c))})
 
 
 @promote.step(
