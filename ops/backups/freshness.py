@@ -69,8 +69,7 @@ def freshness(session: Session, target: str, *, deep: bool = False) -> Freshness
     """Check a target's backups.
 
     Args:
-        deep: compare every file's sha256, also in a remote store. For pgBackRest's backups, pgBackRest compares
-            checksums.
+        deep: compare every file's sha256, also in a remote store; for pgBackRest's backups, run pgbackrest verify.
     """
     folder, fresh = target_folder(session, target), session.inventory.target(target).fresh
     found = Freshness(target)
