@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
@@ -25,7 +24,7 @@ from ops.release.touched_tables import ROWS
 from ops.verdict.expect.expectations import KINDS
 from ops.verdict.expect.limits import NOTHING, Allowed, Limit, total
 from ops.verdict.fingerprint import Fingerprint, Table, equal
-from ops.verdict.model import TableVerdict, Verdict
+from ops.verdict.model import ColumnVerdict, TableVerdict, Verdict
 from ops.verdict.moment import Moment
 from ops.verdict.result_comparison import Made
 from ops.verdict.row_hash import Pair, Proof, Source
@@ -134,12 +133,12 @@ def _reach(move: Moved, reaches: Mapping[str, str] | None) -> str:
 def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: Allowed) -> Moved:
     kept = found.table in after.tables and (found.mapping or found.verdict not in ("lost", "declared", "removed"))
     to = split_names(found.to) if found.to else (found.table,) if kept else ()
-    dropped = [c for c in found.columns if c.column not in found.mapping and c.verdict in ("removed", "declared")]
+    dropped = [c for c in found.columns if c.column not in found.mapping and _dropped(c)]
     gone = {c.column for c in dropped if c.proof is None}
     allowances = list(_allowances(found, old, after.tables[to[0]], allowed)) if old and len(to) == 1 else []
     # A declared loss may happen on production even if the rehearsal had no such row.
-    loose = {proof: most for proof in found.proofs if (most := _most(proof, allowed))} if allowances else {}
-    allowances += [Allowance(proof=replace(proof, exact=False), missing=most) for proof, most in loose.items()]
+    loose = {proof: most for proof in found.proofs if (most := _most(proof, allowed))}
+    allowances += [Allowance(proof=proof, missing=most) for proof, most in loose.items()]
     anew = [c for c in found.columns if c.verdict == "re-expressed"]
     same = found.verdict == "unchanged" and old is not None and equal(old, after.tables.get(found.table))
     return Moved(
@@ -156,6 +155,11 @@ def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: 
         may_empty={name: allowed.columns[name].get("lost", NOTHING) for name in sorted(gone & allowed.columns.keys())},
         allowances=(*allowances, *_elsewhere(found, allowed)),
     )
+
+
+def _dropped(column: ColumnVerdict) -> bool:
+    """Return True if a column without a new column is gone. A renumbered key with declared changes is not."""
+    return column.verdict == "removed" or column.verdict == "declared" and not column.changed
 
 
 def _most(proof: Proof, allowed: Allowed) -> Limit:

@@ -16,6 +16,9 @@ from ops.release.production.production_check import hold
 from ops.verdict import fingerprint
 from ops.verdict.accounting.judge import judge
 from ops.verdict.databases import Databases
+from ops.verdict.expect.expectations import Expectations, load
+from ops.verdict.expect.expectations_draft import draft, write
+from ops.verdict.expect.expectations_match import declare
 from ops.verdict.expect.limits import Allowed
 from ops.verdict.fingerprint import Fingerprint
 from ops.verdict.model import Look, TableVerdict, Verdict
@@ -39,7 +42,8 @@ class DoesNotRun(Exception):
 
 
 WRONGLY_PROMOTED, WRONGLY_REFUSED, NUMBERS, RAISED = "wrongly promoted", "wrongly refused", "other numbers", "raised"
-UNPROVED = "not held by production"
+UNPROVED, UNDECLARED = "not held by production", "refused although declared"
+MIGRATION = "school.0002_next"
 
 
 def ask(case: Case, before: Fingerprint, after: Fingerprint, look: Look) -> Verdict:
@@ -59,7 +63,7 @@ def _operation(number: int, given: dict[str, Any]) -> dict[str, Any]:
         "tables_renamed": [(table, new_table)] if kind in ("RenameModel", "AlterModelTable") else [],
         "columns_renamed": [(table, column, new_column)] if kind == "RenameField" else [],
     }
-    known = {"migration": "school.0002_next", "index": number, "acts_as": kind, "new_table": new_table}
+    known = {"migration": MIGRATION, "index": number, "acts_as": kind, "new_table": new_table}
     return {**given, **known, **renamed, "new_column": new_column}
 
 
@@ -96,6 +100,16 @@ class Releases:
             before = Databases({"before": one})
             said, held = production_check.losses(found, before), hold(found, old, before, self.folder)
             return said + production_check.objections(found, held, new, Databases({"after": two}))
+
+    def declared(self, verdict: Verdict) -> list[str]:
+        """What a promotion would object to after a refused loss was declared by its draft."""
+        path = self.folder / "migrations.expect.yaml"
+        path.unlink(missing_ok=True)
+        write(path, draft(verdict, Expectations(), [MIGRATION]))
+        path.write_text(path.read_text().replace('why: ""', "why: agreed"))
+        held = declare(verdict, load(path, path.name), [MIGRATION], [])
+        left = [table.table for table in held.left.refused]
+        return held.objections + left or self.on_production(verdict, held.allowed)
 
     def _filled(self, database: str, *statements: str) -> Fingerprint:
         """Fill a database anew and take its fingerprint, in one call of psql."""

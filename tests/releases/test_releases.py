@@ -23,7 +23,7 @@ from tests.releases import (
     splits,
 )
 from tests.releases.case import Case
-from tests.releases.harness import RAISED, UNPROVED, DoesNotRun, Releases, objections
+from tests.releases.harness import RAISED, UNDECLARED, UNPROVED, DoesNotRun, Releases, objections
 from tests.support.tiers import quick
 
 CASES: list[Case] = [
@@ -50,6 +50,8 @@ def test_release(case: Case, releases: Releases, record_property: Callable[[str,
         wrong = objections(case, verdict)
         if not verdict.refused and (said := releases.on_production(verdict)):
             wrong[UNPROVED] = "; ".join(said)
+        if verdict.refused and (said := releases.declared(verdict)):
+            wrong[UNDECLARED] = "; ".join(said)
     except DoesNotRun:
         raise
     except Exception as error:

@@ -158,11 +158,13 @@ def _touched(look: Databases, table: str, rows: int, recent: str) -> int:
 
 
 def _held(move: Moved, table: Table, look: Look, file: Path, frozen: bool, recent: str) -> Held:
-    def noted(proof: Proof, name: str) -> HeldProof:
-        return _proof(proof, look, Path(f"{file}-{name}.txt"), summed=frozen and proof.exact)
+    def noted(proof: Proof, name: str, *, summed: bool = False) -> HeldProof:
+        return _proof(proof, look, Path(f"{file}-{name}.txt"), summed=summed)
 
-    proofs = [noted(proof, f"{n}") for n, proof in enumerate(move.proofs) if not (move.whole and frozen)]
-    # Rows written since the rehearsal raise the declared limit; the limit itself applies to the older rows.
+    complete = () if move.whole and frozen else move.proofs
+    proofs = [noted(proof, f"{n}", summed=frozen and proof.exact) for n, proof in enumerate(complete)]
+    # Rows written since the rehearsal raise the declared limit; the limit itself applies to the older rows. A checksum
+    # cannot tell how many rows are missing.
     allowances = [noted(_older(one.proof, recent), f"allowed-{n}") for n, one in enumerate(move.allowances)]
     held = Held(rows=table.rows, checksum=table.checksum, proofs=proofs, allowances=allowances)
     if not frozen and (key := _key(move, table)):
