@@ -1,4 +1,4 @@
-"""The Django application, asked through its own ``manage.py``: operations, models, links, database aliases.
+"""Query the Django application through its own ``manage.py``: operations, models, links, database aliases.
 
-``inside`` runs within the application's Python and imports nothing of ours. Begin with ``probe``.
+``inside`` runs in the application's Python and imports nothing of this project. Begin with ``probe``.
 """

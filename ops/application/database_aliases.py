@@ -1,4 +1,4 @@
-"""The databases of an application beside its own: where each leads in a rehearsal, and what its sessions are told."""
+"""Check the application's database aliases in a rehearsal, and the settings that its sessions receive."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ Found = Mapping[str, Any]
 
 
 def check_isolated(target: str, found: Found) -> None:
-    """Refuse to rehearse where the application would reach a database that is no clone.
+    """Refuse a rehearsal in which the application would reach a database that is not a clone.
 
     Args:
-        target: whose application it is.
-        found: what it said of itself while it was told of a rehearsal. Its own database may have been production's:
-            what is asked is where the others lead.
+        target: the target of the application.
+        found: the probe's report, made in the environment of a rehearsal. The default database may have been
+            production's; the function checks the other aliases.
 
     Raises:
-        Refused: one of them leads elsewhere; the message says which, and what to write.
+        Refused: an alias leads to a database that is not a clone.
     """
     own = (found["system"], found["database"])
     for alias, there in found["aliases"].items():
         if said := leads_elsewhere(there, own):
             condition = f'if os.environ.get("{REHEARSAL[0]}") == "{REHEARSAL[1]}"'
             raise Refused(
-                f"{target}: in a rehearsal its database alias {alias!r} leads to {said}: migrations could change it "
-                "there, and nobody would know",
-                f'{condition}: DATABASES["{alias}"] = {{}}   in its settings (or the address of a clone); where they '
+                f"{target}: in a rehearsal the database alias {alias!r} leads to {said}: migrations could change that "
+                "database unnoticed",
+                f'{condition}: DATABASES["{alias}"] = {{}}   in its settings (or the address of a clone); if they '
                 "read a variable: app: {rehearsal_env: {VARIABLE: …}} in the inventory (docs/explanation/rehearsal.md)",
             )
 
 
 def leads_elsewhere(there: Found, own: tuple[str, str]) -> str:
-    """Where an alias leads, in words, where that is neither the rehearsal's database nor any clone; else empty.
+    """Describe the database of an alias if it is neither the rehearsal's database nor a clone; else return "".
 
     Args:
-        there: what the probe found of it.
-        own: system and database that the rehearsal works on.
+        there: the probe's report of the alias.
+        own: system identifier and name of the rehearsal's database.
     """
     if there["disabled"] or there.get("memory"):
         return ""
     if there["vendor"] != "postgresql":
-        return f"{there['vendor']}, of which no clone can be made here"
+        return f"{there['vendor']}, which cannot be cloned"
     if error := there.get("error"):
         return f"a database that can't be connected to ({error})"
     if (there["system"], there["database"]) == own or there["clone"]:
@@ -53,7 +53,7 @@ def leads_elsewhere(there: Found, own: tuple[str, str]) -> str:
 
 
 def others(found: Found) -> list[str]:
-    """The aliases that lead to a database other than the one that is released, in production."""
+    """Return the aliases that lead in production to a database other than the released one."""
     own = (found["system"], found["database"])
     return [
         alias
@@ -63,16 +63,18 @@ def others(found: Found) -> list[str]:
 
 
 def check_told(target: str, found: Found) -> None:
-    """Refuse where what a session is told at its start does not reach the server.
+    """Refuse if the settings of a session's start (PGOPTIONS) do not reach the server.
+
+    Without them, migrations would run without lock_timeout, and a frozen production could not be migrated.
 
     Raises:
-        Refused: migrations would run without their lock_timeout, and a frozen production could not be migrated.
+        Refused: a setting has another value on the server.
     """
     there = found["aliases"]["default"]
     if wrong := [f"{name} is {there.get(name)}" for name, value in TOLD.items() if there.get(name) != value]:
         raise Refused(
-            f"{target}: what its sessions are told at their start (PGOPTIONS) does not arrive at the server "
-            f"({' and '.join(wrong)}): OPTIONS in its settings replace it, or a pooler drops it",
+            f"{target}: the settings in PGOPTIONS do not reach the server "
+            f"({' and '.join(wrong)}): OPTIONS in the application's settings replace them, or a pooler drops them",
             '"OPTIONS": {"options": os.environ.get("PGOPTIONS", "") + " -c …"}   in its settings; behind a pooler: the '
             f"server's own address   (inv doctor --target={target})",
         )

@@ -1,7 +1,7 @@
-"""Django: the words that call ``manage.py``, and the probe that looks at the application from inside. Pure.
+"""The commands that call ``manage.py``, and the interpretation of their output. Pure.
 
-The probe needs nothing installed in the application: it is handed to its own ``manage.py shell -c``, reads, and prints
-one line of JSON behind a mark.
+The probe requires no package in the application: the application's ``manage.py shell -c`` gets the probe as an
+argument. The probe is read-only and prints one line of JSON after a mark.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from ops.engine.inputs import RunInputs
 
 MARK = "generalprobe:"
 
-# The probe, as one argument.
+# The probe as one argument.
 PROBE = inside.program(inside.PROBE)
 
-# The application's own migrate, in which indexes are built concurrently without lock_timeout; as one argument, too.
+# The application's migrate, in which indexes are built concurrently without lock_timeout, as one argument.
 MIGRATE = inside.program(inside.MIGRATE)
 
-# What the application is told of where it works, where that is not production.
+# The environment variable that tells the application of a rehearsal.
 REHEARSAL = ("GENERALPROBE", "rehearsal")
 
-# What a session of a probe is told at its start, in the server's own units, to see whether it arrives.
+# Settings of a probe's session, in the server's units; the probe reports whether they reached the server.
 TOLD = {"default_transaction_read_only": "on", "lock_timeout": "7654"}
 PROBE_OPTIONS = " ".join(f"-c {name}={value}" for name, value in TOLD.items())
-# For what must not write, and is to be refused where it tries.
+# For commands that must not write.
 READ_ONLY = "-c default_transaction_read_only=on"
 
-# Exceptions that say how migrations depend on each other.
+# Exceptions about the dependencies of migrations.
 HISTORY = {"InconsistentMigrationHistory", "NodeNotFoundError", "CircularDependencyError", "BadMigrationError"}
-# Exceptions that come of a migration's code, of the rows that it works on, or of how migrations depend on each other.
+# Exceptions caused by a migration's code, its rows or its dependencies.
 LASTING = {
     *("IntegrityError", "DataError", "ProgrammingError", "NotSupportedError"),
     *("FieldError", "FieldDoesNotExist", "DoesNotExist", "MultipleObjectsReturned", "ValidationError"),
@@ -44,20 +44,20 @@ LASTING = {
     *("AssertionError", "ImportError", "ModuleNotFoundError", "SyntaxError", "ZeroDivisionError", "RecursionError"),
     *("UnicodeDecodeError", "UnicodeEncodeError", "JSONDecodeError", "InvalidOperation", "OverflowError"),
 }
-# Operations that only add: production may go on writing while they run.
+# Operations that only add: users of production may write while they run.
 ADDITIVE = {"CreateModel", "AddField", "AddIndex", "AddIndexConcurrently", "AlterModelOptions", "AlterModelManagers"}
 
 
 def manage(c: RunInputs, target: str, *words: str, options: str = "", rehearses: bool = False) -> Shell:
-    """A call of the application's ``manage.py`` on a target's database.
+    """Return a call of the application's ``manage.py`` on a target's database.
 
     Args:
-        c: the inputs; ``c.app`` says where and how.
-        target: whose database it works on; where that is not ``c.target`` itself, this is a rehearsal, and the
-            application is told.
+        c: the inputs; ``c.app`` defines folder, command and environment.
+        target: the target whose database is used. If it is not ``c.target``, the call is part of a rehearsal, and the
+            environment contains ``REHEARSAL`` and ``c.app.rehearsal_env``.
         words: the management command.
-        rehearses: tell it so on production's database, too: it is only asked.
-        options: what libpq passes to the server (``PGOPTIONS``), so the application itself stays as it is.
+        options: settings that libpq passes to the server (``PGOPTIONS``).
+        rehearses: use the environment of a rehearsal also on production's database; for read-only commands.
     """
     if c.app is None:
         raise ValueError(f"{c.target} has no app")
@@ -69,7 +69,7 @@ def manage(c: RunInputs, target: str, *words: str, options: str = "", rehearses:
 
 
 def read_probe(output: str) -> dict[str, Any] | None:
-    """What a program inside the application reported, on one line or several; None where it printed nothing."""
+    """Parse the report of a program inside the application, from one or several lines; None if there is no report."""
     found: dict[str, Any] = {}
     for line in output.splitlines():
         if line.startswith(MARK) and isinstance(part := json.loads(line.removeprefix(MARK)), dict):
@@ -78,56 +78,58 @@ def read_probe(output: str) -> dict[str, Any] | None:
 
 
 def failed_migration(output: str) -> str:
-    """The migration at which ``migrate`` stopped, by what it printed; empty where it names none."""
+    """Return the migration at which ``migrate`` stopped, from its output; empty if the output names none."""
     found = re.findall(r"^ *(?:Una|A)pplying (\S+?)\.\.\.(.*)$", output, re.MULTILINE)
     return found[-1][0] if found and "OK" not in found[-1][1] else ""
 
 
 def cut_off(said: str) -> str:
-    """What to type where a migration failed since a clone reaches no other server; empty for any other failure.
+    """Return what to type if a migration failed because a clone reaches no other server; else "".
 
     Args:
-        said: the database's words.
+        said: the database's error message.
     """
     if not re.search(r"user mapping not found|a copy of production reaches no other server", said):
         return ""
     name, value = REHEARSAL
     return (
-        f'if os.environ.get("{name}") != "{value}": …   around it in the migration: the rehearsal reaches no other '
-        "server   (docs/explanation/rehearsal.md)"
+        f'if os.environ.get("{name}") != "{value}": …   around that code in the migration: a rehearsal reaches no '
+        "other server   (docs/explanation/rehearsal.md)"
     )
 
 
 def applied_migrations(output: str) -> list[str]:
-    """The migrations that ``migrate`` applied whole, by what it printed."""
+    """Return the migrations that ``migrate`` applied completely, from its output."""
     return re.findall(r"^ *Applying (\S+?)\.\.\..*OK *$", output, re.MULTILINE)
 
 
 def concurrent(report: dict[str, Any]) -> bool:
-    """Whether a pending migration works concurrently: its statements and code, as a probe found them, say so."""
+    """Return True if the statements or the code of a pending migration in a probe's report contain CONCURRENTLY."""
     texts = [text for migration in report.get("sql", []) for text in migration["statements"]]
     texts += [operation.get("code") or operation["kind"] for operation in report.get("operations", [])]
     return any("concurrently" in str(text).lower() for text in texts)
 
 
 def fails_again(errors: str) -> bool:
-    """Whether the exception that ended ``manage.py`` comes of code or data, so that the same call fails again; a lock,
-    a full disk or a lost connection does not."""
+    """Return True if code or data caused the exception that ended ``manage.py``, so that the same call fails again.
+
+    A lock, a full disk or a lost connection may not recur.
+    """
     return _raised(errors) in LASTING
 
 
 def of_migrations(errors: str) -> bool:
-    """Whether ``manage.py`` ended since the migrations do not fit together."""
+    """Return True if ``manage.py`` failed because of inconsistent migrations."""
     return _raised(errors) in HISTORY
 
 
 def _raised(errors: str) -> str:
-    """The class of the exception that ended a Python program, by its traceback; empty where there is none."""
+    """Return the class of the exception that ended a Python program, from its traceback; empty if there is none."""
     last = errors.rsplit("Traceback", 1)[-1] if "Traceback" in errors else ""
     found = re.findall(r"^(?:\w+\.)*(\w+)(?:: |$)", last, re.MULTILINE)
     return found[0] if found else ""
 
 
 def only_adds(pending: Sequence[dict[str, Any]]) -> bool:
-    """Whether no pending migration moves, changes or removes anything."""
+    """Return True if no pending migration moves, changes or removes anything."""
     return all(set(migration["operations"]) <= ADDITIVE for migration in pending)

@@ -1,4 +1,4 @@
-"""Why a call of the application's ``manage.py`` failed: at which migration, and by which error of the database."""
+"""Explain why a call of the application's ``manage.py`` failed: the migration and the database's error."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ops.infra.session.session import Session
 
 
 def explain(session: Session, failed: Failed) -> OpsError:
-    """Say at which migration it stopped, which were applied before it, and what the catalogue knows of the error."""
+    """Return an error with the failed migration, the migrations applied before it, and the catalogue's cause."""
     command, done, said = failed.command, failed.done, said_of(failed)
     at, whole = failed_migration(done.out), applied_migrations(done.out)
     before = f"; applied before it: {', '.join(whole)}" if whole else ""
     if trouble := tls_trouble(said):
         return Unreachable(f"{head_of(failed)}{trouble[0]} ({said}){before}", trouble[1], code=Code.TLS)
-    # How far migrate came decides what to type next; what is to be mended before is said here.
+    # The run decides the next command by the migrations that were applied; the catalogue's hint is part of the message.
     migrates = not {"migrate", MIGRATE}.isdisjoint(map(str, getattr(command, "words", ())))
     known: Trouble | None = None
     if migrates:
         known = of_migration(done.err, session.role(command.target) if command.target else "")
         if code_of(failed) == Code.LOCK:
-            # Who holds it is asked of the server, and it is waited for again.
+            # The run retries after a lock timeout, and another query reports who holds the lock.
             waited = LOCK_STATES.get(sqlstate(done.err), "")
             known, said = None, f"{waited}: {said}" if waited else said
     before += f"; {known.then}" if known and known.then else ""

@@ -1,7 +1,7 @@
-"""What the application says of its pending migrations: every operation, with old and new tables and columns. Pure.
+"""The operations of the pending migrations as types, with old and new tables and columns. Pure.
 
-``ops.application.inside`` finds it within the application; here it becomes types. Tables and columns are called as
-Django calls them, unquoted. An *old* name is one that the database has before the first pending migration.
+``ops.application.inside`` reports the operations from inside the application. Names of tables and columns are those of
+Django, unquoted. An *old* name is the name before the first pending migration.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-# Code that names one of these may draw values: another run writes others.
+# Code that contains one of these names may generate values that differ with each run.
 DRAWS = ("random", "secrets", "uuid", "uuid1", "uuid4", "urandom", "token_hex", "token_urlsafe", "get_random_string",
          "shuffle", "gen_random_uuid", "gen_random_bytes", "uuid_generate_v4", "make_password", "faker",
          "hash")  # fmt: skip
 
 
 class Link(NamedTuple):
-    """A foreign key, also one of a many-to-many table. ``constraint`` is false with ``db_constraint=False``."""
+    """A foreign key, also of a many-to-many table. ``constraint`` is False for ``db_constraint=False``."""
 
     table: str
     column: str
@@ -29,7 +29,7 @@ class Link(NamedTuple):
 
 
 class Generic(NamedTuple):
-    """A link by content type and number (``GenericForeignKey``)."""
+    """A link by content type and object ID (``GenericForeignKey``)."""
 
     table: str
     content_type_column: str
@@ -43,9 +43,9 @@ class _Frozen(BaseModel):
 class Field(_Frozen):
     """A model's field in a project state.
 
-    ``family`` is the type without its length: where two differ, Django casts explicitly. ``default`` says that one is
-    written, ``fills`` that Django gives existing rows a value when it adds the column. ``through`` is the table of a
-    many-to-many field, ``auto`` says that Django makes it.
+    ``family`` is the type without its length; Django casts explicitly between different families. ``default``: the
+    field has a default. ``fills``: Django gives existing rows a value when it adds the column. ``through`` is the table
+    of a many-to-many field; ``auto``: Django makes the table.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Field(_Frozen):
 
 
 class Together(_Frozen):
-    """Columns that must be unique together, for the rows where ``where`` (SQL) holds; ``nulls``: also among NULLs."""
+    """Columns that must be unique together in rows that match ``where`` (SQL). ``nulls``: NULLS NOT DISTINCT."""
 
     columns: tuple[str, ...]
     where: str = ""
@@ -80,7 +80,7 @@ class Together(_Frozen):
 
 
 class Loop(_Frozen):
-    """A loop over all rows of a model in a RunPython; ``memory``: all of them are held at once."""
+    """A loop over all rows of a model in a RunPython; ``memory``: all rows are in memory at the same time."""
 
     model: str
     table: str
@@ -88,13 +88,13 @@ class Loop(_Frozen):
 
 
 class Operation(_Frozen):
-    """One operation of a pending migration, in the order in which they run.
+    """One operation of a pending migration.
 
-    ``index`` is its place in the migration, ``kind`` its class, ``acts_as`` the Django operation that this stands on.
-    ``table`` is the table before it and ``new_table`` after it, empty where there is none: for a field of many-to-many
-    the table that Django makes for it, with an empty column. ``opaque``: what it does to data can't be told, only its
-    ``code`` can be read: a function with all that it reaches, or SQL. ``defaults`` is the code that gives new columns
-    their values. ``undescribed`` says why nothing more is known.
+    ``index`` is the position in the migration, ``kind`` the class, ``acts_as`` the Django operation that is the base
+    class. ``table`` is the table before the operation and ``new_table`` the table after it; empty if there is none. For
+    a many-to-many field they are the table that Django makes, and the column is empty. ``opaque``: the effect on rows
+    cannot be predicted, and only ``code`` is known: a function with all functions that it calls, or SQL. ``defaults``
+    is the code that generates the values of new columns. ``undescribed`` is the error that prevented a description.
     """
 
     migration: str
@@ -135,7 +135,7 @@ class Operation(_Frozen):
 
     @property
     def drops(self) -> tuple[str, ...]:
-        """The tables that go with it."""
+        """The tables that the operation drops."""
         if self.acts_as == "DeleteModel":
             return tuple(table for table in (self.table, *self.throughs) if table)
         if self.acts_as == "RemoveField" and self.before and self.before.many and self.table:
@@ -144,7 +144,7 @@ class Operation(_Frozen):
 
     @property
     def makes(self) -> tuple[str, ...]:
-        """The tables that come with it."""
+        """The tables that the operation creates."""
         if self.acts_as == "CreateModel":
             return tuple(table for table in (self.new_table, *self.throughs) if table)
         if self.acts_as == "AddField" and self.after and self.after.many and self.new_table:
@@ -153,34 +153,35 @@ class Operation(_Frozen):
 
     @property
     def content(self) -> set[tuple[str, str]]:
-        """The columns but for the key, with their types."""
+        """The columns except the primary key, with their types."""
         return {(field.column, field.type) for field in self.columns if not field.primary_key}
 
     @property
     def words(self) -> str:
-        """The operation as a person calls it: ``RemoveField lessons.Booking.lesson``."""
+        """The operation as text for people: ``RemoveField lessons.Booking.lesson``."""
         if not self.model_name:
             return self.kind
         to = f" → {self.new_model_name}" if self.acts_as == "RenameModel" else ""
         return f"{self.kind} {self.app}.{self.model_name}" + (f".{self.field}" if self.field else "") + to
 
     def says(self, word: str) -> bool:
-        """Whether its code holds a name as a word, whatever its case."""
+        """Return True if the operation's code contains a name as a word, in any case."""
         return says(self.code, word)
 
 
 def says(text: str, word: str) -> bool:
-    """Whether a text holds a name as a word, whatever its case."""
+    """Return True if a text contains a name as a word, in any case."""
     return bool(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE))
 
 
 class Application(_Frozen):
-    """The application's pending plan, and its models and links before and after it.
+    """The application's pending migrations, and its models and links before and after them.
 
-    ``target`` is the target's name, where hints need it. ``models_…`` are ``{"app.model": table}`` of managed models.
-    ``unmade`` are model changes without a migration, ``unknown`` migrations that the database has and the code has not,
-    ``skipped`` squashed ones that Django passes over, with what of them is missing, ``inconsistent`` a migration that
-    was applied before one on which it depends, ``broken`` the first operation that does not fit the models before it.
+    ``target`` is the target's name, for hints. ``models_…`` map ``app.model`` of managed models to tables. ``unmade``
+    are model changes without a migration. ``unknown`` are migrations that the database has and the code lacks.
+    ``skipped`` are squashed migrations that Django ignores, with the missing replaced migrations. ``inconsistent`` is
+    an applied migration whose dependency is not applied. ``broken`` is the first operation that does not fit the models
+    before it.
     """
 
     operations: tuple[Operation, ...] = ()
@@ -200,33 +201,33 @@ class Application(_Frozen):
 
     @classmethod
     def read(cls, found: dict[str, Any]) -> Application:
-        """What a probe found, as types."""
+        """Convert a probe's report."""
         return cls.model_validate(found)
 
     @property
     def opaque(self) -> tuple[Operation, ...]:
-        """The operations of which can't be told what they do to data."""
+        """The operations whose effect on rows cannot be predicted."""
         return tuple(operation for operation in self.operations if operation.opaque)
 
     def renamed_tables(self) -> dict[str, str]:
-        """Old table to new one over the whole plan, chains followed, those of many-to-many fields too."""
+        """Map old to new tables over all pending migrations, including tables of many-to-many fields."""
         return {old: now for now, old in self._end().tables.items() if old and old != now}
 
     def renamed_columns(self) -> dict[tuple[str, str], str]:
-        """(old table, old column) to the column's name at the end of the plan."""
+        """Map (old table, old column) to the column's name after the last pending migration."""
         names = self._end()
         moved = {(names.table(table), old): now for (table, now), old in names.columns.items() if old and old != now}
         return {(table, old): now for (table, old), now in moved.items() if table}
 
     def steps(self) -> Iterator[tuple[Operation, Names]]:
-        """Every operation, with what the names that it uses were called before the plan."""
+        """Yield every operation, with a mapping from the names that it uses to the old names."""
         names = Names()
         for operation in self.operations:
             yield operation, names
             names.take(operation)
 
     def successor(self, gone: Operation) -> Operation | None:
-        """The model that the plan creates and that looks most like a deleted one; None where none is like it."""
+        """Return the created model that is most similar to a deleted model; None if none is similar."""
         mine = gone.content
         created = [one for one in self.operations if one.acts_as == "CreateModel" and one.new_table]
         alike = [(len(mine & one.content), one.app == gone.app, one) for one in created]
@@ -234,21 +235,22 @@ class Application(_Frozen):
         return best[2] if best and best[0] and best[0] * 2 >= len(mine) else None
 
     def children(self, table: str) -> list[str]:
-        """The models that stand on a table by Django's own link to a parent (multi-table inheritance), by old names."""
+        """Return the models that inherit from a table's model (multi-table inheritance), by old names."""
         linked = [link for link in self.links_before if link.to_table == table and link.column.endswith("_ptr_id")]
         models = {table: label for label, table in self.models_before.items()}
         return [models.get(link.table, link.table) for link in linked]
 
     def removers(self, table: str, column: str = "") -> list[Operation]:
-        """The operations that drop a table or column, by its old name.
+        """Return the operations that drop a table or column, given by its old name.
 
-        Where none does in the database, those that drop it from the models alone: RunSQL beside them may have done it.
+        If none drops it in the database, return the operations that remove it from the models only: a RunSQL beside
+        them may drop it.
         """
         found = [operation for operation, names in self.steps() if _removes(operation, names, table, column)]
         return [operation for operation in found if not operation.state_only] or found
 
     def may_have_copied(self, table: str, column: str = "") -> bool:
-        """Whether an operation that could copy anything runs before a table or column is dropped (old names)."""
+        """Return True if an opaque operation, which could copy rows, runs before a table or column is dropped."""
         removers = self.removers(table, column)
         for operation in self.operations:
             if any(operation is remover for remover in removers):
@@ -258,11 +260,11 @@ class Application(_Frozen):
         return False
 
     def akin(self, old_table: str, old: str, new_table: str, new: str) -> bool:
-        """Whether an old column and a new one had the same name at some moment of the plan."""
+        """Return True if an old and a new column had the same name at some point of the pending migrations."""
         return bool(self._called(old_table, old, back=False) & self._called(new_table, new, back=True))
 
     def _called(self, table: str, column: str, back: bool) -> set[str]:
-        """The names of a column within the plan: from its old name on, or back from its new one."""
+        """Return all names of a column during the migrations: forward from its old name, or back from its new name."""
         called = {column}
         for operation in reversed(self.operations) if back else self.operations:
             tables = {new: old for old, new in operation.tables_renamed} if back else dict(operation.tables_renamed)
@@ -279,12 +281,12 @@ class Application(_Frozen):
         return called
 
     def mentions(self, *words: str) -> bool:
-        """Whether the code of one opaque operation holds all these names as words."""
+        """Return True if the code of one opaque operation contains all these names as words."""
         return any(all(operation.says(word) for word in words) for operation in self.opaque)
 
     @property
     def draws(self) -> bool:
-        """Whether code that writes values may draw them, so that each run writes others."""
+        """True if code that writes values may generate different values with each run."""
         texts = [operation.code if operation.opaque else operation.defaults for operation in self.operations]
         return any(says(text, word) for text in texts for word in DRAWS)
 
@@ -303,9 +305,9 @@ def _removes(operation: Operation, names: Names, table: str, column: str) -> boo
 
 
 class Names:
-    """What tables and columns were called before the plan; filled operation by operation.
+    """A mapping from current to old names of tables and columns, updated with each operation.
 
-    ``tables`` and ``columns`` lead from a present name to the old one, which is empty for what the plan has made.
+    ``tables`` and ``columns`` map a current name to the old name, which is empty for a new table or column.
     """
 
     def __init__(self) -> None:
@@ -314,15 +316,15 @@ class Names:
         self._gone: set[str] = set()
 
     def table(self, name: str) -> str:
-        """A table's old name; empty where the plan has made it."""
+        """Return a table's old name; empty for a new table."""
         return self.tables.get(name, name)
 
     def column(self, table: str, name: str) -> str:
-        """A column's old name, by its table's present name; empty where the plan has made it."""
+        """Return a column's old name, given its table's current name; empty for a new column."""
         return self.columns.get((table, name), name if self.table(table) else "")
 
     def take(self, operation: Operation) -> None:
-        """Follow one operation."""
+        """Apply one operation to the mapping."""
         self._rename(operation)
         if operation.state_only:
             return
@@ -343,8 +345,10 @@ class Names:
         self.columns = {key: old for key, old in self.columns.items() if key[0] != table}
 
     def _rename(self, operation: Operation) -> None:
-        """All at once, as two tables may exchange their names. What is renamed in the models alone is followed where
-        the database has not done it before: RunSQL beside it does."""
+        """Apply all renames of an operation at once, since two tables may exchange their names.
+
+        Apply a rename in the models only if the database has not done the rename before; a RunSQL beside it does.
+        """
         pairs = dict(operation.tables_renamed)
         if operation.state_only:
             pairs = {old: new for old, new in pairs.items() if old not in self._gone and new not in self.tables}

@@ -1,4 +1,4 @@
-"""What is looked up of a target: its store, its server, its application. Read-only."""
+"""Query a target's server and application; read-only."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from ops.inventory.locate import where
 from ops.inventory.targets import App
 from ops.verdict.expect.expectations import Expectations, find, load, names
 
-# What of an application's folder is code that a migration may run.
+# Files with code that a migration may run.
 CODE = ("*.py", "*.sql")
-# What else the application may read when it starts. POSIX, so that it works behind SSH, too.
+# Other files that the application may read when it starts.
 SETTINGS = (".env*", "*.env", "*.toml", "*.ini", "*.cfg", "*.json", "*.yaml", "*.yml")
+# POSIX find, for hosts behind SSH.
 LIST_FILES = (
     *("find", "-L", ".", "(", "-name", ".git", "-o", "-name", "__pycache__", "-o", "-name", "node_modules", ")"),
     *("-prune", "-o", "-type", "f", "("),
@@ -33,16 +34,16 @@ LIST_FILES = (
 
 
 def identity(session: Session, target: str) -> dict[str, Any]:
-    """What ``identity.sql`` says of a target: system, server, database, size, databases.
+    """Return the result of ``identity.sql``: system identifier, server version, database, size, databases.
 
     Raises:
-        Unreachable: the server can't be reached.
+        Unreachable: the server cannot be reached.
     """
     return in_english(session, target, ask(session, Query("identity.sql", target)))
 
 
 def app_inputs(session: Session, target: str) -> AppInputs | None:
-    """How the target's application is called."""
+    """Return how the target's application is called; None if the target has no ``app``."""
     app = session.inventory.target(target).app
     if app is None:
         return None
@@ -56,7 +57,7 @@ def app_inputs(session: Session, target: str) -> AppInputs | None:
 
 
 def app_only(session: Session, target: str) -> RunInputs:
-    """Inputs that hold no more than how the target's application is called: for looks outside any run."""
+    """Return inputs that contain only how the target's application is called, for queries outside a run."""
     host = session.host(target)
     app = app_inputs(session, target)
     words = host.words if host else ()
@@ -64,14 +65,16 @@ def app_only(session: Session, target: str) -> RunInputs:
 
 
 def probe(session: Session, target: str, database_of: str, *, rehearses: bool = False) -> dict[str, Any]:
-    """Ask the application of ``target``, from inside, about the database of ``database_of``; read-only. With
-    ``rehearses`` it is told of a rehearsal although that database is production's.
+    """Run the probe inside the application of ``target`` on the database of ``database_of``; read-only.
 
-    A large application takes seconds to start. The report is retained for the run and used again while the state of
-    code and database (see ``_state``) is the state that it was made of.
+    A large application takes seconds to start, so the report is cached until the state of code and database changes
+    (see ``_state``).
+
+    Args:
+        rehearses: use the environment of a rehearsal even on production's database.
 
     Raises:
-        OpsError: it does not start, or says nothing.
+        OpsError: the application does not start, or the probe reports nothing.
     """
     state = _state(session, target, database_of)
     place = (target, database_of + " as in a rehearsal" * (rehearses and target == database_of))
@@ -90,17 +93,17 @@ def probe(session: Session, target: str, database_of: str, *, rehearses: bool = 
 
 
 def silent(session: Session, target: str, done: Completed) -> OpsError:
-    """Why the application said nothing: it does not start, or its migrations do not fit together."""
+    """Return the error for a probe without a report: no folder, inconsistent migrations, no database, no start."""
     said = said_error(done.err or done.out) or f"exit code {done.exit}"
     entry = session.inventory.target(target)
     if entry.app and not session.host(target) and not session.inventory.path(entry.app.dir).is_dir():
         at = where(session.inventory, entry)
-        return UsageError(f"{at}: {said}", "app: {dir: FOLDER}   the one in which manage.py runs")
+        return UsageError(f"{at}: {said}", "app: {dir: FOLDER}   the folder in which manage.py runs")
     if django.of_migrations(done.err):
         hint = check_words(session, target, "showmigrations")
-        return OpsError(f"{target}: its migrations do not fit together: {said}", hint)
+        return OpsError(f"{target}: its migrations are inconsistent: {said}", hint)
     if "session is read-only" in said:
-        why = "its settings require a writable session (target_session_attrs), and it is asked in a read-only one"
+        why = "its settings require a writable session (target_session_attrs), but the probe runs in a read-only session"
         hint = 'remove "target_session_attrs" from OPTIONS of DATABASES, or set it to "any"; then   inv doctor'
         return OpsError(f"{target}: the application does not connect: {why}", hint)
     if "connection to server" in said:
@@ -110,34 +113,34 @@ def silent(session: Session, target: str, done: Completed) -> OpsError:
 
 
 def unfit(found: Mapping[str, Any], manage: str) -> tuple[str, str] | None:
-    """Why nothing can be migrated to this release, and what to do; None where it can.
+    """Return why this release cannot be migrated, and what to do; None if it can.
 
     Args:
-        found: what the application said (``probe``).
-        manage: the words that call its ``manage.py``.
+        found: the probe's report.
+        manage: the words that call the application's ``manage.py``.
     """
     if found["conflicts"]:
         apps = ", ".join(f"{app} ({', '.join(names)})" for app, names in found["conflicts"].items())
         return f"conflicting migrations in {apps}", f"{manage} makemigrations --merge"
     if found["unknown"]:
         words = f"production has migrations unknown to this release: {', '.join(found['unknown'][:3])}"
-        return words, "check out a release that is at least as new as production's"
+        return words, "check out a release that is at least as new as production"
     for name, missing in found["skipped"].items():
         return (
-            f"{name} was never applied, and Django passes over it: production has a part of what it replaces, but not "
-            f"{', '.join(missing[:3])}, and the files of these are gone",
-            "put the replaced migrations' files back beside it, release, and remove them after that",
+            f"{name} was never applied, and Django ignores it: production has a part of the migrations that it "
+            f"replaces, but not {', '.join(missing[:3])}, and their files are missing",
+            "restore the files of the replaced migrations, release, and then remove the files",
         )
     if found["inconsistent"]:
-        words = f"the applied migrations do not fit together: {found['inconsistent'].split(': ', 1)[-1]}"
-        return words, f"{manage} showmigrations   shows them; record what the database has: {manage} migrate --fake …"
+        words = f"the applied migrations are inconsistent: {found['inconsistent'].split(': ', 1)[-1]}"
+        return words, f"{manage} showmigrations   lists them; record what the database has: {manage} migrate --fake …"
     return None
 
 
 def _state(session: Session, target: str, database_of: str) -> str:
-    """A digest of what a report depends on: the database and the migrations that it has, the commit, and the files.
+    """Return a digest of the state on which a report depends: database, applied migrations, commit, files.
 
-    The gates of one step share it. Empty where a part can't be read: then nothing is retained.
+    The gates of one step share the digest. Return "" if a part cannot be read; then the report is not cached.
     """
     import psycopg
 
@@ -152,7 +155,7 @@ def _state(session: Session, target: str, database_of: str) -> str:
 
 
 def _files_of(session: Session, target: str) -> str:
-    """Checksum, size and name of every file of code and settings in the application's folder; empty where unknown."""
+    """Return checksum, size and name of every code and settings file in the application's folder; empty if unknown."""
     app = session.inventory.target(target).app
     if app is None:
         return ""
@@ -161,14 +164,14 @@ def _files_of(session: Session, target: str) -> str:
 
 
 def check_words(session: Session, target: str, command: str = "check") -> str:
-    """What a person types to see whether the target's application starts, or what else it says of itself."""
+    """Return the command line that runs a management command of the target's application."""
     app, host = session.inventory.target(target).app, session.host(target)
     words = f"cd {app.dir} && {' '.join(app.manage)} {command}" if app else ""
     return f"{' '.join(host.words)} '{words}'" if host else words
 
 
 def commit_of(session: Session, target: str) -> str:
-    """The application's commit, with ``-dirty`` where its folder has changes; empty where there is no git."""
+    """Return the application's commit, with ``-dirty`` if its folder has changes; empty without git."""
     app = session.inventory.target(target).app
     if app is None:
         return ""
@@ -178,7 +181,7 @@ def commit_of(session: Session, target: str) -> str:
 
 
 def changes_of(session: Session, target: str) -> str:
-    """A digest of the code in the application's folder that is not committed; empty where all of it is, or no git."""
+    """Return a digest of the uncommitted code in the application's folder; empty if there is none, or without git."""
     app = session.inventory.target(target).app
     if app is None:
         return ""
@@ -195,7 +198,7 @@ def changes_of(session: Session, target: str) -> str:
 
 
 def applied(session: Session, target: str, database: str = "") -> tuple[str, ...]:
-    """The migrations that a database says it has, in the order in which they were applied; read from its own table."""
+    """Return the applied migrations in a database's ``django_migrations``, in the order in which they were applied."""
     with session.connect(target, database) as connection:
         found = connection.execute(
             "SELECT format('SELECT app || ''.'' || name FROM %I.django_migrations ORDER BY id', n.nspname) "
@@ -206,10 +209,10 @@ def applied(session: Session, target: str, database: str = "") -> tuple[str, ...
 
 
 def declarations(session: Session, target: str) -> Expectations:
-    """What the application's repository declares.
+    """Return the declarations in the application's repository.
 
     Raises:
-        InventoryError: its file is wrong.
+        InventoryError: the file of declarations is wrong.
     """
     entry = session.inventory.target(target)
     if entry.app is None:
@@ -221,21 +224,21 @@ def declarations(session: Session, target: str) -> Expectations:
 
 
 def _fetched(session: Session, host: Host, app: App) -> Expectations:
-    """The declarations that lie beside an application on a host behind SSH."""
+    """Return the declarations beside an application on a host behind SSH."""
     for name in names(app.manage):
-        # No file, and one that can't be read, are told apart.
+        # Distinguish a missing file from an unreadable file.
         if session.run(Shell(("test", "!", "-e", name), "", folder=app.dir, host=host)).exit == 0:
             continue
         copy = session.secrets.private / f"{host.target}.expect.yaml"
         done = session.run(Shell(("cat", name), "", folder=app.dir, host=host))
         shown = f"{host.words[-1]}:{app.dir}/{name}"
         if done.exit:
-            raise OpsError(f"{host.target}: {shown}: {said_error(done.err)}", "a readable file, or none")
+            raise OpsError(f"{host.target}: {shown}: {said_error(done.err)}", "make the file readable, or remove it")
         write_whole(copy, done.out)
         return load(copy, shown)
     return Expectations()
 
 
 def pending(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """The pending migrations that a probe found: name and sha256 of the file, in the order in which they would run."""
+    """Return the pending migrations of a probe's report in their order: name and sha256 of the file."""
     return [(migration["name"], migration["sha256"]) for migration in found["pending"]]

@@ -1,4 +1,5 @@
-"""Clones that can't reach real users: rules, masks, the gate for personal data (docs/how-to/mask-clones.md).
+"""Defang clones so that they cannot reach real people: rules, masks, the gate for personal data.
 
-It knows tables and columns, and no release. Begin with ``actions``, then ``worklist``.
+See docs/how-to/mask-clones.md. The package knows tables and columns, and no release. Begin with ``actions``, then
+``worklist``.
 """

@@ -1,4 +1,4 @@
-"""Tools of a defang: the gate, the work itself, and the proof."""
+"""Tools of a defang: the gate, the defang, and the proof."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ops.verdict import fingerprint
 
 @tool
 def check_defang(session: Session, *, target: str, test: str, database: str, digest: str = "") -> str:
-    """Refuse what of the inventory's `defang` does not fit a clone, and personal data that it does not classify."""
+    """Refuse entries of the inventory's `defang` that do not fit the clone, and personal data without an entry."""
     request = read_planned(session, target, digest)
     found = make_worklist(request.defang, catalog_of(session, test, database))
     check(session, target, request.defang, found)
@@ -36,7 +36,7 @@ def check_defang(session: Session, *, target: str, test: str, database: str, dig
 def defang(
     session: Session, *, target: str, test: str, database: str, marker: str, run: str, report: str, digest: str = ""
 ) -> str:
-    """Empty, mask and run the operator's files on a clone, all of it in one transaction; say how much that was."""
+    """Run the operator's SQL files, empty tables and mask columns of a clone in one transaction; return the counts."""
     request = read_planned(session, target, digest)
     found = make_worklist(request.defang, catalog_of(session, test, database))
     check(session, target, request.defang, found)
@@ -53,7 +53,7 @@ def defang(
 
 @dataclass(frozen=True)
 class Count:
-    """How many rows of a table were removed, or values of a column masked; ``by`` a rule, or because it is named."""
+    """The number of removed rows of a table or masked values of a column; ``by`` is the rule, or the name itself."""
 
     what: str
     name: str
@@ -62,7 +62,7 @@ class Count:
 
 
 def _read(found: Worklist, lines: list[dict[str, Any]]) -> list[Count]:
-    """The numbers that the script printed, each with what it is of."""
+    """Return the counts that the script printed, each with its table or column."""
     numbers = {number: count for line in lines if "defang" in line for number, count in line["defang"]}
     of = [("rows", one.table.name, one.by) for one in found.emptied.values()]
     of += [("values", one.name, one.by) for _, ones in found.columns() for one in ones]
@@ -70,7 +70,7 @@ def _read(found: Worklist, lines: list[dict[str, Any]]) -> list[Count]:
 
 
 def _data(request: Request, counts: list[Count]) -> dict[str, Any]:
-    """What was done, for programs."""
+    """Return the report of a defang, for programs."""
     return {
         "digest": request.digest,
         "sql": [{"file": file, "sha256": digest} for file, digest in request.files],
@@ -80,7 +80,7 @@ def _data(request: Request, counts: list[Count]) -> dict[str, Any]:
 
 
 def _told(request: Request, counts: list[Count]) -> list[str]:
-    """What was done, in sentences: what a rule did in one, however many tables that were."""
+    """Return the result of a defang, one line for each SQL file, rule and name."""
     lines = [f"{file}: run" for file, _ in request.files]
     for by in dict.fromkeys([*request.defang.rules, *(c.by for c in counts)]):
         parts = []
@@ -92,7 +92,7 @@ def _told(request: Request, counts: list[Count]) -> list[str]:
 
 
 def _said(stderr: str) -> str:
-    """psql's error with file and line. Its details, which show rows, were not asked for."""
+    """Return psql's error with file and line. The script's VERBOSITY omits the details, which contain row values."""
     placed = re.search(r"^psql:(.*?):(\d+): (?:ERROR|FATAL|PANIC|error): +(.*)$", stderr, re.MULTILINE)
     return f"{placed[1]}:{placed[2]}: {placed[3]}" if placed else said_error(stderr)
 
@@ -101,7 +101,7 @@ def _said(stderr: str) -> str:
 def check_defanged(
     session: Session, *, target: str, test: str, database: str, marker: str, before: str, digest: str = ""
 ) -> str:
-    """Look at every table that was to be emptied and every column that was to be masked; only reads."""
+    """Prove that every table to empty is empty and every column to mask is masked; read-only."""
     request = read_planned(session, target, digest)
     found = make_worklist(request.defang, catalog_of(session, test, database))
     left = []
@@ -112,7 +112,7 @@ def check_defanged(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
         ).fetchone()
         if mark is None or mark[0] != f"{marker}\n{DEFANGED}":
-            raise StepFailed(f"{target}: {database} does not carry the mark of a defanged clone of this run")
+            raise StepFailed(f"{target}: {database} does not have the mark of a defanged clone of this run")
         asked = {written(one.table.name): f"SELECT FROM {sql(one.table.name)}" for one in found.emptied.values()}
         asked |= {
             written(one.name): f"SELECT FROM {sql(one.table.name)} WHERE {one.undone}" for one in found.masked.values()
@@ -123,6 +123,6 @@ def check_defanged(
     if left:
         raise StepFailed(f"{target}: not emptied, or not masked: {listed(left)}")
     if schema_digest(session, test, database) != fingerprint.read(session.inventory.path(before)).schema:
-        files = ", ".join(request.defang.sql) or "no file of the operator's"
-        raise StepFailed(f"{target}: the clone's schema is not the backup's any more ({files} ran)")
+        files = ", ".join(request.defang.sql) or "no SQL file"
+        raise StepFailed(f"{target}: the clone's schema differs from the backup's ({files} ran)")
     return f"{len(found.emptied)} tables are empty and {len(found.masked)} columns masked"

@@ -1,4 +1,4 @@
-"""The tables of a database, with what a mask has to know of each column. Pure."""
+"""The tables of a database, with the properties of each column that masks need. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ops.core.sql_names import Name
 
-# What a type is to a mask: below all domains, by the catalog's name of it.
+# The class of a base type (below all domains), by the type's name in pg_type.
 CLASSES = {
     "text": ("text", "varchar", "bpchar", "citext"),
     "number": ("int2", "int4", "int8", "numeric", "float4", "float8"),
@@ -22,14 +22,14 @@ class Column:
     """A column.
 
     Args:
-        name: its name.
-        base: its type below all domains.
-        limit: how many characters it takes; None where it takes any number.
-        required: it takes no NULL.
-        made: the server makes its values; they can't be set.
-        inherited: the parent has it, too, and what is done there is done here.
-        single: a unique index, or an exclusion, names it.
-        linked: a foreign key names it.
+        name: the column's name.
+        base: the type below all domains.
+        limit: the maximum number of characters; None if unlimited.
+        required: NOT NULL.
+        made: the server generates the values, so they cannot be set.
+        inherited: the parent table has the column, so a change of the parent changes the column.
+        single: a unique index or an exclusion constraint contains the column.
+        linked: a foreign key contains the column.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """What its type is to a mask; the type itself where nothing more is known."""
+        """The class of the type; the type itself if it has no class."""
         return next((name for name, types in CLASSES.items() if self.base in types), self.base)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table. ``part``: its rows are a partitioned table's; ``referenced``: whose foreign keys lead to it."""
+    """A table. ``part``: a partition; ``referenced``: the tables whose foreign keys reference the table."""
 
     name: Name
     columns: dict[str, Column]
@@ -58,7 +58,7 @@ class Table:
 
     @property
     def names(self) -> dict[Name, Column]:
-        """Its columns by their whole names."""
+        """The columns by their qualified names."""
         return {(*self.name, name): column for name, column in self.columns.items()}
 
 
@@ -66,7 +66,7 @@ Catalog = dict[Name, Table]
 
 
 def read_catalog(lines: list[dict[str, Any]]) -> Catalog:
-    """What ``defang_catalog.sql`` printed, as tables by their names."""
+    """Convert the output of ``defang_catalog.sql`` to tables by their names."""
     found: Catalog = {}
     for line in lines:
         columns = {column["name"]: Column(**column) for column in line["columns"]}

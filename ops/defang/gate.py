@@ -1,4 +1,4 @@
-"""What stands in the way of a defang: names that are not there, masks that do not fit, what nobody classified."""
+"""The gate of a defang: refuse unknown names, masks that do not fit, and unclassified personal data."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ops.infra.session.session import Session
 from ops.inventory.defang import Defang
 from ops.inventory.locate import line_of, where
 
-# So many of each are listed in words; the draft has all.
+# The number of objections and of columns that a message lists; the draft contains all.
 LISTED = 12
 
 
 def check(session: Session, target: str, defang: Defang, found: Worklist) -> None:
-    """Refuse what does not fit, or is not classified.
+    """Refuse entries that do not fit the tables, and personal data that is not classified.
 
     Raises:
-        Refused: with file and line, and with a draft to paste where something is not classified.
+        Refused: with file and line; for unclassified columns with a draft to paste.
     """
     entry = session.addresses.entry(target)
     if found.objections:
@@ -36,26 +36,26 @@ def _said(one: Objection) -> str:
 
 
 def _way_out(target: str) -> str:
-    return f"put it into the inventory, then   inv undo   and   inv clone-prod-to-test --target={target}"
+    return f"add it to the inventory, then   inv undo   and   inv clone-prod-to-test --target={target}"
 
 
 def unclassified(session: Session, target: str, defang: Defang, found: list[Suspect]) -> str:
-    """What looks like personal data and is not classified, with the draft."""
+    """Return the message about unclassified columns that look like personal data, with the draft."""
     at = where(session.inventory, session.addresses.entry(target), "defang")
     count = f"{len(found)} column{'s look' if len(found) != 1 else ' looks'} like personal data"
-    said = [f"{at}: {count}, and `defang` does not say what becomes of {'them' if len(found) != 1 else 'it'}:"]
+    said = [f"{at}: {count}, and `defang` neither masks, clears nor keeps {'them' if len(found) != 1 else 'it'}:"]
     said += [f"  {written(one.name)}: {one.what}" for one in found[:LISTED]]
     said += [f"  and {len(found) - LISTED} more"] if len(found) > LISTED else []
     if hard := [written(one.name) for one in found if not one.mask]:
         said.append(
-            f"No mask fits {', '.join(hard)}: `clear` the table, `keep` the column, or change it in a file of `sql`."
+            f"No mask fits {', '.join(hard)}: `clear` the table, `keep` the column, or change it in an `sql` file."
         )
-    said += ["In the place of that `defang`, with masks that may suit (`keep` what is nobody's):", ""]
+    said += ["Replace the `defang` by this draft, and move columns without personal data to `keep`:", ""]
     return "\n".join([*said, draft(defang, found, indent(session, target))])
 
 
 def draft(defang: Defang, found: list[Suspect], margin: str = "") -> str:
-    """The key as YAML, with what was found added to it; ``margin`` stands before each line."""
+    """Return the key as YAML with the suspected columns added; ``margin`` is the indentation of each line."""
     masks = dict(defang.mask) | {written(one.name): one.mask for one in found if one.mask}
     lines = ["defang:"]
     lines += _list("sql", defang.sql) if defang.sql else []
@@ -71,7 +71,7 @@ def _list(key: str, words: tuple[str, ...]) -> list[str]:
 
 
 def indent(session: Session, target: str) -> str:
-    """The blanks before the key where it stands in the inventory, so that a draft can be pasted there."""
+    """Return the indentation of the key in the inventory, so that a draft can be pasted there."""
     line = line_of(session.inventory, session.addresses.entry(target), "defang")
     try:
         text = session.inventory.file.read_text(encoding="utf-8-sig").splitlines()[line - 1]

@@ -1,8 +1,8 @@
-"""Masks: what becomes of a column's values; masks.toml has them. Pure.
+"""Masks, which replace a column's values; defined in masks.toml. Pure.
 
-A mask is a hash of the salted value, in a form that an application takes and nobody takes for real. Equal values get
-equal masks within one clone, so that joins by value still meet; the salt is made inside the transaction and ends with
-it. NULL and the empty text stay, since they say nothing of anybody.
+A mask is a hash of the salted value, in a form that the application accepts and that is clearly not real. Equal values
+get equal masks within one clone, so that joins by value still match. The salt exists only inside the transaction. NULL
+and the empty text are not masked, since they contain no personal data.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 from ops.defang.catalog import Column
 
-# The setting in which the salt lies until the transaction ends.
+# The setting that contains the salt until the transaction ends.
 SALT = "generalprobe.salt"
-# With fewer digits of the hash, masks of different values would meet by chance even in small tables.
+# With fewer digits of the hash, different values would get equal masks by chance even in small tables.
 FEWEST = 8
 
 
@@ -27,14 +27,14 @@ class Mask:
     """A mask.
 
     Args:
-        does: what it makes of a value, for people.
-        before, after: in a text: what stands around the digits of the hash; None where it takes no text.
-        digits: how many those are; with fewer of them a column that must be unique is refused.
-        fewest: with fewer it is refused everywhere.
+        does: the form of a masked value, for people.
+        before, after: the text before and after the digits of the hash; None if the mask does not fit text.
+        digits: the number of digits of the hash; the mask refuses a unique column that has space for fewer digits.
+        fewest: the minimum number of digits in other columns.
         decimal: the digits are decimal.
-        others: by type, or class of types: the expression of the value ``{v}`` and its hash ``{h}`` (64 hex digits),
-            and the condition that holds of every masked ``{v}``.
-        keeps: different values stay different.
+        others: by type or class of types: the SQL expression of the value ``{v}`` and its hash ``{h}`` (64 hex
+            digits), and the condition that is true for every masked ``{v}``.
+        keeps: different values remain different.
     """
 
     does: str
@@ -47,35 +47,35 @@ class Mask:
     keeps: bool = True
 
     def other(self, column: Column) -> Sequence[str] | None:
-        """Expression and condition for a type that is no text; None where it does not take it."""
+        """Return expression and condition for a type other than text; None if the mask does not fit the type."""
         return self.others.get(column.base) or self.others.get(column.kind) or self.others.get("")
 
     def room(self, column: Column) -> int:
-        """How many digits of the hash a text column has room for."""
+        """Return the number of digits of the hash that fit into a text column."""
         around = len((self.before or "") + self.after)
         return self.digits if column.limit is None else min(self.digits, column.limit - around)
 
     def refuses(self, column: Column) -> str:
-        """Why it does not fit a column; empty where it does."""
+        """Return why the mask does not fit a column; empty if it fits."""
         if column.made:
-            return "its values are made by the server: mask what they are made of"
+            return "the server generates its values: mask the columns from which they are generated"
         if self is MASKS["null"] and column.required:
-            return "it takes no NULL"
+            return "the column is NOT NULL"
         if column.single and not self.keeps:
-            return "it must stay unique, and this mask makes all values equal"
+            return "the column must be unique, and this mask makes all values equal"
         if self.other(column):
             return ""
         if self.before is None or column.kind != "text":
-            return f"this mask is not for the type {column.base}"
+            return f"the mask does not support the type {column.base}"
         least = self.digits if column.single else self.fewest
         if self.room(column) < least:
             needed = least + len(self.before + self.after)
-            unique = ", since it must stay unique" if column.single else ""
-            return f"it takes {column.limit} characters, and the mask needs {needed}{unique}"
+            unique = ", since the column must be unique" if column.single else ""
+            return f"the column holds {column.limit} characters, and the mask needs {needed}{unique}"
         return ""
 
     def expression(self, column: Column, name: str) -> str:
-        """SQL that gives the mask of a column's value; ``name`` is the column, quoted."""
+        """Return the SQL expression of the masked value; ``name`` is the quoted column."""
         value = f"lower({name}::text)" if column.base == "citext" else f"{name}::text"
         salted = f"current_setting('{SALT}') || {value}"
         digits = f"encode(sha256(convert_to({salted}, 'UTF8')), 'hex')"
@@ -86,7 +86,7 @@ class Mask:
         return f"CASE WHEN {name}::text = '' THEN '' ELSE {words} END"
 
     def undone(self, column: Column, name: str) -> str:
-        """SQL that is true of a value that is not masked; ``name`` is the column, quoted."""
+        """Return the SQL condition that is true for a value that is not masked; ``name`` is the quoted column."""
         if given := self.other(column):
             return f"{name} IS NOT NULL AND NOT ({given[1].format(v=name)})"
         digit = "[0-9]" if self.decimal else "[0-9a-f]"
@@ -94,17 +94,17 @@ class Mask:
         return f"{name}::text <> '' AND {name}::text !~ '{form}'"
 
     def counted(self, column: Column, name: str) -> str:
-        """SQL that is true of a value that there is to mask."""
+        """Return the SQL condition that is true for a value to mask; ``name`` is the quoted column."""
         return f"{name} IS NOT NULL" + (f" AND {name}::text <> ''" if column.kind == "text" else "")
 
 
 def read_toml(name: str) -> dict[str, Any]:
-    """Read a file of data beside this one."""
+    """Read a TOML file of this package."""
     return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def _plain(text: str) -> str:
-    """A text within a regular expression of PostgreSQL."""
+    """Escape a text for a regular expression of PostgreSQL."""
     return re.sub(r"([^\w@ -])", r"[\1]", text)
 
 

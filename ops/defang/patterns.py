@@ -1,4 +1,4 @@
-"""Find columns that look like personal data; patterns.toml has the patterns. Pure. A person decides."""
+"""Find columns that look like personal data, by the patterns of patterns.toml. Pure. The operator decides."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Pattern:
     """A pattern.
 
     Args:
-        what: what it finds, for people.
-        column: regular expressions for words of the column's name, with ``_`` between a name's words.
-        kinds: the classes of types that can hold it.
-        masks: those that would do, the best first.
-        table: likewise for words of the table's name; any where empty.
+        what: the kind of personal data, for people.
+        column: regular expressions for words of the column's name, with ``_`` between words.
+        kinds: the classes of types that can contain the data.
+        masks: the suitable masks, the best first.
+        table: regular expressions for words of the table's name; any table if empty.
     """
 
     what: str
@@ -30,7 +30,7 @@ class Pattern:
     table: str = ""
 
     def meets(self, table: str, column: Column) -> bool:
-        """Whether a column looks like it. A link leads to what is looked at itself."""
+        """Return True if a column matches. A foreign key does not match: the referenced column is checked itself."""
         if column.kind not in self.kinds or (column.linked and column.kind not in ("text", "address")):
             return False
         return _has(self.column, column.name) and (not self.table or _has(self.table, table))
@@ -41,7 +41,7 @@ def _has(pattern: str, name: str) -> bool:
 
 
 def words(name: str) -> str:
-    """A name in small letters with ``_`` between its words: ``homePhone-2`` is ``home_phone_2``."""
+    """Return a name in small letters with ``_`` between its words: ``home_phone_2`` for ``homePhone-2``."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return re.sub(r"[\W_]+", "_", parted).strip("_").lower()
 
@@ -51,7 +51,7 @@ PATTERNS = [Pattern(**given) for given in read_toml("patterns")["patterns"]]
 
 @dataclass(frozen=True)
 class Suspect:
-    """A column that looks like personal data, like what, and the mask to draft; empty where none fits."""
+    """A column that looks like personal data, the kind of data, and the suggested mask; empty if none fits."""
 
     name: Name
     what: str
@@ -59,7 +59,7 @@ class Suspect:
 
 
 def suspects(catalog: Catalog) -> Iterator[Suspect]:
-    """Every column that looks like personal data, table by table. A partition's is its partitioned table's."""
+    """Yield every column that looks like personal data, table by table; skip partitions and inherited columns."""
     for table in catalog.values():
         if table.part:
             continue

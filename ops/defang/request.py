@@ -1,4 +1,4 @@
-"""What the inventory wants of a target's copies, with its files: what a run is bound to, and where it stands."""
+"""The inventory's ``defang`` of a target with its SQL files, to which a run is bound by a digest."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from ops.inventory.locate import where
 
 @dataclass(frozen=True)
 class Request:
-    """The key, the sha256 of every file that it names, and a digest of all of it."""
+    """The inventory's ``defang``, and each SQL file that it names with its sha256."""
 
     defang: Defang
     files: tuple[tuple[str, str], ...]
 
     @property
     def digest(self) -> str:
-        """Changes with the key, and with every byte of its files."""
+        """The digest of the key and of the content of its files."""
         return hashlib.sha256(f"{self.defang.model_dump_json()}{self.files}".encode()).hexdigest()[:16]
 
 
 def read_request(session: Session, target: str) -> Request | None:
-    """What the inventory wants; None where it has no ``defang``.
+    """Return the inventory's ``defang`` of a target; None if there is none.
 
     Raises:
-        Refused: a file that it names can't be read; with file and line.
+        Refused: an SQL file cannot be read; with file and line of the inventory.
     """
     defang = session.inventory.target(target).defang
     if defang is None:
@@ -51,13 +51,13 @@ def read_request(session: Session, target: str) -> Request | None:
 
 
 def read_planned(session: Session, target: str, digest: str) -> Request:
-    """What the inventory wants, where it is what a run was planned with.
+    """Return the inventory's ``defang`` if it is the one with which a run was planned.
 
     Args:
-        digest: the plan's; empty by hand, where the inventory as it is now is meant.
+        digest: the digest of the plan; empty by hand, to accept the current inventory.
 
     Raises:
-        Refused: it is not.
+        Refused: the inventory has no ``defang``, or the digest differs.
     """
     found = read_request(session, target)
     if found is None:
@@ -65,17 +65,17 @@ def read_planned(session: Session, target: str, digest: str) -> Request:
     if digest and found.digest != digest:
         names = ", ".join(["its `defang` in the inventory", *(name for name, _ in found.files)])
         raise Refused(
-            f"{target}: what this run was planned with has changed since ({names})",
-            f"inv undo   and then   inv clone-prod-to-test --target={target}; or as it was, and   inv resume",
+            f"{target}: changed since this run was planned: {names}",
+            f"inv undo   and then   inv clone-prod-to-test --target={target}; or revert the change, then   inv resume",
         )
     return found
 
 
 def catalog_of(session: Session, target: str, database: str = "") -> Catalog:
-    """The tables of a database; it is only read.
+    """Return the tables of a database; read-only.
 
     Raises:
-        StepFailed: it does not answer.
+        StepFailed: the query failed.
     """
     done = session.run(Query("defang_catalog.sql", target, database))
     if done.exit:

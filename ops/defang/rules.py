@@ -1,6 +1,7 @@
-"""The named rules: what of well-known applications reaches real people or lets somebody in; rules.toml has them. Pure.
+"""The named rules for data of well-known applications that reaches real people or grants access. Pure.
 
-A rule is made of parts. A part concerns tables and, where it does not empty them, columns; of those that are there.
+rules.toml defines the rules. A rule has parts. A part applies to the existing tables that match: it empties them, or
+masks their matching columns.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ class Part:
     """A part of a rule.
 
     Args:
-        table: a regular expression for the table's whole name.
-        column: likewise for its columns; empty where all rows go.
-        masks: the masks that would do, the best first: the first that fits is taken.
-        value: in the place of a mask: the SQL expression, of the column ``{v}``.
-        undone: with ``value``: the condition that is true of a row of which it did not become that.
-        beside: columns that tell the table from another one of that name.
+        table: a regular expression for the table's complete name.
+        column: a regular expression for the column's complete name; empty to delete all rows.
+        masks: the suitable masks, the best first; the first that fits is used.
+        value: instead of a mask: the SQL expression for the column ``{v}``.
+        undone: with ``value``: the condition that is true for a row that still has another value.
+        beside: columns that the table must have, to distinguish it from other tables of the same name.
     """
 
     table: str
@@ -35,7 +36,7 @@ class Part:
     beside: Sequence[str] = ()
 
     def tables(self, catalog: Catalog) -> list[Table]:
-        """The tables that it concerns; a partition's rows are its partitioned table's."""
+        """Return the matching tables, without partitions."""
         return [
             table
             for table in catalog.values()
@@ -43,20 +44,20 @@ class Part:
         ]
 
     def columns(self, table: Table) -> list[Column]:
-        """The columns of a table that it concerns."""
+        """Return the matching columns of a table."""
         if not self.column:
             return []
         found = [column for name, column in table.columns.items() if re.fullmatch(self.column, name)]
         return [one for one in found if not one.made and (self.value or self.mask(one) or one.kind == "text")]
 
     def mask(self, column: Column) -> str:
-        """The mask for a column; empty where none of its fits."""
+        """Return the mask for a column; empty if none fits."""
         return next((name for name in self.masks if not MASKS[name].refuses(column)), "")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: what it does, why, and its parts."""
+    """A rule: its effect, its reason, and its parts."""
 
     what: str
     why: str

@@ -1,7 +1,7 @@
-"""The SQL that defangs a clone, as one script for psql: one transaction, with the operator's files in it. Pure.
+"""The SQL that defangs a clone: one script for psql, one transaction, including the operator's files. Pure.
 
-The operator's files come first, and what rules and masks say holds after them. No trigger of the application's fires
-meanwhile: one that keeps a history would write down what is being masked.
+The operator's files run first, so that rules and masks also apply to their results. The application's triggers are
+disabled, since a trigger that records a history would copy the values that are being masked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ops.defang.worklist import TableToEmpty, Worklist
 # The second line of a clone's mark.
 DEFANGED = "defanged"
 
-_HEAD = r"""-- Made by `inv tool.defang`: what the inventory's `defang` does to this clone, in one transaction.
+_HEAD = r"""-- Written by `inv tool.defang`: apply the inventory's `defang` to this clone in one transaction.
 \set ON_ERROR_STOP on
 \set ON_ERROR_ROLLBACK off
 \set AUTOCOMMIT on
@@ -25,11 +25,11 @@ _HEAD = r"""-- Made by `inv tool.defang`: what the inventory's `defang` does to 
 BEGIN;
 SET LOCAL standard_conforming_strings = on;
 SET LOCAL client_min_messages = error;
--- A policy would hide rows: rather an error than some that are left.
+-- A row-level security policy would hide rows: raise an error instead of leaving rows unmasked.
 SET LOCAL row_security = off;
 SET LOCAL statement_timeout = 0;
 SET LOCAL synchronous_commit = off;
--- The operator's files name tables as the application does: by what role and database have set.
+-- Use the search_path of role and database, since the operator's files name tables as the application does.
 SELECT set_config('search_path', coalesce((
     SELECT substr(setting, 13) FROM pg_db_role_setting s, unnest(s.setconfig) setting
     WHERE starts_with(setting, 'search_path=') AND s.setrole IN (0, to_regrole(quote_ident(session_user))::oid)
@@ -39,7 +39,7 @@ DO $do$
 BEGIN
     IF current_database() <> {database} OR split_part(coalesce((SELECT shobj_description(oid, 'pg_database')
        FROM pg_database WHERE datname = current_database()), ''), E'\n', 1) <> {marker} THEN
-        RAISE EXCEPTION '% is not the clone that is to be defanged', current_database();
+        RAISE EXCEPTION '% is not the clone to defang', current_database();
     END IF;
     PERFORM set_config('generalprobe.transaction', pg_current_xact_id()::text, true);
 END $do$;
@@ -73,13 +73,13 @@ END $do$;
 """
 
 _TAIL = r"""
--- Links are checked now: triggers can't be let again while checks are waiting.
+-- Check foreign keys now: triggers cannot be enabled while checks are pending.
 SET CONSTRAINTS ALL IMMEDIATE;
--- What is done to a partitioned table's is done to its partitions', so theirs come after it.
+-- A change of a partitioned table's trigger also changes its partitions' triggers, so partitions come later.
 SELECT format('ALTER TABLE %I.%I %s TRIGGER %I', nspname, relname, CASE tgenabled WHEN 'A' THEN 'ENABLE ALWAYS'
               WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'D' THEN 'DISABLE' ELSE 'ENABLE' END, tgname)
 FROM pg_temp.generalprobe_triggers ORDER BY depth \gexec
--- What was computed from the rows still tells of them: materialized views, and what the planner noted of the values.
+-- Materialized views and planner statistics still contain the old values: refresh them.
 WITH RECURSIVE reads AS (
     SELECT DISTINCT r.ev_class AS view, d.refobjid AS of FROM pg_rewrite r JOIN pg_depend d
     ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
@@ -99,13 +99,13 @@ ANALYZE;
 
 
 def script(work: Worklist, database: str, marker: str, files: Sequence[str]) -> str:
-    """The script; it prints how many rows and values there were, numbered as they stand in ``work``.
+    """Return the script; it prints the numbers of rows and values in the order of ``work``.
 
     Args:
-        work: what it does.
-        database: the clone's name now.
-        marker: its mark, which gets a second line.
-        files: the operator's files, as psql reads them from the inventory's folder.
+        work: the tables to empty and the columns to mask.
+        database: the clone's current name.
+        marker: the clone's mark; the script adds a second line to it.
+        files: the operator's SQL files, relative to the inventory's folder.
     """
     head = _HEAD.replace("{database}", literal(database)).replace("{marker}", literal(marker))
     parts = [head, *map(_file, files), _SALT, *_empties(work), *_changes(work), _TAIL]
@@ -117,12 +117,12 @@ def _file(path: str) -> str:
     path = os.path.expanduser(path)
     path = f"./{path}" if path.startswith("-") else path
     quoted = "'" + path.replace("\\", "\\\\").replace("'", "''") + "'"
-    said = f"{path} ended the transaction in which all of it happens, or went to another database"
+    said = f"{path} ended the transaction of the defang, or connected to another database"
     return _FILE.replace("{path}", quoted).replace("{said}", literal(said))
 
 
 def _empties(work: Worklist) -> Iterable[str]:
-    """At once where no other table leads there; else row by row, as links allow it."""
+    """Yield TRUNCATE for tables that only emptied tables reference, and DELETE for the others."""
     for number, one in enumerate(work.emptied.values()):
         yield _count([f"json_build_array({number}, count(*))"], one.table)
     whole = [one for one in work.emptied.values() if _alone(one, set(work.emptied))]
@@ -153,7 +153,7 @@ def _count(counts: list[str], table: Table) -> str:
 
 
 def _update(table: Table, changes: list[tuple[str, str, str]]) -> str:
-    """One pass over a table, whatever number of its columns is masked."""
+    """Return one UPDATE for all masked columns of a table."""
     sets = ",\n    ".join(f"{column} = {value}" for column, value, _ in changes)
     wheres = "\n   OR ".join(f"({where})" for _, _, where in changes)
     return f"UPDATE {sql(table.name)} SET\n    {sets}\nWHERE {wheres};"

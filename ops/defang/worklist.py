@@ -1,6 +1,6 @@
-"""What a defang does to the tables that are there: what is emptied and masked, what does not fit, what is unclassified.
+"""The worklist of a defang: tables to empty, columns to mask, entries that do not fit, unclassified columns.
 
-Pure: it is made of the inventory's key and of a catalog, for the script, for the proof and for the gate alike.
+Pure: it is made from the inventory's ``defang`` and a catalog. The script, the proof and the gate use it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ops.inventory.defang import Defang
 
 @dataclass(frozen=True)
 class TableToEmpty:
-    """A table whose rows go. ``by``: the rule, or the table's own name."""
+    """A table whose rows are deleted. ``by``: the rule, or the table's name."""
 
     table: Table
     by: str
@@ -27,9 +27,10 @@ class TableToEmpty:
 
 @dataclass(frozen=True)
 class ColumnToMask:
-    """A column whose values change, as SQL: what they become, whether there is one to change, whether one is left.
+    """A column to mask.
 
-    ``by``: the rule, or the column's own name.
+    ``value`` is the SQL expression of the masked value. ``counted`` is the condition for a value to mask, ``undone``
+    the condition for a value that is not masked. ``by``: the rule, or the column's name.
     """
 
     table: Table
@@ -42,7 +43,7 @@ class ColumnToMask:
 
 @dataclass(frozen=True)
 class Objection:
-    """What of the inventory does not fit the tables. ``key`` and ``name`` say where it stands."""
+    """An entry of the inventory that does not fit the tables. ``key`` and ``name`` locate the entry."""
 
     key: str
     name: str
@@ -51,7 +52,7 @@ class Objection:
 
 @dataclass
 class Worklist:
-    """All of it."""
+    """The complete worklist."""
 
     emptied: dict[Name, TableToEmpty] = field(default_factory=dict)
     masked: dict[Name, ColumnToMask] = field(default_factory=dict)
@@ -59,7 +60,7 @@ class Worklist:
     unclassified: list[Suspect] = field(default_factory=list)
 
     def columns(self) -> Iterator[tuple[Table, list[ColumnToMask]]]:
-        """The tables with masked columns, each with all of these."""
+        """Yield each table that has columns to mask, with all of these columns."""
         by_table: dict[Name, list[ColumnToMask]] = {}
         for one in self.masked.values():
             by_table.setdefault(one.table.name, []).append(one)
@@ -67,9 +68,9 @@ class Worklist:
 
 
 def make_worklist(defang: Defang, catalog: Catalog) -> Worklist:
-    """Hold the inventory's key against the tables.
+    """Apply the inventory's ``defang`` to the tables of a catalog.
 
-    What is kept is kept from the rules, too; a mask of the operator's own goes before that of a rule.
+    ``keep`` also exempts tables and columns from the rules. A mask of the operator takes precedence over a rule.
     """
     found, kept = Worklist(), set(defang.names("keep"))
     columns = {name: (table, column) for table in catalog.values() for name, column in table.names.items()}
@@ -94,7 +95,7 @@ def make_worklist(defang: Defang, catalog: Catalog) -> Worklist:
 def _unknown(key: str, name: Name, known: list[Name]) -> Objection:
     close = nearest(written(name), [written(one) for one in known if len(one) == len(name)])
     what = "column" if len(name) == 3 else "table"
-    return Objection(key, written(name), f"there is no such {what}" + (f"; {close} is there" if close else ""))
+    return Objection(key, written(name), f"the {what} does not exist" + (f"; {close} exists" if close else ""))
 
 
 def _clear(found: Worklist, defang: Defang, catalog: Catalog) -> None:

@@ -1,4 +1,4 @@
-"""What a tool answers: a text for people, and beside it what code decides by."""
+"""The answer of a tool: a text for people, and a code for decisions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from ops.core.errors import Code
 
 
 class Answer(str):
-    """A text with a code and with ways to go on. Where only a text is wanted, it is one.
+    """A ``str`` that also carries a code and next steps.
 
     Args:
-        text: for people; no code reads it.
-        code: what was found.
+        text: the text for people; no code parses the text.
+        code: the result, for decisions.
         parts: the statements that the text joins.
-        stands: the first sentence of a text that explains what a run has left.
-        ways: what may then be typed, the safest first, each with what it does.
+        stands: the first sentence of a text that explains the state in which a run has ended.
+        ways: the commands that may be typed next, the safest first, each with its effect.
     """
 
     def __new__(
@@ -25,7 +25,7 @@ class Answer(str):
         stands: str = "",
         ways: tuple[tuple[str, str], ...] = (),
     ) -> Answer:
-        """Make the text, and attach the rest."""
+        """Make the text and attach the other values."""
         made = super().__new__(cls, text)
         made.code, made.parts, made.stands, made.ways = code, parts or (text,), stands, ways
         return made

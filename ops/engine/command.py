@@ -1,8 +1,7 @@
-"""What can be run, shown and quoted: ``Shell``, ``Query``, ``Tool``, ``Fact``, ``Secret``.
+"""Commands as data: ``Shell``, ``Query``, ``Tool``, with ``Fact`` and ``Secret`` as values.
 
-A command is data. It holds words, never strings to be parsed, and there is one place that quotes them (``quote``). The
-page and the program use the same words: a ``Query`` is a call of psql with a file of ``ops/sql``, a ``Tool`` is the
-``inv tool.…`` call that does the same.
+A command contains words, never strings to be parsed. Only ``quote`` quotes words. The page and the program use the same
+words: a ``Query`` is a call of psql with a file of ``ops/sql``, a ``Tool`` is the call ``inv tool.…``.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ _PLACEHOLDER = re.compile("\ue000([A-Z_]+)\ue001")
 
 
 class Secret:
-    """The connection URL of a target, by name. It never holds the value: the transport looks it up at the last moment.
+    """The connection URL of a target, by the target's name. The transport looks up the value when a command starts.
 
-    Not a ``str`` on purpose: joining, formatting or dumping it is a TypeError.
+    ``Secret`` is no ``str``, so that joining, formatting or dumping it raises TypeError.
     """
 
     __slots__ = ("target",)
@@ -28,7 +27,7 @@ class Secret:
         self.target = target
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise TypeError(f"the connection of {self.target} is a secret: pass it by environment, never in text")
+        raise TypeError(f"the connection of {self.target} is a secret: pass it in the environment, never in text")
 
     __str__ = __format__ = __add__ = __radd__ = __iter__ = _refuse
 
@@ -43,14 +42,14 @@ class Secret:
 
     @property
     def variable(self) -> str:
-        """The shell variable that stands for it on a page: ``LESSONS_URL``."""
+        """The shell variable of the URL on a page: ``LESSONS_URL``."""
         name = re.sub(r"[^A-Z0-9]", "_", self.target.upper()) + "_URL"
         return f"_{name}" if name[0].isdigit() else name
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A value that is known only when an earlier step has run; a whole word, shown as ``"$NAME"``."""
+    """A value that an earlier step finds; it is a complete word, shown as ``"$NAME"``."""
 
     name: str
 
@@ -63,8 +62,8 @@ class Host:
     """A machine behind SSH.
 
     Args:
-        target: the target whose host it is.
-        words: what reaches it from a shell: ``ssh``, its options, ``user@host``.
+        target: the target whose host the machine is.
+        words: the words that reach the machine from a shell: ``ssh``, its options, ``user@host``.
     """
 
     target: str
@@ -77,14 +76,15 @@ class Shell:
 
     Args:
         words: the program and its arguments.
-        target: the target whose database ``psql`` means.
-        folder: where it runs, relative to the inventory's folder (behind SSH to the user's home); that itself where
-            empty.
-        env: what is added to the environment; a ``Secret`` travels only here.
-        output: a file here (relative to the inventory's folder) that takes standard output whole.
-        host: the machine that runs it; this one where None.
-        failure: the name in ``ops.engine.hooks`` of what explains how it failed.
-        result: the name there of what says what it did; the last line of its output where empty.
+        target: the target whose database ``psql`` connects to.
+        folder: the working folder, relative to the inventory's folder (behind SSH: to the user's home); empty for
+            that folder itself.
+        env: variables that are added to the environment; a ``Secret`` is passed only in ``env``.
+        output: the file on this machine (relative to the inventory's folder) that receives standard output.
+        host: the machine that runs the program; None for this machine.
+        failure: the name in ``ops.engine.hooks`` of the function that explains a failure.
+        result: the name in ``ops.engine.hooks`` of the function that describes the result; if empty, the result is
+            the last line of the output.
     """
 
     words: tuple[Word, ...]
@@ -102,11 +102,11 @@ class Query:
     """One file of ``ops/sql``, run by psql on the database of ``target``.
 
     Args:
-        file: the file's name; it holds one complete piece of work and runs in psql as it stands.
-        target: whose connection (a libpq service of that name) is used.
-        database: another database on the same server; the target's own where empty.
+        file: the file's name; the file runs in psql without changes.
+        target: the target whose connection (the libpq service of the same name) is used.
+        database: another database on the same server; empty for the target's database.
         parameters: psql variables; the file quotes them with ``:'name'`` and ``:"name"``.
-        output: a file that takes the rows.
+        output: the file that receives the rows.
     """
 
     file: str
@@ -117,11 +117,11 @@ class Query:
 
     @property
     def connection(self) -> str:
-        """The connection string by which psql reaches the database."""
+        """The connection string of psql."""
         return f"service={self.target}" + (f" dbname={conninfo(self.database)}" if self.database else "")
 
     def shell(self) -> Shell:
-        """The same as words for psql: no startup file, stop at the first error, bare rows."""
+        """Return the call of psql: no startup file, stop at the first error, rows only."""
         variables = [word for name, value in self.parameters.items() for word in ("-v", f"{name}={value}")]
         words = [
             "psql",
@@ -138,18 +138,18 @@ class Query:
 
 @dataclass(frozen=True)
 class Tool:
-    """Something that our own Python does; shown as the ``inv tool.…`` call that does the same.
+    """A registered Python function; shown as the call ``inv tool.…``.
 
     Args:
         name: the function's name in ``ops.engine.registry.TOOLS``, with dashes.
-        options: its keyword arguments, all text.
+        options: the keyword arguments, all of them text.
     """
 
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
 
     def shell(self) -> Shell:
-        """The call of the same tool from a shell."""
+        """Return the call of the tool from a shell."""
         options = [f"--{name.replace('_', '-')}={value}" for name, value in self.options.items()]
         return Shell(("inv", f"tool.{self.name}", *options), "")
 
@@ -160,7 +160,7 @@ OnLine = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Completed:
-    """How a program ended: its exit code (negative: the signal) and what it printed."""
+    """The result of a program: the exit code (negative: the signal), standard output and standard error."""
 
     exit: int
     out: str
@@ -168,7 +168,7 @@ class Completed:
 
 
 class CommandRunner(Protocol):
-    """What the engine asks of the place where commands run: ``ops.infra.session.session.Session``."""
+    """The part of ``ops.infra.session.session.Session`` that the engine uses."""
 
     def run(
         self,
@@ -181,41 +181,41 @@ class CommandRunner(Protocol):
         """Run a command to its end.
 
         Args:
-            run: the run's id, by which the server knows its sessions.
+            run: the run's ID, which the server shows as the application name of the sessions.
             known: the values of facts, by name.
-            on_line: is told each line that the command prints.
+            on_line: called with each line that the command prints.
         """
         ...
 
     def redact(self, text: str) -> str:
-        """Take secrets and values of rows out of a text."""
+        """Remove secrets and row values from a text."""
         ...
 
     def forget(self) -> None:
-        """Ask anew, from now on, what was looked up and may have changed."""
+        """Clear the cache of lookups that may have changed."""
         ...
 
 
 def conninfo(value: str) -> str:
-    """Quote a value for a libpq connection string; a page's placeholder is left for the shell to fill in."""
+    """Quote a value for a libpq connection string; leave the placeholders of a page for the shell."""
     if re.fullmatch(r"[A-Za-z0-9_.$-]+", _PLACEHOLDER.sub("x", value)):
         return value
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def placeholder(name: str) -> str:
-    """Text that stands for a shell variable on a page; it survives joining and is shown as ``${NAME}``."""
+    """Return text that represents a shell variable on a page; it may be joined to text, and is shown as ``${NAME}``."""
     return f"\ue000{name}\ue001"
 
 
 def quote(word: Word) -> str:
-    """Quote one word for a POSIX shell. The only place that does."""
+    """Quote one word for a POSIX shell. No other function quotes words."""
     if isinstance(word, Fact):
         return f'"${word.name}"'
     if not _PLACEHOLDER.search(word):
         return shlex.quote(word)
     if "!" in word:
-        # Within double quotes an interactive bash would take it for its history.
+        # Within double quotes an interactive bash would expand "!" from its history.
         parts = re.split("(\ue000[A-Z_]+\ue001)", word)
         return "".join(_PLACEHOLDER.sub(r'"${\1}"', p) if p[:1] == "\ue000" else shlex.quote(p) for p in parts if p)
     escaped = re.sub(r'([\\"$`])', r"\\\1", word)
@@ -223,8 +223,7 @@ def quote(word: Word) -> str:
 
 
 def joined(words: Iterable[str]) -> str:
-    """Words as one, for a program that splits them again as a shell does; a page's placeholders, which hold no blank,
-    stay what they are."""
+    """Join words for a program that splits them as a shell does; leave placeholders, which contain no blank, as is."""
     return " ".join(word if _PLACEHOLDER.search(word) else quote(word) for word in words)
 
 
@@ -234,7 +233,7 @@ def reveal(text: str) -> str:
 
 
 def show(command: Command) -> str:
-    """The command as a person pastes it into a POSIX shell, in the inventory's folder."""
+    """Return the command as text to paste into a POSIX shell in the inventory's folder."""
     shell = command if isinstance(command, Shell) else command.shell()
     if shell.host:
         given = " ".join(f'"${name}"' for name in given_there(shell))
@@ -254,20 +253,21 @@ def _line(shell: Shell, **more: str | Fact) -> str:
 
 
 def _folder(folder: str) -> str:
-    # What begins with a dash would be an option, and `-` alone the folder before.
+    # `cd` would take a leading dash for an option, and `-` for the previous folder.
     return f"./{folder}" if folder.startswith("-") else folder
 
 
-# Under which name a run's sessions are known on the server.
+# The variable with the application name of a run's sessions.
 _APPLICATION = "PGAPPNAME"
-# What a command behind SSH says first, on standard error, so that it can be ended or found: its number there.
+# A command behind SSH first prints this and its process number to standard error, so that it can be found and ended.
 SAYS_PROCESS = "generalprobe process"
 
 
 def given_there(shell: Shell) -> tuple[str, ...]:
-    """The variables that a command behind SSH reads from its standard input, a line each, before it begins.
+    """Return the variables that a command behind SSH reads from standard input first, one per line.
 
-    Neither its words nor the environment that sshd lets through hold them: words can be seen by everybody there.
+    The command's words do not contain the values, since every user of the machine can see words. sshd accepts few
+    environment variables.
     """
     named = [_APPLICATION]
     for word in (*shell.words, *shell.env.values()):
@@ -279,7 +279,7 @@ def given_there(shell: Shell) -> tuple[str, ...]:
 
 
 def line_there(shell: Shell) -> str:
-    """What the shell behind SSH is given as one line; the page shows it, and the transport sends it."""
+    """Return the line for the shell behind SSH; the page shows the line, and the transport sends it."""
     reads = [f"IFS= read -r {name}" for name in given_there(shell)]
     folder = shell.folder.removeprefix("~/") if shell.folder != "~" else ""
     enters = [f"cd {quote(_folder(folder))}"] if folder else []
@@ -292,13 +292,13 @@ def _env_value(value: str | Secret | Fact) -> str:
 
 
 def facts(command: Command) -> Iterator[str]:
-    """The names of the facts that a command needs."""
+    """Yield the names of the facts that a command needs."""
     shell = command if isinstance(command, Shell) else command.shell()
     yield from (word.name for word in (*shell.words, *shell.env.values()) if isinstance(word, Fact))
 
 
 def targets(command: Command) -> Iterator[str]:
-    """The names of the targets whose connection a command uses."""
+    """Yield the names of the targets whose connections a command uses."""
     shell = command if isinstance(command, Shell) else command.shell()
     if shell.target:
         yield shell.target
@@ -306,7 +306,7 @@ def targets(command: Command) -> Iterator[str]:
 
 
 def fill(shell: Shell, known: Mapping[str, str]) -> Shell:
-    """Put the values of facts and of a page's variables in the place of their names."""
+    """Replace facts and placeholders by their values."""
 
     def value(word: Word) -> str:
         return known[word.name] if isinstance(word, Fact) else _PLACEHOLDER.sub(lambda m: known[m[1]], word)

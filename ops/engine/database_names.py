@@ -1,6 +1,6 @@
 """The names and comments of the databases that a run makes beside production's and beside the test database.
 
-A name carries the run's id, and the comment (the marker) is read before a database is dropped or swapped in.
+A name contains the run's ID. The comment (the marker) is read before a database is dropped or swapped in.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-# A run's id: the moment and four letters; by hand the page's.
+# The pattern of a run's ID: the time and four characters.
 RUN = r"\d{8}_\d{6}_[a-z0-9]{4}"
 
 
 def named(database: str, what: str, run: str = "") -> str:
-    """A database's name beside another one; PostgreSQL cuts names at 63 bytes, so the stem gives way."""
+    """Return the name of a database beside ``database``, shortened so that it has no more than 63 bytes."""
     tail = f"_{what}_{run}" if run else f"_{what}"
     stem = database.encode()[: 63 - len(tail.encode())].decode(errors="ignore")
     return stem + tail
 
 
 def beside(database: str, of: str, *kinds: str) -> bool:
-    """Whether a database has the name that a run gives to one of these kinds beside another database."""
+    """Return True if a run gives the name ``database`` to a database of one of ``kinds`` beside the database ``of``."""
     return any(
         database == named(of, kind, found[1]) for kind in kinds if (found := re.search(f"_{kind}_({RUN})$", database))
     )
 
 
 class _Name:
-    """A name beside the live database or the test database, with the run's id unless told otherwise."""
+    """A name beside the live database or the test database; it contains the run's ID unless ``by_run`` is False."""
 
     def __init__(self, of: Literal["live", "test"], what: str, *, by_run: bool = True) -> None:
         self._of, self._what, self._by_run = of, what, by_run
@@ -38,7 +38,7 @@ class _Name:
 
 
 class _Marker:
-    """A comment that says of which target and run a database is."""
+    """A comment that names the target and the run of a database."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -49,11 +49,11 @@ class _Marker:
 
 @dataclass(frozen=True)
 class DatabaseNames:
-    """What one run calls the databases that it makes.
+    """The names and comments of the databases that one run makes.
 
     Args:
         target: the production target's name.
-        run: the run's id.
+        run: the run's ID.
         live: production's database.
         test: the test database.
     """
@@ -65,7 +65,7 @@ class DatabaseNames:
 
     # The test database while it is being restored.
     spare = _Name("test", "spare")
-    # The comment inside the server that tells a clone from anything else.
+    # The comment that identifies a clone.
     clone_marker = _Marker("clone of {target}")
     # The former test database, kept aside.
     test_replaced = _Name("test", "replaced")
@@ -75,11 +75,11 @@ class DatabaseNames:
     before_marker = _Marker("clone before")
     # The backup, restored beside the migrated clone to time a rollback.
     roundtrip = _Name("test", "roundtrip")
-    # The comment of ``roundtrip``; it is never taken for a clone to migrate.
+    # The comment of ``roundtrip``; a database with this comment is never migrated as a clone.
     roundtrip_marker = _Marker("clone round trip")
-    # The migrated clone, while the restored backup has its name.
+    # The migrated clone while the restored backup has its name.
     migrated = _Name("test", "migrated")
-    # A backup, restored on the test server to see that it can be.
+    # A backup that is restored on the test server to prove the backup.
     drill = _Name("test", "drill")
     # The comment of ``drill``; it never becomes the test database.
     drill_marker = _Marker("drill of {target}")
@@ -89,13 +89,13 @@ class DatabaseNames:
     restored_marker = _Marker("restored {target}")
     # The former production database, kept aside.
     replaced = _Name("live", "replaced")
-    # What was restored and live for a while, until that was undone; kept aside.
+    # The restored database that was live until the rollback was undone; kept aside.
     undone = _Name("live", "undone")
-    # The backup's schema, restored beside production to see that it can be.
+    # The backup's schema, restored beside production to prove that the schema can be restored.
     trial = _Name("live", "tried")
-    # The comment of ``trial``; it holds no rows, and never becomes the live database.
+    # The comment of ``trial``, which contains no rows and never becomes the live database.
     trial_marker = _Marker("trial restore of {target}")
-    # The rows that a rollback sets aside, in a database of their own until they are dumped.
+    # The database of the rows that a rollback sets aside, until the rows are dumped.
     delta = _Name("live", "delta")
     # The comment of ``delta``.
     delta_marker = _Marker("delta of {target}")

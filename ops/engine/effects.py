@@ -1,4 +1,4 @@
-"""What a run and its steps do that later commands ask for, so that none of them has to know a name."""
+"""The effects of runs and steps, so that later commands need not know the names of procedures."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from enum import StrEnum
 
 
 class Effect(StrEnum):
-    """A part of what a procedure declares; the header of a run's journal has it in these words."""
+    """An effect that a procedure declares; the header of a run's journal contains these values."""
 
-    # It migrates production; what stands for production before is its last backup, or the one that it began with.
+    # Migrates production; production's earlier state is in the run's last backup, or in the backup it began with.
     RELEASES = "releases"
-    # Before it changes production's data it backs them up, as the run's own safety backup.
+    # Backs up production before changing its data, as the run's safety backup.
     SAVES = "saves"
-    # It gives production's name to another database, or its volume other content: a backup may stand before it.
+    # Gives production's name to another database, or replaces the content of its volume; a backup may precede that.
     REPLACES = "replaces"
-    # What was live before is kept as a database.
+    # Retains the former live database as a kept database.
     KEEPS = "keeps"
-    # Rows that were written since the backup are set aside, and can be brought back from the safety backup.
+    # Sets aside the rows written since the backup; a salvage can restore the rows from the safety backup.
     SETS_ROWS_ASIDE = "sets-rows-aside"
-    # It brings rows back from its backup.
+    # Restores rows from its backup.
     SALVAGES = "salvages"
-    # It makes a dump of a backup of pgBackRest's.
+    # Makes a dump of a pgBackRest backup.
     UNPACKS = "unpacks"
-    # It changes no data: the run before it still is what a person asks for.
+    # Changes no data, so the run before it remains the latest run of interest.
     MINOR = "minor"
 
 
 class StepEffect(StrEnum):
-    """What a single step does; the header of a run's journal names the steps of each effect."""
+    """An effect of a single step; the header of a run's journal names the steps of each effect."""
 
-    # Production refuses writes from here on.
+    # Makes production refuse writes.
     FREEZES = "freezes"
-    # It restores the whole of the run's backup, and its proof compares every table.
+    # Restores the complete backup of the run; the proof compares every table.
     RESTORES = "restores"
-    # It restores only to prove the backup: where the proof fails, the backup is not what was dumped.
+    # Restores only to prove the backup: if the proof fails, the backup differs from the dumped database.
     DRILLS = "drills"
     # Production takes writes again from here on.
     UNFREEZES = "unfreezes"

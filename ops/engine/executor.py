@@ -1,4 +1,4 @@
-"""One command of a run: run on its target's host, logged beside the journal, and its failure said in one line."""
+"""Run one command on its target's host, log its output beside the journal, and report a failure in one line."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Executor:
     """Runs the commands of one run.
 
     Args:
-        session: where commands run.
-        inputs: the run's.
-        folder: the run's, for the logs; None where nothing is to be written.
-        facts: what the run has found out, by name; it grows.
-        show: told each line that a command prints.
+        session: runs the commands.
+        inputs: the inputs of the run.
+        folder: the run's folder, for the logs; None to write no log.
+        facts: the facts of the run by name; the mapping grows during the run.
+        show: called with an event for each line that a command prints.
     """
 
     def __init__(
@@ -40,10 +40,11 @@ class Executor:
         self.session, self.inputs, self.folder, self.facts, self.show = session, inputs, folder, facts, show
 
     def execute(self, command: Command, key: str, line: Line) -> str:
-        """Run one command and return what it printed, or what a tool said; ``line`` is told each line.
+        """Run one command and return its last line of output, or a tool's answer; ``line`` is called with each line.
 
         Raises:
-            StepFailed: it did not exit with 0, the disk is full, or the server is gone.
+            StepFailed: the command did not exit with 0.
+            Unreachable: the disk is full, or the connection to the server is lost.
         """
 
         def tell(text: str) -> None:
@@ -97,23 +98,23 @@ class Executor:
             file.write(f"$ {show(command)}\n{out}{err}")
 
 
-# What stays of what a command said, when the next one says more.
+# Lines of a command that are retained when the step's next command prints more.
 KEPT = ("WARNING: ", "left out: ", "schema: ")
 
 
 def both(before: str, said: str) -> str:
-    """What a step says: the last words of its commands, with what those before warned of and left out.
+    """Return a step's answer: the answer of its last command, and the warnings and omissions of earlier commands.
 
     Args:
-        before: what it said so far.
-        said: the words of its next command.
+        before: the answer so far.
+        said: the answer of the next command.
     """
     kept = [line for line in before.splitlines() if line.startswith(KEPT) and line not in said]
     return "\n".join([said, *kept]) if said and kept else said or before
 
 
 def holds(planned: PlannedCheck, execute: Callable[[Command, str], str]) -> OpsError | None:
-    """Ask a check: None where it holds, else why not, also where it could not be asked."""
+    """Evaluate a check; return None if it holds, else the error, also if the check could not be evaluated."""
     try:
         for command in planned.commands:
             execute(command, planned.check.name)
@@ -123,23 +124,23 @@ def holds(planned: PlannedCheck, execute: Callable[[Command, str], str]) -> OpsE
 
 
 def asked(session: CommandRunner, inputs: RunInputs) -> Callable[[PlannedCheck], OpsError | None]:
-    """What asks checks of a run that is only looked at: nothing is shown or written."""
+    """Return a function that evaluates checks of a run without showing or writing anything."""
     executor = Executor(session, inputs, None, {}, lambda _: None)
     return lambda planned: holds(planned, lambda command, key: executor.execute(command, key, lambda _: None))
 
 
 def way_on(run: str) -> str:
-    """What to type where nothing better is known."""
+    """Return the general next step: resume or undo."""
     return f"inv resume --run={run}   or   inv undo --run={run}"
 
 
 def corrected(c: RunInputs) -> str:
-    """What to type where going on would fail in the same place."""
+    """Return the next step if a resume would fail in the same place."""
     return f"correct the migration, then   inv undo --run={c.run}   and   inv release --target={c.target}"
 
 
 def past_final(planned: PlannedStep, state: State) -> str:
-    """What to type where a final step can't be taken back: finish it, or see which backups there are."""
+    """Return the next step if a final step cannot be undone: finish the run, or list the backups."""
     c = planned.inputs
     if planned.step.on_failure:
         return planned.step.on_failure(c)

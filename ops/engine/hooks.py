@@ -1,6 +1,7 @@
-"""What the packages above tell the engine, by name: how a failed command is explained, and what an outcome carries.
+"""Hooks by name: functions of other packages that explain failed commands and read the reports of an outcome.
 
-The engine knows no server and no application. ``ops.infra.session.run_hooks`` and the features fill this at import.
+The engine knows no server and no application. ``ops.infra.session.run_hooks`` and the features register hooks at
+import.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ops.engine.inputs import RunInputs
 
 @dataclass(frozen=True)
 class Failed:
-    """A command that did not exit with 0, and the inputs of its run."""
+    """A command that did not exit with 0, its result, and the inputs of its run."""
 
     command: Shell | Query
     done: Completed
@@ -25,14 +26,14 @@ class Failed:
 
 
 class Guard(Protocol):
-    """Looks after one command from ``__enter__`` to ``__exit__``."""
+    """A context manager that supervises one command."""
 
     def __enter__(self) -> Guard: ...
 
     def __exit__(self, *_: object) -> None: ...
 
     def explain(self, error: Exception) -> OpsError | None:
-        """Return the error that ended the command as one clear error; None for an exception it does not know."""
+        """Translate the exception that ended the command into an OpsError; return None for an unknown exception."""
         ...
 
 
@@ -45,15 +46,15 @@ def _missing(*_: object) -> Any:
 
 @dataclass
 class Hooks:
-    """The registered functions. Each first argument named session is the ``CommandRunner`` of the run.
+    """The registered functions. The session in their arguments is the ``CommandRunner`` of the run.
 
     Args:
-        guard: makes the ``Guard`` of a command: of session, inputs, command and a function that is told of waits.
-        clean_up: is called before a command runs, with the command and a function that runs a query. Returns what
-            puts right what the command leaves when it is cut off; that returns words which go on a sentence.
-        failures: by the ``failure`` of a ``Shell``, what makes an error of a ``Failed``.
-        results: by the ``result`` of a ``Shell``, what says in words what it did, of session, inputs and output.
-        reports: by the ``reports`` of a ``Step``, what reads a report of session, inputs and the run's folder.
+        guard: makes the ``Guard`` of a command from session, inputs, command and a function that reports waits.
+        clean_up: called before a command runs, with the command and a function that runs a query. Returns the function
+            that cleans up if the command is cut off; that function returns text to append to the error message.
+        failures: functions by the ``failure`` of a ``Shell``; each makes an error of session and ``Failed``.
+        results: functions by the ``result`` of a ``Shell``; each describes the result, given session, inputs, output.
+        reports: functions by the ``reports`` of a ``Step``; each reads a report, given session, inputs, run folder.
     """
 
     guard: Callable[[Any, RunInputs, Command, Callable[[str], None]], Guard] = _missing

@@ -1,8 +1,8 @@
-"""The frozen inputs of a run: all that its commands are made of.
+"""The frozen inputs of a run, from which all its commands are made.
 
-Probes look first (versions, names, pending migrations, identities); what they find joins the operator's choice here;
-from then on nothing branches. Inputs hold no secret and go into the journal's header as they are, so a resume makes the
-very same plan again.
+Planning queries versions, names, pending migrations and identities, and combines the results with the operator's
+choice. From then on nothing branches. Inputs contain no secret. The journal's header contains the inputs, so a resume
+makes the same plan.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from ops.engine.command import Host, placeholder
 from ops.engine.database_names import DatabaseNames
 
-# Behind a test target's name: the database beside it on which a release is rehearsed. No target has an @ in its name.
+# Suffix of a test target's name: the database beside it on which a release is rehearsed. No target's name contains @.
 REHEARSAL = "@rehearsal"
-# Behind a production target's name: the server on which one of pgBackRest's backups is restored aside.
+# Suffix of a production target's name: the scratch server on which a pgBackRest backup is restored.
 ASIDE = "@aside"
-# The ends of ids: of a backup that pgBackRest has, and of the dump that was made of it.
+# Suffixes of backup IDs: of a pgBackRest backup, and of the dump that was made of the pgBackRest backup.
 PHYSICAL, UNPACKED = "_pgbackrest", "_unpacked"
-# In a run's folder: what production was when the run had frozen it.
+# File in a run's folder: the state of production when the run had frozen it.
 FREEZE_NOTE = "frozen.json"
 
 
 def _check_id(value: str) -> str:
-    """Ids become names of files: a journal that was edited must not lead out of the store."""
+    """Refuse an ID that is no plain file name: an edited journal must not reach a file outside the store."""
     if not re.fullmatch(r"[\w\ue000\ue001.-]*", value, re.ASCII) or ".." in value:
         raise ValueError("not an id")
     return value
@@ -37,14 +37,17 @@ Words = tuple[str, ...]
 
 
 class Part(BaseModel):
-    """Base of the inputs: frozen, and no field that this version does not know, so that an older run is refused."""
+    """Base of the inputs: frozen; an unknown field is an error, so that a run of another version is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class AppInputs(Part):
-    """How the application's ``manage.py`` is called. ``folder`` is relative to the inventory's folder;
-    ``rehearsal_env`` is what differs in its environment where it does not work on production."""
+    """How the application's ``manage.py`` is called.
+
+    ``folder`` is relative to the inventory's folder. ``rehearsal_env`` replaces variables of ``env`` when ``manage.py``
+    works on a database other than production's.
+    """
 
     folder: str
     manage: Words
@@ -54,8 +57,10 @@ class AppInputs(Part):
 
 
 class HealthInputs(Part):
-    """How the application's health is asked for: a web address, or words of a command. ``timeout`` and ``every`` are in
-    seconds; a command with timeout 0 is tried once."""
+    """How the application's health is checked: a URL, or the words of a command.
+
+    ``timeout`` and ``every`` are in seconds. A command with timeout 0 is tried once.
+    """
 
     url: str = ""
     command: Words = ()
@@ -65,9 +70,9 @@ class HealthInputs(Part):
 
 
 class DefangInputs(Part):
-    """What becomes of the clone before anybody reaches it: a digest of the inventory's key and of its SQL files.
+    """How the clone is defanged: the digest of the inventory's ``defang`` and of its SQL files.
 
-    ``digest`` is empty on a page, where the inventory as it is then is meant; ``files`` are those with their sha256.
+    ``digest`` is empty on a page: the current inventory applies. ``files`` are the SQL files with their sha256.
     """
 
     digest: str = ""
@@ -75,8 +80,12 @@ class DefangInputs(Part):
 
 
 class PgBackRestInputs(Part):
-    """A stanza of pgBackRest: what is made (``full``, ``diff``, ``incr``), where it is restored aside, with which
-    server's programs, and the words that make a command run as the database's user of the operating system."""
+    """A stanza of pgBackRest.
+
+    ``kind`` is the type of a new backup (``full``, ``diff``, ``incr``), ``folder`` the folder of a scratch restore,
+    ``bin`` the folder of the server's programs. ``user`` is the database's operating-system user, and ``as_user``
+    are the words that run a command as that user.
+    """
 
     stanza: str
     config: str = ""
@@ -88,11 +97,11 @@ class PgBackRestInputs(Part):
 
 
 class SalvageInputs(Part):
-    """What a salvage brings back: pairs of the backup's table and the live one.
+    """What a salvage restores: pairs of a table of the backup and the live table.
 
-    ``tables`` were named, rows of ``related`` may come along, links of ``linked`` may come back; ``values`` are
-    ``column=value`` for columns that the backup does not have; ``notes`` say what was found, for the operator;
-    ``whole`` restores the rows of all tables, where those that are needed are not known (on a page).
+    ``tables`` were named by the operator. Rows of ``related`` and links of ``linked`` may be restored, too. ``values``
+    are ``column=value`` for columns that the backup lacks. ``notes`` are for the operator. ``whole`` restores the rows
+    of all tables if the required tables are unknown (on a page).
     """
 
     tables: tuple[tuple[str, str], ...]
@@ -105,15 +114,18 @@ class SalvageInputs(Part):
 
     @property
     def sources(self) -> Words:
-        """Every table of the backup that is looked at; none where all are."""
+        """The tables of the backup that are restored; empty if all are."""
         if self.whole:
             return ()
         return tuple(source for source, _ in (*self.tables, *self.related, *self.linked))
 
 
 class EncryptionInputs(Part):
-    """New dumps are encrypted to ``recipients``. ``sealed``: the backup that is restored is encrypted, and ``identity``
-    (``env:NAME``, ``file:PATH``) opens it."""
+    """How dumps are encrypted.
+
+    New dumps are encrypted to ``recipients``. ``sealed``: the backup to restore is encrypted, and ``identity``
+    (``env:NAME``, ``file:PATH``) decrypts it.
+    """
 
     recipients: Words = ()
     sealed: bool = False
@@ -121,10 +133,12 @@ class EncryptionInputs(Part):
 
 
 class DumpInputs(Part):
-    """How a new dump is made: it leaves out the rows of the tables of ``exclude`` (patterns), and is written at no more
-    than ``rate`` bytes a second; 0 where nothing holds it back. ``over`` are the words that reach a shell beside the
-    database, where pg_dump runs; empty where it runs here. ``port`` is the server's port as that shell's machine knows
-    it; empty in its container."""
+    """How a new dump is made.
+
+    The dump omits the rows of the tables that match ``exclude`` (patterns). ``rate`` is the limit in bytes per second;
+    0 means no limit. ``over`` are the words that reach a shell on the database's machine, where pg_dump runs; empty if
+    pg_dump runs on this machine. ``port`` is the server's port on the database's machine; empty in its container.
+    """
 
     compress: str = "1"
     exclude: Words = ()
@@ -134,17 +148,20 @@ class DumpInputs(Part):
 
 
 class LockInputs(Part):
-    """How long a statement waits for a lock, in seconds, and how often a step is tried again after that."""
+    """``timeout`` is the lock timeout of a statement in seconds, ``retries`` the number of retries of a step."""
 
     timeout: float = 5
     retries: int = 5
 
 
 class TestServerInputs(Part):
-    """The test database: its name, its server's identifier, whether it ``exists``, the database there whose encoding
-    and locale a new one gets (``like``), and what is left of earlier clones (``tidy``)."""
+    """The test database: its name and its server's system identifier.
 
-    __test__ = False  # No test case, whatever pytest makes of the name.
+    ``exists``: the database exists. ``like`` is the database on the same server from which a new database takes
+    encoding and locale. ``tidy`` are the databases that earlier clones have left.
+    """
+
+    __test__ = False  # pytest would collect the class because of its name.
 
     database: str = ""
     system: str = ""
@@ -154,8 +171,10 @@ class TestServerInputs(Part):
 
 
 class DeployInputs(Part):
-    """How the application is deployed: the words of a command, or what Railway is told (``up``, ``redeploy``); and the
-    ``commit`` that is deployed."""
+    """How the application is deployed: the words of a command, or Railway's command (``up``, ``redeploy``).
+
+    ``commit`` is the commit that is deployed.
+    """
 
     command: Words = ()
     railway: str = ""
@@ -163,10 +182,12 @@ class DeployInputs(Part):
 
 
 class ReleaseInputs(Part):
-    """What is rehearsed and promoted: the migrations that are ``pending``, the application's own ``checks``, the
-    ``certificate``. ``draft`` asks for a draft of declarations, ``concurrent``: indexes are built concurrently;
-    ``opaque``: of some, what they do to rows can't be told; ``draws``: their code may draw values; ``auto_rollback``: a
-    promotion that fails is taken back by itself; ``clones``: the run itself restored the clone."""
+    """What is rehearsed and promoted: the ``pending`` migrations, the application's ``checks``, the ``certificate``.
+
+    ``draft``: write a draft of declarations. ``concurrent``: a migration builds indexes concurrently. ``opaque``: the
+    effect of a migration on rows cannot be predicted. ``draws``: a migration may generate random values.
+    ``auto_rollback``: roll back a failed promotion automatically. ``clones``: the run itself restores the clone.
+    """
 
     pending: Words = ()
     checks: tuple[Words, ...] = ()
@@ -180,8 +201,11 @@ class ReleaseInputs(Part):
 
 
 class RollbackInputs(Part):
-    """``failed_run`` is the release that is taken back by itself; ``export`` keeps what differs as a backup of its own;
-    ``large``: statistics are gathered in two stages."""
+    """How a rollback is made.
+
+    ``failed_run`` is the failed release that is rolled back automatically. ``export``: save the differing rows as a
+    separate backup. ``large``: gather statistics in two stages.
+    """
 
     failed_run: Id = ""
     export: bool = False
@@ -189,25 +213,28 @@ class RollbackInputs(Part):
 
 
 class KeptInputs(Part):
-    """The kept database that a run is about, and its number on the server."""
+    """The kept database of a run, and its OID."""
 
     name: str = ""
     oid: str = ""
 
 
 class BesideInputs(Part):
-    """What is made beside production: the ``template`` of a new database, where it is not the empty one; ``trial``: the
-    restore of a backup's schema is tried there."""
+    """How a database is made on production's server.
+
+    ``template`` is the template of a new database, unless it is the empty one. ``trial``: try to restore a backup's
+    schema there.
+    """
 
     template: str = ""
     trial: bool = False
 
 
 class RailwayInputs(Part):
-    """Where the application (``app``) and the ``database`` are on Railway: ``project/environment/service`` by IDs.
+    """The Railway services of the application (``app``) and the ``database``: ``project/environment/service`` as IDs.
 
-    ``backups`` asks for Railway's own backups, too. ``volume_backup`` is the ID of the one that is restored in place;
-    ``no_safety``: no last dump is made before.
+    ``backups``: also make a Railway backup of the volume. ``volume_backup`` is the ID of the volume backup that is
+    restored in place. ``no_safety``: make no safety backup before.
     """
 
     app: str = ""
@@ -218,15 +245,16 @@ class RailwayInputs(Part):
 
 
 class RunInputs(Part):
-    """What one run is about: what every run has, and one part per concern, empty where the run has none of it.
+    """The inputs of one run: those that every run has, and one part per concern, which is empty if it does not apply.
 
-    ``target`` and ``test`` are names of the inventory, ``database`` a name on the target's server, ``system`` that
-    server's identifier and ``server`` its version, ``store`` a folder, ``remote`` the remote store of which ``store``
-    is the working copy; empty where the store is a folder. ``backup`` is the id of the backup that is taken or
-    restored, and ``chosen`` says of it what a person has to know. ``tools`` is the version of psql, pg_dump and
-    pg_restore here, ``jobs`` how many tables at once are dumped and restored. ``ssh`` are the words that reach the
-    target's host; empty where it is this one. ``apart``: production is not asked for anything. ``frozen``: production
-    was frozen already when the run was planned; ``freezes``: this run freezes it.
+    ``target`` and ``test`` are names of the inventory. ``database`` is the database's name on the target's server,
+    ``system`` the server's system identifier, ``server`` the server's version. ``store`` is a folder; ``remote`` is the
+    remote store of which ``store`` is the working copy, empty if the store is a folder. ``backup`` is the ID of the
+    backup that is made or restored, and ``chosen`` describes that backup for the operator. ``tools`` is the version of
+    psql, pg_dump and pg_restore on this machine. ``jobs`` is the number of tables that are dumped or restored in
+    parallel. ``ssh`` are the words that reach the target's host; empty if the host is this machine. ``apart``:
+    production is not queried. ``frozen``: production was frozen before the run was planned. ``freezes``: the run
+    freezes production.
     """
 
     run: Id
@@ -262,7 +290,7 @@ class RunInputs(Part):
     defang: DefangInputs | None = None
 
     def replace(self, **fields: Any) -> Self:
-        """Copy the inputs with other values; a dict changes single fields of a part."""
+        """Return a copy with other values; a dict changes single fields of a part."""
         made = {
             name: getattr(self, name).model_copy(update=value) if isinstance(value, dict) else value
             for name, value in fields.items()
@@ -270,77 +298,78 @@ class RunInputs(Part):
         return self.model_copy(update=made)
 
     def whole(self, backup: str) -> Self:
-        """The inputs of a backup that is taken to lose nothing: no table stays out, and nobody waits for it longer than
-        need be. It goes into a remote store last, when nobody waits for it any more.
+        """Return the inputs of a complete backup without exclusions and rate limit.
+
+        Users wait for such a backup, so its upload to a remote store is a later step.
 
         Args:
-            backup: its id.
+            backup: the backup's ID.
         """
         return self.replace(backup=backup, remote="", dump={"exclude": (), "rate": 0})
 
     @property
     def names(self) -> DatabaseNames:
-        """What this run calls the databases that it makes."""
+        """The names of the databases that this run makes."""
         return DatabaseNames(self.target, self.run, self.database, self.test_server.database)
 
     @property
     def read_only(self) -> bool:
-        """Whether production refuses writes until the end of the run: since before, or since the run froze it."""
+        """True if production refuses writes until the end of the run, frozen by this run or before it."""
         return self.frozen or self.freezes
 
     @property
     def rehearses(self) -> bool:
-        """Whether the release is rehearsed beside the test database, since that is only for defanged clones."""
+        """True if the release is rehearsed beside the test database, because the test database is defanged."""
         return self.test.endswith(REHEARSAL)
 
     @property
     def deploys(self) -> bool:
-        """Whether the application is deployed by us."""
+        """True if the run deploys the application."""
         return bool(self.deploy.command or self.deploy.railway)
 
     @property
     def host(self) -> Host | None:
-        """The machine behind SSH on which the application is; None where it is this one."""
+        """The application's machine behind SSH; None if it is this machine."""
         return Host(self.target, self.ssh) if self.ssh else None
 
     @property
     def folder(self) -> str:
-        """Where everything of this target is kept."""
+        """The target's folder in the store."""
         return f"{self.store}/{self.target}"
 
     @property
     def backup_folder(self) -> str:
-        """The finished backup."""
+        """The folder of the finished backup."""
         return f"{self.folder}/backups/{self.backup}"
 
     @property
     def partial(self) -> str:
-        """The backup while it is being written; without a manifest, and never taken for a backup."""
+        """The folder of the backup until it is finished; it has no manifest, so it does not count as a backup."""
         return f"{self.backup_folder}.partial"
 
     @property
     def run_folder(self) -> str:
-        """Journal, logs and reports of this run."""
+        """The folder of this run's journal, logs and reports."""
         return f"{self.folder}/runs/{self.run}"
 
     @property
     def freeze_note(self) -> str:
-        """What production was when this run had frozen it."""
+        """The file with the state of production when this run had frozen it."""
         return f"{self.run_folder}/{FREEZE_NOTE}"
 
     @property
     def fingerprint(self) -> str:
-        """The fingerprint that was taken with the backup."""
+        """The file with the backup's fingerprint."""
         return f"{self.backup_folder}/fingerprint.jsonl"
 
     @property
     def on_aside(self) -> str:
-        """The server on which pgBackRest's backup is restored."""
+        """The target name of the scratch server on which the pgBackRest backup is restored."""
         return f"{self.target}{ASIDE}"
 
     @property
     def unpacked(self) -> str:
-        """The dump that is made of pgBackRest's backup; it sorts where that one does."""
+        """The ID of the dump that is made of the pgBackRest backup; both IDs sort alike."""
         if self.backup == placeholder("BACKUP"):
             return placeholder("UNPACKED")
         return self.backup.removesuffix(PHYSICAL) + UNPACKED

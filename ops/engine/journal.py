@@ -1,6 +1,6 @@
-"""The journal of a run: JSON lines, appended and fsynced; the run's state is derived from them.
+"""The journal of a run: JSON lines, each appended and fsynced. The run's state is derived from the lines.
 
-The header holds the inputs and the plan with its digest. A line that was cut off by a crash is not a line.
+The header contains the inputs and the plan with its digest. A line that a crash has cut off is ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Event = dict[str, object]
 
 
 def now() -> str:
-    """This moment in UTC, ISO 8601, to the millisecond."""
+    """Return the current time in UTC as ISO 8601, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -39,18 +39,19 @@ def outcome_event(
     stands: str = "nothing was changed",
     run: str | None = None,
 ) -> Event:
-    """Make the last event of a command: how it ended, its exit code, and what to type next.
+    """Make the last event of a command: the outcome, the exit code, and what to type next.
 
     Args:
         outcome: done, nothing-to-do, refused, failed or interrupted.
-        run: the run whose journal has the event; None where there is none.
+        stands: what the run has changed.
+        run: the ID of the run; None if the command has no run.
     """
     event: Event = {"event": "outcome", "procedure": procedure, "target": target, "run": run, "outcome": outcome}
     return event | {"exit": code, "reason": reason, "hint": hint, "stands": stands, "at": now()}
 
 
 def moment(text: str) -> datetime | None:
-    """Read what ``now`` wrote; None where it is no moment with a zone."""
+    """Parse a time that ``now`` wrote; return None if the text is no time with a time zone."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -60,13 +61,13 @@ def moment(text: str) -> datetime | None:
 
 @dataclass
 class State:
-    """Where a run stands.
+    """The state of a run.
 
-    ``status`` maps a step to ``begun|done|failed|refused|undoing|undone``; ``touched`` holds the steps that were begun
-    and not taken back (a step that a gate refused was never begun); ``times`` when each came to its status; ``ever``
-    when each was last done, also where it was taken back since; ``codes`` why a step was not done, the last time, and
-    what a fact's answer means (``ops.core.errors.Code``); ``failed`` are the steps whose own command said that it
-    failed, and was not just cut off: no proof makes them done.
+    ``status`` maps a step to ``begun|done|failed|refused|undoing|undone``. ``touched`` are the steps that were begun
+    and not undone; a step that a gate refused was never begun. ``times`` is the time of each step's last status change,
+    ``ever`` the time at which each step was last done, even if it was undone since. ``codes`` are the codes
+    (``ops.core.errors.Code``) of each step's last failure and of each fact. ``failed`` are the steps whose command
+    reported a failure and was not cut off: such a step is not done even if its proof holds.
     """
 
     header: Event
@@ -83,7 +84,7 @@ class State:
 
     @property
     def run(self) -> str:
-        """The run's id."""
+        """The run's ID."""
         return str(self.header["run"])
 
     @property
@@ -93,11 +94,11 @@ class State:
 
     @property
     def effects(self) -> frozenset[str]:
-        """What it does, in the words of ``Effect``."""
+        """The values of ``Effect`` that the run has."""
         return effects_of(self.header)
 
     def steps_with(self, effect: StepEffect) -> frozenset[str]:
-        """The names of its steps that have an effect."""
+        """Return the names of the steps with an effect."""
         return steps_of(self.header, effect)
 
     def began(self, effect: StepEffect) -> bool:
@@ -116,22 +117,22 @@ class State:
 
     @property
     def backup(self) -> str:
-        """The backup that it takes or restores; empty where its inputs name none."""
+        """The ID of the backup that the run makes or restores; empty if its inputs name none."""
         inputs = self.header.get("inputs")
         return str(inputs.get("backup") or "") if isinstance(inputs, dict) else ""
 
     @property
     def finished(self) -> bool:
-        """It ended well, or was taken back: nothing is left to resume."""
+        """True if the run is done or undone, so that it cannot be resumed."""
         return self.outcome is not None and (self.outcome["outcome"] == "done" or self.undone)
 
     @property
     def undone(self) -> bool:
-        """It was taken back."""
+        """True if the run was undone."""
         return self.outcome is not None and bool(self.outcome.get("undone"))
 
     def mark(self, name: str, status: str, *, answered: bool = False) -> None:
-        """Take note of a step's new status; ``answered``: its own command failed."""
+        """Set a step's status; ``answered``: the step's command reported a failure."""
         if status == "skipped":
             return
         if answered:
@@ -146,7 +147,7 @@ class State:
             self.touched.discard(name)
 
     def names(self, *wanted: str) -> list[str]:
-        """The steps with one of these states, in the order in which they came to it."""
+        """Return the steps with one of these statuses, in the order of their last status change."""
         return [name for name, status in self.status.items() if status in wanted]
 
 
@@ -155,7 +156,7 @@ class Journal:
 
     Args:
         folder: the run's folder.
-        send: what sends the run's files to where others see them; called after each event.
+        send: uploads the run's files to the remote store; called after each event.
     """
 
     def __init__(self, folder: Path, send: Callable[[], None] = lambda: None) -> None:
@@ -169,7 +170,7 @@ class Journal:
         except BlockingIOError:
             self._file.close()
             raise Refused(
-                f"run {folder.name} is being worked on by another process on this machine", "inv status"
+                f"another process on this machine is executing run {folder.name}", "inv status"
             ) from None
         if new:
             sync_folder(folder)
@@ -184,8 +185,8 @@ class Journal:
         """Write one event and wait until it is on the disk.
 
         Raises:
-            Refused: the run was gone on with on another machine; said once, and not asked again.
-            OSError: the disk is full, or read-only; it names the file.
+            Refused: the run was resumed on another machine. Raised once; later events are not uploaded.
+            OSError: the disk is full or read-only; ``filename`` is set.
         """
         try:
             self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
@@ -201,7 +202,7 @@ class Journal:
             raise
 
     def close(self) -> None:
-        """Let go of the lock. What could not be written ``append`` has said; a disk that is full stops nothing here."""
+        """Release the lock. Ignore OSError: ``append`` has raised it before."""
         with contextlib.suppress(OSError):
             self._file.close()
 
@@ -210,7 +211,7 @@ def read(folder: Path) -> State:
     """Read a run's journal and derive its state.
 
     Raises:
-        OpsError: there is no header, so nothing can be said about the run.
+        OpsError: the journal has no header, or the header of another run.
     """
     events = [event for line in _lines(folder / "journal.jsonl") if (event := _parse(line)) is not None]
     if not events or not _is_header(events[0]):
@@ -219,14 +220,14 @@ def read(folder: Path) -> State:
         raise OpsError(f"{folder / 'journal.jsonl'}: the journal of another run: {events[0]['run']!r}", "inv runs")
     state = State(events[0])
     for event in events[1:]:
-        # A line that is no event of ours is passed over, as one that is no JSON.
+        # Ignore a JSON line that is no event, like a line that is no JSON.
         with contextlib.suppress(KeyError, TypeError, ValueError):
             _apply(state, event)
     return state
 
 
 def _is_header(event: Event) -> bool:
-    """A run's first line; its inputs are checked where a plan is made of them."""
+    """Return True if an event is a run's header; its inputs are checked when a plan is made of them."""
     words = [event.get(name) for name in ("run", "procedure", "target")]
     return event.get("event") == "run" and "inputs" in event and all(isinstance(word, str) and word for word in words)
 
@@ -272,7 +273,7 @@ def _parse(line: str) -> Event | None:
 
 
 def runs(folder: Path) -> list[State]:
-    """All runs of a target's folder, oldest first; one whose header can't be read is left out."""
+    """Return all runs in a target's folder, the oldest first; omit runs whose header cannot be read."""
     states = []
     for run in sorted((folder / "runs").glob("*/journal.jsonl")):
         try:

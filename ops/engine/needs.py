@@ -1,7 +1,7 @@
-"""What a procedure can declare that it has to know beside its target.
+"""The needs that a procedure can declare: the inputs that it requires in addition to its target.
 
-``ops/procedures/planning`` obtains each need in two ways: from the servers for a run, from placeholders for a page.
-They are obtained in the order in which they stand here, so a need may use what those before it have found.
+``ops/procedures/planning`` obtains each need from the servers for a run, and from placeholders for a page.
+The needs are obtained in the order of this file, so a need may use the results of earlier needs.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ class Need(Enum):
 
     # The live database answers: its name, server and application.
     PRODUCTION = auto()
-    # Something is made beside the live database: what a new database there is made from.
+    # The template of a new database on production's server.
     BESIDE_PRODUCTION = auto()
-    # The test database that people reach; what is restored there is defanged where the inventory says so.
+    # The test database that people reach; its clone is defanged if the inventory has `defang`.
     TEST_DATABASE = auto()
-    # The database with true rows on which a release is rehearsed: the test database, or one beside it.
+    # The database with unmasked rows on which a release is rehearsed: the test database, or a database beside it.
     REHEARSAL_DATABASE = auto()
-    # The release has migrations that production lacks; without any there is nothing to do.
+    # The pending migrations of the release; if there are none, there is nothing to do.
     MIGRATIONS = auto()
-    # The rehearsal database is a clone already: the backup of which it is one.
+    # The backup of which the rehearsal database is a clone.
     CLONE = auto()
-    # A rehearsal was certified.
+    # The certificate of a rehearsal.
     CERTIFICATE = auto()
-    # The backup to which production is taken back; it holds every table.
+    # The backup to which production is rolled back; it contains every table.
     BACKUP_TO_RESTORE = auto()
-    # The backup, also a partial one, and the tables whose lost rows come back from it.
+    # The backup (a partial backup is allowed) and the tables whose lost rows are restored from the backup.
     BACKUP_TO_SALVAGE = auto()
-    # The release that failed, whose own last backup is restored.
+    # The failed release whose last backup is restored.
     FAILED_RELEASE = auto()
     # The kept database that becomes live again.
     KEPT_TO_SWAP_IN = auto()
-    # The kept database that goes.
+    # The kept database that is dropped.
     KEPT_TO_DISCARD = auto()
-    # The backup that a drill proves, and the test server; production only where the restore is tried there.
+    # The backup that a drill proves, and the test server; production only if the restore is tried there.
     BACKUP_TO_PROVE = auto()
-    # Railway's own backup of the volume; production is asked where it answers.
+    # Railway's backup of the volume; production is queried only if it answers.
     VOLUME_BACKUP = auto()
-    # pgBackRest's stanza, for a new backup of it.
+    # The pgBackRest stanza of a new backup.
     STANZA = auto()
-    # One of pgBackRest's backups; production is not asked for anything.
+    # A pgBackRest backup; production is not queried.
     STANZA_BACKUP = auto()
-    # One of them of which no dump was made yet.
+    # A pgBackRest backup of which no dump was made yet.
     BACKUP_TO_UNPACK = auto()
-    # A backup is made for the store: what stays out of it, and how fast it is written.
+    # The exclusions and the rate limit of a new backup in the store.
     NEW_BACKUP = auto()

@@ -1,6 +1,6 @@
-"""Journals of versions that wrote no codes or effects: their sentences and names are translated here, and nowhere else.
+"""Translate the journals of versions that wrote no codes or effects.
 
-A sentence or name here is what such a version wrote. It never changes, whatever today's are.
+The sentences and names in this module are those of the old versions. They must never change.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ STEP_EFFECTS = {
 
 
 def effects_of(header: Mapping[str, object]) -> frozenset[str]:
-    """Return what a run does, as its header says; an old version's by the procedure's name."""
+    """Return the effects of a run from its header; from the procedure's name if an old version wrote the header."""
     given = header.get("effects")
     return frozenset(map(str, given if isinstance(given, list) else EFFECTS.get(str(header["procedure"]), ())))
 
 
 def steps_of(header: Mapping[str, object], effect: StepEffect) -> frozenset[str]:
-    """Return the steps of a run that have an effect, as its header says; an old version's by their names."""
+    """Return the steps with an effect from a run's header; from their names if an old version wrote the header."""
     given = header.get("step_effects")
     if not isinstance(given, dict):
         plan = header.get("plan")
@@ -73,7 +73,7 @@ def steps_of(header: Mapping[str, object], effect: StepEffect) -> frozenset[str]
 
 
 def code_of_step(event: Mapping[str, object]) -> str:
-    """Return the code of a step that failed or was refused; of an old version's event by its sentence."""
+    """Return the code of a failed or refused step; from its sentence if an old version wrote the event."""
     if "code" in event:
         return str(event["code"])
     said = str(event.get("detail", ""))

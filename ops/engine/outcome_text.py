@@ -1,4 +1,4 @@
-"""What an outcome carries beside its words: the reports of the run's steps, and how one of them explains a failure."""
+"""The parts of an outcome: the reports of the run's steps, and a step's explanation of a failure."""
 
 from __future__ import annotations
 
@@ -16,26 +16,29 @@ from ops.engine.registry import TOOLS
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a run has left, and what may be typed then, each with what it does."""
+    """The state in which a run has ended, and the next commands, each with its effect."""
 
     stands: str = ""
     ways: tuple[tuple[str, str], ...] = ()
 
     @property
     def hint(self) -> str:
-        """The first way; empty where there is none."""
+        """The first command; empty if there is none."""
         return self.ways[0][0] if self.ways else ""
 
     def lines(self, more: str) -> list[str]:
-        """A sentence with ``more`` behind it, and each way on a line of its own, to be copied as it is."""
+        """Return the state followed by ``more``, and each command on a separate line, ready to be copied."""
         return ["; ".join(filter(None, (self.stands, more))), *(f"  {words}   {does}" for words, does in self.ways)]
 
 
 def explain(session: CommandRunner, plan: Plan, state: State, *, stopped: bool, again: bool = True) -> Explanation:
-    """Ask the last step that was begun and can explain itself what stands, and what to type.
+    """Return the state and the next commands, from the ``explain`` of the last step that was begun and has one.
 
-    Nothing is explained where no such step was begun, or where it can't be looked at. Where the run was only
-    ``stopped``, going on comes first; where the same would fail ``again``, it comes last.
+    Return an empty explanation if there is no such step, or if the state cannot be read.
+
+    Args:
+        stopped: the run was only interrupted, so a resume comes first.
+        again: False if a resume would fail in the same place, so a resume comes last.
     """
     for planned in reversed(plan.steps):
         if planned.step.explain and planned.name in state.touched:
@@ -52,7 +55,7 @@ def explain(session: CommandRunner, plan: Plan, state: State, *, stopped: bool, 
 
 
 def reports(session: CommandRunner, plan: Plan, folder: Path) -> Event:
-    """Read the reports that the plan's steps name from the run's folder, each where there is one."""
+    """Read the reports that the plan's steps name from the run's folder; omit missing reports."""
     names = dict.fromkeys(name for planned in plan.steps for name in planned.step.reports)
     found = {name: HOOKS.reports[name](session, plan.inputs, folder) for name in names}
     return {name: report for name, report in found.items() if report}

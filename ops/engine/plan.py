@@ -1,4 +1,4 @@
-"""A procedure bound to a target: which commands would run, exactly, and their digest. No I/O."""
+"""Bind a procedure to a target: the exact commands and their digest. This module does no I/O."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PlannedCheck:
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A step with the commands that these inputs make of it."""
+    """A step with its commands for given inputs."""
 
     step: Step
     inputs: RunInputs
@@ -39,7 +39,7 @@ class PlannedStep:
         return self.step.name
 
     def data(self) -> dict[str, object]:
-        """The step as it is shown, for the journal and ``--plan``; holds no secret."""
+        """Return the step as data for the journal and ``--plan``; it contains no secret."""
         return {
             "step": self.name,
             "title": self.step.title,
@@ -52,14 +52,14 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do. Two plans with the same digest run the same commands in the same order."""
+    """The steps of a run. Two plans with the same digest run the same commands in the same order."""
 
     procedure: Procedure
     inputs: RunInputs
     steps: tuple[PlannedStep, ...]
 
     def data(self) -> list[dict[str, object]]:
-        """All steps as data."""
+        """Return all steps as data."""
         return [step.data() for step in self.steps]
 
     @property
@@ -73,17 +73,17 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """sha256 over the steps as they are shown."""
+        """sha256 of the steps as data."""
         return hashlib.sha256(json.dumps(self.data(), sort_keys=True).encode()).hexdigest()
 
     @property
     def confirms(self) -> bool:
-        """Whether the operator types the target's name."""
+        """True if a step requires the operator's confirmation."""
         return any(planned.step.confirm for planned in self.steps)
 
     @property
     def word(self) -> str:
-        """What the operator types."""
+        """The word that the operator types to confirm."""
         return self.procedure.word(self.inputs)
 
 
@@ -94,7 +94,7 @@ def make_plan(procedure: Procedure, inputs: RunInputs, *, checked: bool = True) 
         checked: all actions are imported, so names and options are held against them.
 
     Raises:
-        ValueError: a definition is wrong (see ``faults``); a mistake in our code, not in the operator's input.
+        ValueError: a definition is wrong (see ``faults``): a bug in this project, not an error in the operator's input.
     """
     plan = Plan(procedure, inputs, tuple(_bind(step, given) for step, given in procedure.steps(inputs)))
     if checked and (wrong := faults(plan)):
@@ -103,14 +103,14 @@ def make_plan(procedure: Procedure, inputs: RunInputs, *, checked: bool = True) 
 
 
 def faults(plan: Plan) -> list[str]:
-    """What is wrong with the definitions, in a sentence each: names, proofs, ways back, prose, facts, actions."""
+    """Return the errors in the definitions, one sentence each: names, proofs, undo, prose, facts, actions."""
     wrong = []
     seen: set[str] = set()
     known: set[str] = set()
     for planned in plan.steps:
         step, name = planned.step, planned.name
         if name in seen:
-            wrong.append(f"{name} stands twice")
+            wrong.append(f"{name} is defined twice")
         seen.add(name)
         if not step.why or not step.title:
             wrong.append(f"{name} has no prose")
@@ -129,7 +129,7 @@ def faults(plan: Plan) -> list[str]:
 
 
 def _misnamed(planned: PlannedStep) -> list[str]:
-    """What a step calls that no action has: a name, or an option."""
+    """Return the unknown names and options of the actions that a step calls."""
     step, asked = planned.step, [planned.proof, planned.untouched, *planned.gates, *planned.repeatable]
     used = [*planned.commands, *planned.undo, *commands(step.explain, planned.inputs)]
     used += [command for one in asked if one for command in one.commands]

@@ -1,7 +1,8 @@
-"""The tools by name: what our own Python does within a step.
+"""The registry of tools: the actions of a step that are written in Python.
 
-A tool takes a ``Session`` and text options, says what it found in a line, and raises an ``OpsError`` where something
-does not hold. It asks nobody and starts no other step. Each is also a task, ``inv tool.NAME``, with the same options.
+A tool takes a ``Session`` and text options, returns its result in a line, and raises an ``OpsError`` if a condition
+does not hold. A tool asks the operator nothing and starts no other step. Each tool is also a task, ``inv tool.NAME``,
+with the same options.
 """
 
 from __future__ import annotations
@@ -12,45 +13,45 @@ from typing import Any, Protocol, get_args, get_type_hints
 
 
 class Measured(Protocol):
-    """What was measured while a step's commands ran."""
+    """The result of a measurement."""
 
     def data(self) -> dict[str, Any]:
         """Return the fields of the journal's event ``measures``."""
         ...
 
     def lines(self) -> list[str]:
-        """Return the measures as sentences."""
+        """Return the result as sentences."""
         ...
 
     def half_done(self) -> str:
-        """Return what to add to the message of the command that failed."""
+        """Return the text to append to the message of the command that failed."""
         ...
 
 
 class Watching(Protocol):
-    """Something that measures while a step's commands run. Nothing of it may raise."""
+    """A measurement that runs while a step's commands run. No method may raise an exception."""
 
     def start(self) -> None:
-        """Begin; the commands start when this returns."""
+        """Start the measurement; the commands start when this method returns."""
 
     def line(self, text: str) -> None:
-        """Take a line that a command printed."""
+        """Process a line that a command printed."""
 
     def stop(self, error: str = "") -> Measured:
-        """End, and say what was measured; ``error`` says why the commands failed."""
+        """Stop the measurement and return its result; ``error`` is why the commands failed."""
         ...
 
 
-# What can be measured, by name.
+# The measurements by name.
 WATCHES: dict[str, Callable[..., Watching]] = {}
 
 TOOLS: dict[str, Callable[..., str]] = {}
 
 
 def tool(function: Callable[..., str]) -> Callable[..., str]:
-    """Make a function a tool under its name with dashes.
+    """Register a function as a tool under its name with dashes.
 
-    Options that several tools share are one ``TypedDict``: ``**options: Unpack[Shared]`` stands for its keys.
+    Options that several tools share are one ``TypedDict``: ``**options: Unpack[Shared]`` declares its keys.
     """
     function.__signature__ = _spread(function)  # type: ignore[attr-defined]
     TOOLS[function.__name__.replace("_", "-")] = function
@@ -70,9 +71,9 @@ def _spread(function: Callable[..., str]) -> inspect.Signature:
 
 
 def misnamed(known: Mapping[str, Callable[..., object]], name: str, options: Mapping[str, str]) -> str:
-    """Say why nothing that is known can be called by a name with these options; empty where it can."""
+    """Return why ``known`` has no function with this name and these options; empty if it has."""
     if name not in known:
-        return f"there is no {name!r}"
+        return f"{name!r} does not exist"
     try:
         inspect.signature(known[name]).bind(None, **options)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""A plan for a person: a procedure's page in Markdown, and the text of ``--plan``. Knows steps, never a procedure."""
+"""Render a plan for people: a procedure's page in Markdown, and the text of ``--plan``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 def page(plan: Plan, variables: list[str]) -> str:
-    """The page of a procedure.
+    """Render the page of a procedure.
 
     Args:
-        plan: made from a page's inputs, whose unknown parts are placeholders.
-        variables: lines of shell that set what the blocks name.
+        plan: the plan for a page's inputs; unknown values are placeholders.
+        variables: lines of shell that set the variables of the page.
     """
     c = plan.inputs
     gates = {gate.check.name: _check(gate) for planned in plan.steps for gate in planned.gates}
@@ -61,15 +61,15 @@ def template(name: str) -> jinja2.Template:
 
 
 def _too_old(c: RunInputs) -> str:
-    """What is missing here to restore what is dumped there."""
+    """Return a warning if pg_restore of this machine is too old for a dump of the server's pg_dump; else ""."""
     server = c.server.split(".")[0]
     if not (c.tools.isdigit() and server.isdigit()) or int(c.tools) >= int(server):
         return ""
-    return f"; pg_restore here is {c.tools}, and only one of {server} or newer restores what is dumped"
+    return f"; pg_restore of this machine is {c.tools}; restoring the dump needs {server} or newer"
 
 
 def _next(plan: Plan) -> dict[str, str]:
-    """What one may want to type when it is done, and why; what needs a run of the tool is not for a page."""
+    """Return a useful command after the procedure, and its purpose; none that needs a run of the tool."""
     command, _, why = plan.procedure.afterwards(plan.inputs).partition("   ")
     if not command or command.startswith(("inv undo", "inv status")):
         return {}
@@ -97,12 +97,12 @@ def _step(number: int, planned: PlannedStep) -> dict[str, Any]:
 
 
 def _anchor(heading: str) -> str:
-    """Return the name by which a heading is linked to, as GitHub and mkdocs make it."""
+    """Return the anchor of a heading, in the form of GitHub and mkdocs."""
     return re.sub(r"[^\w\s-]", "", heading).lower().replace(" ", "-")
 
 
 def _back(step: Step) -> str:
-    """Return how a step is undone, for a table's cell."""
+    """Return how a step is undone, for a cell of the table."""
     if step.final:
         return f"it cannot be undone: {lower(step.final)}"
     if step.undo:
@@ -119,10 +119,10 @@ def _shown(commands: tuple[Command, ...]) -> list[str]:
 
 
 def plan_text(plan: Plan, migrations: Sequence[str] = ()) -> str:
-    """What ``--plan`` prints: names, sizes and the exact commands; secrets as variables.
+    """Return the text of ``--plan``: names, sizes and the exact commands, with secrets as variables.
 
     Args:
-        migrations: the pending migrations in their order, a line each.
+        migrations: the pending migrations in their order, one per line.
     """
     c = plan.inputs
     lines = [f"{c.target}: {plan.procedure.title}", f"  production: {c.database} on PostgreSQL {c.server}"]
@@ -137,9 +137,9 @@ def plan_text(plan: Plan, migrations: Sequence[str] = ()) -> str:
     if c.dump.exclude:
         lines.append(f"  without:    the rows of {', '.join(c.dump.exclude)}   (dump: exclude)")
     if c.dump.rate:
-        lines.append(f"  slowed to:  {c.dump.rate:,} bytes a second")
+        lines.append(f"  rate limit: {c.dump.rate:,} bytes per second")
     if c.dump.over:
-        lines.append(f"  pg_dump:    beside the database, over   {joined(c.dump.over)}{_too_old(c)}")
+        lines.append(f"  pg_dump:    on the database's machine, over   {joined(c.dump.over)}{_too_old(c)}")
     lines += [f"  {note}" for note in (c.salvage.notes if c.salvage else ())]
     for number, planned in enumerate(plan.steps, 1):
         lines += _step_lines(number, planned)
@@ -157,12 +157,12 @@ def _step_lines(number: int, planned: PlannedStep) -> list[str]:
 
 
 def rest_text(plan: Plan, steps: Sequence[PlannedStep], *, undo: bool, nothing: str = "") -> str:
-    """Return what ``--plan`` prints of a run that is to be resumed or undone: what is left to do, in its order.
+    """Return the text of ``--plan`` for resuming or undoing a run: the remaining steps in their order.
 
     Args:
-        steps: the steps that are left.
-        undo: they are taken back.
-        nothing: why an undo has nothing to take back.
+        steps: the remaining steps.
+        undo: the steps are undone.
+        nothing: why there is nothing to undo.
     """
     c = plan.inputs
     lines = [f"{c.target}: {'undo' if undo else 'resume'}: {plan.procedure.title} (run {c.run})"]
@@ -172,12 +172,12 @@ def rest_text(plan: Plan, steps: Sequence[PlannedStep], *, undo: bool, nothing: 
         shown = [f"\n{number:>2}. Undo: {planned.step.title}"] if undo else _step_lines(number, planned)
         lines += [*shown, *(f"    run   {command}" for command in _shown(planned.undo) if undo)]
     if undo and not steps:
-        lines.append(f"  there is nothing to take back{f': {nothing}' if nothing else ''}")
+        lines.append(f"  there is nothing to undo{f': {nothing}' if nothing else ''}")
     return "\n".join([*lines, "\nnothing was changed."])
 
 
 def rest_data(plan: Plan, steps: Sequence[PlannedStep], *, undo: bool) -> dict[str, object]:
-    """Return the same for ``--json``."""
+    """Return the content of ``rest_text`` for ``--json``."""
     shown = [
         {"step": one.name, "title": one.step.title, "commands": _shown(one.undo if undo else one.commands)}
         for one in steps

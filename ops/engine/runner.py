@@ -1,7 +1,7 @@
-"""Run, resume and undo: a plan's steps one after the other, each written to the journal before and after.
+"""Run, resume and undo a plan: execute its steps in order, and write each step to the journal before and after it.
 
-A step is done when its proof says so. What was done is skipped on resume; what was interrupted is done if its proof
-holds; what failed is not. It is redone only if that is safe, and is refused otherwise.
+A step is done if its proof holds. A resume skips the steps that are done. An interrupted step counts as done if its
+proof holds; a failed step does not. A resume repeats a step if that is safe, and is refused otherwise.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ PAUSES = (0.5, 1, 2, 4, 8, 15, 30)
 
 
 class Runner:
-    """Works through one plan.
+    """Executes one plan.
 
     Args:
-        session: where commands run.
-        plan: what to do.
-        journal: where every event is written before anything follows from it.
-        state: what the journal says already.
-        show: told every event, for the person or the ``--json`` stream.
+        session: runs the commands.
+        plan: the plan to execute.
+        journal: the journal; every event is written before the run continues.
+        state: the state according to the journal.
+        show: called with every event, for the console or the ``--json`` stream.
         ask: asks the operator to type the target's name; raises ``Refused``.
-        held: raises where the run lock is gone.
+        held: raises an error if the run lock is lost.
     """
 
     def __init__(
@@ -60,24 +60,24 @@ class Runner:
         self._confirmed, self._current = False, ""
 
     def emit(self, event: Event) -> None:
-        """Write an event, then show it."""
+        """Write an event to the journal, then show it."""
         stamped = {**event, "at": now()}
         self.journal.append(stamped)
         self.show(stamped)
 
     def go(self) -> Event:
-        """Run or resume to the end.
+        """Execute or resume the plan.
 
         Returns:
             the outcome event.
 
         Raises:
-            OpsError: after the outcome has been written.
+            OpsError: the run failed; the outcome has been written.
         """
         return self._guard(self._all)
 
     def undo(self) -> Event:
-        """Walk back what was done, last step first."""
+        """Undo the steps that were begun, the last step first; returns and raises as ``go``."""
         return self._guard(self._back)
 
     def _guard(self, work: Callable[[], bool]) -> Event:
@@ -85,7 +85,7 @@ class Runner:
             why = nothing_to_undo(self.plan, self.state)
             undone = work()
             hint = "" if undone else self.plan.procedure.afterwards(self.plan.inputs)
-            reason = f"there was nothing to take back: {why}" if undone and why else ""
+            reason = f"there was nothing to undo: {why}" if undone and why else ""
             return self._outcome("done", DONE, reason, hint, undone=undone)
         except KeyboardInterrupt as stop:
             place = "before" if self._current and self._current not in self.state.touched else "in"
@@ -111,7 +111,7 @@ class Runner:
         raise error
 
     def _explain(self, error: OpsError) -> str:
-        """Look at what stands, and return what to type; empty where the error itself knows, or it can't be said."""
+        """Read the state of the run, and return what to type; empty if unknown or if the error has a better hint."""
         stopped, lasting = isinstance(error, Interrupted), isinstance(error, FailsAgain)
         try:
             self._explained = explain(self.session, self.plan, self.state, stopped=stopped, again=not lasting)
@@ -137,7 +137,7 @@ class Runner:
             self.emit(event)
         except OSError as full:
             said, first = f"{reason} (and the journal can't be written: {full.strerror})", disk_error(full, "", "").hint
-            # Where the same disk has ended the run, its hint begins with that already.
+            # If the same disk ended the run, the hint already begins with this text.
             if not (error and hint.startswith(first)):
                 hint = disk_error(full, "", hint if error else way_on(c.run)).hint or hint
             self.show(event | {"reason": said, "hint": hint})
@@ -150,9 +150,9 @@ class Runner:
         return False
 
     def _still_holds(self) -> None:
-        """What users were promised while the run is on (a freeze) must hold when the run goes on."""
+        """Refuse a resume if the condition that users rely on during the run (a freeze) no longer holds."""
         done = [planned for planned in self.plan.steps if self.state.status.get(planned.name) == "done"]
-        # A step that was to end it and was interrupted may have: it is asked for its own proof.
+        # An interrupted step may have ended the condition; that step is checked by its own proof.
         ended = {planned.step.ends for planned in self.plan.steps if planned.name in self.state.touched}
         for planned in done:
             promise = planned.step.meanwhile
@@ -161,11 +161,11 @@ class Runner:
             self._checking(planned.proof, planned)
             if wrong := self._answer(planned.proof):
                 raise NoWayOn(
-                    f"{planned.inputs.target}: not so any more: {promise} ({wrong.message}); what was written since is "
-                    "in no backup of this run, so going on is not safe",
-                    f"inv undo --run={self.plan.inputs.run}   and then the whole procedure again"
+                    f"{planned.inputs.target}: no longer true: {promise} ({wrong.message}); rows written since are in "
+                    "no backup of this run, so a resume is not safe",
+                    f"inv undo --run={self.plan.inputs.run}   and then repeat the procedure"
                     if self._undoable()
-                    else f"inv backup --target={planned.inputs.target}   and then look at production with care",
+                    else f"inv backup --target={planned.inputs.target}   and then compare production with the backups",
                 )
 
     def _step(self, planned: PlannedStep, number: int) -> None:
@@ -193,11 +193,11 @@ class Runner:
     _said, _ended = "", False
 
     def _answered(self, error: OpsError) -> bool:
-        """Whether a step's command failed by itself: it was neither cut off, nor is it the proof that is missing."""
+        """Return True if a step's command reported the failure: it was not cut off, and the proof did not fail."""
         return not self._ended and not isinstance(error, Unreachable)
 
     def _tell_begun(self, planned: PlannedStep, number: int) -> None:
-        """Gates and the operator's word come before anything is begun."""
+        """Evaluate the gates and ask the operator, then record that the step is begun."""
         try:
             self.session.forget()
             for gate in planned.gates:
@@ -207,7 +207,7 @@ class Runner:
             if planned.step.confirm and (not self._confirmed or planned.step.doubted(self.state.codes)):
                 self.ask(self.plan.word, planned.step.title)
                 self._confirmed = True
-            # Gates and a person's answer take their time; meanwhile a restart may have let another run begin.
+            # During gates and the question a server restart may have released the lock to another run.
             self.held()
         except OpsError as error:
             self._tell(planned, "refused", number, error=error)
@@ -215,11 +215,15 @@ class Runner:
         self._tell(planned, "begun", number)
 
     def _redo(self, planned: PlannedStep, number: int) -> bool:
-        """Whether an interrupted step has to be done (again); what failed has to, whatever its proof says."""
+        """Return True if a step that was begun must be executed again; a failed step must, even if its proof holds.
+
+        Raises:
+            NoWayOn: it is not safe to repeat the step.
+        """
         failed = planned.name in self.state.failed
         if planned.proof:
             self._checking(planned.proof, planned)
-        # What may be done twice needs no answer: its proof may ask a server that the step itself starts.
+        # A repeatable step needs no answer: its proof may query a server that the step itself starts.
         ask = self._holds if planned.step.again else self._answer
         if planned.proof and not planned.step.fact and not failed and ask(planned.proof) is None:
             self._tell(planned, "done", number, "it was done before the interruption: its proof holds")
@@ -228,19 +232,19 @@ class Runner:
         then = f"inv undo --run={self.plan.inputs.run}"
         if not planned.step.again:
             then = past_final(planned, self.state) if planned.step.final else then
-            raise NoWayOn(f"{planned.inputs.target}: {planned.name} {what}, and doing it twice is not safe", then)
+            raise NoWayOn(f"{planned.inputs.target}: {planned.name} {what}, and repeating it is not safe", then)
         if wrong := self._unrepeatable(planned):
-            twice = f"{what}, and doing it again could do a part of it twice: {wrong.message}"
-            anew = f"{then}   and then the whole procedure again"
+            twice = f"{what}, and repeating it could execute a part twice: {wrong.message}"
+            anew = f"{then}   and then repeat the procedure"
             hint = planned.step.on_failure(planned.inputs) if planned.step.on_failure else anew
             raise NoWayOn(f"{planned.inputs.target}: {planned.name} {twice}", hint)
         return True
 
     def _unrepeatable(self, planned: PlannedStep) -> OpsError | None:
-        """Why a step's commands may not run once more; None where they may.
+        """Return why a step's commands must not run again; None if they may.
 
         Raises:
-            Unreachable: the server could not be asked.
+            Unreachable: the server cannot be queried.
         """
         wrong = None
         for one in planned.repeatable:
@@ -270,7 +274,7 @@ class Runner:
             )
 
     def _commands(self, planned: PlannedStep, line: Line) -> None:
-        """A step's commands, all of them again where a lock was not to be had."""
+        """Run the commands of a step; run all of them again after a lock timeout."""
         pauses = [PAUSES[min(n, len(PAUSES) - 1)] for n in range(planned.step.retries(planned.inputs))]
         for pause in (*pauses, None):
             try:
@@ -306,14 +310,14 @@ class Runner:
             )
 
     def _holds(self, planned: PlannedCheck) -> OpsError | None:
-        """None where a check holds, else why not."""
+        """Return None if a check holds, else the error."""
         return holds(planned, self.execute)
 
     def _answer(self, planned: PlannedCheck) -> OpsError | None:
-        """The same where not to know is no answer.
+        """Return None if a check holds, else the error.
 
         Raises:
-            Unreachable: it could not be asked.
+            Unreachable: the check could not be evaluated.
         """
         if isinstance(error := self._holds(planned), Unreachable):
             error.hint = error.hint or way_on(self.plan.inputs.run)
@@ -321,7 +325,7 @@ class Runner:
         return error
 
     def execute(self, command: Command, key: str, line: Line = lambda _: None) -> str:
-        """Run one command, as ``Executor.execute`` does; ``line`` is told each line."""
+        """Run one command as ``Executor.execute`` does; ``line`` is called with each line."""
         return self._executor.execute(command, key, line)
 
     def _tell(
@@ -348,7 +352,7 @@ class Runner:
         self.emit(event)
 
     def may_undo(self) -> None:
-        """Refuse an undo that can't be, before anything is written.
+        """Refuse an impossible undo before anything is written.
 
         Raises:
             OpsError: see ``ops.engine.summary.may_undo``.
@@ -370,7 +374,7 @@ class Runner:
             for command in planned.undo:
                 said = f"{said}\n{self.execute(command, f'undo-{planned.name}')}".strip()
             if planned.proof and self._holds(planned.proof) is None:
-                raise StepFailed(f"{planned.inputs.target}: {planned.name} was taken back, but still stands")
+                raise StepFailed(f"{planned.inputs.target}: {planned.name} was undone, but its proof still holds")
             self._tell(planned, "undone", self.plan.steps.index(planned) + 1, said)
         self._current = ""
         return True
@@ -385,7 +389,7 @@ class Runner:
     _explained = Explanation()
 
     def stands(self, undone: bool = False) -> str:
-        """What this run has changed so far, and what production is now."""
+        """Describe what this run has changed so far, and the state of production."""
         self.session.forget()
         try:
             said: str = stands(self.plan, self.state, asked(self.session, self.plan.inputs), undone)

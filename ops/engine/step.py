@@ -1,7 +1,7 @@
-"""``Step``, ``Check`` and ``Procedure``: what is to be done, as data. No I/O, nothing runs here.
+"""``Step``, ``Check`` and ``Procedure``: definitions as data. This module does no I/O and runs nothing.
 
-A step's ``act`` is a pure function of frozen inputs that *returns* commands. The same definition is read by the plan
-(what would run), the run and its resume, the page, and undo.
+A step's ``act`` is a pure function of frozen inputs that *returns* commands. The plan, the run, the resume, the undo
+and the page all read the same definition.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ops.engine.needs import Need
 
 
 class Time(StrEnum):
-    """How long a step typically takes, as a page says it before anything was measured."""
+    """The typical duration of a step, for a page that has no measurement."""
 
     SECONDS = "seconds"
     DATABASE = "grows with the database"
@@ -31,7 +31,7 @@ Act = Callable[[RunInputs], Command | Sequence[Command]]
 
 
 def commands(act: Act | None, inputs: RunInputs) -> tuple[Command, ...]:
-    """What an act asks for, as a tuple; empty for no act."""
+    """Return the commands of an act; an empty tuple if there is no act."""
     if act is None:
         return ()
     made = act(inputs)
@@ -40,15 +40,15 @@ def commands(act: Act | None, inputs: RunInputs) -> tuple[Command, ...]:
 
 @dataclass(frozen=True)
 class Check:
-    """Something read-only that must hold: a gate before a step, or the proof after it.
+    """A read-only condition: a gate before a step, or the proof after a step.
 
     Args:
-        name: the function's name; the journal's key.
-        title: the sentence that holds when all of its commands exit 0.
-        why: what goes wrong where it does not hold.
+        name: the function's name; the key in the journal.
+        title: the sentence that is true if all commands of the check exit with 0.
+        why: the consequence if the check fails.
         act: the commands; they change nothing.
-        hint: what to type where it does not hold.
-        once: it is asked before the step begins, and not again when the step goes on after an interruption.
+        hint: what to type if the check fails.
+        once: evaluate the check before the step begins, but not when an interrupted step is resumed.
     """
 
     name: str
@@ -61,11 +61,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Watch:
-    """What our own Python measures while a step's commands run; it changes nothing, and a person by hand goes without.
+    """A measurement that runs in this process while a step's commands run. It changes nothing; a page omits it.
 
     Args:
-        name: its name in ``ops.engine.registry.WATCHES``.
-        options: its keyword arguments, all text.
+        name: the name in ``ops.engine.registry.WATCHES``.
+        options: the keyword arguments, all of them text.
     """
 
     name: str
@@ -77,35 +77,35 @@ class Step:
     """One step of a procedure.
 
     Args:
-        name: ``procedure.function``; the journal's key.
-        title: what it does, as a person says it.
-        why: the function's docstring; the page's prose.
-        act: what runs.
-        changes: where it changes what, in a few words, for the page's table. Every step but one that reads has it.
-        takes: how long that typically takes, its gates and its proof included.
-        gates: what must hold before.
-        proof: what holds when it is done. Every step that changes something has one.
-        undo: the commands that take it back; or
-        final: why nothing can take it back (then only ``rollback`` does); or
-        stays: what it leaves behind and why that harms nobody; or
-        reads: it changes nothing but its own report.
-        untouched: for a final step that failed: the check that it left no trace, so that undo may go on.
-        again: redoing it is safe, also after it was interrupted.
-        repeatable: where that depends on what was done: one of these checks must hold before its commands run again.
-        does: what later commands ask for about it; the run's header says it.
-        reports: the names in ``ops.engine.hooks`` of the reports that the outcome of its run carries.
-        fact: the name under which its output is known to later steps.
-        confirm: the operator types the target's name before it.
-        doubted: says of the codes of the facts that are known by then whether the operator is asked again.
-        retries: how often its commands are tried again, with growing pauses.
-        meanwhile: what holds for users once it is done, until a step with the same ``ends`` is done.
-        data: what is to be said of production's data once it is done.
+        name: ``procedure.function``; the key in the journal.
+        title: the step's effect in one sentence.
+        why: the function's docstring; the prose of the page.
+        act: the commands of the step.
+        changes: the object that the step changes, for the table of the page. Required unless ``reads`` is set.
+        takes: the typical duration, including gates and proof.
+        gates: the checks that must hold before the step.
+        proof: the check that holds when the step is done. Required for every step that changes something.
+        undo: the commands that undo the step; or
+        final: why the step cannot be undone (only ``rollback`` reverts its effect); or
+        stays: what the step leaves behind, and why that does no harm; or
+        reads: the step changes nothing except its own report.
+        untouched: the check that a failed final step has changed nothing. If it holds, undo is allowed.
+        again: the step may be repeated safely, also after an interruption.
+        repeatable: conditions of ``again``: one of these checks must hold before the commands run again.
+        does: the effects that later commands look up in the run's header.
+        reports: the names in ``ops.engine.hooks`` of the reports that the run's outcome carries.
+        fact: the name under which later steps read the step's output.
+        confirm: the operator types the target's name before the step.
+        doubted: returns True if the codes of the known facts require a second confirmation.
+        retries: the number of retries of the commands, with growing pauses.
+        meanwhile: what users experience after the step, until a step with the same ``ends`` is done.
+        data: the statement about production's data after the step.
         ends: see ``meanwhile``.
-        on_failure: what to type where it failed and neither resume nor undo is the answer.
-        when: the step is left out of a plan for inputs for which this is false.
-        only: the same in words, for the page.
-        watch: what is measured while its commands run.
-        explain: once it was begun, and where the run did not end well: the tool that says what stands and what to type.
+        on_failure: what to type if the step failed and neither resume nor undo helps.
+        when: omit the step from a plan if this returns False for the plan's inputs.
+        only: the condition of ``when`` in words, for the page.
+        watch: the measurement that runs while the commands run.
+        explain: the tool that describes the state and the next steps if the run fails after the step was begun.
     """
 
     name: str
@@ -140,7 +140,7 @@ class Step:
 
 
 def check(title: str, hint: str = "", *, once: bool = False) -> Callable[[Act], Check]:
-    """Make a ``Check`` of a function that returns commands; its docstring says why the check is there."""
+    """Make a ``Check`` of a function that returns commands; the function's docstring is the check's ``why``."""
 
     def make(act: Act) -> Check:
         return Check(act.__name__, title, prose(act), act, hint, once)
@@ -149,31 +149,32 @@ def check(title: str, hint: str = "", *, once: bool = False) -> Callable[[Act], 
 
 
 def prose(function: Callable[..., object]) -> str:
-    """The docstring as one paragraph."""
+    """Return the docstring as one paragraph."""
     return " ".join((inspect.getdoc(function) or "").split())
 
 
 class Procedure:
-    """An ordered list of steps with a name, and what the page says about it.
+    """An ordered list of steps with a name and the texts of its page.
 
     Args:
         name: the task's name, with dashes.
         title: the page's heading.
-        purpose: what it is for and when; the page's first lines.
-        failure: what to do when it fails; the page's last lines.
-        needs: what it has to know beside its target.
-        restores: it restores a backup, so pg_restore must read it, and what is encrypted must be opened.
-        changes_production: it freezes the live database or exchanges its name, from the server's ``postgres``.
-        effects: what its runs do that later commands ask for; their journals say it.
-        instead_of: the procedure whose task means this one, where ``meant`` says so.
-        meant: the same by the inventory's engine and the backup that was named.
-        usual_backup: the backup that ``inv plan`` takes where none is named.
-        compares: before it is run, it is told in which tables the live database differs from the backup.
-        source: what production gets, in the headline; the backup that was chosen unless told otherwise.
-        exclusive: it holds the run lock on production.
-        task: what one types to run it.
-        afterwards: what one may want to type when it is done.
-        word: what the operator types where a step asks for it; the target's name unless told otherwise.
+        purpose: the purpose and the occasion; the first lines of the page.
+        failure: what to do after a failure; the last lines of the page.
+        needs: the inputs that the procedure requires in addition to the target.
+        restores: the procedure restores a backup, so pg_restore must be able to read the backup, and an encrypted
+            backup needs an identity.
+        changes_production: the procedure freezes the live database or renames it, connected to ``postgres``.
+        effects: the effects of its runs that later commands look up in their journals.
+        instead_of: the procedure whose task runs this procedure if ``meant`` returns True.
+        meant: the condition of ``instead_of``, given the inventory's engine and the ID of the named backup.
+        usual_backup: the backup that ``inv plan`` assumes if none is named.
+        compares: report before the run which tables of the live database differ from the backup.
+        source: the origin of production's new content, for the headline; by default the chosen backup.
+        exclusive: the procedure holds the run lock on production.
+        task: the command that runs the procedure.
+        afterwards: a useful command after the procedure is done.
+        word: the word that the operator types to confirm; by default the target's name.
     """
 
     def __init__(
@@ -214,7 +215,7 @@ class Procedure:
         self.entries: list[tuple[Step, Callable[[RunInputs], RunInputs]]] = []
 
     def step(self, title: str, **fields: object) -> Callable[[Act], Step]:
-        """Add a step whose act is the decorated function. Takes the fields of ``Step``."""
+        """Add a step whose act is the decorated function; ``fields`` are the fields of ``Step``."""
 
         def make(act: Act) -> Step:
             made = Step(f"{self.name}.{act.__name__}", title, prose(act), act, **fields)  # type: ignore[arg-type]
@@ -237,12 +238,12 @@ class Procedure:
         """Add another procedure's steps.
 
         Args:
-            inputs: turns this procedure's inputs into those of the included steps.
-            when: leaves all of them out where false.
-            prefix: put before their names, where the same procedure is included twice.
-            label: put before their titles, likewise.
-            only: what ``when`` means, in words.
-            does: what each of them does beside its own effects.
+            inputs: maps this procedure's inputs to those of the included steps.
+            when: omit all included steps if this returns False.
+            prefix: prefix of the included steps' names, if the same procedure is included twice.
+            label: prefix of the included steps' titles, if the same procedure is included twice.
+            only: the condition of ``when`` in words.
+            does: effects of each included step in addition to its own.
         """
         change = inputs or same
         for step, inner in other.entries:
@@ -255,12 +256,12 @@ class Procedure:
             self.entries.append((named, _chain(change, inner)))
 
     def steps(self, inputs: RunInputs) -> list[tuple[Step, RunInputs]]:
-        """The steps for these inputs, each with the inputs that its act gets."""
+        """Return the steps for these inputs, each with the inputs of its act."""
         return [(step, change(inputs)) for step, change in self.entries if step.when(inputs)]
 
 
 def same(inputs: RunInputs) -> RunInputs:
-    """The inputs as they are."""
+    """Return the inputs unchanged."""
     return inputs
 
 

@@ -1,5 +1,4 @@
-"""What a run has changed so far, in words, and what an undo takes back of it; what must hold meanwhile is asked of the
-server."""
+"""Describe what a run has changed, and determine which steps an undo reverts."""
 
 from __future__ import annotations
 
@@ -15,14 +14,14 @@ Holds = Callable[[PlannedCheck], OpsError | None]
 
 
 def stands(plan: Plan, state: State, holds: Holds, undone: bool = False) -> Answer:
-    """Say what a run has changed so far, for a person who was not there.
+    """Describe what a run has changed so far.
 
     Args:
-        holds: asks a check of the plan; None where it holds, else why not.
-        undone: it has just been taken back, and its journal does not say so yet.
+        holds: evaluates a check of the plan; returns None if the check holds, else the error.
+        undone: the run has just been undone, and its journal does not contain that yet.
 
     Returns:
-        the sentence; its code is ``BROKEN_PROMISE`` where what users were promised holds no longer.
+        the description; its code is ``BROKEN_PROMISE`` if a condition that users rely on no longer holds.
     """
     touched = [p for p in plan.steps if p.name in state.touched and not p.step.reads]
     if not touched:
@@ -33,12 +32,12 @@ def stands(plan: Plan, state: State, holds: Holds, undone: bool = False) -> Answ
     code = Code.BROKEN_PROMISE if broken else Code.NONE
     if undone or state.undone:
         kept = [p.step.data for p in data if p in done]
-        back = "what this run had changed is taken back"
-        none = "this run has changed none of production's data"
+        back = "the changes of this run are undone"
+        none = "this run has not changed production's data"
         kept = kept or [back if state.names("undone") else none]
         return _joined([*kept, *promises, *broken], code)
     said = [p.step.data if p in done else f'"{p.step.title}" was begun, not finished' for p in data]
-    said = said or ["this run has changed none of production's data"]
+    said = said or ["this run has not changed production's data"]
     said += [*promises, *broken]
     said += [f'not finished: "{p.step.title}"' for p in touched if p not in done and p not in data]
     if done:
@@ -52,9 +51,9 @@ def _joined(said: list[str], code: Code) -> Answer:
 
 
 def _promises(touched: list[PlannedStep], done: list[PlannedStep], holds: Holds) -> tuple[list[str], list[str]]:
-    """Say of what is to hold until a later step ends it whether it holds, and what of it is broken.
+    """Query the server for the conditions that hold until a later step, and return the statements and the broken ones.
 
-    The server is asked, since a list of steps does not show it.
+    The journal does not show whether a condition still holds.
     """
     said, broken = [], []
     ended, ending = ({planned.step.ends for planned in some} for some in (done, touched))
@@ -64,23 +63,23 @@ def _promises(touched: list[PlannedStep], done: list[PlannedStep], holds: Holds)
             continue
         wrong = holds(planned.proof) if planned.proof else None
         if isinstance(wrong, Unreachable):
-            said.append(f"it is not known whether this still holds: {promise} ({wrong.message})")
+            said.append(f"unknown whether this is still true: {promise} ({wrong.message})")
         elif not wrong:
             said.append(promise)
         elif planned not in done:
-            said.append(f"not so, since that step did not end well: {promise}")
+            said.append(f"not true, because the step did not finish: {promise}")
         elif promise not in ending:
-            broken.append(f"not so, or no longer: {promise}")
+            broken.append(f"not true, or no longer true: {promise}")
     return said, broken
 
 
 def lower(title: str) -> str:
-    """A title within a sentence."""
+    """Return a title with a small first letter, for use within a sentence."""
     return title[0].lower() + title[1:]
 
 
 def known(ask: Holds) -> Holds:
-    """Return what asks a check where not to know is no answer: it raises ``Unreachable`` then."""
+    """Return a function that evaluates a check and raises ``Unreachable`` if the check cannot be evaluated."""
 
     def answer(check: PlannedCheck) -> OpsError | None:
         if isinstance(error := ask(check), Unreachable):
@@ -91,46 +90,46 @@ def known(ask: Holds) -> Holds:
 
 
 def touched_steps(plan: Plan, state: State) -> list[PlannedStep]:
-    """Return the steps that were begun and not taken back, in the order in which they came to where they are."""
+    """Return the steps that were begun and not undone, in the order of their last status change."""
     steps = {planned.name: planned for planned in plan.steps}
     return [steps[name] for name in state.status if name in state.touched and name in steps]
 
 
 def to_undo(plan: Plan, state: State) -> list[PlannedStep]:
-    """Return the steps that an undo takes back, the first one first."""
+    """Return the steps that an undo reverts, in the order of the undo."""
     return [planned for planned in reversed(touched_steps(plan, state)) if planned.undo]
 
 
 def nothing_to_undo(plan: Plan, state: State) -> str:
-    """Return why a run that was begun has nothing that an undo could take back; empty where it has something."""
+    """Return why a run that was begun has nothing to undo; empty if it has something to undo."""
     steps = touched_steps(plan, state)
     if not steps or any(planned.undo for planned in steps):
         return ""
-    return steps[-1].step.stays or "what was done has changed nothing"
+    return steps[-1].step.stays or "the run has changed nothing"
 
 
 def may_undo(plan: Plan, state: State, answer: Holds) -> None:
-    """Refuse an undo that can't be, before anything is written.
+    """Refuse an impossible undo before anything is written.
 
-    A run that has not ended may always be ended by an undo, also where nothing has to be taken back.
+    An unfinished run may always be ended by an undo, even if there is nothing to undo.
 
     Args:
-        answer: asks a check; None where it holds, else why not.
+        answer: evaluates a check; returns None if the check holds, else the error.
 
     Raises:
         NoWayOn: a final step is done.
-        Refused: the run has ended, and nothing of it can be taken back.
+        Refused: the run has finished, and there is nothing to undo.
     """
     refuse_final(plan, state, answer)
     if state.finished and (why := nothing_to_undo(plan, state)):
-        raise Refused(f"{plan.inputs.target}: nothing to take back: {why}", "inv runs")
+        raise Refused(f"{plan.inputs.target}: nothing to undo: {why}", "inv runs")
 
 
 def refuse_final(plan: Plan, state: State, answer: Holds) -> None:
-    """Refuse where a final step is done, or where it failed and is not proved to have left no trace.
+    """Refuse an undo if a final step is done, or if a final step failed and may have changed something.
 
     Raises:
-        NoWayOn: the step, and what to type.
+        NoWayOn: names the step and the next command.
     """
     for planned in touched_steps(plan, state):
         if not planned.step.final:

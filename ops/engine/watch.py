@@ -1,4 +1,4 @@
-"""What a step asks to be measured, around its commands; also when they fail."""
+"""Run the measurement of a step while its commands run, also if the commands fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Line = Callable[[str], None]
 
 @dataclass
 class Watched:
-    """``line`` takes what the commands print; ``said`` is, at the end, what was measured, in words."""
+    """``line`` is called with each line of the commands; ``said`` is the measurement in words, at the end."""
 
     line: Line
     said: str = ""
@@ -25,9 +25,9 @@ class Watched:
 
 @contextlib.contextmanager
 def watched(session: CommandRunner, planned: PlannedStep, emit: Callable[[Event], None]) -> Iterator[Watched]:
-    """Measure from here to the end of the block, where the step asks for that, and emit a ``measures`` event.
+    """Measure until the end of the block if the step has a ``watch``, and emit a ``measures`` event.
 
-    An error that ends the block leaves it with the addition of how long what failed had run.
+    Append the duration of the failed statement to the message of an error that ends the block.
     """
     if planned.step.watch is None:
         yield Watched(lambda _: None)

@@ -1,4 +1,4 @@
-"""Everything outside this process: PostgreSQL, SSH, Railway, stores, and the session that holds them together.
+"""Everything outside this process: PostgreSQL, SSH, Railway, stores, and the session that combines them.
 
-It knows commands and the inventory, and no feature. Begin with ``session``.
+The package knows commands and the inventory, and no feature. Begin with ``session``.
 """

@@ -54,6 +54,6 @@ def test_what_does_not_fit_is_said_with_what_to_do() -> None:
     assert unfit(FITS, "manage.py") is None
     said = "InconsistentMigrationHistory: Migration a.0002 is applied before its dependency a.0001."
     words, hint = unfit({**FITS, "inconsistent": said}, "manage.py") or ("", "")
-    assert "do not fit together: Migration a.0002 is applied before" in words and "manage.py showmigrations" in hint
+    assert "are inconsistent: Migration a.0002 is applied before" in words and "manage.py showmigrations" in hint
     words, hint = unfit({**FITS, "skipped": {"a.0001_all": ["a.0003_more"]}}, "manage.py") or ("", "")
-    assert "a.0001_all was never applied" in words and "a.0003_more" in words and "put the replaced" in hint
+    assert "a.0001_all was never applied" in words and "a.0003_more" in words and "restore the files of" in hint

@@ -47,7 +47,7 @@ def store(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("wanted", "expected", "words"),
     [
-        ("latest", f"{RELEASE}_last", f"{ROLLED}_delta is newer, but it holds only what was written since"),
+        ("latest", f"{RELEASE}_last", f"{ROLLED}_delta is newer, but it contains only the rows written since"),
         (RELEASE, RELEASE, "3 rows in 1 tables"),
         (f"{ROLLED}_safety", f"{ROLLED}_safety", ""),
         (f"before:{RELEASE}", f"{RELEASE}_last", "taken while production was frozen"),
@@ -55,7 +55,7 @@ def store(tmp_path: Path) -> Path:
         ("2026-11-24 12:59", RELEASE, "at or before 2026-11-24 12:59:00 UTC (no zone given: UTC)"),
         ("2026-11-24 13:00Z", f"{RELEASE}_last", "at or before 2026-11-24 13:00:00 UTC"),
         ("2026-11-24 13:59 +01:00", RELEASE, "2026-11-24 12:59:00 UTC"),
-        ("2026-11-24T14:15", f"{RELEASE}_last", "_safety is newer, but it holds what a rollback or salvage replaced"),
+        ("2026-11-24T14:15", f"{RELEASE}_last", "_safety is newer, but it contains the data that a rollback or sal"),
         ("2026-11-25", f"{RELEASE}_last", ""),
     ],
 )

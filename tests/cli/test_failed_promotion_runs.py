@@ -182,7 +182,7 @@ def test_a_rollback_that_fails_ends_with_its_own_code(runs: Runs, error: OpsErro
 
 def test_an_undo_that_fails_ends_with_its_own_code(runs: Runs) -> None:
     runs.bench.has, runs.stuck = (), True
-    with pytest.raises(StepFailed, match="promote.freeze was taken back, but still stands"):
+    with pytest.raises(StepFailed, match="promote.freeze was undone, but its proof still holds"):
         runs.go()
     assert runs.told(RUN) == [*failing(), "undoing", "promote.freeze undoing", "outcome failed 4"]
 
@@ -208,7 +208,7 @@ def test_a_resumed_one_is_taken_back_too(runs: Runs) -> None:
 
 def test_an_undo_by_hand_that_fails_is_not_taken_back_itself(runs: Runs) -> None:
     runs.stuck = True
-    with pytest.raises(StepFailed, match="still stands"):
+    with pytest.raises(StepFailed, match="proof still holds"):
         runs.go(state=stopped(make_plan(PROMOTE, INPUTS), "promote.migrate"), undo=True)
     assert not runs.bench.folder.with_name(BACK).exists()
 

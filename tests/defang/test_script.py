@@ -202,9 +202,9 @@ def test_only_the_marked_clone_is_touched(client: Client, named: Named, tmp_path
     path = tmp_path / "other.sql"
     path.write_text(script(found, database, MARK, ()))
     done = client.call("psql", "-XqAt", "-f", str(path), f"service=it dbname={other}")
-    assert done.returncode == 3 and "is not the clone that is to be defanged" in done.stderr
+    assert done.returncode == 3 and "is not the clone to defang" in done.stderr
     done = client.call("psql", "-XqAt", "-f", str(path), f"service=it dbname={database}")
-    assert done.returncode == 3 and "is not the clone that is to be defanged" in done.stderr
+    assert done.returncode == 3 and "is not the clone to defang" in done.stderr
     assert client.fingerprint(other) == before
 
 

@@ -169,7 +169,7 @@ def test_without_a_header_nothing_is_said(tmp_path: Path, content: str | None) -
 def test_a_second_hand_on_the_same_journal_is_refused(write: Callable[..., Path]) -> None:
     folder = write()
     first = Journal(folder)
-    with pytest.raises(Refused, match="run r1 is being worked on by another process"):
+    with pytest.raises(Refused, match="another process on this machine is executing run r1"):
         Journal(folder)
     first.append(step("a", "done"))
     first.close()

@@ -201,7 +201,7 @@ def test_a_resume_that_can_not_ask_whether_it_was_done(matrix: Matrix) -> None:
     lab = matrix.lab
     lab.put_back(matrix.struck((at("toy.fill/do/1"), "after", "kill")).kept)
     done = lab.again("resume", blow("toy.fill/is_filled/1-before-cut"))
-    assert SAID["cut"] in done.out and "doing it twice" not in done.out
+    assert SAID["cut"] in done.out and "repeating it" not in done.out
 
 
 def test_interrupted_again_while_it_is_explained(matrix: Matrix) -> None:
@@ -216,7 +216,7 @@ def test_users_can_not_be_let_in_after_an_interruption(matrix: Matrix) -> None:
 
 def test_an_undo_of_nothing_says_why(matrix: Matrix) -> None:
     matrix.lab.put_back(matrix.struck((at("toy.look/do/0"), "before", "exit")).kept)
-    assert re.search(r"nothing to take back: \S", matrix.lab.again("undo").out)
+    assert re.search(r"nothing to undo: \S", matrix.lab.again("undo").out)
 
 
 def small(folder: Path, **says: Any) -> Lab:

@@ -324,7 +324,7 @@ def test_an_interrupted_step_is_redone_where_that_is_safe(bench: Bench) -> None:
 
 def test_an_interrupted_step_that_must_not_run_twice_is_refused(bench: Bench) -> None:
     bench.happened(begun("a"))
-    with pytest.raises(Refused, match="a was interrupted, and doing it twice is not safe") as caught:
+    with pytest.raises(Refused, match="a was interrupted, and repeating it is not safe") as caught:
         bench.go(step("a", again=False), step("b"))
     assert (caught.value.hint, bench.log) == ("inv undo --run=r1", [])
 
@@ -345,7 +345,7 @@ def test_what_failed_and_must_not_run_twice_is_not_done_by_its_proof(bench: Benc
     half = step("a", again=False, act=sh('touch "$1"; echo "ERROR:  no such role" >&2; exit 1', "a"))
     with pytest.raises(StepFailed):
         bench.go(half)
-    with pytest.raises(Refused, match="a failed, and doing it twice is not safe"):
+    with pytest.raises(Refused, match="a failed, and repeating it is not safe"):
         bench.go(half)
 
 
@@ -408,9 +408,9 @@ def test_a_lock_is_waited_for_again_only_where_repeating_is_safe(bench: Bench, h
     with pytest.raises(StepFailed, match="lock timeout.*; not tried again: .*a half is done"):
         bench.go(one)
     assert bench.log == ["a"]
-    with pytest.raises(Refused, match="a failed, and doing it again could do a part of it twice") as caught:
+    with pytest.raises(Refused, match="a failed, and repeating it could execute a part twice") as caught:
         bench.go(one)
-    assert caught.value.hint == "inv undo --run=r1   and then the whole procedure again"
+    assert caught.value.hint == "inv undo --run=r1   and then repeat the procedure"
     assert bench.log == ["a"]
 
 
@@ -487,7 +487,7 @@ def test_undo_takes_an_interrupted_step_back(bench: Bench) -> None:
 def test_undo_is_not_believed_where_the_proof_still_holds(bench: Bench) -> None:
     stuck = step("a", undo=sh("true"))
     bench.go(stuck)
-    with pytest.raises(StepFailed, match="a was taken back, but still stands"):
+    with pytest.raises(StepFailed, match="a was undone, but its proof still holds"):
         bench.undo(stuck)
     assert bench.state.status == {"a": "undoing"}
 
@@ -593,7 +593,7 @@ def test_what_stands_is_said_in_words(bench: Bench) -> None:
     with pytest.raises(StepFailed):
         bench.go(freeze, fails("change"), thaw)
     assert bench.outcome["stands"] == (
-        "this run has changed none of production's data; production is frozen; not finished: \"Make change\"; "
+        "this run has not changed production's data; production is frozen; not finished: \"Make change\"; "
         '1 changing step is done: "Make freeze"'
     )
     assert "production was migrated" in str(bench.go(freeze, change, thaw)["stands"])
@@ -605,7 +605,7 @@ def test_a_promise_of_a_step_that_failed_is_not_called_broken(bench: Bench) -> N
     freeze = replace(fails("freeze"), meanwhile="production is frozen")
     with pytest.raises(StepFailed):
         bench.go(freeze)
-    assert "not so, since that step did not end well: production is frozen" in str(bench.outcome["stands"])
+    assert "not true, because the step did not finish: production is frozen" in str(bench.outcome["stands"])
     assert "no longer" not in str(bench.outcome["stands"])
 
 
@@ -649,5 +649,5 @@ def test_a_full_disk_is_told_once_where_the_journal_cannot_be_written(
     monkeypatch.setattr(Journal, "append", full)
     with pytest.raises(Unreachable):
         bench.go(step("a"))
-    hint = "make room on the store's disk (df -h), then   inv resume --run=r1   or   inv undo --run=r1"
+    hint = "free disk space for the store (df -h), then   inv resume --run=r1   or   inv undo --run=r1"
     assert bench.events[-1]["hint"] == hint

@@ -52,7 +52,7 @@ class Oracle:
     def ended(self, done: Done, blows: set[str]) -> None:
         """The exit code and the text."""
         text = done.out + done.err
-        for word in ("Traceback", "fault of this tool", "fault.txt", "(details:"):
+        for word in ("Traceback", "an internal error", "fault.txt", "(details:"):
             self.expect(word not in text, f"{word!r} was said")
         if done.code == -9 and "kill" in blows:
             return

@@ -58,7 +58,7 @@ def test_with_pgbackrest(physical_stage: Stage, name: str, phase: str) -> None:
     struck_everywhere(physical_stage, name, phase, "")
 
 
-TWICE = "could do a part of it twice"
+TWICE = "could execute a part twice"
 
 
 def struck_everywhere(stage: Stage, name: str, phase: str, blow: str) -> None:

@@ -145,7 +145,7 @@ def test_a_vanished_operator_leaves_a_freeze_that_anybody_can_end(stage: Stage) 
     with stage.connect() as c:
         c.execute("INSERT INTO lessons_teacher (id, name) VALUES (900, 'written in between')")
     # What was promised does not hold any more: going on would lose that row if it had to go back.
-    said(stage.project.inv("resume", "--confirm=shop"), 3, "not so any more", "inv undo")
+    said(stage.project.inv("resume", "--confirm=shop"), 3, "no longer true", "inv undo")
     said(stage.project.inv("undo", f"--run={run}", "--confirm=shop"), 0)
     assert stage.project.query("SELECT count(*) FROM lessons_teacher WHERE id = 900") == [(1,)]
 

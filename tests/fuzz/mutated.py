@@ -90,7 +90,7 @@ def said(work: Callable[[Options], int], options: Options, name: str = "status")
         except SystemExit as end:
             code = int(str(end.code))
     shown = out.getvalue()
-    assert "fault of this tool" not in shown and "Traceback" not in shown, shown
+    assert "an internal error" not in shown and "Traceback" not in shown, shown
     assert code in (0, 2, 3, 4, 130), shown
     assert code == 0 or "Try: " in shown or options.json, shown
     return code, shown

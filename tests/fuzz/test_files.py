@@ -134,7 +134,7 @@ def test_links_that_lead_out_are_no_backup_and_no_part_of_one(home: Path, tmp_pa
     put(folder / f"backups/{RUN}/manifest.json", dumped(MANIFEST))
     (folder / f"backups/{RUN}/dump").mkdir()
     (folder / f"backups/{RUN}/dump/toc.dat").symlink_to(tmp_path / "outside")
-    assert "dump/toc.dat is a link that leads out of the backup" in manifest.damage(folder / "backups" / RUN)
+    assert "dump/toc.dat is a link to a file outside the backup" in manifest.damage(folder / "backups" / RUN)
 
 
 @quick

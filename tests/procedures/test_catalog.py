@@ -178,9 +178,9 @@ FAULTS = {
     "two ways back": ([replace(GOOD, final="Never.")], "p.good needs one of undo, final, stays and reads; it has 2"),
     "reads and undoes": ([replace(GOOD, reads=True)], "p.good needs one of undo, final, stays and reads; it has 2"),
     "no way back": ([replace(GOOD, undo=None)], "p.good needs one of undo, final, stays and reads; it has 0"),
-    "twice": ([GOOD, GOOD], "p.good stands twice"),
+    "twice": ([GOOD, GOOD], "p.good is defined twice"),
     "fact": ([replace(GOOD, act=uses("ROWS"))], "p.good uses ROWS before any step has found it"),
-    "an action": ([replace(GOOD, act=calls("check-bakup"))], "p.good: there is no 'check-bakup'"),
+    "an action": ([replace(GOOD, act=calls("check-bakup"))], "p.good: 'check-bakup' does not exist"),
     "an option": (
         [replace(GOOD, proof=Check("asks", "It holds", "Why.", calls("check-backup", target="a", backup="b")))],
         "p.good: check-backup: missing a required argument: 'backup_id'",
@@ -189,8 +189,8 @@ FAULTS = {
         [replace(GOOD, undo=calls("check-backup", target="a", backup_id="b", deap="yes"))],
         "p.good: check-backup: got an unexpected keyword argument 'deap'",
     ),
-    "what explains": ([replace(GOOD, explain=lambda _: Tool("explain"))], "p.good: there is no 'explain'"),
-    "what watches": ([replace(GOOD, watch=lambda _: Watch("locks"))], "p.good: there is no 'locks'"),
+    "what explains": ([replace(GOOD, explain=lambda _: Tool("explain"))], "p.good: 'explain' does not exist"),
+    "what watches": ([replace(GOOD, watch=lambda _: Watch("locks"))], "p.good: 'locks' does not exist"),
     "its own fact": ([replace(GOOD, act=uses("ROWS"), fact="ROWS")], "p.good uses ROWS before any step has found it"),
     "later fact": (
         [replace(GOOD, act=uses("ROWS")), replace(GOOD, name="p.b", fact="ROWS")],
@@ -206,7 +206,7 @@ def test_a_mistake_in_a_definition_is_found(steps: list[Step], fault: str) -> No
 
 def test_all_mistakes_are_told_at_once() -> None:
     assert wrong(GOOD, replace(GOOD, why="", proof=None, undo=None, act=uses("A", "B"))) == [
-        "p.good stands twice",
+        "p.good is defined twice",
         "p.good has no prose",
         "p.good has no proof",
         "p.good needs one of undo, final, stays and reads; it has 0",

@@ -150,6 +150,6 @@ MUTANTS: dict[str, tuple[str, Any, str, str]] = {
         "ops.engine.runner.disk_error",
         lambda *_: OpsError("shop: no"),
         "toy.fill/journal-begun/0-before-full-undo",
-        "make room",
+        "free disk space",
     ),
 }

@@ -13,9 +13,9 @@ from tests.support.toy_lab import FINAL, KILLED, PLAN, STEPS, Lab
 from tests.support.toy_session import DISK, HALVES, SAID, Blow, Said, Things
 
 # What a person never reads, whatever happens.
-NEVER = ("Traceback", "fault of this tool", "fault.txt", "(details:")
+NEVER = ("Traceback", "an internal error", "fault.txt", "(details:")
 # What is said instead where the answer of a check was asked for, and not got.
-REFUSALS = ("can't be undone", "doing it twice is not safe")
+REFUSALS = ("can't be undone", "repeating it is not safe")
 PROOFS = {planned.proof.check.name for planned in PLAN.steps if planned.proof}
 STAYS = {name for planned in PLAN.steps if planned.step.stays for name in made_by(planned)}
 ONCE = {name for planned in PLAN.steps if not planned.step.again for name in made_by(planned)}
@@ -106,7 +106,7 @@ def _explained(lab: Lab, text: str, fault: str) -> list[str]:
         stands = "production is migrated" if made_by(FINAL) & lab.things.there.keys() else "nothing is migrated"
         asked = fault != "down" and all(blow.at.role != "explain" for blow in lab.blows)
         return [] if stands in text or not asked else [f"not explained: {stands}"]
-    wanted = {"full": "make room", "readonly": "make the store writable"}.get(fault, "")
+    wanted = {"full": "free disk space", "readonly": "make the store writable"}.get(fault, "")
     return [] if wanted in text else [f"not said: {wanted}"]
 
 
@@ -159,7 +159,7 @@ def resumed(lab: Lab, end: Things) -> list[str]:
     if done.code == 0:
         noted = not state or b'\n{"event": "resumed"' in lab.written()
         return over(lab, end) + ([] if noted else ["it is not noted that it was resumed"])
-    thawed = "not so any more" in done.out and lab.things.there.get("frozen") != set(HALVES)
+    thawed = "no longer true" in done.out and lab.things.there.get("frozen") != set(HALVES)
     if done.code != REFUSED or not (thawed or _unsafe(lab)):
         return [f"resume ends with {done.code}\n{done.out}"]
     if not re.search(r"^Try: (?:.*\n +)*?.*inv undo --run=r1", done.out, re.M):
@@ -182,7 +182,7 @@ def taken_back(lab: Lab, end: Things) -> list[str]:
     done, trace = lab.again("undo"), bool(made_by(FINAL) & before.keys())
     if done.code == 0:
         return as_before(lab) + ([f"undone after a final step\n{done.out}"] if trace else [])
-    if "nothing to take back" in done.out:
+    if "nothing to undo" in done.out:
         undoes = [name for name in state.touched if STEPS[name].undo]
         return as_before(lab) + ([f"not taken back: {undoes}\n{done.out}"] if undoes else [])
     if not trace or "can't be undone" not in done.out or not re.search(r"^Try: (?:.*\n +)*?.*inv ", done.out, re.M):

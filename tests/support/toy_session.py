@@ -207,7 +207,7 @@ class ToySession:
     def held(self) -> None:
         """As ``RunLock.check``."""
         if self.lost:
-            raise StepFailed("shop: the run lock was lost: its connection is gone", "inv resume --run=r1")
+            raise StepFailed("shop: the run lock was lost: its connection was closed", "inv resume --run=r1")
 
     def at(self, step: str, role: str) -> Place:
         """The place at which the run comes now; each time that it comes to a role again is another one."""

@@ -1,8 +1,8 @@
-"""Programs that run inside the application, each as the one argument of its ``manage.py shell -c``.
+"""Programs that run inside the application, each as the argument of ``manage.py shell -c``.
 
-They need nothing there but Django (4.2 or newer, on Python 3.8 or newer), only read, and print lines of JSON, each
-behind a mark. What can't be described is left out, never guessed. Nothing of it is imported here: the parts are text,
-joined. Begin with ``state``, then ``walk``.
+They require Django 4.2 and Python 3.8, or newer, and print lines of JSON, each after a mark. ``PROBE`` and ``RENAME``
+are read-only. A property that cannot be determined is omitted, never guessed. The modules are joined as text and not
+imported. Begin with ``state``, then ``walk``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ RENAME = ("rename", "rename_copy")
 
 
 def program(parts: tuple[str, ...]) -> str:
-    """The parts as one program, without the imports among them."""
+    """Join modules to one program, without the imports among them."""
     texts = [Path(__file__).with_name(f"{part}.py").read_text(encoding="utf-8") for part in parts]
     ours = rf"^from {re.escape(__name__)}\.\w+ import (\([^)]*\)|.*)\n"
     return re.sub(ours, "", "\n".join(texts), flags=re.MULTILINE)

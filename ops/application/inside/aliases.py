@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Inside the application: where each of its databases leads, and which settings arrive at the server."""
+"""Inside the application: report the server and database of each alias, and the settings that reach the server."""
 
 from django.db import connections
 
@@ -14,7 +14,7 @@ KEYS = ("system", "database", "clone", "default_transaction_read_only", "lock_ti
 
 
 def whereabouts(alias):
-    """Where one alias leads. Only the kind of an error is told: its text could hold what is secret."""
+    """Return the server and database of one alias. Of an error return the class only: its text may contain a secret."""
     own = connections[alias]
     found = {"vendor": own.vendor, "disabled": own.settings_dict["ENGINE"] == "django.db.backends.dummy"}
     if own.vendor == "sqlite":
@@ -30,5 +30,5 @@ def whereabouts(alias):
 
 
 def aliases():
-    """Every database of the application, by its alias."""
+    """Return every database of the application by its alias."""
     return {alias: whereabouts(alias) for alias in connections}

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Inside the application: what one operation does to tables and columns."""
+"""Inside the application: describe how one operation changes tables and columns."""
 
 from django.db import connection, migrations, models
 
@@ -9,7 +9,7 @@ RENAMING = (migrations.RenameModel, migrations.RenameField, migrations.AlterFiel
 
 
 def model_of(state, app, name):
-    """A model of a project state; None where it is not there."""
+    """Return a model of a project state; None if it does not exist."""
     try:
         return state.apps.get_model(app, name)
     except LookupError:
@@ -17,14 +17,14 @@ def model_of(state, app, name):
 
 
 def table_of(operation, model):
-    """A model's table, where Django makes or changes it on this connection."""
+    """Return a model's table if Django makes or changes it on this connection; else ""."""
     if model is None or not operation.allow_migrate_model(connection.alias, model):
         return ""
     return model._meta.db_table
 
 
 def describe(operation, app, before, after):
-    """What an operation does to tables and columns."""
+    """Return the tables and columns that an operation changes, before and after it."""
     if isinstance(operation, migrations.RenameModel):
         name, new = operation.old_name, operation.new_name
     else:
@@ -52,7 +52,7 @@ def describe(operation, app, before, after):
 
 
 def field_change(operation, old, now, found):
-    """The field that an operation is about, before and after."""
+    """Return the field that an operation changes, before and after it."""
     rename = isinstance(operation, migrations.RenameField)
     name = operation.old_name if rename else getattr(operation, "name", "")
     if rename or isinstance(operation, (migrations.AddField, migrations.RemoveField, migrations.AlterField)):
@@ -76,13 +76,13 @@ def field_change(operation, old, now, found):
 
 
 def one_field(model, name):
-    """A model's own field; None where it has none of that name."""
+    """Return a model's own field; None if it has no field of that name."""
     own_fields = [] if model is None else [*model._meta.local_fields, *model._meta.local_many_to_many]
     return next((field for field in own_fields if field.name.lower() == name.lower()), None)
 
 
 def constraint_of(operation, app, before, model):
-    """What must hold for all rows from now on: columns that are unique together, or a condition."""
+    """Return the constraint that an operation adds: columns that are unique together, or a condition."""
     if isinstance(operation, migrations.AlterUniqueTogether) and model is not None:
         had = before.models[app, model._meta.model_name].options.get("unique_together") or ()
         new = sorted(set(operation.option_value or ()) - {tuple(names) for names in had})
@@ -105,7 +105,7 @@ def constraint_of(operation, app, before, model):
 
 
 def renames(operation, app, before, after):
-    """Every table and column that has another name afterwards, those of many-to-many tables too."""
+    """Return every table and column that an operation renames, including many-to-many tables."""
     tables, columns = [], []
     for old in before.apps.get_models():
         key = old._meta.app_label, old._meta.model_name

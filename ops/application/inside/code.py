@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Inside the application: what can't be told from an operation's words: the code that it runs."""
+"""Inside the application: find the code that an operation runs."""
 
 import ast
 import functools
@@ -17,7 +17,7 @@ from ops.application.inside.state import text_of
 
 
 def code_of(operation):
-    """What an operation runs, as text: a function with all that it reaches, or SQL."""
+    """Return the code of an operation as text: a function with all functions that it calls, or SQL."""
     if isinstance(operation, migrations.RunPython):
         return "\n\n".join(sources(operation.code))
     if isinstance(operation, migrations.RunSQL):
@@ -29,12 +29,12 @@ def code_of(operation):
 
 
 def defaults_of(operation):
-    """What gives the values of new columns for which code is called, as text: of CreateModel, AddField, AlterField."""
+    """Return the code that generates the defaults of CreateModel, AddField or AlterField, as text."""
     fields = [field for _, field in operation.fields] if isinstance(operation, migrations.CreateModel) else []
     fields += [operation.field] if isinstance(operation, (migrations.AddField, migrations.AlterField)) else []
     found = []
     for field in fields:
-        # A uuid may be another one anyway.
+        # The values of a UUID field may differ anyway.
         if callable(field.default) and field.has_default() and not isinstance(field, models.UUIDField):
             name = getattr(field.default, "__qualname__", type(field.default).__name__)
             found += [getattr(field.default, "__module__", None) or "", name, *sources(field.default)]
@@ -45,7 +45,7 @@ def defaults_of(operation):
 
 
 def sql_text(sql):
-    """RunSQL's text, with its parameters."""
+    """Return the SQL of RunSQL with its parameters, without comments."""
     if not isinstance(sql, (list, tuple)):
         return without_comments(text_of(sql))
     pairs = [one if isinstance(one, (list, tuple)) else (one, None) for one in sql]
@@ -53,7 +53,7 @@ def sql_text(sql):
 
 
 def sources(start):
-    """The source of a function or class, and of everything of the application that it names, and so on."""
+    """Return the source of a function or class and, recursively, of all application code that it names."""
     found, seen, waiting = [], set(), [start]
     while waiting and len(seen) < 200 and sum(map(len, found)) < 200000:
         thing = waiting.pop(0)
@@ -76,14 +76,14 @@ def sources(start):
 
 
 def foreign(thing):
-    """Whether something belongs to Django or Python, and not to the application or a library of its own."""
+    """Return True if an object belongs to Django or Python, not to the application or its libraries."""
     module = getattr(thing, "__module__", None) or getattr(type(thing), "__module__", "") or ""
     top = module.split(".")[0]
     return top in ("django", "builtins", "") or top in getattr(sys, "stdlib_module_names", ())
 
 
 def source_text(thing):
-    """The source; where there is none, the words and texts that the compiled code holds."""
+    """Return the source; if there is none, the names and constants of the compiled code."""
     try:
         return textwrap.dedent(inspect.getsource(thing))
     except (OSError, TypeError):
@@ -92,7 +92,7 @@ def source_text(thing):
 
 
 def code_objects(thing):
-    """The code of a function, of what is defined within it, or of a class's methods."""
+    """Yield the code objects of a function, of nested functions, or of a class's methods."""
     waiting = [thing.__code__] if hasattr(thing, "__code__") else []
     if inspect.isclass(thing):
         waiting = [f.__code__ for f in vars(thing).values() if hasattr(f, "__code__")]
@@ -103,7 +103,7 @@ def code_objects(thing):
 
 
 def named_by(thing):
-    """The things of the application that a function or class uses by name, through modules and local imports too."""
+    """Return the application's objects that a function or class names, also through modules and local imports."""
     names = {name for code in code_objects(thing) for name in code.co_names}
     scope = dict(getattr(thing, "__globals__", None) or vars(sys.modules.get(thing.__module__, object)))
     if getattr(thing, "__closure__", None):
@@ -121,7 +121,7 @@ def named_by(thing):
 
 
 def imported_in(thing):
-    """The application's things that a function imports within itself, by the names that they have there."""
+    """Return the application's objects that a function imports locally, by their local names."""
     found = {}
     for node in ast.walk(parsed(thing) or ast.Module(body=[], type_ignores=[])):
         if isinstance(node, ast.ImportFrom):
@@ -138,7 +138,7 @@ def imported_in(thing):
 
 
 def module_or_part(base, name):
-    """A module of the application, or something in it; None where it is Django's or Python's, or is not there."""
+    """Return a module of the application or an object in it; None if it is Django's, Python's, or does not exist."""
     try:
         module = importlib.import_module(base)
         if foreign_module(module):
@@ -151,7 +151,7 @@ def module_or_part(base, name):
 
 
 def parsed(thing):
-    """The syntax tree of a function or class; None where it has none that can be read."""
+    """Return the syntax tree of a function or class; None if its source cannot be read."""
     try:
         return ast.parse(textwrap.dedent(inspect.getsource(thing)))
     except (OSError, TypeError, SyntaxError, ValueError):
@@ -159,13 +159,13 @@ def parsed(thing):
 
 
 def foreign_module(module):
-    """Whether a module is Django's or Python's."""
+    """Return True if a module is Django's or Python's."""
     top = module.__name__.split(".")[0]
     return top == "django" or top in getattr(sys, "stdlib_module_names", ())
 
 
 def is_model(thing):
-    """Whether something is a model: its source would name its whole neighbourhood."""
+    """Return True if an object is a model, whose source would lead to most other models."""
     return inspect.isclass(thing) and issubclass(thing, models.Model)
 
 
@@ -176,12 +176,12 @@ WHOLE = {
 
 
 def tree_of(operation):
-    """The syntax tree of a RunPython's function."""
+    """Return the syntax tree of a RunPython's function."""
     return parsed(inspect.unwrap(operation.code))
 
 
 def model_asked(node):
-    """("app", "Model") where a node is ``….get_model("app", "Model")``, in either spelling; else None."""
+    """Return ("app", "Model") if a node is a call of ``get_model``, in either spelling; else None."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get_model"):
         return None
     words = [one.value if isinstance(one, ast.Constant) else None for one in node.args]
@@ -196,7 +196,7 @@ MAYBE = (ast.If, ast.Try, ast.For, ast.While, ast.IfExp, ast.BoolOp, ast.Lambda)
 
 
 def certain(tree):
-    """The parts of a function that always run, as far as its form tells: up to the first way out of it."""
+    """Yield the nodes of a function that always run: those without a condition, up to the first return or raise."""
     for statement in getattr(tree.body[0], "body", []) if tree.body else []:
         yield from unconditional(statement)
         if any(isinstance(node, (ast.Return, ast.Raise)) for node in ast.walk(statement)):
@@ -204,7 +204,7 @@ def certain(tree):
 
 
 def unconditional(node):
-    """A node and those below it, without what stands under a condition."""
+    """Yield a node and its descendants, except those under a condition."""
     if isinstance(node, MAYBE):
         return
     yield node
@@ -213,7 +213,7 @@ def unconditional(node):
 
 
 def missing_models(tree, state):
-    """Models that the function asks for in any case and that are not there at this point of the plan."""
+    """Return the models that the function always loads and that do not exist at this point of the migrations."""
     asked = {model_asked(node) for node in certain(tree)} - {None}
     there = {key for key in state.models} | {
         (m._meta.app_label, m._meta.model_name) for m in state.apps.get_models(include_auto_created=True)
@@ -222,7 +222,7 @@ def missing_models(tree, state):
 
 
 def loops(tree, state):
-    """The loops over all rows of a model: which, over what, and whether all rows are held in memory."""
+    """Return the loops over all rows of a model, and whether a loop holds all rows in memory."""
     assigned = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
@@ -243,7 +243,7 @@ def loops(tree, state):
 
 
 def chain(node, assigned):
-    """The model at which a chain of attributes and calls begins, and the words of the chain."""
+    """Return the model at which a chain of attributes and calls begins, and the names in the chain."""
     words = []
     while True:
         if model_asked(node):

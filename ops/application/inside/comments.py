@@ -1,9 +1,9 @@
-"""SQL without its comments: what a comment names is neither read nor written."""
+"""Remove comments from SQL, since names in comments are neither read nor written."""
 
 import re
 
-# What can hold two dashes or the beginning of a comment without one, each to its end: strings with backslashes,
-# strings, names, text between dollar signs; and comments.
+# Tokens that may contain the characters of a comment: strings with backslashes, strings, quoted names, dollar-quoted
+# text. And comments.
 TOKEN = re.compile(
     r"""(?P<escaped>(?<!\w)[eE]'(?:[^'\\]|\\.|'')*')"""
     r"""|(?P<string>'(?:[^']|'')*')|(?P<name>"(?:[^"]|"")*")"""
@@ -12,12 +12,12 @@ TOKEN = re.compile(
     re.DOTALL,
 )
 EDGE = re.compile(r"/\*|\*/")
-# What stands between dollar signs after these words is a body of statements, and has comments of its own.
+# Dollar-quoted text after these words is a body of statements, which may contain comments.
 CODE = re.compile(r"\b(do|as|language\s+\w+)\s*$", re.IGNORECASE)
 
 
 def without_comments(sql: str) -> str:
-    """SQL text with a blank in the place of each comment; strings, names and bodies of functions stay as they are."""
+    """Replace each comment in SQL by a blank; strings and names are unchanged."""
     kept = [""]
     place = 0
     while found := TOKEN.search(sql, place):
@@ -36,7 +36,7 @@ def without_comments(sql: str) -> str:
 
 
 def end_of_block(sql: str, place: int) -> int:
-    """Where a comment ends that began before a place: those within it end first."""
+    """Return the end of the comment that contains a position; comments may be nested."""
     depth = 1
     while depth and (edge := EDGE.search(sql, place)):
         depth += 1 if edge[0] == "/*" else -1

@@ -1,7 +1,8 @@
 # mypy: ignore-errors
-"""Inside the application: its own ``migrate``, in which indexes are built and dropped concurrently without
-``lock_timeout``: such a statement makes nobody wait, and one that is cut off leaves an invalid index. Each migration
-that is one transaction notifies ``generalprobe`` of the transaction ids of its savepoints, right before it commits."""
+"""Inside the application: run ``migrate`` with two changes.
+
+Statements with CONCURRENTLY run without ``lock_timeout``: they block nobody, and would leave an invalid index if cut
+off. Each transactional migration notifies ``generalprobe`` of its savepoints' transaction IDs before the commit."""
 
 import contextlib
 import re
@@ -29,19 +30,19 @@ ATTEMPTS, PAUSE, LONGEST, CHUNK = 20, 0.01, 0.5, 600
 
 
 def tell_savepoints(connection):
-    """Notify of the ids that this transaction's savepoints have, also those of functions: the server keeps them in
-    progress until it commits. One that may be a savepoint of another session at work is left out.
+    """Notify of the transaction IDs of this transaction's savepoints, including those of functions.
 
-    The migration holds its locks meanwhile. No view lists the savepoints that were released, so every id since the
-    transaction began is asked once: about 0.3 s for a million transactions of all sessions. From PostgreSQL 16 on the
-    server counts them first: where there is none, nothing is asked. After that only those in progress are asked again.
-    Neither a part of the ids will do nor a limit of time: what a savepoint wrote would be taken for a user's."""
+    The server reports these IDs as in progress until the commit. Omit an ID that may be a savepoint of another active
+    session. The migration holds its locks during the queries. No view lists released savepoints, so the function
+    queries every ID since the transaction began: about 0.3 s for a million transactions of all sessions. Repeated
+    queries include only the IDs that are in progress. PostgreSQL 16 and newer count savepoints; if there are none,
+    nothing is queried. The list must be complete: rows of a missing savepoint would be attributed to a user."""
     with connection.cursor() as cursor:
         if not savepoints(cursor):
             return
         cursor.execute("SELECT pg_current_xact_id()::text::bigint")
         (own,) = cursor.fetchone()
-        # The id of a savepoint made now is above all that there were.
+        # The ID of a new savepoint is greater than all earlier IDs.
         cursor.execute("SAVEPOINT generalprobe")
         cursor.execute("SELECT FROM django_migrations ORDER BY id DESC LIMIT 1 FOR UPDATE")
         last = max(number for number, mine in locked(cursor, own) if mine)
@@ -52,7 +53,7 @@ def tell_savepoints(connection):
             others = [number for number, mine in locked(cursor, own) if not mine]
             cursor.execute(asked[0], [asked[1]])
             running = [number for (number,) in cursor.fetchall()]
-            # No transaction has a savepoint that is older than itself.
+            # A savepoint is never older than its transaction.
             sure = [number for number in running if number < min(others, default=last + 1)]
             if len(sure) == len(running) or time.monotonic() > until:
                 break
@@ -64,11 +65,11 @@ def tell_savepoints(connection):
 
 
 def savepoints(cursor):
-    """Return False if the server says that this transaction has no savepoint with an id of its own."""
+    """Return False if the server reports that this transaction has no savepoint with a transaction ID."""
     cursor.execute("SELECT to_regproc('pg_catalog.pg_stat_get_backend_subxact') IS NOT NULL")
     if not cursor.fetchone()[0]:
         return True
-    # Within a transaction the server shows sessions as they were when it was first asked.
+    # Within a transaction, the server caches statistics of sessions at the first query.
     cursor.execute("SELECT pg_stat_clear_snapshot()")
     cursor.execute(COUNTED)
     found = cursor.fetchone()
@@ -76,7 +77,7 @@ def savepoints(cursor):
 
 
 def locked(cursor, own):
-    """The transactions at work, and whether each is this session's; counted in 64 bits, as its own is."""
+    """Return the active transactions as 64-bit IDs like ``own``, and whether each belongs to this session."""
     cursor.execute("SELECT transactionid::text::bigint, pid = pg_backend_pid() FROM pg_locks "
                    "WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock'")
     half = 1 << 31
@@ -84,7 +85,7 @@ def locked(cursor, own):
 
 
 def noted(execute, sql, params, many, context):
-    """Run a statement; behind the one that records a migration, tell of its savepoints."""
+    """Run a statement; after the statement that records a migration, notify of the savepoints."""
     found = execute(sql, params, many, context)
     if context["connection"].in_atomic_block and RECORDED.match(str(sql)):
         tell_savepoints(context["connection"])
@@ -92,7 +93,7 @@ def noted(execute, sql, params, many, context):
 
 
 def patient(execute, sql, params, many, context):
-    """Run a statement; one that works concurrently waits for as long as it takes."""
+    """Run a statement; run a statement with CONCURRENTLY without lock_timeout."""
     connection = context["connection"]
     if connection.in_atomic_block or not CONCURRENT.match(COMMENT.sub(" ", str(sql))):
         return execute(sql, params, many, context)

@@ -1,8 +1,8 @@
 # mypy: disable-error-code="import-untyped"
-"""Works out, inside the application, what renames a model; prints one line of JSON.
+"""Inside the application: make the migrations that rename a model, and print them as one line of JSON.
 
-It reads the migrations on disk and the models as they are written now, and connects to no database. Django itself
-applies the operations to its state and writes them as source.
+The program reads the migrations on disk and the current models, and connects to no database. Django applies the
+operations to its project state and writes them as source.
 """
 
 import keyword
@@ -23,7 +23,7 @@ from django.db.migrations.utils import get_references
 from django.db.migrations.writer import OperationWriter
 
 COMMAND = "inv scaffold-rename"
-# What a rename brings along by itself: names that Django derives, and options. Everything else is another migration.
+# Operations that a rename causes: derived names and options. Any other change belongs into another migration.
 COMES_ALONG = {
     *("AddIndex", "RemoveIndex", "RenameIndex", "AddConstraint", "RemoveConstraint", "AlterConstraint"),
     *("AlterUniqueTogether", "AlterModelOptions", "AlterModelManagers", "AlterModelTable"),
@@ -31,8 +31,14 @@ COMES_ALONG = {
 
 
 class Cannot(Exception):
-    """What stands against it, and what to type. ``usage``: the command line is wrong. ``remove``: a file that has to
-    go first."""
+    """The rename is impossible.
+
+    Args:
+        message: the reason.
+        hint: what to type.
+        usage: the command line is wrong.
+        remove: the file that must be removed first.
+    """
 
     def __init__(self, message: str, hint: str, usage: bool = False, remove: str = "") -> None:
         super().__init__(message)
@@ -40,7 +46,7 @@ class Cannot(Exception):
 
 
 class File:
-    """One migration to be written."""
+    """One migration to write."""
 
     def __init__(self, role: str, app: str, name: str, folder: str, after: list[tuple[str, str]]) -> None:
         self.role, self.app, self.name, self.path = role, app, name, os.path.join(folder, name + ".py")
@@ -48,7 +54,7 @@ class File:
         self.parts: dict[str, list[Any]] = {"operations": []}
 
     def data(self) -> dict[str, Any]:
-        """Its JSON form, with the operations as source."""
+        """Return the migration for JSON, with the operations as source."""
         parts, imports = {}, set()
         for part, operations in self.parts.items():
             written = [OperationWriter(operation, indentation=2).serialize() for operation in operations]
@@ -59,7 +65,7 @@ class File:
                 raise Cannot(
                     f"{self.app}: a field of the model uses a function of the migration {line.split()[1]}, which "
                     "another migration can't import",
-                    f"move that function into a module of its own, such as {self.app}/defaults.py",
+                    f"move that function into a separate module, such as {self.app}/defaults.py",
                 )
         with_models = "from django.db import models" in imports
         imports.discard("from django.db import models")
@@ -72,7 +78,7 @@ class File:
 
 
 class Rename:
-    """One rename: the state that the migrations lead to, changed step by step by the operations that are written."""
+    """One rename. ``state`` is the project state after the operations written so far."""
 
     def __init__(self, app: str, old: str, new: str) -> None:
         self.app, self.new = app, new
@@ -90,7 +96,7 @@ class Rename:
         self.left: list[str] = []
 
     def answer(self) -> dict[str, Any]:
-        """The files and what a person has to do, as JSON."""
+        """Return the files and the remaining work of the developer, for JSON."""
         said = self._files()
         self._tell()
         return {
@@ -99,7 +105,7 @@ class Rename:
             "auth": registry.is_installed("django.contrib.auth"),
         }
 
-    # What is refused.
+    # Checks.
 
     def _check_app(self) -> None:
         labels = sorted(registry.app_configs)
@@ -108,12 +114,12 @@ class Rename:
         if self.app not in self.loader.migrated_apps:
             raise Cannot(f"{self.app} has no migrations", f"manage.py makemigrations {self.app}")
         self._may_write(
-            self.app, f"{self.app} is to have a migration more", f"{COMMAND} APP OLD NEW   (an app of your own)"
+            self.app, f"{self.app} needs a new migration", f"{COMMAND} APP OLD NEW   (an app of your project)"
         )
         conflicts = self.loader.detect_conflicts()
         if conflicts:
             names = "; ".join(f"{app}: {', '.join(sorted(found))}" for app, found in sorted(conflicts.items()))
-            raise Cannot(f"the migrations have more than one end: {names}", "manage.py makemigrations --merge")
+            raise Cannot(f"conflicting migrations: {names}", "manage.py makemigrations --merge")
 
     def _check_names(self, old: str) -> str:
         names = {model.name.lower(): model.name for (app, _), model in self.before.models.items() if app == self.app}
@@ -123,29 +129,29 @@ class Rename:
             or "__" in self.new
             or "_" in self.new[0] + self.new[-1]
         ):
-            raise Cannot(f"{self.new!r} is no name for a model", f"{COMMAND} {self.app} {old} NEW", usage=True)
+            raise Cannot(f"{self.new!r} is no valid model name", f"{COMMAND} {self.app} {old} NEW", usage=True)
         if old.lower() not in names:
             self._check_last(old)
-            also = f", and {self.new} is there" if self.new.lower() in names else ""
+            also = f", and {self.new} exists" if self.new.lower() in names else ""
             close = near(old, sorted(names.values()))
             hint = f"{COMMAND} {self.app} OLD {self.new}"
             raise Cannot(f"the migrations of {self.app} have no model {old!r}{close}{also}", hint, usage=True)
         if self.new.lower() in names:
             same = self.new.lower() == old.lower()
-            why = "differ only in upper and lower case" if same else f"are both in the migrations of {self.app}"
+            why = "differ only in upper and lower case" if same else f"both exist in the migrations of {self.app}"
             raise Cannot(f"{names[old.lower()]} and {self.new} {why}", f"{COMMAND} {self.app} {old} NEW", usage=True)
         return str(names[old.lower()])
 
     def _check_last(self, old: str) -> None:
-        """Refuse where the last migration deletes the old model and creates the new one: the rename takes its place."""
+        """Refuse if the last migration deletes the old model and creates the new one; the rename would replace it."""
         for key in self.loader.graph.leaf_nodes(self.app):
             migration = self.loader.get_migration(*key)
             does = {(type(one).__name__, getattr(one, "name", "").lower()) for one in migration.operations}
             alone = not self.loader.graph.node_map[key].children
             if alone and {("DeleteModel", old.lower()), ("CreateModel", self.new.lower())} <= does:
                 raise Cannot(
-                    f"{self.app}.{key[1]} deletes {old} with its rows and creates {self.new}; where only clones have "
-                    "run it, remove it first",
+                    f"{self.app}.{key[1]} deletes {old} with its rows and creates {self.new}; if it was applied to "
+                    "clones only, remove it first",
                     f"{COMMAND} {self.app} {old} {self.new}",
                     remove=getsourcefile(type(migration)) or "",
                 )
@@ -154,12 +160,12 @@ class Rename:
         model, label = self.before.models[self.app, self.old.lower()], f"{self.app}.{self.old}"
         kind = "a proxy" if model.options.get("proxy") else "not managed by Django"
         if model.options.get("proxy") or not model.options.get("managed", True):
-            raise Cannot(f"{label} is {kind}: it has no table that a migration could rename", "rename it in models.py")
+            raise Cannot(f"{label} is {kind}: it has no table to rename", "rename it in models.py")
         for name in (label, f"{self.app}.{self.new}"):
             setting = registry.get_swappable_settings_name(name)
             if setting:
                 raise Cannot(
-                    f"{label} is the model of settings.{setting}, which every earlier migration reads: a rename would "
+                    f"{label} is the model of settings.{setting}, which earlier migrations read: a rename would "
                     "break them",
                     f"keep the name, or change Meta.verbose_name of {self.old}",
                 )
@@ -171,18 +177,18 @@ class Rename:
         if heirs:
             raise Cannot(
                 f"{', '.join(sorted(heirs))} inherits from {label}; a migration can't change a model's bases",
-                "a OneToOneField in place of the inheritance first; or keep the name, with another verbose_name",
+                "replace the inheritance by a OneToOneField first; or keep the name and change verbose_name",
             )
         if not {self.new.lower(), self.old.lower()} & registry.all_models[self.app].keys():
             raise Cannot(
                 f"the models of {self.app} have neither {self.old} nor {self.new}",
-                f"class {self.new} (or {self.old}) in the models of {self.app}",
+                f"write class {self.new} (or {self.old}) in the models of {self.app}",
             )
 
-    # What is looked up.
+    # Lookups.
 
     def _links(self) -> list[tuple[str, str, str, str]]:
-        """The fields that lead to the old model: app, model as it is called afterwards, field, its name afterwards."""
+        """Return the fields that reference the old model: app, model's new name, field, field's new name."""
         found = []
         for model, name, _, _ in get_references(self.before, (self.app, self.old.lower())):
             itself = (model.app_label, model.name_lower) == (self.app, self.old.lower())
@@ -191,7 +197,7 @@ class Rename:
         return found
 
     def _name_now(self, model: Any, owner: str, name: str) -> str:
-        """What models.py calls a link's field now, where it was edited already: the only new one of its kind."""
+        """Return the name of a link's field in models.py: the only new field of the same kind, if there is one."""
         real = registry.all_models[model.app_label].get(owner.lower())
         if real is None or not self.edited:
             return name
@@ -212,7 +218,7 @@ class Rename:
     def _may_write(self, app: str, why: str, hint: str) -> None:
         folder = self._folder(app)
         if "site-packages" in folder or "dist-packages" in folder or not os.access(folder, os.W_OK):
-            raise Cannot(f"{why}, and the migrations of {app} are not yours to add to ({folder})", hint)
+            raise Cannot(f"{why}, and the folder of its migrations is installed or not writable ({folder})", hint)
 
     def _file(self, role: str, app: str, what: str, *after: tuple[str, str]) -> File:
         last = self.leaves[app]
@@ -231,22 +237,22 @@ class Rename:
     def _other_apps(self) -> list[str]:
         return sorted({app for app, *_ in self.links if app != self.app})
 
-    # The table is renamed.
+    # The migrations.
 
     def _files(self) -> dict[str, Any]:
         others = [self.leaves[app] for app in self._other_apps() if app in self.leaves]
         file = self._file("rename", self.app, f"rename_{self.old.lower()}_{self.new.lower()}", *others)
         table = self._table_now()
         if table and table != self.before.models[self.app, self.old.lower()].options.get("db_table"):
-            # First, so that RenameModel finds the table where it is to stay and does not move it twice.
+            # First, so that RenameModel finds the final table name and does not rename the table again.
             self._add(file, migrations.AlterModelTable(self.old, table))
         self._add(file, migrations.RenameModel(self.old, self.new))
         first = (self.app, file.name)
         changed = {app for app, _, name, now in self.links if name != now}
         files = {self.app: file}
         for app in sorted(changed - {self.app}):
-            why = f"a field of {app} that leads to {self.old} has another name in its models"
-            self._may_write(app, why, f"the name that it had, in {app}")
+            why = f"a field of {app} that references {self.old} has another name in its models"
+            self._may_write(app, why, f"restore the field's name in {app}")
             what = f"rename_links_to_{self.new.lower()}"
             files[app] = self._file("rename-links", app, what, first)
         for app, owner, name, now in self.links:
@@ -262,7 +268,7 @@ class Rename:
         return str(meta.db_table) if "db_table" in meta.original_attrs else ""
 
     def _wanted(self, indexes: Any = None, constraints: Any = None) -> Any:
-        """The state that the models are to have: as they are written now, or as a renamed class would make it."""
+        """Return the intended state of the models: the current models if edited, else those with a renamed class."""
         if self.edited:
             return ProjectState.from_apps(registry)
         wanted = self.state.clone()
@@ -274,7 +280,7 @@ class Rename:
         return wanted
 
     def _named(self, index: Any) -> Any:
-        """An index under the name that Django derives for the new model, where the old one's was derived, too."""
+        """Return an index with the name that Django derives for the new model, if the old name was derived, too."""
         old, renamed = index.clone(), index.clone()
         if index.expressions:
             return renamed
@@ -287,7 +293,7 @@ class Rename:
         return renamed
 
     def _along(self, files: dict[str, File], wanted: Any, part: str = "operations") -> None:
-        """Add what follows from the rename; note what else makemigrations would write."""
+        """Add the operations that the rename causes; note the other operations that makemigrations would write."""
         detector = MigrationAutodetector(self.state, wanted, MigrationQuestioner(dry_run=True))
         mine = {(app, owner.lower()) for app, owner, _, _ in self.links} | {(self.app, self.new.lower())}
         for app, found in detector._detect_changes().items():
@@ -305,10 +311,10 @@ class Rename:
         old = self.state.models[app, operation.model_name_lower].fields[operation.name]
         return bool(plain(old) == plain(operation.field))
 
-    # What is told.
+    # The developer's work.
 
     def _tell(self) -> None:
-        """What models.py must say."""
+        """Add the changes of models.py to ``todo``."""
         todo = []
         real = registry.all_models[self.app].get(self.old.lower())
         if real is not None:
@@ -317,23 +323,23 @@ class Rename:
         for app, owner, name, _ in self.links if not self.edited else ():
             model = registry.all_models[app].get(self.old.lower() if owner == self.new else owner.lower())
             if model is not None:
-                todo.append(f"{source(model)}: {owner}.{name} leads to {self.new}; its name stays")
+                todo.append(f"{source(model)}: {owner}.{name} references {self.new}; keep its name")
         self.todo = todo + self.todo
 
 
 def plain(field: Any) -> Any:
-    """What of a field the database sees."""
+    """Return the attributes of a field that affect the database."""
     _, path, arguments, named = field.deconstruct()
     return path, arguments, {name: value for name, value in named.items() if name not in field.non_db_attrs}
 
 
 def source(model: Any) -> str:
-    """The file that a model is written in, from where manage.py is."""
+    """Return the file of a model, relative to the folder of manage.py."""
     return os.path.relpath(getsourcefile(model) or "models.py")
 
 
 def near(name: str, names: list[str]) -> str:
-    """The nearest names, in words."""
+    """Return the nearest names as text."""
     by_case = {known.lower(): known for known in names}
     close = [by_case[found] for found in get_close_matches(name.lower(), by_case, 3, 0.5)]
     return f"; near: {', '.join(close)}" if close else f"; there are: {', '.join(names[:8])}" if names else ""

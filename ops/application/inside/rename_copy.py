@@ -1,7 +1,7 @@
 # mypy: disable-error-code="import-untyped"
-"""The other way to rename a model: a new one beside it, copied and checked before the old one goes.
+"""Rename a model by copying: create a new model, copy and compare the rows, then delete the old model.
 
-Joined behind ``rename.py`` before the application runs it.
+This file is appended to ``rename.py`` before the application runs both.
 """
 
 import json
@@ -17,7 +17,7 @@ QUALIFIED = re.compile(r'^"?([^"]+)"\."([^"]+)"?$')
 
 
 class Copy(Rename):
-    """A rename by copying: four migrations, and one more for each other app that has links to the model."""
+    """A rename by copying: four migrations, and one for each other app that has links to the model."""
 
     def _files(self) -> dict[str, Any]:
         self._check_copy()
@@ -34,7 +34,7 @@ class Copy(Rename):
             point.after.append(("contenttypes", "0002_remove_content_type_name"))
         files = {self.app: point}
         for app in self._other_apps():
-            hint = f"inv scaffold-rename {self.app} {self.old} {self.new}   (RenameModel takes the links along)"
+            hint = f"inv scaffold-rename {self.app} {self.old} {self.new}   (RenameModel also changes the links)"
             self._may_write(app, f"{app} has links to {self.old}", hint)
             files[app] = self._file("point-other", app, f"point_links_to_{new}", (self.app, point.name))
         for link in self.links:
@@ -59,12 +59,12 @@ class Copy(Rename):
             target = self.before.models[self.app, self.old.lower()].fields.get(there)
             if target is not None and not (target.primary_key or target.unique):
                 raise Cannot(
-                    f"{app}.{model}.{name} leads to {self.old}.{there}, which is unique by a constraint in Meta alone",
-                    f"unique=True for {self.old}.{there}, or the rename without --copy",
+                    f"{app}.{model}.{name} references {self.old}.{there}, which is unique only by a constraint in Meta",
+                    f"set unique=True for {self.old}.{there}, or rename without --copy",
                 )
 
     def _creation(self, target: Any) -> Any:
-        """CreateModel without the indexes and constraints that have a name of their own: the old table holds it yet."""
+        """Return CreateModel without named indexes and constraints, since the old table still has their names."""
         model = target.models[self.app, self.new.lower()]
         names = {name: now for app, owner, name, now in self.links if (app, owner) == (self.app, self.new)}
         fields = [
@@ -85,15 +85,16 @@ class Copy(Rename):
             table = real.remote_field.db_table if real else None
             if table == field.remote_field.db_table:
                 raise Cannot(
-                    f"{self.new}.{name} has the same db_table as before, and while both are there each needs its own",
-                    f"another db_table for {self.new}.{name} (or none), or the rename without --copy",
+                    f"{self.new}.{name} has the same db_table as {self.old}.{name}; while both models exist they need "
+                    "different tables",
+                    f"set another db_table for {self.new}.{name} (or none), or rename without --copy",
                 )
             if not real:
-                self.todo.append(f"{self.new}.{name}: take db_table={field.remote_field.db_table!r} away")
+                self.todo.append(f"{self.new}.{name}: remove db_table={field.remote_field.db_table!r}")
             field.remote_field.db_table = field.db_table = table
             return field.clone()
         if self._is_self_link(field):
-            # A batch may link to a row of a later one; the database is asked to check when all are there.
+            # A batch may reference a row of a later batch; the constraint is added after all rows are copied.
             field.db_constraint = False
         return field
 
@@ -103,7 +104,7 @@ class Copy(Rename):
         return itself and not field.many_to_many and field.db_constraint
 
     def _table(self) -> str:
-        """The new table's name where it is not the one that Django gives."""
+        """Return the new table's name if it differs from Django's default; else ""."""
         old = self.before.apps.get_model(self.app, self.old)._meta.db_table
         if self.edited:
             now = self._table_now()
@@ -114,20 +115,21 @@ class Copy(Rename):
             now = f'"{now}"' if schema and custom.startswith('"') else now
             if custom:
                 self.todo.append(
-                    f"{self.new}.Meta: " + (f"db_table = {now!r}" if now else f"take db_table = {custom!r} away")
+                    f"{self.new}.Meta: " + (f"db_table = {now!r}" if now else f"remove db_table = {custom!r}")
                 )
         others = {model._meta.db_table: model._meta.label for model in self.before.apps.get_models()}
         wanted = now or f"{self.app}_{self.new.lower()}"
         if wanted in others:
-            its = f"the one of {self.old}" if wanted == old else f"taken by {others[wanted]}"
+            its = f"the table of {self.old if wanted == old else others[wanted]}"
             raise Cannot(
-                f"{self.new} would have the table {wanted}, which is {its}; while both are there each needs its own",
-                f"class {self.new} with another Meta.db_table in models.py first, or the rename without --copy",
+                f"{self.new} would have the table {wanted}, which is {its}; while both models exist they need "
+                "different tables",
+                f"write class {self.new} with another Meta.db_table in models.py, or rename without --copy",
             )
         return now
 
     def _tables(self) -> list[dict[str, Any]]:
-        """What is copied: the model's table, then those of its many-to-many fields that no model of their own holds."""
+        """Return the tables to copy: the model's table, and the tables that Django makes for many-to-many fields."""
         apps = self.state.apps
         old, new = apps.get_model(self.app, self.old), apps.get_model(self.app, self.new)
         names = {name: now for app, owner, name, now in self.links if (app, owner) == (self.app, self.new)}
@@ -147,7 +149,7 @@ class Copy(Rename):
         return tables
 
     def _point(self, file: File, target: Any, app: str, owner: str, name: str, now: str) -> None:
-        """Let one link lead to the new model."""
+        """Change one link to reference the new model."""
         field = target.models[app, owner.lower()].fields[name]
         if (app, owner) == (self.app, self.new):
             if self._is_self_link(field):
@@ -159,7 +161,7 @@ class Copy(Rename):
 
 
 def table(old: Any, new: Any, columns: list[tuple[str, str]]) -> dict[str, Any]:
-    """One table to copy: names, key, columns, and which of them a sequence numbers."""
+    """Return one table to copy: names, primary key, columns, and the columns that have a sequence."""
     key = [field.column for field in getattr(old._meta, "pk_fields", None) or [old._meta.pk]]
     numbered = [field.column for field in old._meta.local_concrete_fields if "Auto" in field.get_internal_type()]
     names = {"from": old._meta.db_table, "to": new._meta.db_table}
@@ -167,7 +169,7 @@ def table(old: Any, new: Any, columns: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def main(mark: str, app: str, old: str, new: str, copy: bool) -> None:
-    """Print the answer behind a mark."""
+    """Print the answer after a mark."""
     try:
         said = (Copy if copy else Rename)(app, old, new).answer()
     except Cannot as cannot:

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Inside the application: the SQL of its pending migrations, as ``sqlmigrate`` shows it. Nothing of it is run."""
+"""Inside the application: collect the SQL of the pending migrations as ``sqlmigrate`` does, without running it."""
 
 import json
 
@@ -10,7 +10,7 @@ from ops.application.inside.state import MARK, state_now
 
 
 def statements(migration, state):
-    """The statements of one migration, and what kept them from being told."""
+    """Return the statements of one migration, and the error if they could not be collected."""
     try:
         with connection.schema_editor(collect_sql=True, atomic=migration.atomic) as editor:
             migration.apply(state.clone(), editor, collect_sql=True)
@@ -20,7 +20,7 @@ def statements(migration, state):
 
 
 def collected():
-    """Every pending migration with its statements, in the order in which they run."""
+    """Return every pending migration with its statements, in order."""
     executor = MigrationExecutor(connection)
     state, found = state_now(executor), []
     for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes()):

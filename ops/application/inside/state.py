@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Inside the application: models, fields and links of a project state."""
+"""Inside the application: describe models, fields and links of a project state."""
 
 from django.apps import apps as current_apps
 from django.db import connection, migrations, models, router
@@ -9,7 +9,7 @@ MARK = "generalprobe:"
 
 
 def state_now(executor):
-    """The project state of the migrations that are applied."""
+    """Return the project state of the applied migrations."""
     state = ProjectState(real_apps=executor.loader.unmigrated_apps)
     for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes(), clean_start=True):
         if (migration.app_label, migration.name) in executor.loader.applied_migrations:
@@ -18,18 +18,18 @@ def state_now(executor):
 
 
 def text_of(value):
-    """A value that came lazily or from another library, as text."""
+    """Return a lazy or foreign value as text."""
     return "" if value is None else str(value)
 
 
 def own(operation):
-    """Whether an operation is one of Django's own whose effect its words tell."""
+    """Return True if an operation is a class of Django with a known effect, not RunPython or RunSQL."""
     special = (migrations.RunPython, migrations.RunSQL)
     return type(operation).__module__.startswith("django.") and not isinstance(operation, special)
 
 
 def idle(operation, app):
-    """Whether RunPython or RunSQL does nothing going forward: only for the way back, or for another database."""
+    """Return True if RunPython or RunSQL does nothing forwards: it only reverses, or is for another database."""
     if isinstance(operation, (migrations.RunPython, migrations.RunSQL)):
         if not router.allow_migrate(connection.alias, app, **operation.hints):
             return True
@@ -39,24 +39,24 @@ def idle(operation, app):
 
 
 def acts_as(operation):
-    """The Django operation that a class of its own stands on."""
+    """Return the Django operation from which a custom operation inherits."""
     names = [c.__name__ for c in type(operation).__mro__ if c.__module__.startswith("django.")]
     return names[0] if names else "Operation"
 
 
 def plain(model):
-    """Whether a model has a table that Django makes."""
+    """Return True if a model has a table that Django makes."""
     return model._meta.managed and not model._meta.proxy and not model._meta.swapped
 
 
 def tables_of(apps):
-    """{"app.model": table} of the models that have one."""
+    """Return {"app.model": table} of the models that have a table."""
     found = [model for model in apps.get_models() if plain(model)]
     return {model._meta.app_label + "." + model._meta.model_name: model._meta.db_table for model in found}
 
 
 def links_of(apps):
-    """[table, column, to_table, to_column, constraint] of every foreign key, those of many-to-many tables too."""
+    """Return [table, column, to_table, to_column, constraint] of every foreign key, including many-to-many tables."""
     found = []
     for model in filter(plain, apps.get_models(include_auto_created=True)):
         for field in model._meta.local_fields:
@@ -68,7 +68,7 @@ def links_of(apps):
 
 
 def generic_links():
-    """[table, content type's column, key's column] of every link by content type and number in the current code."""
+    """Return [table, column of content type, column of object ID] of every generic link in the current code."""
     found = set()
     for model in filter(plain, current_apps.get_models()):
         for field in model._meta.private_fields:
@@ -80,12 +80,12 @@ def generic_links():
 
 
 def given(field):
-    """Whether a default other than None is written."""
+    """Return True if a field has a default other than None."""
     return field.has_default() and field.default is not None
 
 
 def fills(field):
-    """Whether Django gives existing rows a value when the column is added."""
+    """Return True if Django gives existing rows a value when it adds the column."""
     if given(field) or getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
         return True
     if field.blank and not field.null and field.empty_strings_allowed:
@@ -95,7 +95,7 @@ def fills(field):
 
 
 def family(field):
-    """The type without its length: where two differ, Django casts the column explicitly."""
+    """Return the type without its length; Django casts explicitly between different families."""
     if field.is_relation:
         return text_of(field.rel_db_type(connection))
     known = connection.data_types.get(field.get_internal_type()) or field.db_type(connection)
@@ -103,18 +103,18 @@ def family(field):
 
 
 def through_of(field):
-    """The table that Django makes for a many-to-many field; None for any other field."""
+    """Return the model of the table that Django makes for a many-to-many field; None for any other field."""
     through = getattr(field.remote_field, "through", None) if field.remote_field else None
     return through if through is not None and through._meta.auto_created and plain(through) else None
 
 
 def column_of(field):
-    """A field's column; empty where it has none in its model's own table."""
+    """Return a field's column; empty if the model's table has no column for it."""
     return "" if field.many_to_many else field.column or ""
 
 
 def field_of(field, written=None):
-    """A field as it is in a project state; ``written`` is the operation's own, which may hold a default for once."""
+    """Describe a field of a project state; ``written`` is the operation's field, which may have a one-off default."""
     default = written if written is not None else field
     found = {"name": field.name, "kind": type(field).__name__, "column": column_of(field), "null": field.null}
     found["many"] = bool(field.many_to_many)

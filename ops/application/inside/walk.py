@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Inside the application: the walk over its pending migrations, and all that is printed."""
+"""Inside the application: walk over the pending migrations, and print the report."""
 
 import hashlib
 import importlib
@@ -31,26 +31,26 @@ from ops.application.inside.state import (
 
 
 def digest(migration):
-    """sha256 of the migration's file."""
+    """Return the sha256 of the migration's file."""
     with open(inspect.getsourcefile(importlib.import_module(type(migration).__module__)), "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()
 
 
 class Walk:
-    """Goes through the pending migrations, operation by operation, from one project state to the next."""
+    """A walk over the operations of the pending migrations, from one project state to the next."""
 
     def __init__(self, executor, plan):
         self.state = state_now(executor)
         self.plan, self.found, self.broken = plan, [], ""
 
     def go(self):
-        """Note every operation; the state stops where an operation does not fit it."""
+        """Describe every operation. An operation that does not fit the state leaves the state unchanged."""
         for migration, _ in self.plan:
             for index, operation in enumerate(migration.operations):
                 self.state = self.take(migration, index, operation, self.state, {})
 
     def take(self, migration, index, operation, state, flags):
-        """Note one operation and those within it; gives the state after it."""
+        """Describe one operation and its nested operations; return the state after it."""
         if isinstance(operation, migrations.SeparateDatabaseAndState):
             if not own(operation):
                 self.note(migration, index, operation, state, state, flags)
@@ -75,12 +75,12 @@ class Walk:
         return after
 
     def words(self, migration, index, operation, error):
-        """An operation that does not fit, in words."""
+        """Return the error text for an operation that does not fit the state."""
         name = migration.app_label + "." + migration.name
         return "%s: %s (number %s): %s: %s" % (name, type(operation).__name__, index + 1, type(error).__name__, error)
 
     def note(self, migration, index, operation, before, after, flags):
-        """Describe an operation as far as that goes."""
+        """Add the description of an operation; on an error, add what is known and the error."""
         found = {"migration": migration.app_label + "." + migration.name, "index": index, "app": migration.app_label}
         found.update(
             {"kind": type(operation).__name__, "acts_as": acts_as(operation), "atomic": bool(migration.atomic)}
@@ -99,7 +99,7 @@ class Walk:
                 found["undescribed"] = type(error).__name__ + ": " + str(error)
 
     def opaque(self, operation, app, before, after):
-        """The code of an operation that can't be told from its words, or that its defaults call."""
+        """Return the code of an opaque operation, or the code of an operation's defaults."""
         if own(operation):
             return {"defaults": defaults_of(operation)}
         found = {"code": code_of(operation)}
@@ -110,7 +110,7 @@ class Walk:
 
 
 def unmade(loader):
-    """Changes of the models that no migration makes, as ``app: what``. Nothing is asked and nothing written."""
+    """Return the changes of models without a migration, as ``app: change``. Ask and write nothing."""
     detector = MigrationAutodetector(
         loader.project_state(),
         ProjectState.from_apps(current_apps),
@@ -124,7 +124,7 @@ def unmade(loader):
 
 
 def attempt(function, *arguments):
-    """What a function gives, and what it complained of."""
+    """Return a function's result and ""; or None and the error."""
     try:
         return function(*arguments), ""
     except (Exception, SystemExit) as error:
@@ -132,8 +132,11 @@ def attempt(function, *arguments):
 
 
 def beyond(loader, recorder):
-    """What production has beyond this release. What was recorded before something that the release knows is a leftover
-    of a squash whose files are gone, and so is what a file on disk says that it replaces."""
+    """Return the applied migrations that this release lacks.
+
+    Omit replaced migrations of a squash: those that a file on disk replaces, and those that were recorded before a
+    migration that the release has.
+    """
     recorded = {key: record.id for key, record in recorder.applied_migrations().items()}
     known = set(loader.disk_migrations) | {key for m in loader.disk_migrations.values() for key in m.replaces}
     latest = {}
@@ -147,8 +150,10 @@ def beyond(loader, recorder):
 
 
 def skipped(loader):
-    """Squashed migrations that Django passes over without a word, each with what is missing: production has a part of
-    what they replace, and the files of the rest are gone."""
+    """Return the squashed migrations that Django silently ignores, each with the missing replaced migrations.
+
+    Production has applied a part of the replaced migrations, and the files of the others do not exist.
+    """
     found = {}
     for key, migration in loader.disk_migrations.items():
         left = [one for one in migration.replaces if one not in loader.applied_migrations]
@@ -159,7 +164,7 @@ def skipped(loader):
 
 
 def main():
-    """Look, and print."""
+    """Return the report."""
     executor = MigrationExecutor(connection)
     loader = executor.loader
     plan = executor.migration_plan(loader.graph.leaf_nodes())

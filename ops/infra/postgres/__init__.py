@@ -1,4 +1,4 @@
-"""PostgreSQL's client programs and servers: which tools fit, what their errors mean, what every session begins with.
+"""PostgreSQL's client programs and servers: choice of tools, explanation of errors, settings of every session.
 
 Begin with ``client``.
 """

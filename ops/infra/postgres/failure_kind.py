@@ -1,17 +1,17 @@
-"""One kind of failure, as the catalogue of failures holds it, and what can be done about it."""
+"""The type of an entry of the failure catalogue."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# A failure that the same command can't get over by itself: it goes on when something was mended on the server.
+# The same command succeeds after a correction on the server.
 MENDED = "mended"
-# The backup itself can't be restored: production is to be mended, and backed up anew.
+# The backup cannot be restored: correct production and make a new backup.
 BACKUP = "backup"
-# What is in the way is in the application's code, or in its rows: then nothing but the release is to be mended.
+# The cause is in the application's code or rows: correct the release.
 RELEASE = "release"
 MIGRATE, RESTORE = "migrate", "restore"
-# A function finds something by search_path only.
+# The failure of a function that finds an object by search_path only.
 BY_PATH = "search_path"
 
 
@@ -20,15 +20,15 @@ class Failure:
     """One kind of failure.
 
     Args:
-        name: what it is called in tests and documentation.
-        said: a pattern of the server's first line; its groups are ``{0}``, ``{1}`` … of the texts.
-        cause: what is wrong.
-        then: what an administrator types, or does.
-        where: ``MENDED`` where the same command can succeed afterwards, ``BACKUP`` where only a new backup can.
-        states: the SQLSTATEs; any where empty.
-        further: a pattern of the lines below, where the first one says too little.
-        command: a pattern of the beginning of the statement that failed.
-        tool: ``MIGRATE`` where it is the application's migrate that fails so, ``RESTORE`` where it is none of that.
+        name: the name in tests and documentation.
+        said: the pattern of the server's first line; its groups are ``{0}``, ``{1}`` … in the texts.
+        cause: the cause.
+        then: what an administrator types or does.
+        where: what must be corrected: ``MENDED``, ``BACKUP`` or ``RELEASE``.
+        states: the SQLSTATEs; any if empty.
+        further: the pattern of the lines below the first, if the first line is not specific.
+        command: the pattern of the beginning of the failed statement.
+        tool: ``MIGRATE`` for failures of the application's migrate only, ``RESTORE`` for all other failures only.
     """
 
     name: str

@@ -1,8 +1,7 @@
-"""What a program failed at: its error, looked up in the catalogue of failures
-(``ops/infra/postgres/failure_catalog.py``).
+"""Explain a program's error by the failure catalogue (``ops/infra/postgres/failure_catalog.py``).
 
-Nothing of a row is repeated: of the server's words only the first line is, and of a command only its beginning, without
-what stands in quotes.
+The texts contain no row values: only the first line of the server's message, and the beginning of a command without
+quoted text.
 """
 
 from __future__ import annotations
@@ -21,8 +20,16 @@ from ops.infra.postgres.migration_failures import IN_MIGRATIONS
 
 @dataclass(frozen=True)
 class Trouble:
-    """One failure of a program: on what, in the server's words; what the catalogue knows; and whether it only follows
-    from another one."""
+    """One failure of a program.
+
+    Args:
+        said: the server's message.
+        object: the object on which the statement failed, as kind and name.
+        known: the name of the catalogue's entry; empty if none matches.
+        cause: the catalogue's cause.
+        then: what to type.
+        where: what must be corrected, see ``Failure``.
+    """
 
     said: str
     object: str = ""
@@ -33,7 +40,7 @@ class Trouble:
 
     @property
     def sentence(self) -> str:
-        """What is wrong, naming the object."""
+        """The object and the cause."""
         return f"{self.object}: {self.cause or self.said}" if self.object else self.cause or self.said
 
 
@@ -46,16 +53,16 @@ def explain(
     supers: frozenset[str] | None = None,
     tool: str = RESTORE,
 ) -> Trouble:
-    """Look an error up: by the server's words, and where those are in another language by its SQLSTATE.
+    """Look up an error by the server's message, or by its SQLSTATE if the message is in another language.
 
     Args:
         said: the server's first line, without ``ERROR:``.
-        further: the lines below it.
-        state: its SQLSTATE, where that is known.
-        role: who asked.
-        command: the statement that failed, where that is known.
-        supers: the superusers, where they are known: nobody should be made a member of one.
-        tool: ``MIGRATE`` where the application's migrate failed, else ``RESTORE``.
+        further: the lines below the first.
+        state: the SQLSTATE, if known.
+        role: the role of the session.
+        command: the failed statement, if known.
+        supers: the superusers, if known; no hint makes a role a member of a superuser.
+        tool: ``MIGRATE`` if the application's migrate failed, else ``RESTORE``.
     """
     name = object_of(command, further)
     for failure, named in _fitting(said, further, state, tool, command):
@@ -75,7 +82,7 @@ def explain(
 
 
 def _granted(command: str) -> dict[str, str]:
-    """What a failed GRANT or REVOKE is about, as the texts of the catalogue name it; or any other statement."""
+    """Return the values of a failed statement, mostly GRANT or REVOKE, for the texts of the catalogue."""
     given = statements(command)
     return {
         "grantors": ", ".join(grantors(command)) or "another role",
@@ -86,7 +93,7 @@ def _granted(command: str) -> dict[str, str]:
 
 
 def _fitting(said: str, further: str, state: str, tool: str, command: str) -> Iterator[tuple[Failure, list[str]]]:
-    """The failures that an error may be, the likeliest first, each with the names in it."""
+    """Yield the matching entries, the most likely first, each with the names in the message."""
     every = [one for one in (*IN_MIGRATIONS, *FAILURES) if one.tool in ("", tool) and re.match(one.command, command)]
     fit = [one for one in every if not (state and one.states) or state in one.states]
     for one in fit:
@@ -102,13 +109,13 @@ def _fitting(said: str, further: str, state: str, tool: str, command: str) -> It
 _QUOTED = re.compile(r'"([^"]+)"|[»„«]\s?([^«“»]+?)\s?[«“»]|「([^」]+)」')
 
 
-# The database's error that ended a Python program, as its traceback names it; psql's, with ``VERBOSITY verbose``.
+# The database error in a Python traceback, and the SQLSTATE in psql's output with ``VERBOSITY verbose``.
 _RAISED = re.compile(r"^psycopg2?\.errors\.(\w+): (.*)\n((?:DETAIL.*\n)?)", re.MULTILINE)
 _STATE = re.compile(r":  ([0-9A-Z]{5}): ")
 
 
 def sqlstate(stderr: str) -> str:
-    """Find the SQLSTATE of the error that ended a program; empty where the program printed none."""
+    """Return the SQLSTATE of the error that ended a program; empty if the program printed none."""
     import psycopg.errors
 
     if found := _RAISED.search(stderr):
@@ -116,8 +123,8 @@ def sqlstate(stderr: str) -> str:
     return found[1] if (found := _STATE.search(stderr)) else ""
 
 
-# libpq gives no SQLSTATE of a connection that was refused, and the server says it in the language of its own
-# configuration: this is the only place that reads those words. Of other languages nothing is known (``Code.NONE``).
+# libpq gives no SQLSTATE for a refused connection, and the message is in the language of the server's configuration.
+# Only this table reads the English messages; messages in other languages give ``Code.NONE``.
 _REFUSALS = (
     (Code.PASSWORD, r"authentication failed|no password supplied"),
     (Code.CLOSED, r"not currently accepting connections"),
@@ -131,23 +138,25 @@ _REFUSALS = (
 
 
 def refusal(said: str) -> Code:
-    """Return why a server refused a connection, by its words; ``Code.NONE`` where it said no such thing."""
+    """Return why a server refused a connection, from its message; ``Code.NONE`` if it did not, or if unknown."""
     return next((code for code, words in _REFUSALS if re.search(words, said)), Code.NONE)
 
 
 def lock_wait(stderr: str) -> bool:
-    """Return True if a program ended since a lock was not to be had.
+    """Return True if a program failed because of a lock timeout or a deadlock.
 
-    The SQLSTATE decides. pg_dump and pg_restore print none, so their English words are taken: the tool has them, and
-    every role that may choose it, speak English (``ops.infra.session``).
+    The SQLSTATE decides. pg_dump and pg_restore print none, so their English messages decide. The tool sets English
+    messages for the programs, and for every role that may set ``lc_messages``.
     """
     state = sqlstate(stderr)
     return state in LOCK_STATES if state else bool(re.search("lock timeout|deadlock detected", stderr))
 
 
 def of_migration(stderr: str, role: str = "") -> Trouble | None:
-    """What the catalogue knows of the database's error that ended ``manage.py``; the driver's class of it says which it
-    is, in any language."""
+    """Explain the database error that ended ``manage.py``; the driver's exception class gives the SQLSTATE.
+
+    Return None if there is no such error, or if the catalogue has no entry.
+    """
     if not (found := _RAISED.search(stderr)):
         return None
     one = explain(found[2], found[3], sqlstate(stderr), role, tool=MIGRATE)
@@ -155,7 +164,7 @@ def of_migration(stderr: str, role: str = "") -> Trouble | None:
 
 
 def beside(stderr: str) -> str:
-    """What stands below the first error of a program, for a person: details, context, the command; no value in it."""
+    """Return the details, context and command of a program's first error, without values."""
     for _, below, command in _errors(stderr):
         lines = [line.strip() for line in below.splitlines() if re.match(r"(?!LOCATION)[^\s:]+:  ", line)]
         lines += [f"the command was: {command.splitlines()[0].strip()}"] if command.strip() else []
@@ -163,14 +172,14 @@ def beside(stderr: str) -> str:
     return ""
 
 
-# The words before a name that say what it is.
+# The kind of an object, before its name.
 _KIND = re.compile(r"^(?:[a-z]{2,} )+(?=\S)")
-# A value in a statement, or in what a server says of one; and how much of a line is told.
+# A literal in a statement or message, and the maximum length of a reported line.
 _LITERAL, _LONGEST = re.compile(r"'(?:[^']|'')*'?"), 200
 
 
 def troubles(stderr: str, role: str = "", supers: frozenset[str] | None = None) -> list[Trouble]:
-    """All failures in what a program said, in their order, without those that only follow from an earlier one."""
+    """Return all failures in a program's output in their order, without those that follow from an earlier failure."""
     found: list[Trouble] = []
     lacking: set[str] = set()
     for said, further, command in _errors(stderr):
@@ -186,7 +195,7 @@ def troubles(stderr: str, role: str = "", supers: frozenset[str] | None = None) 
     return found
 
 
-# What ends a program after an error of one of its workers.
+# The error of a program after an error of one of its workers.
 _FOLLOWS = re.compile(r"a worker process died unexpectedly")
 _FIRST = re.compile(
     r".*?(?:ERROR|FATAL|PANIC|error: .*?: [^\s:]+):\s+(?:[0-9A-Z]{5}: )?(.*)|pg_\w+: error: (.*)"
@@ -194,10 +203,10 @@ _FIRST = re.compile(
 
 
 def _errors(stderr: str) -> Iterator[tuple[str, str, str]]:
-    """Each error's first line, the lines below it, and the command that failed."""
+    """Yield each error's first line, the lines below it, and the failed command."""
     blocks = re.split(r"^(?=.*?(?:ERROR|FATAL|PANIC):  |pg_\w+: error: )", stderr, flags=re.M)
     for block in blocks:
-        # What a server says in another language begins with another word, and two blanks behind it, too.
+        # A message in another language begins with another word, but also has two blanks after the colon.
         if match := _FIRST.match(block):
             below = block[match.end() :]
             head, _, command = below.partition("Command was: ")
@@ -213,7 +222,7 @@ _STATEMENT = re.compile(
 
 
 def object_of(command: str, further: str = "") -> str:
-    """What a failed statement is about: kind and name, never a value."""
+    """Return the object of a failed statement as kind and name, without values."""
     line = " ".join(re.sub(r"'(?:[^']|'')*'|\$\$.*", "", command.split("\n")[0]).split())
     if maker := maker_of(line):
         return f"default privileges of {maker}"
@@ -232,17 +241,17 @@ def _called(text: str) -> str:
 
 
 def _made(command: str) -> str:
-    """The bare name of what a failed statement would have made."""
+    """Return the unqualified name of the object that a failed statement would have created."""
     name = object_of(command).rsplit(" ", 1)[-1]
     return name.split(".")[-1].strip('"')
 
 
-# Since PostgreSQL 16 a member may be none that can set the role, and a GRANT without a word leaves that as it is.
+# Since PostgreSQL 16 a member may lack the right to SET ROLE, and a GRANT without options does not change that.
 _AGAIN = " WITH INHERIT TRUE, SET TRUE"
 
 
 def _ways(owner: str, role: str, command: str, supers: frozenset[str] | None, again: str) -> str:
-    """What lets a role restore what belongs to another one."""
+    """Return the statement that lets a role restore an object of another owner."""
     member = f"GRANT {quoted(owner)} TO {role}{again}"
     if "OWNER TO" not in command or (supers is not None and owner not in supers):
         return member
@@ -251,13 +260,13 @@ def _ways(owner: str, role: str, command: str, supers: frozenset[str] | None, ag
 
 
 def maker_of(command: str) -> str:
-    """Whose objects default privileges are for, as it is written in SQL; empty where that is not said."""
+    """Return the role of ALTER DEFAULT PRIVILEGES FOR ROLE as in SQL; empty for other statements."""
     match = re.match(r'ALTER DEFAULT PRIVILEGES FOR ROLE ("(?:[^"]|"")+"|\S+)', command)
     return match[1] if match else ""
 
 
 def _maker_way(command: str, role: str, supers: frozenset[str] | None) -> str:
-    """What lets a role restore default privileges of another one: nobody should be made a member of a superuser."""
+    """Return the statement that lets a role restore default privileges of another role, without superuser rights."""
     maker = maker_of(command)
     if supers is None or maker.strip('"') not in supers:
         return f"GRANT {maker} TO {role}"
@@ -267,11 +276,11 @@ def _maker_way(command: str, role: str, supers: frozenset[str] | None) -> str:
 
 
 def _one_line(command: str) -> str:
-    """A statement of one line, without what follows it."""
+    """Return the first statement of a command on one line."""
     return " ".join(command.split(";\n")[0].split()).removesuffix(";")
 
 
-# A key that is a number, a uuid or a date may be shown; any other may be a secret.
+# A key that is a number, a UUID or a date may be reported; any other key may be a secret.
 _KEY = re.compile(r"Key \(([\w, ]+)\)=\(((?:[\d, -]|[0-9a-f]{8}-[0-9a-f-]{27})+)\)")
 
 

@@ -1,4 +1,4 @@
-"""GRANT and REVOKE as pg_dump writes them: what takes one back, and who gave it."""
+"""Parse GRANT and REVOKE as pg_dump writes them: reverse statements and grantors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ANY = re.compile(r"^(?:ALTER DEFAULT PRIVILEGES|GRANT|REVOKE)\b.*?(?=;$)", re.S
 
 
 def reverse(statement: str) -> str:
-    """Return the statement that takes a GRANT, REVOKE or ALTER DEFAULT PRIVILEGES back; empty where it is none."""
+    """Return the statement that reverses a GRANT, REVOKE or ALTER DEFAULT PRIVILEGES; empty for other statements."""
     match = _STATEMENT.match(statement.removesuffix(" WITH GRANT OPTION"))
     if match is None:
         return ""
@@ -25,12 +25,12 @@ def statements(command: str) -> list[str]:
 
 
 def grantors(command: str) -> list[str]:
-    """Return the roles in whose names a command grants rights."""
+    """Return the grantors in a command."""
     return list(dict.fromkeys(grantor for grantor, _ in _BY.findall(command)))
 
 
 def grant_anew(command: str) -> str:
-    """Return what makes the owner the one who granted what others did."""
+    """Return the statements that grant rights of other grantors again as the owner."""
     said = []
     for grantor, text in _BY.findall(command):
         given = statements(text)

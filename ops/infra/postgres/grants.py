@@ -1,4 +1,4 @@
-"""The right that is missing where a server refuses, and what grants it (docs/how-to/rights.md)."""
+"""Find the missing right in a server's message, and the statement that grants it (docs/how-to/rights.md)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from ops.core.sql_names import identifier
 
 RELATION = "(?:table|relation|schema|sequence|view|materialized view|foreign table)"
-# What the server says, and what grants it; where its messages are not English, nothing is added to them.
+# Patterns of the server's English messages, and the statement that grants the right.
 MISSING = (
     (r"permission denied for database \"?([^\"\n]+)", "GRANT CONNECT ON DATABASE {0} TO {role}"),
     (r"permission denied for large object (\d+)", "GRANT SELECT ON LARGE OBJECT {0} TO {role}"),
@@ -15,16 +15,16 @@ MISSING = (
     (r"query would be affected by row-level security policy", "ALTER ROLE {role} BYPASSRLS"),
     (r"permission denied to create database", "ALTER ROLE {role} CREATEDB"),
     (r"must be owner of database \"?([^\"\n]+)", "ALTER DATABASE {0} OWNER TO {role}"),
-    (rf"must be owner of {RELATION} \"?([^\"\n]+)", "let {role} own {0}, or be a member of the role that does"),
+    (rf"must be owner of {RELATION} \"?([^\"\n]+)", "make {role} the owner of {0}, or a member of the owner"),
 )
 
 
 def grant(role: str, said: str) -> str:
-    """What to type where a server refused for lack of a right; empty where that is not the reason.
+    """Return the statement that grants a missing right; empty if the message is about something else.
 
     Args:
-        role: who asked.
-        said: the server's own words.
+        role: the role of the session.
+        said: the server's message.
     """
     for pattern, words in MISSING:
         if found := re.search(pattern, said):
@@ -34,13 +34,14 @@ def grant(role: str, said: str) -> str:
 
 
 def membership(role: str, member: str, number: int) -> str:
-    """Return the statement that lets a role do all that another one may: since PostgreSQL 16 a member may lack that,
-    and a GRANT without a word leaves it as it is.
+    """Return the statement that makes a role a full member of another role.
+
+    Since PostgreSQL 16 a member may lack INHERIT or SET, and a GRANT without options does not change that.
 
     Args:
-        role: the role, as a plain name.
-        member: who is to be a member, as it is written in SQL.
-        number: the server's version.
+        role: the role's unquoted name.
+        member: the new member as in SQL.
+        number: the server's version number (160000 for 16.0).
     """
     again = " WITH INHERIT TRUE, SET TRUE" if number >= 160000 else ""
     return f"GRANT {identifier(role)} TO {member}{again}"

@@ -1,4 +1,4 @@
-"""Text of a database that has no encoding (SQL_ASCII): bytes of any encoding, or of several, read as they are."""
+"""Read and write text of a database without an encoding (SQL_ASCII) as unchanged bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.types.string import StrDumper, StrDumperUnknown
 
-# Bytes that are no UTF-8 become single surrogates, and these become the same bytes again.
+# Bytes that are invalid in UTF-8 become surrogates, which are written as the same bytes.
 _AS_IT_IS = ("utf-8", "surrogateescape")
 _TYPES = ("text", "varchar", "bpchar", "name")
 
@@ -36,7 +36,7 @@ class _TextDumper(StrDumper):
 
 
 def read_raw_text(connection: psycopg.Connection[Any]) -> None:
-    """Let a connection to a database without an encoding read and write any bytes; any other one stays as it is."""
+    """Let a connection read and write any bytes if its database has no encoding; else do nothing."""
     if connection.info.parameter_status("server_encoding") != "SQL_ASCII":
         return
     connection.execute("SET client_encoding = 'SQL_ASCII'")

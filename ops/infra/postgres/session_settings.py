@@ -1,4 +1,4 @@
-"""What every database session of the tool begins with, whatever role, database and environment have set."""
+"""The settings of every database session of the tool, which override those of role, database and environment."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from ops.core.errors import Code
 
-# A role's limit would cut off what takes its time, its way of quoting hide tables, its isolation make a look wait, and
-# its way of writing change every text that is compared. What is not here is what a role may well have set: a freeze is
-# one (``default_transaction_read_only``), so what writes says for itself that it does.
+# A role's timeouts would end long commands, its quoting would hide tables, its isolation would make queries wait, and
+# its output settings would change compared texts. Other settings of the role apply: default_transaction_read_only is
+# the freeze, so a command that writes during a freeze sets it.
 PINS = {
     "statement_timeout": "0",
     "lock_timeout": "0",
@@ -32,52 +32,53 @@ PINS = {
     "bytea_output": "hex",
 }
 _SINCE = {"transaction_timeout": 170000}
-# Where the application's own names, or its own settings, are what is asked for.
+# Pins to omit for queries that need the application's names (PATH) or its settings (ALL).
 PATH = ("search_path",)
 ALL = tuple(PINS)
-# Limits of a role that would end a migration: where the application migrates it goes without them, and keeps all else.
-# Only what every version knows: the application's other databases are told the same.
+# Timeouts of a role that would end a migration; the application migrates without them. Only settings that every
+# version knows, since the application's other databases get the same.
 UNLIMITED = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
-# Of the service of a target's name with this behind it: what is restored is proved before anybody relies on it.
+# The suffix and the settings of a target's service for restores. A restore needs no synchronous commit, since it is
+# proved before use.
 RESTORES = ".restore"
 RESTORING = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
-# A server that does not know a setting yet, or lets nobody but an administrator write it, names it where it refuses the
-# connection, in whatever language; a pooler in between takes those that it follows, or none.
+# A server that does not know a setting, or allows it to administrators only, refuses the connection and names the
+# setting, in any language. A pooler accepts the settings that it tracks, or none.
 _REFUSED, _NAMED = re.compile(r".*(?:connection to server|FATAL).*"), re.compile(r"[\"»„«“'「]\s?(\w+)")
 _NONE, _SOME = "unsupported startup parameter", "unsupported startup parameter in options"
 _FOLLOWED = ("client_encoding", "DateStyle", "IntervalStyle", "TimeZone", "standard_conforming_strings")
 
 
 class Pins:
-    """The pins of the sessions of one target, but for those that its server, or a pooler before it, does not take."""
+    """The pins of the sessions of one target, without those that its server or pooler refuses."""
 
     def __init__(self) -> None:
         self.kept = dict(PINS)
 
     def options(self, given: str = "", without: Sequence[str] = ()) -> str:
-        """libpq's ``options``: those that the address has, and the pins behind them, so that these hold.
+        """Return libpq's ``options``: those of the address, followed by the pins, which take precedence.
 
         Args:
-            given: the address's.
-            without: pins that this session is not to begin with.
+            given: the options of the address.
+            without: the pins to omit.
         """
         pins = [f"-c {name}={value}" for name, value in self.kept.items() if name not in without]
         return " ".join(filter(None, [given, *pins]))
 
     def fit(self, number: int) -> None:
-        """Leave out what a server of this version does not know yet: a shell that has the service can't ask again."""
+        """Omit the settings that a server of this version does not know: a shell with the service cannot retry."""
         for name in (name for name, since in _SINCE.items() if number < since):
             self.kept.pop(name, None)
 
     def in_english(self) -> None:
-        """Have messages in the language of the catalogue of failures, where this role may choose it."""
+        """Set the language of the failure catalogue; call this only if the role may set ``lc_messages``."""
         self.kept["lc_messages"] = "C"
 
     def refused(self, said: str) -> bool:
-        """Whether a connection was refused for pins, which are left out from now on.
+        """Return True if a connection was refused because of pins, and omit them from now on.
 
         Args:
-            said: the words of whoever refused it.
+            said: the message of the server or pooler.
         """
         for name in _NAMED.findall("".join(_REFUSED.findall(said))):
             if name in self.kept:
@@ -91,32 +92,32 @@ class Pins:
 
 
 def application(run: str) -> str:
-    """The name under which a run's sessions are known on the server."""
+    """Return the application name of a run's sessions."""
     return f"generalprobe {run}".strip()
 
 
 def way_to(code: Code, *, own: bool) -> str:
-    """What to type where a connection was refused.
+    """Return what to type if a connection was refused.
 
     Args:
-        code: why.
-        own: it was to the target's own database, and not to ``postgres``.
+        code: the reason.
+        own: True for a connection to the target's database, False for the database ``postgres``.
     """
     if code == Code.NO_DATABASE and own:
-        return "mend its name in the address; if it was dropped, create it, empty, and then: inv recover"
+        return "correct the database's name in the address; if it was dropped, create it empty, and then: inv recover"
     if code == Code.NO_DATABASE:
-        return "CREATE DATABASE postgres   on that server: the run lock is there, and every exchange of names"
+        return "CREATE DATABASE postgres   on that server: the run lock and every swap need it"
     if code == Code.NO_HBA_ENTRY:
-        return "let pg_hba.conf allow this role and machine to the database named there, and SELECT pg_reload_conf()"
-    return "look at the database's host"
+        return "allow this role and machine to connect to that database in pg_hba.conf, and SELECT pg_reload_conf()"
+    return "check the database's host"
 
 
 def steers(name: str) -> bool:
-    """Whether a variable would lead libpq elsewhere, or let it work in another way, than the inventory says."""
+    """Return True if an environment variable would make libpq deviate from the inventory."""
     return name.startswith("PG") and name != "PGPASSFILE"
 
 
 def forget_libpq() -> None:
-    """Our own connections ask libpq, too, and it reads this process's environment."""
+    """Remove libpq's variables from this process's environment, which psycopg's connections would read."""
     for name in filter(steers, list(os.environ)):
         del os.environ[name]

@@ -1,7 +1,7 @@
-"""Why no encrypted connection to a server comes about: its certificate, as this machine sees it.
+"""Explain why an encrypted connection to a server fails.
 
-libpq says "certificate verify failed" of one that expired, one that another authority issued, and one that is not valid
-yet. So the certificate is read again, without trusting it, and its dates are named.
+libpq reports "certificate verify failed" for an expired certificate, an unknown authority, and a certificate that is
+not valid yet. So this module reads the certificate without trusting it, and reports its dates.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ _ANY_TIME = 0x200000
 
 
 def tls_trouble(said: str) -> tuple[str, str] | None:
-    """Say what is wrong with an encrypted connection, and what to type.
+    """Return the cause of a failed encrypted connection, and what to type.
 
     Args:
-        said: libpq's words, with the address where they name it.
+        said: libpq's message, which may contain the address.
 
     Returns:
-        the cause and what to type; None where the words are about something else.
+        the cause and what to type; None if the message is about something else.
     """
     if "SSL support is not compiled in" in said:
         return (
-            "the PostgreSQL programs of this machine can't encrypt",
-            "apt-get install postgresql-client, or put a psql that has TLS first on PATH",
+            "the PostgreSQL programs of this machine do not support TLS",
+            "apt-get install postgresql-client, or put a psql with TLS first on PATH",
         )
     if re.search(r"root certificate file .* does not exist", said):
-        return "the file of sslrootcert is not there", "correct sslrootcert in the address of the database"
+        return "the file of sslrootcert does not exist", "correct sslrootcert in the address of the database"
     if match := re.search(r'server certificate for "([^"]*)".* does not match host name "([^"]*)"', said):
         return (
-            f"the server's certificate is for {match[1]}, and the address says {match[2]}",
-            "let the address of the database name the host as the certificate does",
+            f"the server's certificate is for {match[1]}, but the address has the host {match[2]}",
+            "use the certificate's host name in the address of the database",
         )
     if "certificate verify failed" in said:
         return _unaccepted(said)
@@ -50,7 +50,7 @@ def _unaccepted(said: str) -> tuple[str, str]:
     renew = "renew the certificate on the database's server (ssl_cert_file) and SELECT pg_reload_conf() there"
     host, port = _place(said)
     look = f"openssl s_client -starttls postgres -connect {host or 'HOST'}:{port or 'PORT'} </dev/null"
-    shows = f"{look} | openssl x509 -noout -dates -issuer   shows it"
+    shows = f"{look} | openssl x509 -noout -dates -issuer   prints it"
     found = _certificate(host, port) if host else None
     if found is None:
         said = "the server's certificate is not accepted: it expired, or another authority issued it"
@@ -62,11 +62,11 @@ def _unaccepted(said: str) -> tuple[str, str]:
     if begin > now:
         return (
             f"the server's certificate is not valid before {begin:%Y-%m-%d %H:%M} UTC",
-            f"{shows};   look at this machine's clock: date -u",
+            f"{shows};   check this machine's clock: date -u",
         )
     return (
-        "the server's certificate is not expired, but nothing in sslrootcert issued it",
-        f"{shows};   put that authority's certificate into the file of sslrootcert",
+        "the server's certificate is not expired, but no authority in sslrootcert issued it",
+        f"{shows};   add that authority's certificate to the file of sslrootcert",
     )
 
 
@@ -81,7 +81,7 @@ def _moment(text: str) -> datetime:
 
 
 def _certificate(host: str, port: int) -> dict[str, object] | None:
-    """Read the certificate that a server shows, whatever it is worth; None where it can't be read."""
+    """Return a server's certificate without verifying it; None if it cannot be read."""
     with contextlib.suppress(OSError, ValueError):
         shown = ssl.DER_cert_to_PEM_cert(_shown(host, port, _context()))
         context = _context()
@@ -94,7 +94,7 @@ def _certificate(host: str, port: int) -> dict[str, object] | None:
 
 
 def _context() -> ssl.SSLContext:
-    """Nothing is sent over it: it only reads the certificate, so that need not be trusted."""
+    """Return a context without verification: the connection only reads the certificate and sends no data."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context

@@ -1,1 +1,1 @@
-"""The Railway CLI: services, variables, deployments, and volumes with their own backups. Begin with ``railway_cli``."""
+"""Access Railway by its CLI: services, variables, deployments, volume backups. Begin with ``railway_cli``."""

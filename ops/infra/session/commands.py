@@ -1,4 +1,4 @@
-"""Run commands on their targets' hosts, and open connections of our own. Every text that leaves passes ``redact``."""
+"""Run commands on their targets' hosts, and open psycopg connections. All output passes ``redact``."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from ops.infra.transport.local import Local
 if TYPE_CHECKING:
     import psycopg
 
-# What these write is our own, and private; what the application and its deploy command write is not ours to close.
+# Programs whose files are private to the tool. Files of the application and its deploy command keep the caller's umask.
 PRIVATE = (*PROGRAMS, "install")
 
 
 class Commands:
     """Runs the commands of one inventory.
 
-    ``tools`` are the PostgreSQL programs that come first on the path; ``backends`` the server's processes of our own
-    connections.
+    ``tools`` are the PostgreSQL programs that come first on PATH; ``backends`` are the server processes of this
+    process's psycopg connections.
 
     Args:
-        addresses: where the targets' databases and hosts are.
+        addresses: the addresses of the targets' databases and hosts.
         environ: the environment of the caller.
     """
 
@@ -42,24 +42,24 @@ class Commands:
         self.backends: set[int] = set()
 
     def redact(self, text: str) -> str:
-        """Take every known connection URL and password, and values that a server tells of rows, out of a text."""
+        """Remove every known connection URL and password, and row values in server messages, from a text."""
         for secret in secrets_of(self.addresses.known):
             text = text.replace(secret, "•••")
         return re.sub(r"(postgres(?:ql)?://[^:@/\s]*:)[^@\s]+@", r"\1•••@", without_values(text))
 
     def environment(self, shell: Shell, run: str = "") -> dict[str, str]:
-        """The environment of a command: the caller's without its ``PG*``, our services and tools, and its secrets."""
+        """Return the environment of a command: the caller's without ``PG*``, plus services, tools and secrets."""
         env = {name: value for name, value in self.environ.items() if not steers(name) and name != "GENERALPROBE"}
         if self.tools:
             env["PATH"] = os.pathsep.join([str(self.tools.folder), env.get("PATH", os.defpath)])
         if not {*map(str, shell.words)}.isdisjoint(PROGRAMS):
-            # What they say by themselves is looked up in English, too (ops/infra/postgres/failure_text.py).
+            # The failure catalogue has the programs' messages in English.
             env |= {"LC_CTYPE": env.pop("LC_ALL", "") or env.get("LC_CTYPE", ""), "LC_MESSAGES": "C", "LANGUAGE": ""}
         if services := self.addresses.services:
             env["PGSERVICEFILE"] = str(services)
         env |= {"PGAPPNAME": application(run), "PGCONNECT_TIMEOUT": "10", "OPS_SQL": str(SQL_FOLDER)}
         env["OPS_PYTHON"] = sys.executable
-        env["PYTHONUNBUFFERED"] = "1"  # What a program prints is known at once.
+        env["PYTHONUNBUFFERED"] = "1"
         for name, value in shell.env.items():
             env[name] = self.addresses.address_from(value.target, None) if isinstance(value, Secret) else str(value)
         return env
@@ -72,7 +72,7 @@ class Commands:
         known: Mapping[str, str] | None = None,
         on_line: OnLine | None = None,
     ) -> Completed:
-        """Run a command on its target's host. What it printed comes back redacted."""
+        """Run a command on its target's host; the returned output is redacted."""
         shell = command.shell() if isinstance(command, Query) else command
         if shell.target:
             self.addresses.url(shell.target)
@@ -98,7 +98,7 @@ class Commands:
         return Completed(done.exit, self.redact(done.out), self.redact(err))
 
     def _given(self, shell: Shell, host: Host, run: str) -> str:
-        """What a command behind SSH reads first: the values of its variables, a line each."""
+        """Return the standard input of a command behind SSH: the values of its variables, one per line."""
         values = {"PGAPPNAME": application(run)}
         for value in shell.env.values():
             if isinstance(value, Secret):
@@ -108,10 +108,10 @@ class Commands:
     def connect(
         self, target: str, database: str = "", *, own: Sequence[str] = (), **options: Any
     ) -> psycopg.Connection[Any]:
-        """A connection of our own, in autocommit; of the settings in ``own`` it has what role and database say.
+        """Open a psycopg connection in autocommit; the pins in ``own`` are omitted.
 
         Raises:
-            Unreachable: the server can't be reached; the message holds no password.
+            Unreachable: the server cannot be reached; the message contains no password.
         """
         import psycopg
 
@@ -130,7 +130,7 @@ class Commands:
         except psycopg.Error as error:
             if self.addresses.unpinned(target, str(error)):
                 return self.connect(target, database, own=own, **options)
-            # What stands on a line of its own below is libpq's advice.
+            # libpq's advice is on a separate, indented line.
             lines = [line for line in self.redact(str(error)).splitlines() if line.strip() and line[0] != "\t"]
             why = self.addresses.refused(target) or "".join(lines[-1:]).strip()
             code, hint = refusal(why), way_to(refusal(why), own=database in ("", parts_of(address)["dbname"]))

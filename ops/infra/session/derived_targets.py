@@ -1,8 +1,9 @@
-"""Where a release is rehearsed if clones are defanged: on true rows, in a database of its own beside the test database.
+"""Derived targets: the rehearsal database ``shop-test@rehearsal`` and the scratch server ``shop@aside``. Pure.
 
-``shop-test@rehearsal`` stands for it wherever a test target's name does: the same address with another database, which
-nobody's settings name. So the test database's own name never leads to a copy that is not defanged. ``shop@aside``
-stands for the server in which one of pgBackRest's backups is restored aside. Pure.
+If clones are defanged, a release is rehearsed with unmasked rows in a separate database beside the test database. The
+derived target has the test target's address with that database, which no settings name. So the test database's name
+never leads to a clone that is not defanged. ``shop@aside`` is the scratch server on which a pgBackRest backup is
+restored.
 """
 
 from __future__ import annotations
@@ -15,30 +16,30 @@ from ops.engine.inputs import ASIDE, REHEARSAL
 from ops.infra.postgres.client import parts_of
 from ops.inventory.targets import Target
 
-# Of the server aside, which listens on a socket only: a part of the socket's name.
+# The port of the scratch server, which listens on a socket only: a part of the socket's name.
 PORT = "5432"
 
 
 def rehearsal_of(test: str) -> str:
-    """The name that stands for the rehearsal of a test target."""
+    """Return the name of the rehearsal target of a test target."""
     return test + REHEARSAL
 
 
 def is_rehearsal(target: str) -> bool:
-    """Whether a name stands for a rehearsal."""
+    """Return True if a name is a rehearsal target."""
     return target.endswith(REHEARSAL)
 
 
 def entry_of(target: str) -> str:
-    """The inventory's name for a target; for a rehearsal the test target's, for what is restored aside production's."""
+    """Return the inventory's name of a derived target: the test target or the production target."""
     return target.removesuffix(REHEARSAL).removesuffix(ASIDE)
 
 
 def led(url: str, target: str) -> str:
-    """The address of a target, made of that of its entry: a secret, as that is.
+    """Return the address of a target, derived from its entry's address; both are secrets.
 
     Raises:
-        ValueError: another database can't be put into it.
+        ValueError: the database in the address cannot be replaced.
     """
     if not is_rehearsal(target):
         return url
@@ -55,17 +56,17 @@ def led(url: str, target: str) -> str:
 
 
 def aside_of(target: str) -> str:
-    """The name that stands for the server beside a target."""
+    """Return the name of the scratch server of a target."""
     return target + ASIDE
 
 
 def folder_of(entry: Target) -> str:
-    """The folder of a target in which its backups are restored; empty where there is none."""
+    """Return the folder in which a target's pgBackRest backups are restored; empty if there is none."""
     return f"{entry.pgbackrest.aside}/{entry.name}" if entry.pgbackrest else ""
 
 
 def led_aside(url: str, target: str, entry: Target) -> str:
-    """The address of a server aside, made of that of its target: the same role and database, and no password."""
+    """Return the address of a scratch server, derived from its target's: same role and database, no password."""
     if not target.endswith(ASIDE):
         return url
     from psycopg.conninfo import make_conninfo
@@ -76,6 +77,6 @@ def led_aside(url: str, target: str, entry: Target) -> str:
 
 
 def socket_of(parts: Mapping[str, str]) -> str:
-    """The file at which the server of an address listens; empty where that is no folder's."""
+    """Return the socket file of an address; empty if the host is no folder."""
     name = parts.get("host", "")
     return f"{name}/.s.PGSQL.{parts.get('port') or PORT}" if name.startswith("/") else ""

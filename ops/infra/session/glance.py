@@ -1,4 +1,4 @@
-"""Ask databases whether they take writes, all at once, and wait no longer than a person at a prompt would."""
+"""Query several databases in parallel for a freeze, with a short timeout for interactive use."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ SECONDS = 1.5
 
 @dataclass(frozen=True)
 class Glance:
-    """What a database says: whether it is frozen, or why that is not known."""
+    """The state of a database: whether it is frozen, or why that is unknown."""
 
     frozen: bool | None = None
     why: str = ""
 
 
 def glance(session: Session, targets: Iterable[str], seconds: float = SECONDS) -> dict[str, Glance]:
-    """Ask the databases of several targets; one that has not answered in time is not waited for.
+    """Query the databases of several targets, and wait at most ``seconds``.
 
-    What is reached over SSH or by Railway's API only is not asked: that takes longer. An embedded server is not
-    started.
+    Skip databases behind SSH or on Railway, since connecting takes longer. Do not start an embedded server.
     """
     found: dict[str, Glance] = {}
     asking = {}
@@ -52,11 +51,11 @@ def glance(session: Session, targets: Iterable[str], seconds: float = SECONDS) -
 
 
 def _url(session: Session, name: str) -> str | Glance:
-    """The address of a target's database, or why it is not asked."""
+    """Return the address of a target's database, or why it is not queried."""
     entry = session.inventory.target(name)
     if session.host(name) or entry.database.kind == "railway":
         place = "behind SSH" if session.host(name) else "on Railway"
-        return Glance(why=f"the database is {place} and is asked by   inv status --target={name}")
+        return Glance(why=f"the database is {place}; query it by   inv status --target={name}")
     if entry.database.kind != "embedded":
         return session.url(name)
     server = Server(session.inventory.folder)
@@ -77,5 +76,5 @@ def _ask(session: Session, name: str, url: str, found: dict[str, Glance]) -> Non
         lines = [line for line in session.redact(str(error)).splitlines() if line.strip() and line[0] != "\t"]
         how, _, code = unreached("\n".join(lines[-1:]))
         embedded = session.inventory.target(name).database.kind == "embedded"
-        missing = "there is no such database yet; the next task makes it"
+        missing = "the database does not exist yet; the next task creates it"
         found[name] = Glance(why=missing if embedded and code == Code.NO_DATABASE else f"the database {how}")

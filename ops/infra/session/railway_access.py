@@ -1,4 +1,4 @@
-"""Ask Railway about the services of one inventory, each on its target's host."""
+"""Access the Railway services of one inventory, each from its target's host."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ops.inventory.locate import where
 
 
 class RailwayAccess:
-    """The places on Railway of one inventory's targets.
+    """The Railway services of one inventory's targets.
 
     Args:
-        addresses: where the targets' hosts are.
+        addresses: the addresses of the targets' hosts.
     """
 
     def __init__(self, addresses: Addresses) -> None:
@@ -23,10 +23,10 @@ class RailwayAccess:
         self._services: dict[str, service.OnRailway] = {}
 
     def service(self, target: str) -> service.OnRailway:
-        """A target's place on Railway, asked on its host.
+        """Return a target's Railway access, which calls the CLI on the target's host.
 
         Raises:
-            UsageError: the inventory does not say where that is.
+            UsageError: the target has no ``railway`` in the inventory.
         """
         if target not in self._services:
             inventory, environ = self.addresses.inventory, self.addresses.secrets.environ

@@ -1,4 +1,4 @@
-"""What the engine asks of PostgreSQL: who holds a lock, what a cut-off command leaves, and why a program failed."""
+"""The engine's hooks for PostgreSQL: holders of locks, clean-up after interrupted commands, causes of failures."""
 
 from __future__ import annotations
 
@@ -22,29 +22,30 @@ from ops.infra.postgres.tls_failures import tls_trouble
 from ops.infra.session.session import Session
 from ops.infra.session.waits import Watchdog
 
-# libpq's and the server's words, as every program repeats them that has a connection to it.
+# Messages of libpq and the server about a lost connection.
 _GONE = re.compile(
     r"connection to server (?:at|on) .*failed|server closed the connection|the database system is "
     r"|terminating connection (?:due to administrator command|because of)"
 )
 
-# An error of the server's, but for those that our own SQL raises of a program; and so few bytes are none.
+# An error of the server, except errors that the project's SQL raises for a program. LITTLE: a disk with fewer bytes
+# free is full.
 _SERVERS = re.compile(r"(?:ERROR|FATAL|PANIC):(?!\s+(?:GP001|pg_dump failed;))")
 LITTLE = 1 << 20
 
 
 class Guard(Watchdog):
-    """Reports for whom a command waits, and says what the server said when a connection of our own failed."""
+    """Reports the sessions for which a command waits, and translates psycopg's errors."""
 
     def explain(self, error: Exception) -> OpsError | None:
-        """Return the error that ended the command, with the holder of the lock named; None where it is no such one."""
+        """Translate the error that ended the command, and name the holder of a lock; None for other exceptions."""
         if isinstance(error, psycopg.Error):
             error = database_error(error, self.inputs.target)
         return self.name_holder(error) if isinstance(error, OpsError) else None
 
 
 def database_error(error: psycopg.Error, target: str) -> OpsError:
-    """Say what the server, or the missing link to it, says; one line."""
+    """Translate a psycopg error into an OpsError of one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     if trouble := tls_trouble(lines[0]):
         return Unreachable(f"{target}: no connection: {trouble[0]} ({lines[0]})", trouble[1], code=Code.TLS)
@@ -52,46 +53,49 @@ def database_error(error: psycopg.Error, target: str) -> OpsError:
         return Unreachable(f"{target}: the connection to the server was lost: {lines[0]}")
     waited = LOCK_STATES.get(error.sqlstate or "", "")
     code = Code.LOCK if waited else Code.NONE
-    return StepFailed(f"{target}: the server says: {waited and f'{waited}: '}{lines[0]}", code=code)
+    return StepFailed(f"{target}: the server reports: {waited and f'{waited}: '}{lines[0]}", code=code)
 
 
 def unexpected(fault: Exception, procedure: str, target: str) -> OpsError:
-    """Make an error of what nothing nearer has explained: a server that went away, or else a mistake of ours."""
+    """Translate an exception that no other code has handled: a lost connection, or an internal error."""
     if isinstance(fault, psycopg.OperationalError):
         told = database_error(fault, target or procedure)
-        told.hint = "check the database's address and that it runs, then the same again"
+        told.hint = "check the database's address and that the server runs, then repeat the command"
         return told
     said = (str(fault).splitlines() or [""])[0]
-    return OpsError(f"{type(fault).__name__}: {said}: a fault of this tool", f"OPS_DEBUG=1 inv {procedure} …")
+    return OpsError(f"{type(fault).__name__}: {said}: an internal error", f"OPS_DEBUG=1 inv {procedure} …")
 
 
 def said_of(failed: Failed) -> str:
-    """What a program said last."""
+    """Return the error in a program's output."""
     done = failed.done
     return said_error(done.err) or said_error(done.out) or f"exit code {done.exit}"
 
 
 def head_of(failed: Failed) -> str:
-    """The target and the beginning of the command that failed."""
+    """Return the target and the beginning of the failed command."""
     command = failed.command
     words = command.file if isinstance(command, Query) else " ".join(map(str, command.words[:3]))
     return f"{failed.inputs.target}: {reveal(words)}: "
 
 
 def kind_of(failed: Failed, said: str) -> type[StepFailed]:
-    """Which error a failed command is: psql ends with 2 where it has no connection, or lost it; other programs have
-    only words for that. A database that is not there is an answer, too."""
+    """Return the class of a failed command's error: Unreachable if the connection failed, else StepFailed.
+
+    psql exits with 2 if the connection failed; for other programs the message decides. A missing database or role is
+    no connection error.
+    """
     gone = failed.done.exit == 2 if isinstance(failed.command, Query) else bool(_GONE.search(said))
     return Unreachable if gone and refusal(said) not in (Code.NO_DATABASE, Code.NO_ROLE) else StepFailed
 
 
 def code_of(failed: Failed) -> Code:
-    """What a failed command is to be decided by: whether it lacked a lock only."""
+    """Return the code of a failed command: ``Code.LOCK`` for a lock timeout or deadlock, else ``Code.NONE``."""
     return Code.LOCK if lock_wait(failed.done.err) else Code.NONE
 
 
 def explain(session: Session, failed: Failed) -> OpsError:
-    """Say why psql, pg_dump or pg_restore failed, by the catalogue of failures; of other programs the last words."""
+    """Explain a failure of psql, pg_dump or pg_restore by the failure catalogue, of other programs by their output."""
     command, stderr, said = failed.command, failed.done.err, said_of(failed)
     kind = kind_of(failed, said)
     if not isinstance(command, Query) and {*command.words}.isdisjoint(PROGRAMS):
@@ -100,9 +104,9 @@ def explain(session: Session, failed: Failed) -> OpsError:
     if trouble := tls_trouble(said):
         return Unreachable(f"{head_of(failed)}{trouble[0]} ({said})", trouble[1], code=Code.TLS)
     if not _SERVERS.search(stderr) and (little := store_is_full(session, failed.inputs)):
-        return Unreachable(f"{head_of(failed)}{little} ({said})", "make room on the store's disk (df -h)")
+        return Unreachable(f"{head_of(failed)}{little} ({said})", "free disk space for the store (df -h)")
     restores = not isinstance(command, Query) and "pg_restore" in command.words
-    # pg_restore stops at its first error; pg_dump says first which table it was about.
+    # pg_restore stops at its first error; pg_dump first reports the table.
     found = troubles(stderr, role)[: 1 if restores else None]
     known = next((one for one in found if one.known), None)
     named = f"{found[0].object}: " if found and found[0].object else ""
@@ -113,9 +117,9 @@ def explain(session: Session, failed: Failed) -> OpsError:
 
 
 def store_is_full(session: Session, c: RunInputs) -> str:
-    """Say that the disk of a run's folder is full; empty where it has room, or can't be seen.
+    """Return a message if the disk of a run's folder is full; empty if it is not, or if unknown.
 
-    Programs that write there say so in many ways, or in none.
+    Programs report a full disk in different ways, or not at all.
     """
     folder = session.inventory.path(c.run_folder)
     with contextlib.suppress(OSError):
@@ -125,7 +129,7 @@ def store_is_full(session: Session, c: RunInputs) -> str:
 
 
 def _then(known: Trouble, c: RunInputs) -> str:
-    """What to type: `inv resume` only where it can help; empty where nothing is to be done before."""
+    """Return the catalogue's hint followed by the next command: resume, or undo and a new backup; empty if no hint."""
     if not known.then:
         return ""
     anew = f"inv undo --run={c.run}   and   inv backup --target={c.target}"

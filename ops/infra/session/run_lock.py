@@ -1,7 +1,8 @@
 """The run lock: one run at a time on a production database.
 
-A session-level advisory lock on the server's ``postgres`` database (a swap would end a session on the live one). It
-dies with its holder, so nobody has to break it, and the session's name says who holds it.
+The run lock is a session-level advisory lock in the server's ``postgres`` database, since a swap ends sessions in the
+live database. The lock ends with its session, so it is never stale. The session's application name identifies the
+holder.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ops.infra.session.session import Session
 
 
 def _user() -> str:
-    """Who runs this; in a container a number may be all that is known."""
+    """Return the user's name; in a container it may be the number."""
     try:
         return getpass.getuser().encode("ascii", "replace").decode()
     except (KeyError, OSError):
@@ -28,14 +29,14 @@ def _user() -> str:
 
 
 class RunLock:
-    """Held from ``__enter__`` to ``__exit__``.
+    """The run lock, which is held from ``__enter__`` to ``__exit__``.
 
     Args:
         session: the connections.
         target: the production target.
-        database: its database's name; the lock is on that name.
-        run: the run that holds it.
-        procedure: what that run does.
+        database: the database's name, from which the key of the lock is made.
+        run: the ID of the run.
+        procedure: the run's procedure.
     """
 
     def __init__(self, session: Session, target: str, database: str, run: str, procedure: str) -> None:
@@ -53,7 +54,8 @@ class RunLock:
             held = self._holder()
             self.__exit__(None, None, None)
             raise Refused(
-                f"{self.target}: another run is at work: {held}", "inv status   (it ends by itself; then try again)"
+                f"{self.target}: another run holds the run lock: {held}",
+                "inv status   (wait until that run ends, then repeat the command)",
             )
         return self
 
@@ -65,20 +67,20 @@ class RunLock:
             "AND l.granted",
             [0x67656E, self.key],
         ).fetchone()
-        return f"{row[0].removeprefix('generalprobe lock ')}, since {row[1]} UTC" if row else "it has just ended"
+        return f"{row[0].removeprefix('generalprobe lock ')}, since {row[1]} UTC" if row else "a run that has ended"
 
     def check(self) -> None:
-        """Make sure that it is still held.
+        """Check that the lock is still held.
 
         Raises:
-            StepFailed: the session is gone (a restart, a cut link), so another run may have begun.
+            StepFailed: the session was closed (a restart, a lost connection), so another run may have begun.
         """
         try:
             assert self._session is not None
             self._session.execute("SELECT 1")
         except psycopg.Error:
             raise StepFailed(
-                f"{self.target}: the run lock was lost: its connection is gone", f"inv resume --run={self.run}"
+                f"{self.target}: the run lock was lost: its connection was closed", f"inv resume --run={self.run}"
             ) from None
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""Read the secrets that the inventory names, and hold what must stay private for the time of this process."""
+"""Read the secrets that the inventory names, and manage the private folder of this process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Secrets:
     """The secrets of one inventory.
 
     Args:
-        inventory: the targets.
+        inventory: the inventory.
         environ: the environment in which ``env:NAME`` is looked up.
     """
 
@@ -27,37 +27,37 @@ class Secrets:
         self._private: Path | None = None
 
     def at(self, target: str, reference: str) -> str:
-        """What ``env:NAME`` or ``file:PATH`` of the inventory leads to; a secret.
+        """Return the value of ``env:NAME`` or ``file:PATH``; the value is a secret.
 
         Raises:
-            UsageError: nothing is there.
+            UsageError: the value is empty or missing.
         """
         kind, _, value = reference.partition(":")
         entry = self.inventory.target(target)
         found = self.environ.get(value, "") if kind == "env" else self.first_line(entry, value)
         if not found:
-            hint = f"export {value}=…" if kind == "env" else f"the address in {value}, chmod 600"
-            raise UsageError(f"{where(self.inventory, entry)}: {reference} is empty or not there", hint)
+            hint = f"export {value}=…" if kind == "env" else f"write the address to {value}, chmod 600"
+            raise UsageError(f"{where(self.inventory, entry)}: {reference} is empty or missing", hint)
         return found
 
     def age_identity(self, reference: str) -> list[Any]:
-        """The secret keys that a reference of the inventory leads to.
+        """Return the age identities of a reference of the inventory.
 
         Raises:
-            UsageError: nothing is there that is one.
+            UsageError: the reference has no age identity.
         """
         kind, _, path = reference.partition(":")
         return encryption.identity(f"file:{self.inventory.path(path)}" if kind == "file" else reference)
 
     def opener(self, target: str) -> list[Any]:
-        """The secret keys that open a target's backups, where they are at hand; a backup is made without."""
+        """Return the age identities for a target's backups; empty if unavailable, since a backup needs none."""
         encrypt = self.inventory.target(target).encrypt
         with contextlib.suppress(UsageError):
             return self.age_identity(encrypt.identity) if encrypt and encrypt.identity else []
         return []
 
     def first_line(self, target: Target, name: str) -> str:
-        """The first line of a file that only its owner may read; empty where there is none."""
+        """Return the first line of a file that only its owner may read; empty if the file cannot be read."""
         path = self.inventory.path(name)
         secret_file(path, target.name)
         try:
@@ -67,11 +67,11 @@ class Secrets:
 
     @property
     def private(self) -> Path:
-        """A 0700 folder that ends with this process; what a killed process left is swept."""
+        """A 0700 folder that is removed at the end of this process; folders of killed processes are removed, too."""
         self._private = self._private or private_folder()
         return self._private
 
     def move_private(self, folder: Path) -> Path:
-        """Move the private folder to where it outlives this process."""
+        """Move the private folder to a place where it remains after this process."""
         self._private = self.private.rename(folder)
         return self._private

@@ -1,4 +1,4 @@
-"""Ask the server of a target. Read-only."""
+"""Query the server of a target; read-only."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from ops.inventory.targets import Target
 
 
 def schema_digest(session: Session, target: str, database: str = "") -> str:
-    """Compute the digest of a database's schema; of the target's own one unless another is named.
+    """Return the digest of a database's schema; by default of the target's database.
 
     Raises:
-        Unreachable: the server can't be reached.
+        Unreachable: the server cannot be reached.
     """
     return str(ask(session, Query("schema_digest.sql", target, database))["schema"])
 
 
 def schema_parts(session: Session, target: str) -> dict[str, str]:
-    """Hash each part of the schema of a target's database, by its kind and name.
+    """Return the hash of each part of the schema of a target's database, by kind and name.
 
     Raises:
-        Unreachable: the server can't be reached.
+        Unreachable: the server cannot be reached.
     """
     return dict(ask(session, Query("schema_digest.sql", target))["parts"])
 
 
 def ask(session: Session, query: Query) -> dict[str, Any]:
-    """Ask a server one question; the answer is one JSON object.
+    """Run a query that returns one JSON object.
 
     Raises:
-        Unreachable: it does not answer; names who holds the tables up, where somebody does.
+        Unreachable: the query failed; after a lock timeout the message names the holders of the locks.
     """
     done = session.run(query)
     if done.exit:
@@ -48,11 +48,11 @@ def ask(session: Session, query: Query) -> dict[str, Any]:
 
 
 def _holders(session: Session, query: Query) -> tuple[str, str]:
-    """Find who holds locks that keep even a database's readers waiting, in words, and what ends the sessions."""
+    """Return the holders of ACCESS EXCLUSIVE locks as text, and the statements that end their sessions."""
     found = session.run(Query("holders.sql", query.target, query.database)).out.splitlines()
     lines = [line.split("\t", 1) for line in found if "\t" in line][:3]
     if not lines:
-        return "", "the same again: nobody holds such a lock any more"
+        return "", "repeat the command: the lock was released"
     ends = " ".join(f"SELECT pg_terminate_backend({pid});" for pid, _ in lines)
     what = "that session" if len(lines) == 1 else "those sessions"
     said = f"; ACCESS EXCLUSIVE locks are held by {', '.join(words for _, words in lines)}"
@@ -60,10 +60,10 @@ def _holders(session: Session, query: Query) -> tuple[str, str]:
 
 
 def server_of(session: Session, target: str) -> dict[str, Any]:
-    """What ``identity.sql`` says of a target's server, asked on its database ``postgres``.
+    """Return the result of ``identity.sql`` on the database ``postgres`` of a target's server.
 
     Raises:
-        OpsError: it does not answer.
+        OpsError: the server cannot be reached.
     """
     done = session.run(Query("identity.sql", target, "postgres"))
     if done.exit:
@@ -73,10 +73,10 @@ def server_of(session: Session, target: str) -> dict[str, Any]:
 
 
 def in_english(session: Session, target: str, found: dict[str, Any]) -> dict[str, Any]:
-    """Have a server whose messages are in another language say them in English, where its role may choose.
+    """Set English messages if the server's are in another language and the role may set them; return ``found``.
 
     Args:
-        found: what ``identity.sql`` says of it, which is given back.
+        found: the result of ``identity.sql``.
     """
     if found.get("foreign") and found["chooses"]:
         session.addresses.in_english(target)
@@ -84,27 +84,27 @@ def in_english(session: Session, target: str, found: dict[str, Any]) -> dict[str
 
 
 def no_production(session: Session, test: Target, name: str, system: str) -> None:
-    """Refuse a test database that is another production target's: what is restored there would take its place.
+    """Refuse a test database that is the database of a production target, which a clone would replace.
 
     Args:
         test: the test target.
-        name: its database's name.
-        system: its server's identifier.
+        name: the test database's name.
+        system: the system identifier of the test server.
 
     Raises:
-        Refused: it is production of another target of this inventory.
+        Refused: the database belongs to a production target of this inventory.
     """
     for other in session.inventory.production:
         entry = session.inventory.target(other)
         if entry.database.kind == "embedded":
-            continue  # The inventory compares these by name, and a look would make the database.
+            continue  # The inventory compares embedded databases by name, and a query would create the database.
         try:
             same = session.database(other) == name and server_of(session, other)["system"] == system
         except OpsError:
-            continue  # Without an address here, or away: then it is not the server that has just answered.
+            continue  # An unreachable server is not the test server, which has just answered.
         if same:
             raise Refused(
-                f"{where(session.inventory, test)} is the very database of {other}: "
+                f"{where(session.inventory, test)} is the database of {other}: "
                 f"{name} on the same server; nothing was changed",
-                f"give {test.name} a database of its own",
+                f"configure another database for {test.name}",
             )

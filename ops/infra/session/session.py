@@ -1,4 +1,4 @@
-"""``Session``: one inventory with its connections, for the time of one call."""
+"""``Session``: one inventory with its connections, for one call of ``inv``."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One inventory with its connections: what every feature is handed, and the engine's ``CommandRunner``.
+    """One inventory with its connections; features get a session, and the engine uses it as ``CommandRunner``.
 
     Args:
-        inventory: the targets.
+        inventory: the inventory.
         environ: the environment in which ``env:NAME`` is looked up.
     """
 
@@ -37,34 +37,34 @@ class Session:
         self.stores = StoreAccess(inventory, self.environ)
         self._railway = RailwayAccess(self.addresses)
         self._looked_up: dict[tuple[str, str], dict[str, Any]] = {}
-        # What the application said of itself, by the state of code and database (ops.application.probe).
+        # The application's reports by the state of code and database (ops.application.probe).
         self.reports: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
 
     def url(self, target: str) -> str:
-        """The connection URL of a target; a secret.
+        """Return the connection URL of a target; the URL is a secret.
 
         Raises:
-            UsageError: the inventory's reference leads nowhere; the message names it, never a value.
+            UsageError: the inventory's reference cannot be resolved; the message names the reference, never a value.
         """
         return self.addresses.url(target)
 
     def database(self, target: str) -> str:
-        """The name of a target's database; not a secret."""
+        """Return the name of a target's database, which is no secret."""
         return parts_of(self.url(target))["dbname"]
 
     def role(self, target: str) -> str:
-        """The name of the role that a target's address connects as; empty where it names none."""
+        """Return the role in a target's address; empty if the address has none."""
         return parts_of(self.url(target)).get("user", "")
 
     def host(self, target: str) -> Host | None:
-        """The machine behind SSH on which a target's commands run; None where that is this one."""
+        """Return the machine behind SSH on which a target's commands run; None for this machine."""
         return self.addresses.host(target)
 
     def railway(self, target: str) -> OnRailway:
-        """A target's place on Railway.
+        """Return a target's Railway access.
 
         Raises:
-            UsageError: the inventory does not say where that is.
+            UsageError: the target has no ``railway`` in the inventory.
         """
         return self._railway.service(target)
 
@@ -76,27 +76,27 @@ class Session:
         known: Mapping[str, str] | None = None,
         on_line: OnLine | None = None,
     ) -> Completed:
-        """Run a command on its target's host. What it printed comes back redacted."""
+        """Run a command on its target's host; the returned output is redacted."""
         return self.commands.run(command, run=run, known=known, on_line=on_line)
 
     def connect(
         self, target: str, database: str = "", *, own: Sequence[str] = (), **options: Any
     ) -> psycopg.Connection[Any]:
-        """A connection of our own, in autocommit; of the settings in ``own`` it has what role and database say.
+        """Open a psycopg connection in autocommit; the pins in ``own`` are omitted.
 
         Raises:
-            Unreachable: the server can't be reached; the message holds no password.
+            Unreachable: the server cannot be reached; the message contains no password.
         """
         return self.commands.connect(target, database, own=own, **options)
 
     def redact(self, text: str) -> str:
-        """Take every known connection URL and password, and values that a server tells of rows, out of a text."""
+        """Remove every known connection URL and password, and row values in server messages, from a text."""
         return self.commands.redact(text)
 
     def looked_up(self, target: str, what: str) -> dict[str, Any]:
-        """What was looked up of a target under a name; empty again after ``forget``."""
+        """Return the cache of a target under a name; ``forget`` clears it."""
         return self._looked_up.setdefault((target, what), {})
 
     def forget(self) -> None:
-        """Look everything up anew from now on: a command may have changed it, or time has passed."""
+        """Clear the cache of lookups: a command may have changed something, or time has passed."""
         self._looked_up.clear()

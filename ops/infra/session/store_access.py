@@ -1,4 +1,4 @@
-"""Reach the stores of one inventory: remote ones through a folder that follows them."""
+"""Access the stores of one inventory; a remote store is accessed through its working copy."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class StoreAccess:
     """The stores of one inventory.
 
     Args:
-        inventory: the targets.
-        environ: where a store's credentials are looked up.
+        inventory: the inventory.
+        environ: the environment with the stores' credentials.
     """
 
     def __init__(self, inventory: Inventory, environ: Mapping[str, str]) -> None:
@@ -30,7 +30,7 @@ class StoreAccess:
         self._stores: dict[str, AnyStore] = {}
 
     def working_copy(self, target: str) -> WorkingCopy | None:
-        """The folder that follows a target's part of a remote store; None where the store is a folder itself."""
+        """Return the working copy of a target's part of a remote store; None if the store is a folder."""
         entry = self.inventory.target(target)
         if entry.remote and target not in self._copies:
             folder = self.inventory.path(entry.folder) / target
@@ -38,28 +38,28 @@ class StoreAccess:
         return self._copies.get(target)
 
     def _store(self, url: str) -> AnyStore:
-        """One store; targets with the same one share its connection."""
+        """Return the store of an address; targets with the same store share its connection."""
         if url not in self._stores:
             self._stores[url] = store_at(url, self.environ)
         return self._stores[url]
 
     def folder(self, target: str) -> Path:
-        """A target's folder in the store; a remote store's working copy, as new as the store is."""
+        """Return a target's folder in the store; for a remote store its updated working copy."""
         if copy := self.working_copy(target):
             copy.follow()
         return self.inventory.path(self.inventory.target(target).folder) / target
 
     def sender(self, target: str, run: str) -> Callable[[], None]:
-        """What sends a run's files into a target's remote store; does nothing where the store is a folder."""
+        """Return a function that uploads a run's files to a target's remote store; for a folder it does nothing."""
         copy = self.working_copy(target)
         return (lambda: copy.push(run)) if copy else (lambda: None)
 
     def stored(self, target: str, backup: str) -> StoredBackup | None:
-        """One backup in a target's remote store; None where the store is a folder."""
+        """Return one backup in a target's remote store; None if the store is a folder."""
         copy = self.working_copy(target)
         return StoredBackup(copy.store, target, copy.folder, backup) if copy else None
 
 
 def target_folder(session: Session, target: str) -> Path:
-    """Return a target's folder in the store; a remote store's working copy, as new as the store is."""
+    """Return a target's folder in the store; for a remote store its updated working copy."""
     return session.stores.folder(target)

@@ -1,4 +1,4 @@
-"""From which database a restored one is made: a template may have the extensions that only a superuser may create."""
+"""Choose the template of a restored database, which may need extensions that only a superuser may create."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ops.infra.session.session import Session
 
 PLAIN, OTHER = "template0", "template1"
 
-# Extensions of this database that this role may not create; all of them; and the database's encoding and locale.
+# The extensions of this database that this role may not create, and all extensions of this database.
 _WANTED = """
 SELECT ARRAY(SELECT extname::text FROM pg_catalog.pg_extension e WHERE NOT (SELECT rolsuper FROM pg_catalog.pg_roles
              WHERE rolname = current_user) AND EXISTS (SELECT FROM pg_catalog.pg_available_extension_versions v
@@ -23,7 +23,7 @@ SELECT to_jsonb(d) - ARRAY['oid', 'datname', 'datdba', 'datistemplate', 'datallo
        'datconnlimit', 'datfrozenxid', 'datminmxid', 'dattablespace', 'datcollversion', 'datlastsysoid']
 FROM pg_catalog.pg_database d WHERE datname = current_database()
 """
-# What else it has: all of that would be in the restored database, too.
+# The number of other objects, which the restored database would also contain.
 _MORE = """
 SELECT count(*) FROM (
     SELECT 'pg_class'::regclass AS class, oid FROM pg_class WHERE relnamespace::regnamespace::text !~ '^pg_toast'
@@ -35,10 +35,10 @@ WHERE oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.c
 
 
 def template(session: Session, target: str) -> str:
-    """The template of a database that is restored beside a target's: as a rule the empty one.
+    """Return the template for a database that is restored beside a target's database; usually ``template0``.
 
-    Where the database has extensions that this role may not create, and an administrator has created them in
-    ``template1``, that is taken, provided that it is of the same kind and brings nothing else along.
+    Return ``template1`` if the database has extensions that this role may not create, and an administrator has created
+    them in ``template1``, provided that ``template1`` has the same encoding and locale and no other objects.
 
     Raises:
         Unreachable: the server does not answer.

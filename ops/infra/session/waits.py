@@ -1,10 +1,9 @@
-"""Waits for locks: who holds up the tool, and whom the tool holds up, while a command of a run works.
+"""Watch for lock waits during a command: sessions that block the tool, and sessions that the tool blocks.
 
-The server cannot see that psql waits for pg_dump, and nobody sees why nothing happens. So a session of its own looks
-at ``pg_blocking_pids`` twice a second: it reports who holds a lock and how to end that session, ends the sessions of
-the roles that the inventory's ``end_blockers`` names, and gives up after a limit by ending the tool's own sessions,
-which releases all that they hold. A backup gives way sooner where others wait for it. What goes wrong here never makes
-a command fail.
+The server cannot see that psql waits for pg_dump, so a separate session queries ``pg_blocking_pids`` twice a second. It
+reports the holder of a lock and how to end that session. It ends sessions of the roles in the inventory's
+``end_blockers``. After a limit it gives up and ends the tool's sessions, which releases their locks. A backup gives up
+sooner if other sessions wait for it. An error of the watchdog never makes a command fail.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ from ops.infra.session.session import Session
 if TYPE_CHECKING:
     import psycopg
 
-# Seconds: until the first look, between two looks, and until a wait is reported.
+# Seconds until the first query, between two queries, and until a wait is reported.
 FIRST, PAUSE, REPORTED = 0.7, 0.5, 3.0
-# How long a blocker that was seen may be named after a lock was not to be had.
+# Seconds for which a blocker may be named after a lock timeout.
 FRESH = 3.0
-# Only these give way to others: they read, and are done again without harm.
+# The read-only files that yield to other sessions, since they can be repeated.
 YIELDING = ("dump.sql", "fingerprint.sql")
 TRIES = 50
 
 
 @dataclass(frozen=True)
 class Backend:
-    """A session of the server, as far as this role may see it; ``word`` is the first of its statement."""
+    """A session of the server, as far as this role may see it; ``word`` is the first word of its statement."""
 
     pid: int
     role: str
@@ -50,16 +49,16 @@ class Backend:
 
     @property
     def words(self) -> str:
-        """The session as a person reads it; nothing of its statement but the first word."""
+        """The session as text for people, with the first word of its statement only."""
         if not self.pid:
             return "a prepared transaction (SELECT gid FROM pg_prepared_xacts)"
-        since = f"since {self.since} UTC" if self.since else "since when only pg_read_all_stats may see"
+        since = f"since {self.since} UTC" if self.since else "start time visible to pg_read_all_stats only"
         doing = " ".join(filter(None, (self.state, since)))
         return f"pid {self.pid} (role {self.role}, {doing}{f', statement {self.word}' if self.word else ''})"
 
     @property
     def ending(self) -> str:
-        """The statement that ends it."""
+        """The statement that ends the session."""
         return f"SELECT pg_terminate_backend({self.pid});" if self.pid else "ROLLBACK PREPARED 'GID';"
 
 
@@ -82,14 +81,14 @@ class Limits:
 
 @dataclass
 class Seen:
-    """What one look found, in the tool's eyes: for whom it waits at last, and who waits for it."""
+    """The result of one query: the sessions for which the tool waits, and the sessions that wait for the tool."""
 
     roots: list[Backend] = field(default_factory=list)
     held_up: list[Backend] = field(default_factory=list)
 
 
 def judge(waits: Iterable[Wait], ours: Callable[[Backend], bool]) -> Seen:
-    """Find for whom sessions of the tool wait, following others that wait themselves, and who waits for the tool."""
+    """Find the sessions for which the tool waits, following chains of waits, and the sessions that wait for it."""
     found, seen = list(waits), Seen()
     blockers: dict[int, list[Backend]] = {}
     for wait in found:
@@ -114,7 +113,7 @@ def _roots(backend: Backend, blockers: dict[int, list[Backend]], passed: set[int
 
 @dataclass(frozen=True)
 class Looking:
-    """Stands for a run's inputs as long as there is no run: somebody only looks at a target."""
+    """The inputs of the watchdog while there is no run."""
 
     target: str
     test: str = ""
@@ -122,13 +121,13 @@ class Looking:
 
 
 class Watchdog:
-    """Looks after one command, from ``__enter__`` to ``__exit__``.
+    """Watches one command from ``__enter__`` to ``__exit__``.
 
     Args:
         session: the connections.
-        inputs: the run's, or who only looks.
-        command: what runs.
-        tell: is told what a person should read.
+        inputs: the inputs of the run, or ``Looking``.
+        command: the command.
+        tell: called with each message for the operator.
     """
 
     def __init__(
@@ -155,10 +154,10 @@ class Watchdog:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(10 if self.gave_up else 1)  # The outcome says that our sessions have ended.
+            thread.join(10 if self.gave_up else 1)  # The message says that the tool's sessions have ended.
 
     def name_holder(self, error: OpsError) -> OpsError:
-        """Give the error that ended the command: why it was given up, or with the holder of the lock named."""
+        """Return why the watchdog gave up, or the error with the holder of the lock added to its message."""
         if self.gave_up:
             return self.gave_up
         if self._last and time.monotonic() - self._last[0] < FRESH and error.code == Code.LOCK:
@@ -170,7 +169,7 @@ class Watchdog:
             if self._stop.wait(FIRST):
                 return
             while not self.inputs.run and not self.session.commands.backends:
-                # Where nobody has connected yet, there is nothing to wait for, and the address may not be known.
+                # Before the first connection there is nothing to watch, and the address may be unknown.
                 if self._stop.wait(PAUSE):
                     return
             with self._connected(name) as connection:
@@ -179,7 +178,7 @@ class Watchdog:
                     self._look(connection, limits)
 
     def _connected(self, name: str) -> psycopg.Connection[Any]:
-        """On another database of the server, as the command may close or rename its own."""
+        """Connect to the database ``postgres``, since the command may close or rename the target's database."""
         options: dict[str, Any] = {
             "application_name": "generalprobe waits",
             "connect_timeout": 5,
@@ -196,11 +195,11 @@ class Watchdog:
 
     @property
     def _on(self) -> str:
-        return f"inv resume --run={self.inputs.run}" if self.inputs.run else "the same again"
+        return f"inv resume --run={self.inputs.run}" if self.inputs.run else "repeat the command"
 
     def _ours(self, backend: Backend) -> bool:
         if backend.application == application(self.inputs.run):
-            # Before there is a run this may be somebody else's look, too: it is reported, and never ended.
+            # Without a run this may be another process's session: report it, but never end it.
             return True
         return backend.application == "generalprobe" and backend.pid in self.session.commands.backends
 
@@ -225,8 +224,8 @@ class Watchdog:
             self._end(connection, root)
         elif waited >= limits.wait:
             self.gave_up = StepFailed(
-                f"{self.inputs.target}: given up after {waited:.0f} s of waiting for a lock (lock_wait): it is held by "
-                f"{root.words}; the tool's own sessions have ended and hold nothing",
+                f"{self.inputs.target}: gave up after {waited:.0f} s of waiting for a lock (lock_wait) that is held by "
+                f"{root.words}; the tool's sessions were ended and hold no locks",
                 f"{root.ending}   ends that session, then   {self._on}",
             )
         elif waited >= REPORTED:
@@ -235,9 +234,9 @@ class Watchdog:
     def _holds_up(self, other: Backend, waited: float, limits: Limits) -> None:
         if self.yields and waited >= limits.give_way:
             self.gave_up = StepFailed(
-                f"{self.inputs.target}: given up after {waited:.0f} s in which {other.words} waited for the locks of "
-                f"this run (lock_yield): other sessions queue behind it; what was given up only read",
-                f"{self._on}   when that session is done",
+                f"{self.inputs.target}: gave up after {waited:.0f} s in which {other.words} waited for the locks of "
+                f"this run (lock_yield) and blocked other sessions; the cancelled command is read-only",
+                f"{self._on}   after that session has ended",
             )
         elif waited >= REPORTED:
             self._say("held", other, f"{other.words} waits for the locks of this run")
@@ -256,7 +255,7 @@ class Watchdog:
             self.tell(text)
 
     def _release(self, connection: psycopg.Connection[Any]) -> None:
-        """End the run's own sessions until none is left: a pg_dump may start another one meanwhile."""
+        """End the run's sessions until none is left, since pg_dump may start another session meanwhile."""
         mine = (
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
             "(application_name = %s OR application_name = 'generalprobe' AND pid = ANY (%s))"
@@ -274,7 +273,7 @@ def _waits(connection: psycopg.Connection[Any]) -> list[Wait]:
 
 
 def waiting(session: Session, target: str) -> list[str]:
-    """Who keeps sessions of the tool waiting on a target's server right now, and whom they keep: a sentence each."""
+    """Return the current lock waits between the tool and other sessions on a target's server, one sentence each."""
     with session.connect(target, "postgres") as connection:
         seen = judge(_waits(connection), lambda backend: backend.application.startswith("generalprobe"))
     said = [f"waits for a lock that {one.words} holds; {one.ending} ends that session" for one in seen.roots]
@@ -283,7 +282,7 @@ def waiting(session: Session, target: str) -> list[str]:
 
 @contextlib.contextmanager
 def looking(session: Session, target: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """Look after what is looked up before there is a run: report waits, and give up after ``lock_wait``."""
+    """Watch the queries before there is a run: report waits, and give up after ``lock_wait``."""
     with Watchdog(session, Looking(target), Tool("look"), tell) as watch:
         try:
             yield

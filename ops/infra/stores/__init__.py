@@ -1,6 +1,6 @@
-"""Where backups are kept: a folder, an object store, a folder behind SSH; manifests and encryption. Begin with
-``base``, which says what each kind can do; ``open`` picks one by its address.
+"""The stores of backups (folder, object store, folder behind SSH), manifests and encryption.
 
-What is sent to S3 or another remote store: backups by ``remote_backup``, and everything else of a target (journals,
-reports, certificates) by ``working_copy``; ``object_store`` speaks with S3 itself.
+Begin with ``base``, the protocol of all kinds; ``open`` opens a store by its address. ``remote_backup`` uploads backups
+to a remote store such as S3, and ``working_copy`` uploads all other files of a target (journals, reports,
+certificates). ``object_store`` is the client for S3 and similar stores.
 """

@@ -1,4 +1,4 @@
-"""What every kind of store can do, and what it says of one object."""
+"""The protocol of every kind of store."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Protocol
 
 from ops.core.errors import Refused
 
-# Files, and pieces of one, that are sent and fetched at once.
+# The number of files, and of pieces of a file, that are transferred in parallel.
 AT_ONCE = 4
 
 
 @dataclass(frozen=True)
 class Kept:
-    """One object as the store lists it; ``tag`` changes with its content."""
+    """One object in the store's list; ``tag`` changes with the content."""
 
     size: int
     tag: str
@@ -24,54 +24,53 @@ class Kept:
 
 
 class Changed(Refused):
-    """Somebody else wrote the object meanwhile."""
+    """Another process has changed the object."""
 
 
 class AnyStore(Protocol):
-    """What every kind of store can do. Each method raises ``Unreachable`` where the store does not answer, or does not
-    let us."""
+    """A store. Every method raises ``Unreachable`` if the store does not answer or refuses access."""
 
     url: str
 
     def listed(self, prefix: str) -> dict[str, Kept]:
-        """Every object below a prefix, by its key; nothing is downloaded."""
+        """Return every object below a prefix by its key, without downloading content."""
         ...
 
     def put(self, key: str, path: Path) -> str:
-        """Send a file whole, of which no part is seen before the last one is there; gives its tag."""
+        """Upload a file atomically; return its tag."""
         ...
 
     def swap(self, key: str, content: bytes, tag: str) -> str:
-        """Write a small object only where it is still the one that is known; gives its new tag.
+        """Write a small object if its tag is unchanged; return its new tag.
 
         Args:
-            tag: its tag when it was read or written last; empty where there was none.
+            tag: the tag when the object was read or written last; empty if the object did not exist.
 
         Raises:
-            Changed: it is another one by now.
+            Changed: the object has another tag.
         """
         ...
 
     def tag(self, key: str) -> str:
-        """An object's tag; empty where there is none."""
+        """Return an object's tag; empty if the object does not exist."""
         ...
 
     def read(self, key: str) -> tuple[bytes, str]:
-        """A small object and its tag."""
+        """Return the content and the tag of a small object."""
         ...
 
     def get(self, key: str, path: Path, size: int) -> None:
-        """Fetch an object into a file that appears whole."""
+        """Download an object of ``size`` bytes into a file atomically."""
         ...
 
     def sha256(self, key: str, size: int) -> str:
-        """An object's sha256 in hex."""
+        """Return an object's sha256 in hex."""
         ...
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects, one after the other; one that is gone already is no error."""
+        """Remove objects in order; a missing object is no error."""
         ...
 
     def free(self) -> int | None:
-        """Bytes that it has left; None where it does not tell."""
+        """Return the free disk space in bytes; None if unknown."""
         ...

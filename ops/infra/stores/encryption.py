@@ -1,9 +1,8 @@
-"""Encrypts and opens a dump on its way through: ``python -m ops.infra.stores.encryption seal RECIPIENT…`` and ``… open
-IDENTITY``.
+"""Encrypt and decrypt a dump in a pipe: ``python -m ops.infra.stores.encryption seal RECIPIENT…`` or ``open IDENTITY``.
 
-The format is age's (age-encryption.org), so its own program opens a dump, too: ``age -d -i KEY dump.age``. Both read
-standard input and write standard output in pieces; nothing readable is ever on a disk. An identity is named by where it
-is, ``env:NAME`` or ``file:PATH``, and never stands in the words of a command.
+The format is age's (age-encryption.org), so ``age -d -i KEY dump.age`` also decrypts a dump. Both commands read
+standard input and write standard output in pieces, so that no plain text is written to a disk. An identity is given as
+``env:NAME`` or ``file:PATH``; its value is never in the words of a command.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ DUMP = "dump.age"
 
 
 class _Enough(Exception):
-    """The first piece was opened."""
+    """The first piece was decrypted."""
 
 
 class _First:
-    """A file that takes one piece and no more."""
+    """A file that raises ``_Enough`` at the first piece."""
 
     def write(self, content: bytes) -> int:
         raise _Enough
@@ -35,27 +34,28 @@ class _First:
 
 
 def recipients(words: Sequence[str]) -> list[Any]:
-    """The public keys to which a dump is encrypted.
+    """Return the public keys to which a dump is encrypted.
 
     Raises:
-        UsageError: one is none.
+        UsageError: a recipient is not an age public key.
     """
     import pyrage
 
     try:
         return [pyrage.x25519.Recipient.from_str(word) for word in words]
     except pyrage.RecipientError:
-        raise UsageError("a recipient is no age public key", "age-keygen   prints one: age1…") from None
+        raise UsageError("a recipient is not an age public key", "age-keygen   prints one: age1…") from None
 
 
 def identity(reference: str) -> list[Any]:
-    """The secret keys that a reference leads to.
+    """Return the secret keys of a reference.
 
     Args:
-        reference: ``env:NAME``, or ``file:PATH`` with the path from the present folder.
+        reference: ``env:NAME``, or ``file:PATH`` relative to the current folder.
 
     Raises:
-        UsageError: nothing is there, or it is none, or others can read the file; no text holds any of it.
+        UsageError: the value is missing or not an age identity, or others can read the file; the message contains no
+            part of the value.
     """
     import pyrage
 
@@ -70,17 +70,17 @@ def identity(reference: str) -> list[Any]:
         except (OSError, UnicodeError):
             text = ""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    hint = "the file that age-keygen wrote, chmod 600; or its line AGE-SECRET-KEY-… in the environment"
+    hint = "use the file of age-keygen, chmod 600; or its line AGE-SECRET-KEY-… in the environment"
     if not lines:
-        raise UsageError(f"the identity {reference} is empty or not there", hint)
+        raise UsageError(f"the identity {reference} is empty or missing", hint)
     try:
         return [pyrage.x25519.Identity.from_str(line) for line in lines]
     except pyrage.IdentityError:
-        raise UsageError(f"{reference} holds no age identity", hint) from None
+        raise UsageError(f"{reference} contains no age identity", hint) from None
 
 
 def opens(path: Path, keys: list[Any]) -> bool:
-    """Whether secret keys open a file, by its first piece."""
+    """Return True if the secret keys decrypt the first piece of a file."""
     import pyrage
 
     try:
@@ -104,18 +104,18 @@ def unseal(source: IO[bytes], into: IO[bytes], reference: str) -> None:
     """Decrypt a stream.
 
     Raises:
-        OpsError: the identity does not open it, or it is cut off or changed.
+        OpsError: the identity does not decrypt the stream, or the stream is truncated or changed.
     """
     import pyrage
 
     try:
         pyrage.decrypt_io(source, into, identity(reference))
     except pyrage.DecryptError as error:
-        raise OpsError(f"{reference} does not open it, or it is damaged: {error}") from None
+        raise OpsError(f"{reference} does not decrypt the dump, or the dump is damaged: {error}") from None
 
 
 def main(words: Sequence[str]) -> int:
-    """Seal or open standard input."""
+    """Encrypt or decrypt standard input."""
     try:
         if words[:1] == ["seal"]:
             seal(sys.stdin.buffer, sys.stdout.buffer, words[1:])
@@ -129,10 +129,10 @@ def main(words: Sequence[str]) -> int:
         print(f"age: {error.message}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        # Who read it has had enough, or has failed and says why.
+        # The reader has ended, and reports its own failure.
         os._exit(1)
     except OSError as error:
-        print(f"age: what was read is cut off, or can't be read: {error}", file=sys.stderr)
+        print(f"age: the input is truncated, or can't be read: {error}", file=sys.stderr)
         return FAILED
     return 0
 

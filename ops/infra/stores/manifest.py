@@ -1,8 +1,8 @@
-"""Backups in a store that is a folder: the manifest, and whether a backup is whole.
+"""Backups in a store that is a folder: write, read and verify manifests.
 
 A backup is a folder ``<store>/<target>/backups/<id>`` with dump, fingerprint and ``manifest.json``. The manifest is
-written last and the folder renamed after that, so what has a manifest under its final name is a backup, and nothing
-else is. Ids begin with the moment in UTC at which their run began, which can be long before a backup is taken.
+written last, and then the folder gets its final name. So only a folder with its final name and a manifest is a backup.
+An ID begins with the time (UTC) at which the run began, which can be long before the time of the backup.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from ops.infra.stores.encryption import DUMP
 
 
 class Manifest(BaseModel):
-    """What a backup holds and proves. ``files`` maps a name to sha256 and bytes; ``rows`` maps a table to its rows.
-    ``delta_of`` names the backup from which a delta differs: it holds those rows only, so nothing is
-    rolled back to it. ``engine`` is who holds the data where no dump does: pgBackRest, in ``stanza`` under ``label``,
-    ``held`` bytes added to its repository, and ``cluster`` bytes restored; ``unpacked_of`` names such a backup of which
-    this dump was made. ``excluded`` maps the tables whose rows stayed out to about how many those were;
-    ``database_bytes`` is about what a restored copy takes, 0 where that was not noted."""
+    """The manifest of a backup.
+
+    ``files`` maps a name to sha256 and bytes, ``rows`` a table to its number of rows. ``delta_of`` names the backup
+    from which a delta differs; a delta contains only the differing rows, so it is never restored as production.
+    ``engine`` is the program that stores the data if there is no dump: pgBackRest, in ``stanza`` under ``label``, with
+    ``held`` bytes added to its repository and ``cluster`` bytes restored. ``unpacked_of`` names the pgBackRest backup
+    of which the dump was made. ``excluded`` maps the tables without rows to their approximate number of rows.
+    ``database_bytes`` is the approximate size of a restored copy; 0 if unknown.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,22 +60,22 @@ class Manifest(BaseModel):
     @classmethod
     def _are_within(cls, files: dict[str, tuple[str, int]]) -> dict[str, tuple[str, int]]:
         if any(name.startswith("/") or "\0" in name or {"", ".", ".."} & set(name.split("/")) for name in files):
-            raise ValueError("a file's name leads out of the backup")
+            raise ValueError("a file's name is outside the backup")
         return files
 
     @property
     def sealed(self) -> bool:
-        """Whether its dump is encrypted."""
+        """True if the dump is encrypted."""
         return DUMP in self.files
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """The size of all files in bytes."""
         return sum(size for _, size in self.files.values())
 
     @property
     def whole(self) -> int:
-        """The same with what its engine holds."""
+        """The size of all files plus the bytes in the engine's repository."""
         return self.size + self.held
 
 
@@ -80,32 +83,31 @@ def read_manifest(folder: Path) -> Manifest:
     """Read a backup's manifest.
 
     Raises:
-        OpsError: there is none, or it is damaged, or another backup's: then this is no backup.
+        OpsError: the manifest is missing or damaged, or belongs to another backup.
     """
     path = folder / "manifest.json"
     try:
         found = Manifest.model_validate_json(path.read_bytes())
     except OSError:
-        raise OpsError(f"{folder}: no manifest, so this is not a backup", "inv backups") from None
+        raise OpsError(f"{folder}: the manifest is missing, so this is not a backup", "inv backups") from None
     except ValidationError:
         raise OpsError(f"{path}: the manifest is damaged", "inv backups") from None
     if found.backup != folder.name.removesuffix(".partial"):
-        raise OpsError(f"{path}: it is the manifest of another backup: {found.backup!r}", "inv backups")
+        raise OpsError(f"{path}: the manifest belongs to another backup: {found.backup!r}", "inv backups")
     return found
 
 
 def folder_of(folder: Path, backup_id: str) -> Path:
-    """A backup's folder, by its id, in a target's folder.
+    """Return a backup's folder in a target's folder.
 
     Raises:
-        UsageError: it is no id.
+        UsageError: ``backup_id`` is not an ID.
     """
     return folder / "backups" / whole_id(backup_id, "backup's id", "inv backups")
 
 
 def backups(folder: Path) -> list[Manifest]:
-    """All backups in a target's folder, by the moment at which they were taken, oldest first; what has no readable
-    manifest is not one."""
+    """Return all backups in a target's folder, the oldest first; omit folders without a valid manifest."""
     found = []
     for path in sorted((folder / "backups").glob("*/manifest.json")):
         if path.parent.suffix != ".partial" and inside(path, folder):
@@ -117,10 +119,10 @@ def backups(folder: Path) -> list[Manifest]:
 
 
 def find(folder: Path, wanted: str) -> Manifest:
-    """The backup with this id, or for ``latest`` the newest real one.
+    """Return the backup with an ID, or for ``latest`` the newest backup of production.
 
     Raises:
-        UsageError: there is none; the message lists what is there.
+        UsageError: the backup does not exist; the message lists the newest backups.
     """
     known = backups(folder)
     if wanted == "latest" and (meant := backup_kinds.newest(backup_kinds.real(known))):
@@ -136,12 +138,15 @@ def find(folder: Path, wanted: str) -> Manifest:
 
 
 def seal(partial: Path, final: Path, facts: dict[str, object]) -> Manifest:
-    """Write the manifest of a dump and give the folder its name. Safe to repeat.
+    """Write the manifest of a dump, and rename its folder to the final name. Safe to repeat.
 
     Args:
         partial: the folder with the dump and the fingerprint.
-        final: its name as a backup.
-        facts: the manifest's fields but ``files``.
+        final: the folder's final name.
+        facts: the manifest's fields except ``files``.
+
+    Raises:
+        OpsError: the dump contains a symbolic link.
     """
     if final.exists() and not partial.exists():
         return read_manifest(final)
@@ -149,7 +154,7 @@ def seal(partial: Path, final: Path, facts: dict[str, object]) -> Manifest:
     for path in sorted(partial.rglob("*")):
         if path.is_file() and path.name != "manifest.json" and not path.name.startswith("."):
             if path.is_symlink():
-                raise OpsError(f"{path}: a link, which is no part of a dump", "inv backup")
+                raise OpsError(f"{path}: a dump must not contain a symbolic link", "inv backup")
             path.chmod(0o600)
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -162,7 +167,7 @@ def seal(partial: Path, final: Path, facts: dict[str, object]) -> Manifest:
 
 
 def damage(folder: Path) -> list[str]:
-    """What is wrong with a backup's files, a sentence each; empty where every sha256 is right."""
+    """Return the damages of a backup's files, one sentence each; empty if every sha256 matches."""
     manifest = read_manifest(folder)
     said = []
     for name, (digest, size) in manifest.files.items():
@@ -170,7 +175,7 @@ def damage(folder: Path) -> list[str]:
         if not path.is_file():
             said.append(f"{name} is missing")
         elif not inside(path, folder):
-            said.append(f"{name} is a link that leads out of the backup")
+            said.append(f"{name} is a link to a file outside the backup")
         elif path.stat().st_size != size or sha256(path) != digest:
-            said.append(f"{name} is not what was written")
+            said.append(f"{name} does not match the manifest")
     return said

@@ -1,8 +1,8 @@
-"""An object store that keeps backups and runs: S3 and what speaks like it, Google's, Azure's, or a mounted folder.
+"""A store in S3 or a compatible service, Google Cloud Storage, Azure Blob Storage, or a mounted folder.
 
-One library, obstore, reaches all of them. Who we are there comes from the environment, as its own variables say
-(``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION``, ``AWS_ENDPOINT_URL``, …), never from the inventory.
-Keys are ``TARGET/backups/ID/…``, ``TARGET/runs/ID/…`` and so on, as in a folder.
+The library obstore accesses all of them. The credentials come from the environment (``AWS_ACCESS_KEY_ID``,
+``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION``, ``AWS_ENDPOINT_URL``, …), never from the inventory. Keys are
+``TARGET/backups/ID/…``, ``TARGET/runs/ID/…`` and so on, as in a folder.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from ops.infra.stores.error_text import hint, meaning, missing
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
-# Bytes of a piece; ``AT_ONCE`` of them are in memory at a time.
+# The size of a piece in bytes; ``AT_ONCE`` pieces are in memory.
 PIECE = 8 << 20
-# S3 takes 10,000 parts of an object.
+# The maximum number of pieces; the limit of S3 is 10,000.
 PARTS = 9_000
-# Seconds for one request, and for its repetition: of a piece, and of a small file that somebody waits for.
+# Timeouts in seconds of one request and of its retries: for a piece, and for a small file.
 PATIENT, QUICK = (300, 60), (10, 5)
 ENDPOINTS = (
     "AWS_ENDPOINT_URL",
@@ -41,11 +41,11 @@ ENDPOINTS = (
 
 
 class Store:
-    """One store's address, as ``store:`` of the inventory has it.
+    """One object store.
 
     Args:
-        url: ``s3://bucket/prefix``, ``gs://…``, ``az://…`` or ``file:///folder``.
-        environ: where an endpoint is looked up; the library reads the rest from the process's own.
+        url: the inventory's ``store``: ``s3://bucket/prefix``, ``gs://…``, ``az://…`` or ``file:///folder``.
+        environ: the environment with the endpoint; the library reads credentials from the process's environment.
     """
 
     def __init__(self, url: str, environ: Mapping[str, str] = os.environ) -> None:
@@ -54,7 +54,7 @@ class Store:
         self._made: dict[tuple[int, int], ObjectStore] = {}
 
     def listed(self, prefix: str) -> dict[str, Kept]:
-        """See ``AnyStore``."""
+        """Return every object below a prefix by its key; see ``AnyStore``."""
         with self._said(prefix):
             batches = self._obs.list(self._store(QUICK), prefix or None)
             return {
@@ -64,33 +64,36 @@ class Store:
             }
 
     def put(self, key: str, path: Path) -> str:
-        """Send a file in pieces, several at once."""
+        """Upload a file in pieces, several in parallel."""
         piece = max(PIECE, -(-path.stat().st_size // PARTS))
         with self._said(key):
             done = self._obs.put(self._store(PATIENT), key, path, chunk_size=piece, max_concurrency=AT_ONCE)
         return done["e_tag"] or ""
 
     def swap(self, key: str, content: bytes, tag: str) -> str:
-        """See ``AnyStore``; where a store knows no conditions, the tag is looked at right before."""
+        """Write a small object if its tag is unchanged; see ``AnyStore``.
+
+        If a store does not support conditions, compare the tag immediately before the write.
+        """
         errors = self._obs.exceptions
         with self._said(key):
             try:
                 mode: Any = self._version(key, tag) if tag else "create"
                 done = self._obs.put(self._store(QUICK), key, content, mode=mode)
             except (errors.AlreadyExistsError, errors.PreconditionError):
-                # The library asks again where an answer was lost, and then meets what it wrote itself.
+                # The library retries if an answer was lost, and then conflicts with its own first write.
                 there, its_tag = self.read(key)
                 if there == content:
                     return its_tag
-                raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile") from None
+                raise Changed(f"{self.url}/{key}: was changed by another process") from None
             except (errors.NotSupportedError, NotImplementedError):
                 if self.tag(key) != tag:
-                    raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile") from None
+                    raise Changed(f"{self.url}/{key}: was changed by another process") from None
                 done = self._obs.put(self._store(QUICK), key, content)
         return done["e_tag"] or self.tag(key)
 
     def tag(self, key: str) -> str:
-        """An object's tag; empty where there is none."""
+        """Return an object's tag; empty if the object does not exist."""
         with self._said(key):
             try:
                 return self._obs.head(self._store(QUICK), key)["e_tag"] or ""
@@ -98,7 +101,7 @@ class Store:
                 return ""
 
     def _version(self, key: str, tag: str) -> dict[str, str]:
-        """By what the one is told that is written over: by its tag; Google takes the number of its generation only."""
+        """Return the condition of an overwrite: the tag; for Google also the number of the generation."""
         if not self.url.startswith("gs:"):
             return {"e_tag": tag}
         found = self._obs.head(self._store(QUICK), key)
@@ -107,23 +110,23 @@ class Store:
         return {"e_tag": tag, "version": found["version"] or ""}
 
     def read(self, key: str) -> tuple[bytes, str]:
-        """A small object and its tag.
+        """Return the content and the tag of a small object.
 
         Raises:
-            Unreachable: it is not there, or the store does not answer.
+            Unreachable: the object does not exist, or the store does not answer.
         """
         with self._said(key):
             found = self._obs.get(self._store(QUICK), key)
             return bytes(found.bytes()), found.meta["e_tag"] or ""
 
     def get(self, key: str, path: Path, size: int) -> None:
-        """Fetch an object into a file that appears whole: under a temporary name, in pieces, several at once."""
+        """Download an object in pieces, several in parallel, into a temporary file, and rename the file."""
         with self._said(key), arriving(path) as file, ThreadPoolExecutor(AT_ONCE) as pool:
             handle, starts = file.fileno(), range(0, size, PIECE)
             list(pool.map(lambda start: os.pwrite(handle, self._piece(key, start, size), start), starts))
 
     def sha256(self, key: str, size: int) -> str:
-        """An object's sha256 in hex, read in pieces."""
+        """Return an object's sha256 in hex, by reading the object in pieces."""
         digest = hashlib.sha256()
         with self._said(key), ThreadPoolExecutor(AT_ONCE) as pool:
             for content in pool.map(lambda start: self._piece(key, start, size), range(0, size, PIECE)):
@@ -134,13 +137,13 @@ class Store:
         return bytes(self._obs.get_range(self._store(PATIENT), key, start=start, end=min(start + PIECE, size)))
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects, one after the other; one that is gone already is no error."""
+        """Remove objects in order; a missing object is no error."""
         for key in keys:
             with self._said(key), contextlib.suppress(FileNotFoundError):
                 self._obs.delete(self._store(QUICK), key)
 
     def free(self) -> int | None:
-        """Object stores do not tell."""
+        """Return None: object stores do not report free disk space."""
         return None
 
     @property
@@ -158,25 +161,25 @@ class Store:
             retry: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=again)}
             options: dict[str, Any] = {"client_options": client, "retry_config": retry}
             if self.url.startswith("s3:"):
-                # The server compares what arrives with what was sent.
+                # The server verifies the checksum of the upload.
                 options["config"] = {"checksum_algorithm": "sha256"}
             self._made[patience] = from_url(self.url, **({"mkdir": True} if self.url[:5] == "file:" else options))
         return self._made[patience]
 
     @contextlib.contextmanager
     def _said(self, key: str) -> Iterator[None]:
-        """The library's errors, whose texts run over many lines, as one."""
+        """Translate the library's errors, whose messages have many lines, into Unreachable."""
         try:
             yield
         except FileNotFoundError as error:
             if meant := missing(str(error)):
                 raise Unreachable(f"{self.url}: {meant}", hint(self.url, meant)) from None
-            raise Unreachable(f"{self.url}/{key}: is not in the store", "inv backups") from None
+            raise Unreachable(f"{self.url}/{key}: does not exist in the store", "inv backups") from None
         except self._obs.exceptions.BaseError as error:
             meant = meaning(self.url, str(error))
             raise Unreachable(f"{self.url}: {meant}", hint(self.url, meant)) from None
 
 
 def _quoted(tag: str) -> str:
-    """A tag as everything but Azure's list has it."""
+    """Return a tag with quotes, which Azure's list omits."""
     return f'"{tag}"' if tag.startswith("0x") else tag

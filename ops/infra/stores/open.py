@@ -11,6 +11,6 @@ from ops.inventory.store_kinds import STORE_KINDS
 
 
 def store_at(url: str, environ: Mapping[str, str] = os.environ) -> AnyStore:
-    """The store of an address as the inventory has it."""
+    """Return the store of an address in the inventory."""
     opened: AnyStore = resolve_name(STORE_KINDS[url.partition(":")[0]].opened_by)(url, environ)
     return opened

@@ -1,4 +1,4 @@
-"""Small works done several at once: what takes their time is mostly the way there and back."""
+"""Run latency-bound jobs in threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.infra.stores.base import AT_ONCE
 
 T = TypeVar("T")
 R = TypeVar("R")
-# Seconds in which what is under way may end after an error or Ctrl-C; a host that hangs is not waited for.
+# Seconds that running jobs may take to end after an error or Ctrl-C.
 GRACE = 2.0
 
 
@@ -36,14 +36,15 @@ def _work_off(
 
 
 def several(work: Callable[[T], R], items: Iterable[T], done: Callable[[T, R], object]) -> None:
-    """Do a work for each item, ``AT_ONCE`` of them at a time.
+    """Run a job for each item, ``AT_ONCE`` jobs in parallel.
 
     Args:
-        work: called in threads, which end with the program.
-        done: called here with each item and what its work gave, as they end; also after another one's error.
+        work: the job; called in daemon threads.
+        items: the items.
+        done: called in the caller's thread with each item and result, also after the error of another job.
 
     Raises:
-        Exception: the first error there was; nothing was begun after it.
+        Exception: the first error; no job was started after it.
     """
     waiting, ended, stop = deque(items), SimpleQueue[tuple[T, R | None, BaseException | None]](), threading.Event()
 
@@ -71,7 +72,7 @@ def several(work: Callable[[T], R], items: Iterable[T], done: Callable[[T, R], o
 
 
 def _take_rest(ended: SimpleQueue[tuple[T, R | None, BaseException | None]], done: Callable[[T, R], object]) -> None:
-    """What else has ended well."""
+    """Call ``done`` for the other jobs that have succeeded."""
     while True:
         try:
             item, result, error = ended.get_nowait()

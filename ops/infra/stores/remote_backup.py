@@ -1,4 +1,4 @@
-"""A target's backups in a remote store: sent whole with the manifest last, listed, proved, fetched, removed."""
+"""Upload, list, verify, download and remove a target's backups in a remote store; the manifest is uploaded last."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ops.infra.stores.sync_state import Known, about, noted
 
 P = ParamSpec("P")
 T = TypeVar("T")
-# What leads into a folder here, and never out of it.
+# Names of files inside a folder.
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 MANIFEST = "manifest.json"
-# Beside a backup's files, and no part of it: what of it was sent.
+# The state of a backup's upload, beside the backup's files.
 SENT = ".sent.json"
-# Bytes of what is sent and fetched before anything larger.
+# Files up to this size in bytes are transferred first.
 SMALL = 1 << 20
 
 
 def listed(store: AnyStore, target: str, below: str = "") -> dict[str, Kept]:
-    """What the store has of a target, by its name in the target's folder; a name that leads out of it is passed over.
+    """Return the store's objects of a target by their names in the target's folder; omit unsafe names.
 
     Args:
-        below: as far as a slash, ``backups/ID/``; all of it where empty.
+        below: the prefix of the names, as far as a slash: ``backups/ID/``; all objects if empty.
     """
     start = f"{target}/"
     found = store.listed(start + below)
@@ -39,7 +39,7 @@ def listed(store: AnyStore, target: str, below: str = "") -> dict[str, Kept]:
 
 
 def _named(work: Callable[Concatenate[StoredBackup, P], T]) -> Callable[Concatenate[StoredBackup, P], T]:
-    """What the store says, with the target that it is said of."""
+    """Add the target to the message of the store's errors."""
 
     @functools.wraps(work)
     def named(self: StoredBackup, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -57,8 +57,8 @@ class StoredBackup:
     Args:
         store: the store.
         target: the target's name.
-        folder: the target's folder here.
-        backup: the backup's id.
+        folder: the target's folder on this machine.
+        backup: the backup's ID.
     """
 
     def __init__(self, store: AnyStore, target: str, folder: Path, backup: str) -> None:
@@ -67,11 +67,11 @@ class StoredBackup:
 
     @_named
     def put(self) -> int:
-        """Send it, the manifest last; what is there already is not sent again. Gives the bytes that were sent.
-        After an error or Ctrl-C, what was sent until then is known to the next try.
+        """Upload the backup, the manifest last; return the number of uploaded bytes.
 
-        What is there is only taken for a file's content where it is known to have been sent from that very file: what
-        an attempt that was cut off has sent may be as long.
+        Skip files that an earlier attempt has uploaded. An object counts as uploaded only if the state of the upload
+        has the object's tag and the file's size and time, since the object of an interrupted attempt may have the
+        same size.
         """
         files, there = read_manifest(self.folder).files, self._listed()
         with noted(self.folder / SENT) as known:
@@ -90,29 +90,29 @@ class StoredBackup:
 
     @_named
     def check(self, *, deep: bool = False) -> Manifest:
-        """Say whether all of it is there: by the store's list, or (``deep``) by reading it.
+        """Verify that the store has the complete backup, by the store's list, or by reading it (``deep``).
 
         Raises:
-            StepFailed: it is not; what is missing or other than it was written.
+            StepFailed: a file is missing or differs from the manifest.
         """
         there, hint = self._listed(), f"inv tool.store-backup --target={self.target} --backup-id={self.id}"
         where = f"{self.target}: {self.store.url}: backup {self.id}"
         if MANIFEST not in there:
-            raise StepFailed(f"{where}: no manifest is there, so it is not a backup", hint)
+            raise StepFailed(f"{where}: the manifest is missing, so this is not a backup", hint)
         try:
             manifest = Manifest.model_validate_json(self.store.read(self._key(MANIFEST))[0])
         except ValueError:
-            raise StepFailed(f"{where}: its manifest is damaged", hint) from None
+            raise StepFailed(f"{where}: the manifest is damaged", hint) from None
         for name, (digest, size) in manifest.files.items():
             if name not in there:
                 raise StepFailed(f"{where}: {name} is missing", hint)
             if there[name].size != size or (deep and self.store.sha256(self._key(name), size) != digest):
-                raise StepFailed(f"{where}: {name} is not what was written", hint)
+                raise StepFailed(f"{where}: {name} does not match the manifest", hint)
         return manifest
 
     @_named
     def fetch(self) -> int:
-        """Fetch what of it is not here, or not as it was written. Gives the bytes that were fetched."""
+        """Download the files that are missing here or differ from the manifest; return the number of bytes."""
         files, fetched = read_manifest(self.folder).files, list[int]()
 
         def get(name: str) -> int:
@@ -126,13 +126,13 @@ class StoredBackup:
         return sum(fetched)
 
     def _each(self, work: Callable[[str], T], sizes: dict[str, int], done: Callable[[str, T], object]) -> None:
-        """Do a work for each file, several at once; the small ones first, so that a cut leaves few to do again."""
+        """Run a job for each file in parallel; small files first, so that few are repeated after an interruption."""
         for large in (False, True):
             several(work, [name for name, size in sizes.items() if (size > SMALL) == large], done)
 
     @_named
     def remove(self) -> None:
-        """Take it out of the store: its manifest first, so that it is none from then on."""
+        """Remove the backup from the store; the manifest first, so that an incomplete backup does not count."""
         names = sorted(self._listed(), key=lambda name: name != MANIFEST)
         self.store.delete(self._key(name) for name in names)
 

@@ -1,7 +1,7 @@
 """One SFTP session over asyncssh, for all threads of a store behind SSH.
 
-An event loop in a thread of its own has any number of requests under way. Addresses, keys, agent and jump hosts are
-those of OpenSSH's own files, as with ``ops.infra.transport.ssh``. Host keys are always checked, whatever those say.
+An event loop in a separate thread handles any number of parallel requests. Addresses, keys, agent and jump hosts are
+those of OpenSSH's files, as in ``ops.infra.transport.ssh``. Host keys are always checked, regardless of these files.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from ops.infra.transport import ssh
 from ops.inventory.targets import Connection
 
 T = TypeVar("T")
-# Seconds: until an answer must come, as a server that syncs a large file may take long; for a session to open; for what
-# was interrupted to clean up.
+# Timeouts in seconds: of an answer, since the sync of a large file may take long; of opening a session; of the clean-up
+# after an interruption.
 PATIENCE, OPENING, GRACE = 300.0, 20.0, 2.0
-# Bytes of a piece of a file, and how many are under way, so that the line is never idle.
+# The size of a piece in bytes, and the number of parallel pieces, so that the connection is never idle.
 PIECE, PIECES = 4 << 20, 2
-# Nobody else reads what is kept.
+# Files and folders are private.
 _FILE, FOLDER = asyncssh.SFTPAttrs(permissions=0o600), asyncssh.SFTPAttrs(permissions=0o700)
-# Ends the connection over which the coroutine at work asks.
+# Aborts the connection of the running coroutine.
 _give_up = ContextVar[Callable[[], None]]("_give_up")
 _LOST = (
     asyncssh.DisconnectError,
@@ -43,12 +43,12 @@ _OF_NETWORKS = (None, 0, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, er
 
 
 def is_lost(error: BaseException) -> bool:
-    """Return True if the link is gone, or the host stopped answering. Any other OSError is of a file here."""
+    """Return True if the connection was lost or timed out. Any other OSError is about a local file."""
     return isinstance(error, _LOST) or (isinstance(error, OSError) and error.errno in _OF_NETWORKS)
 
 
 async def within(work: Awaitable[T]) -> T:
-    """Wait for an answer, at most ``PATIENCE`` seconds; then the link is given up, so that no clean-up waits on it."""
+    """Wait for an answer at most ``PATIENCE`` seconds, then abort the connection, so that no clean-up waits for it."""
     try:
         return await asyncio.wait_for(work, PATIENCE)
     except TimeoutError:
@@ -57,11 +57,11 @@ async def within(work: Awaitable[T]) -> T:
 
 
 class Link:
-    """The connection to one host and its SFTP session, made when first needed, and anew where it was lost.
+    """The connection to one host and its SFTP session, opened at the first use, and again after a loss.
 
     Args:
-        host: what a person types to reach it; it leads the messages.
-        connection: the inventory's variables; OpenSSH's configuration has the rest.
+        host: the host; its target begins the messages.
+        connection: the inventory's variables; other settings are those of OpenSSH's configuration.
     """
 
     def __init__(self, host: Host, connection: Connection) -> None:
@@ -72,10 +72,10 @@ class Link:
         self._session: asyncssh.SFTPClient | None = None
 
     def run(self, work: Callable[[asyncssh.SFTPClient], Coroutine[Any, Any, T]]) -> T:
-        """Run a coroutine over the session; an error or Ctrl-C here ends it there.
+        """Run a coroutine with the session; cancel the coroutine after Ctrl-C.
 
         Raises:
-            Unreachable: the host can't be reached, does not let us in, or is not the one that is known.
+            Unreachable: the host cannot be reached, rejects the keys, or has another host key.
         """
         ended = threading.Event()
 
@@ -87,7 +87,7 @@ class Link:
                 return await work(session)
             except BaseException as error:
                 if is_lost(error) and self._connection:
-                    self._connection.abort()  # It may not have noticed yet; the next call makes it anew.
+                    self._connection.abort()  # asyncssh may not have noticed the loss; the next call connects again.
                 raise
             finally:
                 ended.set()
@@ -95,7 +95,7 @@ class Link:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                # Whoever waits for a request is told its error; those of a lost link that nobody awaits print nothing.
+                # The waiting caller gets a request's error; print no errors of requests that nobody awaits.
                 self._loop.set_exception_handler(lambda *_: None)
                 threading.Thread(target=self._loop.run_forever, daemon=True).start()
         future = asyncio.run_coroutine_threadsafe(whole(), self._loop)
@@ -107,7 +107,7 @@ class Link:
             raise
 
     async def ask(self, line: str, patience: float | None) -> str:
-        """Return what a line prints in the host's shell; empty where it fails, or there is none."""
+        """Return the output of a line in the host's shell; empty if the line fails or the host has no shell."""
         assert self._connection
         with contextlib.suppress(asyncssh.Error, OSError):
             asked = self._connection.run(line, stdin=asyncssh.DEVNULL, errors="replace")
@@ -142,7 +142,13 @@ class Link:
 
 
 class WrongKey(Exception):
-    """A host key that is not trusted: whose, what ``ssh`` shows of it, and if another one is known for that host."""
+    """A host key is not trusted.
+
+    Args:
+        name: the host.
+        shown: the key's fingerprint in the form of ``ssh``.
+        known: True if another key of the host is known.
+    """
 
     def __init__(self, name: str, shown: str, known: bool) -> None:
         super().__init__(name)
@@ -152,14 +158,14 @@ class WrongKey(Exception):
 def _configured(
     name: str, user: str | None, port: int | None
 ) -> tuple[dict[str, Any], asyncssh.SSHClientConnectionOptions]:
-    """Read the user's OpenSSH configuration for a host: what asyncssh is given, and what it makes of that."""
+    """Return the options for asyncssh from the user's OpenSSH configuration of a host, and asyncssh's result."""
     given: dict[str, Any] = {"username": user} if user else {}
     given |= {"port": port} if port else {}
     files = map(os.path.expanduser, ("~/.ssh/config", "/etc/ssh/ssh_config"))
     given["config"] = [path for path in files if os.access(path, os.R_OK)]
     options = asyncssh.SSHClientConnectionOptions(host=name, client_keys=None, **given)
     if isinstance(keys := options.config.get("IdentityFile"), list):
-        # One that is not there is no error to OpenSSH.
+        # OpenSSH ignores missing key files.
         there = [key for key in keys if os.path.isfile(os.path.expanduser(key))]
         given |= {"client_keys": there, "ignore_encrypted": True}
     return given, options
@@ -168,11 +174,13 @@ def _configured(
 async def connect(
     name: str, user: str | None, port: int | None, tunnel: asyncssh.SSHClientConnection | None = None
 ) -> asyncssh.SSHClientConnection:
-    """Connect to a host over its jump hosts, whose keys asyncssh by itself would check by other rules.
+    """Connect to a host through its jump hosts, whose keys asyncssh would check by other rules.
 
     Args:
-        user: where None, OpenSSH's configuration decides; likewise ``port``.
-        tunnel: the jump host before it, where that is reached already.
+        name: the host.
+        user: the user; None to use OpenSSH's configuration.
+        port: the port; None to use OpenSSH's configuration.
+        tunnel: the connection to the last jump host; None to connect to the jump hosts first.
     """
     given, options = _configured(name, user, port)
     for jump in options.tunnel.split(",") if tunnel is None and isinstance(options.tunnel, str) else []:
@@ -193,7 +201,7 @@ async def connect(
     given |= {"known_hosts": lambda host, _, port: known.match(host, "", port), "client_factory": Client}
     given |= {"connect_timeout": ssh.PATIENCE, "login_timeout": ssh.PATIENCE, "tunnel": tunnel}
     given |= {"keepalive_interval": ssh.ALIVE, "keepalive_count_max": ssh.SILENCE // ssh.ALIVE}
-    # What the user's configuration asks for a shell of his own.
+    # Override options of the user's configuration that are for interactive shells.
     given |= {"command": None, "request_pty": False, "agent_forwarding": False, "x11_forwarding": False}
     try:
         made = await asyncssh.connect(name, **given)
@@ -204,7 +212,7 @@ async def connect(
 
 
 def _known_hosts(*paths: str) -> asyncssh.SSHKnownHosts:
-    """Read the files that are there; a line that is none is passed over, as OpenSSH does."""
+    """Read the existing files; ignore invalid lines, as OpenSSH does."""
     known = asyncssh.SSHKnownHosts()
     for path in map(os.path.expanduser, paths):
         with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
@@ -215,7 +223,7 @@ def _known_hosts(*paths: str) -> asyncssh.SSHKnownHosts:
 
 
 async def entries(sftp: asyncssh.SFTPClient, folder: str) -> dict[str, asyncssh.SFTPAttrs]:
-    """What is in a folder, by name; nothing where it is not there (any more)."""
+    """Return the entries of a folder by name; empty if the folder does not exist."""
     found = dict[str, asyncssh.SFTPAttrs]()
     with contextlib.suppress(asyncssh.SFTPNoSuchFile):
         for entry in await within(sftp.readdir(folder)):
@@ -228,14 +236,14 @@ async def entries(sftp: asyncssh.SFTPClient, folder: str) -> dict[str, asyncssh.
 
 
 async def about_of(sftp: asyncssh.SFTPClient, path: str) -> asyncssh.SFTPAttrs | None:
-    """Return what a path is; None where nothing is there."""
+    """Return the attributes of a path; None if it does not exist."""
     with contextlib.suppress(asyncssh.SFTPNoSuchFile):
         return await within(sftp.stat(path, follow_symlinks=False))
     return None
 
 
 async def pieces(file: asyncssh.SFTPClientFile, size: int) -> AsyncIterator[bytes]:
-    """A file's content in order, the next piece under way already."""
+    """Yield a file's content in order, and read ahead."""
     starts, under_way = iter(range(0, size, PIECE)), list[asyncio.Task[bytes]]()
     while True:
         while len(under_way) < PIECES and (start := next(starts, None)) is not None:
@@ -246,7 +254,7 @@ async def pieces(file: asyncssh.SFTPClientFile, size: int) -> AsyncIterator[byte
 
 
 async def fill(file: asyncssh.SFTPClientFile, content: BinaryIO) -> None:
-    """Write all of a content, several pieces under way."""
+    """Write a content, several pieces in parallel."""
 
     async def write() -> None:
         while start := (content.tell(), content.read(PIECE)):
@@ -258,7 +266,7 @@ async def fill(file: asyncssh.SFTPClientFile, content: BinaryIO) -> None:
 
 
 async def create(sftp: asyncssh.SFTPClient, path: str) -> asyncssh.SFTPClientFile:
-    """Open a new file for writing, and make its folder where it is missing; another may remove it once it is empty."""
+    """Open a new file for writing; make its folder if missing, and retry if another client removes the folder."""
     for _ in range(3):
         with contextlib.suppress(asyncssh.SFTPNoSuchFile):
             return await within(sftp.open(path, "xb", _FILE))
@@ -267,7 +275,7 @@ async def create(sftp: asyncssh.SFTPClient, path: str) -> asyncssh.SFTPClientFil
 
 
 async def replace(sftp: asyncssh.SFTPClient, old: str, new: str) -> None:
-    """Rename a file, also over another one."""
+    """Rename a file; replace an existing file."""
     try:
         await within(sftp.posix_rename(old, new))
     except asyncssh.SFTPOpUnsupported:
@@ -276,7 +284,7 @@ async def replace(sftp: asyncssh.SFTPClient, old: str, new: str) -> None:
 
 
 async def remove(sftp: asyncssh.SFTPClient, paths: Iterable[str]) -> None:
-    """Remove files; one that is gone is no error."""
+    """Remove files; a missing file is no error."""
     for path in paths:
         with contextlib.suppress(asyncssh.SFTPNoSuchFile):
             await within(sftp.remove(path))

@@ -1,13 +1,12 @@
-"""A folder on a host behind SSH that keeps backups and runs, as an object store does.
+"""A store in a folder on a host behind SSH.
 
-A file is written under a hidden name in its own folder, synced, and renamed: nothing half-written is ever listed.
+A file is written under a hidden name in the same folder, synced, and renamed. So incomplete files are never listed.
 
-**Versions.** A file that is written over only where nobody else has (``swap``) has its versions beside it, as
-``.journal.jsonl.v/12``; the highest number counts. The next one is created only where there is none, by a hard link, so
-it is whole from the start: of two who know the same version, one wins. The last ``RECENT`` versions stay. Whoever finds
-one that much higher than he made came too late, for his number had been there and was removed; a nearer one was written
-upon his. ``journal.jsonl`` itself is a copy for whoever reads the folder by other means,
-and the only version in a store that was made before there were any.
+**Versions.** ``swap`` writes numbered versions of a file, as ``.journal.jsonl.v/12``; the highest number is current. A
+hard link creates the next version atomically, and fails if the number exists. So of two writers that know the same
+version, one succeeds. The last ``RECENT`` versions are retained. A writer that finds a version higher by ``RECENT`` or
+more was too late: its number had existed and was removed. A lower distance means that a later writer has followed.
+``journal.jsonl`` is a copy for other readers of the folder, and the only version in a store of an older release.
 """
 
 from __future__ import annotations
@@ -54,22 +53,23 @@ from ops.inventory.targets import Connection
 P = ParamSpec("P")
 T = TypeVar("T")
 ADDRESS = re.compile(r"ssh://(?:([^@/]+)@)?(\[[^\]]+\]|[^@:/]+)(?::(\d+))?/(.+)")
-# How many versions of a file stay.
+# The number of versions that are retained.
 RECENT = 8
-# What is being written, or was left where that was cut off, begins so; a folder of versions.
+# The prefix of files that are being written or were left by an interruption; the name of a folder of versions.
 OURS, VERSIONS = ".generalprobe-", re.compile(r"\.(.+)\.v")
-# Seconds: after which a hidden file of ours is nobody's who is still at it; for an answer that takes the host no time.
+# Seconds: age of a hidden file after which it is abandoned; timeout of a quick command.
 FORGOTTEN, QUICK = 24 * 3600, 10
-# Bytes: what a full disk may have left; from what size on it is asked before a file is sent. Folders listed at once.
+# Bytes: free space of a full disk; size of a file above which the free space is checked first. Number of folders that
+# are listed in parallel.
 FULL, LARGE, FOLDERS = 1 << 20, 8 << 20, 64
-# What tells a file's sum there, and the sum of nothing, by which that is known to work.
+# Programs that print a checksum, and the checksum of empty input, to test a program.
 SUMS, OF_NOTHING = ("sha256sum", "shasum -a 256"), hashlib.sha256().hexdigest()
 
 
 def _served(
     work: Callable[Concatenate[SshStore, SFTPClient, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[SshStore, P], T]:
-    """Run a coroutine over the store's session; what the host or the link says becomes one line with the key."""
+    """Run a coroutine with the store's session, and translate errors into one line with the key."""
 
     @functools.wraps(work)
     def call(self: SshStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -83,9 +83,9 @@ class SshStore:
     """One folder on one host.
 
     Args:
-        url: ``ssh://[user@]host[:port]/absolute/folder``, or ``…/~/folder`` in that user's home; the folder is made
-            where it is missing.
-        environ: taken as every kind takes it; who we are there stands in ``~/.ssh``.
+        url: ``ssh://[user@]host[:port]/absolute/folder``, or ``…/~/folder`` in the user's home; the folder is created
+            if missing.
+        environ: unused; the credentials are in ``~/.ssh``.
     """
 
     def __init__(self, url: str, environ: Mapping[str, str] | None = None) -> None:
@@ -105,7 +105,7 @@ class SshStore:
 
     @_served
     async def listed(self, sftp: SFTPClient, prefix: str) -> dict[str, Kept]:
-        """Every file below a folder, by its key; other hidden files are passed over."""
+        """Return every file below a folder by its key, without hidden files."""
         found, hidden, level = dict[str, Kept](), dict[str, int](), [self._path(prefix)]
         while level:
             some, level = level[:FOLDERS], level[FOLDERS:]
@@ -113,19 +113,19 @@ class SshStore:
                 level += _sort(folder, inside, found, hidden)
         before = min(max((one.at.timestamp() for one in found.values()), default=0), time.time()) - FORGOTTEN
         with self._lock:
-            # The host's clock may be wrong, so it must be old by what else is there, too.
+            # The host's clock may be wrong, so the file must also be older than the newest file of the store.
             self._old |= {path for path, at in hidden.items() if f"/{OURS}" in path and at < before}
         return {path.removeprefix(f"{self.root}/"): kept for path, kept in found.items()}
 
     @_served
     async def put(self, sftp: SFTPClient, key: str, path: Path) -> str:
-        """Send a file under a hidden name, and name it then."""
+        """Upload a file under a hidden name, then rename it."""
         file = self._path(key)
 
         async def name(sent: str, about: SFTPAttrs) -> str:
             old, numbers = await asyncio.gather(about_of(sftp, file), _numbers(sftp, file))
             if old and (about.mtime or 0) <= (old.mtime or 0):
-                # Times there are whole seconds; time and size together name a file's content.
+                # SFTP times are whole seconds; time and size together must identify the content.
                 about.mtime = (old.mtime or 0) + 1
                 await sftp.utime(sent, (about.mtime, about.mtime))
             await replace(sftp, sent, file)
@@ -137,19 +137,19 @@ class SshStore:
 
     @_served
     async def swap(self, sftp: SFTPClient, key: str, content: bytes, tag: str) -> str:
-        """Create the next version of a small file, which only one writer can."""
+        """Create the next version of a small file; only one writer succeeds."""
         file, number = self._path(key), int(tag.partition("v")[2] or 0) + 1
 
         async def name(sent: str, about: SFTPAttrs) -> str:
             old, there = await self._read(sftp, file)
             if there == content and old != tag and old:
-                return old  # An answer was lost, and this was written already.
+                return old  # The answer of an earlier attempt was lost.
             numbers = await _claim(sftp, sent, file, number) if old == tag else []
             newest = max(numbers, default=0)
             if not number <= newest < number + RECENT:
-                raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile")
+                raise Changed(f"{self.url}/{key}: was changed by another process")
             if newest == number:
-                with contextlib.suppress(SFTPNoSuchFile):  # Where the claim took it.
+                with contextlib.suppress(SFTPNoSuchFile):  # If the claim has renamed it.
                     await replace(sftp, sent, file)
             await remove(sftp, (_version(file, one) for one in numbers if one <= number - RECENT))
             return _tag(about, number)
@@ -158,15 +158,15 @@ class SshStore:
 
     @_served
     async def tag(self, sftp: SFTPClient, key: str) -> str:
-        """A file's tag; empty where there is none."""
+        """Return a file's tag; empty if the file does not exist."""
         return (await self._read(sftp, self._path(key)))[0]
 
     @_served
     async def read(self, sftp: SFTPClient, key: str) -> tuple[bytes, str]:
-        """A small file and its tag.
+        """Return the content and the tag of a small file.
 
         Raises:
-            Unreachable: it is not there, or the host does not answer.
+            Unreachable: the file does not exist, or the host does not answer.
         """
         tag, content = await self._read(sftp, self._path(key))
         if not tag:
@@ -175,17 +175,17 @@ class SshStore:
 
     @_served
     async def get(self, sftp: SFTPClient, key: str, path: Path, size: int) -> None:
-        """Fetch a file into one that appears whole: under a temporary name, in pieces."""
+        """Download a file in pieces into a temporary file, and rename the file."""
         async with _opened(sftp, self._path(key)) as (file, about, _):
             if about.size != size:
-                raise Unreachable(f"{self.url}/{key}: has {about.size:,} bytes, not {size:,}", "the same again")
+                raise Unreachable(f"{self.url}/{key}: has {about.size:,} bytes, not {size:,}", "repeat the command")
             with arriving(path) as local:
                 async for piece in pieces(file, size):
                     local.write(piece)
 
     @_served
     async def sha256(self, sftp: SFTPClient, key: str, size: int) -> str:
-        """A file's sha256 in hex, by a program there where there is one, else by reading it."""
+        """Return a file's sha256 in hex, by a program of the host if available, else by reading the file."""
         path, digest = self._path(key), hashlib.sha256()
         if self._sums is None:
             works = [sums for sums in SUMS if (await self._link.ask(f"{sums} < /dev/null", QUICK))[:64] == OF_NOTHING]
@@ -200,7 +200,7 @@ class SshStore:
         return digest.hexdigest()
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove files, one after the other, and the folders that are empty then; one that is gone is no error."""
+        """Remove files in order, and then empty folders; a missing file is no error."""
         folders = set()
         for key in keys:
             self._delete(key)
@@ -226,7 +226,7 @@ class SshStore:
 
     @_served
     async def free(self, sftp: SFTPClient) -> int | None:
-        """Bytes that its disk has left; None where the host does not tell."""
+        """Return the free disk space in bytes; None if unknown."""
         folder, top = self.root, "/" if self.root.startswith("/") else "."
         while await about_of(sftp, folder) is None and folder != top:
             folder = folder.rpartition("/")[0] or top
@@ -240,20 +240,20 @@ class SshStore:
         size: int,
         name: Callable[[str, SFTPAttrs], Awaitable[str]],
     ) -> str:
-        """Write a file under a hidden name, sync it, and have it named; gives its tag. Nothing else of it stays."""
+        """Write a file under a hidden name, sync it, and call ``name`` to rename it; return its tag."""
         folder = self._path(key).rpartition("/")[0]
         sent, gone = f"{folder}/{OURS}{uuid.uuid4().hex}", False
         try:
             async with await create(sftp, sent) as file:
                 free = (await self._room(sftp, folder))[0] if size > LARGE else None
                 if free is not None and free < size:
-                    raise self._full(key, f"it has no room: {free:,} bytes free, {size:,} needed")
+                    raise self._full(key, f"not enough disk space: {free:,} bytes free, {size:,} needed")
                 await fill(file, content)
                 with contextlib.suppress(SFTPOpUnsupported):
                     await within(file.fsync())
                 about = await within(file.stat())
                 if about.size != content.tell():
-                    raise SFTPFailure("it did not write all that it was sent")
+                    raise SFTPFailure("the host did not write all data")
             return await within(name(sent, about))
         except SFTPError as error:
             gone = is_lost(error)
@@ -261,9 +261,9 @@ class SshStore:
                 raise
             free, files = await self._room(sftp, folder)
             if not files:
-                raise self._full(key, "its disk takes no more files (no inodes are left)") from None
+                raise self._full(key, "the disk has no free inodes") from None
             if free is not None and free < FULL:
-                raise self._full(key, f"its disk is full: {free:,} bytes free") from None
+                raise self._full(key, f"the disk is full: {free:,} bytes free") from None
             raise
         finally:
             if not gone:
@@ -271,14 +271,14 @@ class SshStore:
                 await self._sweep(sftp)
 
     async def _read(self, sftp: SFTPClient, path: str) -> tuple[str, bytes]:
-        """The tag and the content of a small file's newest version; both empty where there is none."""
+        """Return the tag and the content of a small file's newest version; both empty if the file does not exist."""
         with contextlib.suppress(SFTPNoSuchFile):
             async with _opened(sftp, path) as (file, about, number):
                 return _tag(about, number), await within(file.read())
         return "", b""
 
     async def _room(self, sftp: SFTPClient, folder: str) -> tuple[int | None, bool]:
-        """The bytes that a folder's disk has left, None where the host does not tell; and if it takes another file."""
+        """Return the free bytes of a folder's disk (None if unknown), and False if the disk has no free inodes."""
         with contextlib.suppress(SFTPError):
             found = await within(sftp.statvfs(folder))
             return found.bavail * found.frsize, not found.files or found.favail > 0
@@ -287,7 +287,7 @@ class SshStore:
         return int(told[1]) * 1024 if told else None, True
 
     async def _sweep(self, sftp: SFTPClient) -> None:
-        """Remove what uploads that were cut off have left."""
+        """Remove the files that interrupted uploads have left."""
         with self._lock:
             old, self._old = self._old, set()
         await remove(sftp, old)
@@ -301,23 +301,23 @@ class SshStore:
         try:
             yield
         except SFTPNoSuchFile:
-            raise Unreachable(f"{where}: is not in the store", "inv backups") from None
+            raise Unreachable(f"{where}: does not exist in the store", "inv backups") from None
         except Denied:
             raise Unreachable(f"{where}: permission denied", look) from None
         except Exception as error:
             if is_lost(error):
-                raise Unreachable(f"{self.url}: the link was lost", f"{typed(self.host)} true") from None
+                raise Unreachable(f"{self.url}: the connection was lost", f"{typed(self.host)} true") from None
             if isinstance(error, SFTPError):
-                raise Unreachable(f"{where}: the host says: {error.reason}", look) from None
+                raise Unreachable(f"{where}: the host reports: {error.reason}", look) from None
             raise
 
     def _full(self, key: str, said: str) -> Unreachable:
         where = f"{typed(self.host)} df -h {shlex.quote(_shell(self.root))}"
-        return Unreachable(f"{self.url}/{key}: {said}", f"make room there: {where}")
+        return Unreachable(f"{self.url}/{key}: {said}", f"free disk space on the host: {where}")
 
 
 def _sort(folder: str, entries: dict[str, SFTPAttrs], found: dict[str, Kept], hidden: dict[str, int]) -> list[str]:
-    """Note a folder's files by their path, and the hidden ones; give the folders in it."""
+    """Add a folder's files to ``found``, and its hidden files to ``hidden``; return its subfolders."""
     if versions := VERSIONS.fullmatch(folder.rpartition("/")[2]):
         if last := max(filter(str.isdigit, entries), key=int, default=""):
             found[f"{folder.rpartition('/')[0]}/{versions[1]}"] = _kept(entries[last], int(last))
@@ -341,12 +341,12 @@ def _tag(about: SFTPAttrs, number: int = 0) -> str:
 
 
 def _shell(path: str) -> str:
-    """A path that the host's shell takes for no option."""
+    """Return a path that the host's shell cannot take for an option."""
     return path if path.startswith("/") else f"./{path}"
 
 
 def _version(path: str, number: int) -> str:
-    """The path of a file's version; 0 is the file itself."""
+    """Return the path of a file's version; version 0 is the file itself."""
     folder, _, name = path.rpartition("/")
     return f"{folder}/.{name}.v/{number}" if number else path
 
@@ -357,14 +357,14 @@ async def _numbers(sftp: SFTPClient, path: str) -> list[int]:
 
 @contextlib.asynccontextmanager
 async def _opened(sftp: SFTPClient, path: str) -> AsyncIterator[tuple[SFTPClientFile, SFTPAttrs, int]]:
-    """Open the newest version of a file; gives its number, too."""
+    """Open the newest version of a file; yield the file, its attributes and the number of the version."""
     number, before = max(await _numbers(sftp, path), default=0), -1
     while True:
         try:
             file = await within(sftp.open(_version(path, number), "rb"))
             break
         except SFTPNoSuchFile:
-            # Another one may have taken its place, or the first one come, meanwhile.
+            # Another writer may have created a newer version meanwhile.
             number, before = max(await _numbers(sftp, path), default=0), number
             if number == before:
                 raise
@@ -373,7 +373,7 @@ async def _opened(sftp: SFTPClient, path: str) -> AsyncIterator[tuple[SFTPClient
 
 
 async def _claim(sftp: SFTPClient, sent: str, path: str, number: int) -> list[int]:
-    """Create a file's version where there is none of that number; gives the numbers that are there then."""
+    """Create a file's version if its number does not exist; return the numbers that exist then, or [] if it existed."""
     version = _version(path, number)
     await sftp.makedirs(version.rpartition("/")[0], FOLDER, exist_ok=True)
     try:
@@ -383,5 +383,5 @@ async def _claim(sftp: SFTPClient, sent: str, path: str, number: int) -> list[in
             raise
         if await about_of(sftp, version):
             return []
-        await sftp.rename(sent, version)  # Never over another one; the file system has no links.
+        await sftp.rename(sent, version)  # The file system has no links; rename never replaces a file.
     return await _numbers(sftp, path)

@@ -1,4 +1,4 @@
-"""What is known of the objects that files were sent to or fetched from, so that nothing is sent or fetched twice."""
+"""Record which files were uploaded to or downloaded from which objects, so that no file is transferred twice."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from ops.core.files import write_whole
 
-# An object's tag, and the size and time of the file that it was sent from or fetched into.
+# An object's tag, and the size and time of the local file.
 Known = tuple[str, int, int]
 
 
 def about(path: Path) -> tuple[int, int]:
-    """A file's bytes, and when it was written last, in nanoseconds: both stay as they are while it does."""
+    """Return a file's size in bytes and its mtime in nanoseconds, which identify the content."""
     found = path.stat()
     return found.st_size, found.st_mtime_ns
 
 
 def read(path: Path) -> dict[str, Known]:
-    """What is known, by name; nothing where the file is not there or damaged."""
+    """Read the records by name; return an empty dict if the file is missing or damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {str(name): (str(tag), int(size), int(at)) for name, (tag, size, at) in found.items()}
@@ -30,7 +30,7 @@ def read(path: Path) -> dict[str, Known]:
 
 @contextlib.contextmanager
 def noted(path: Path) -> Iterator[dict[str, Known]]:
-    """What is known, by name; written back whole where it changed, also after an error."""
+    """Read the records by name, and write them back if they have changed, also after an error."""
     known = read(path)
     before = dict(known)
     try:

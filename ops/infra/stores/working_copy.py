@@ -1,9 +1,9 @@
-"""The folder here that follows one target's part of a remote store.
+"""The working copy: a local folder that is synchronized with one target's part of a remote store.
 
-Every task reads and writes that folder, as if it were the store. What is small (runs, certificates, rehearsals, the
-manifests and fingerprints of backups) is fetched before a task begins and sent after each step of a run, so that a
-second engineer on another machine sees it, resumes it, undoes it. Dumps are sent by a step of their own, and fetched
-when they are to be restored. Nothing that is here is removed because it is not there.
+Every task reads and writes the working copy as if it were the store. Small files (runs, certificates, rehearsals,
+manifests and fingerprints of backups) are downloaded before a task begins and uploaded after each step of a run. So an
+engineer on another machine can see, resume and undo the run. A separate step uploads a dump, and a restore downloads
+it. No local file is removed because the store lacks it.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ from ops.infra.stores.base import AT_ONCE, AnyStore, Changed, Kept
 from ops.infra.stores.remote_backup import MANIFEST, SAFE, listed
 from ops.infra.stores.sync_state import Known, about, noted
 
-# What is known of the objects: beside a run's journal for its own files, else in the target's folder.
+# The file of the synchronization's state: in a run's folder for the run's files, else in the target's folder.
 STATE, JOURNAL = ".store.json", "journal.jsonl"
-# What belongs to this machine, or goes there by a step of its own.
+# Folders that are not uploaded with the target's other files.
 OURS = ("backups", "runs", "schedules")
-# What of a backup is wanted without its dump.
+# The files of a backup that are downloaded without the dump.
 LIGHT = (MANIFEST, "fingerprint.jsonl")
-# Seconds for which a store that did not answer is not asked again.
+# Seconds until a store that did not answer is contacted again.
 REST = 15.0
 
 
 class WorkingCopy:
-    """One target's part of a store, and the folder that follows it.
+    """One target's part of a store, and its working copy.
 
     Args:
         store: the store.
         target: the target's name; the first part of its keys.
-        folder: the target's folder here.
-        say: tells a person what could not be done; on standard error unless told otherwise.
+        folder: the target's folder on this machine.
+        say: reports problems to the operator; by default on standard error.
     """
 
     def __init__(self, store: AnyStore, target: str, folder: Path, say: Callable[[str], None] | None = None) -> None:
         self.store, self.target, self.folder, self.say = store, target, folder, say or _say
         self._away_until = 0.0
-        # Why the store could not be asked, the last time.
+        # The error of the last failed access to the store.
         self.trouble: OpsError | None = None
         self._followed = False
-        # The backups that the store has whole; None where it could not be asked.
+        # The IDs of the complete backups in the store; None if unknown.
         self.stored: set[str] | None = None
 
     def follow(self) -> None:
-        """Fetch what is new there and send what is new here, once in a process.
+        """Download new small files and upload new local files, once per process.
 
-        A store that does not answer is told, and so is a disk that takes nothing; what is here is used. A run that
-        another process here works on is its own business.
+        If the store does not answer or the disk is full, report that and use the local files. Skip a run that another
+        process on this machine is executing.
         """
         if self._followed:
             return
@@ -72,28 +72,28 @@ class WorkingCopy:
             for group in sorted(groups):
                 self._follow(group, groups[group])
         except (Unreachable, OSError) as error:
-            self._away(error, "what is known here is used")
+            self._away(error, "using the local copy")
 
     def must_answer(self) -> None:
-        """Make sure of the store before anything is begun that has to go there.
+        """Check that the store answers before a run that must write to it.
 
         Raises:
-            Refused: it does not answer, or does not let us.
+            Refused: the store does not answer, or refuses access.
         """
         self.follow()
         if self.trouble:
             raise Refused(f"{self.target}: {self.trouble.message}; nothing was changed", self.trouble.hint)
 
     def push(self, run: str = "") -> None:
-        """Send what is new of a run, and of what belongs to none, the journal last.
+        """Upload the new files of a run, and new files of no run, the journal last.
 
-        A store that does not answer is told once, and asked again later.
+        If the store does not answer, report that once, and retry later.
 
         Args:
-            run: its id, where this process holds its journal.
+            run: the ID of the run whose journal this process holds; empty for none.
 
         Raises:
-            Refused: the run was gone on with on another machine.
+            Refused: the run was resumed on another machine.
         """
         if time.monotonic() < self._away_until:
             return
@@ -102,7 +102,7 @@ class WorkingCopy:
                 with noted(self.folder / group / STATE) as known:
                     self._send_new(group, known)
         except (Unreachable, OSError) as error:
-            self._away(error, f"the run goes on, and is only in {self.folder} for now")
+            self._away(error, f"the run continues, and its files are only in {self.folder} for now")
 
     def _follow(self, group: str, there: dict[str, Kept]) -> None:
         with _held(self.folder / group / JOURNAL if group else None) as free:
@@ -122,13 +122,16 @@ class WorkingCopy:
         if path.is_file() and self._is_new(name, known):
             (content, tag), ours = self.store.read(f"{self.target}/{name}"), path.read_bytes()
             if content != ours and name.endswith(JOURNAL) and ours.startswith(content):
-                # Only ours was gone on with; it is sent.
+                # The local journal continues the store's: upload it.
                 known[name] = (tag, 0, 0)
                 return
             if content != ours:
                 aside = path.with_name(f".{path.name}.{time.time_ns()}.diverged")
                 path.replace(aside)
-                self.say(f"{self.target}: {name} was written here and on another machine; ours is kept as {aside.name}")
+                self.say(
+                    f"{self.target}: {name} was written on this and on another machine; the local file is retained as "
+                    f"{aside.name}"
+                )
                 write_whole(path, content)
             known[name] = (tag, *about(path))
             return
@@ -144,24 +147,24 @@ class WorkingCopy:
             known[name] = (tag, *seen)
 
     def _swap(self, path: Path, key: str, known: dict[str, Known]) -> str:
-        """Send a journal where nobody else has gone on with its run; gives its tag."""
+        """Upload a journal unless its run was resumed on another machine; return its tag."""
         tag, content = known.get(key.removeprefix(f"{self.target}/"), ("",))[0], path.read_bytes()
         try:
             return self.store.swap(key, content, tag)
         except Changed:
             pass
-        # Ours goes on from what is there, so that is ours, too: we were stopped before its tag was noted.
+        # If the local journal continues the store's, this machine wrote the store's, but did not record its tag.
         with contextlib.suppress(Changed):
             there, tag = self.store.read(key)
             if content.startswith(there):
                 return self.store.swap(key, content, tag)
         raise Refused(
-            f"{self.target}: run {path.parent.name} was gone on with on another machine, by what the store says",
+            f"{self.target}: run {path.parent.name} was resumed on another machine: the store has a newer journal",
             f"inv status --target={self.target}",
         )
 
     def _names(self, group: str) -> Iterator[str]:
-        """What is sent step by step: all of one run, or all but runs and backups; no hidden files."""
+        """Yield the names of files to upload: all files of one run, or the target's other files; no hidden files."""
         tops = [self.folder / group] if group else self.folder.glob("[!.]*")
         for top in sorted(tops):
             if top.is_dir() and (group or top.name not in OURS):
@@ -175,9 +178,9 @@ class WorkingCopy:
 
     def _away(self, error: OpsError | OSError, meanwhile: str) -> None:
         if isinstance(error, OSError):
-            # A full disk here, or one that is read-only.
+            # The local disk is full or read-only.
             said = f"{self.folder}: {error.strerror or error}"
-            error = OpsError(said, f"make room on the disk of {self.folder} (df -h)")
+            error = OpsError(said, f"free disk space in {self.folder} (df -h)")
         if not self._away_until:
             self.say(f"{error.message}; {meanwhile}")
         self._away_until, self.trouble = time.monotonic() + REST, error
@@ -188,13 +191,13 @@ def _say(text: str) -> None:
 
 
 def _group(name: str) -> str:
-    """``runs/ID`` for a run's files, which only the holder of its journal may touch; else nothing."""
+    """Return ``runs/ID`` for a run's files, which only the holder of the journal may change; else ""."""
     parts = name.split("/")
     return "/".join(parts[:2]) if parts[0] == "runs" and len(parts) > 2 else ""
 
 
 def _is_light(name: str, there: Iterable[str]) -> bool:
-    """Whether a file is fetched before it is asked for. A backup without its manifest is none."""
+    """Return True if a file is downloaded before a task. Skip backups without a manifest."""
     kind, *rest = name.split("/")
     if kind != "backups":
         return bool(rest) and kind != "schedules"
@@ -203,7 +206,7 @@ def _is_light(name: str, there: Iterable[str]) -> bool:
 
 @contextlib.contextmanager
 def _held(journal: Path | None) -> Iterator[bool]:
-    """Whether no other process here works on a run; none begins to meanwhile."""
+    """Lock a run's journal; yield False if another process on this machine holds the lock."""
     try:
         handle = os.open(journal, os.O_RDWR) if journal else -1
     except OSError:

@@ -1,3 +1,4 @@
-"""Runs programs here or on a host behind SSH, and forwards connections. Begin with ``local`` and ``ssh``;
-``jump_hosts`` is the way over a bastion.
+"""Run programs on this machine or on a host behind SSH, and forward connections.
+
+Begin with ``local`` and ``ssh``; ``jump_hosts`` handles bastions.
 """

@@ -1,6 +1,6 @@
-"""Bastions: the jump hosts (``ProxyJump``) on the way to a host, each taken by a known key only.
+"""Jump hosts (``ProxyJump``, bastions): accept each only with a known host key.
 
-Fabric opens the way hop by hop, as OpenSSH's files say it. A store over SSH does the same in ``ops.infra.stores.sftp``.
+Fabric connects hop by hop as OpenSSH's files define. A store over SSH does the same in ``ops.infra.stores.sftp``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class UnknownKey(Exception):
-    """A host whose key is not known; ``shown`` is the key's fingerprint as ``ssh`` shows it."""
+    """The key of a host is unknown; ``shown`` is the key's fingerprint in the form of ``ssh``."""
 
     def __init__(self, name: str, shown: str) -> None:
         super().__init__(name)
@@ -22,7 +22,7 @@ class UnknownKey(Exception):
 
 
 def hops(wire: fabric.Connection) -> Iterator[fabric.Connection]:
-    """A connection and the jump hosts before it."""
+    """Yield a connection and its jump hosts."""
     import fabric
 
     hop: Any = wire
@@ -32,7 +32,7 @@ def hops(wire: fabric.Connection) -> Iterator[fabric.Connection]:
 
 
 def check_keys(hop: fabric.Connection) -> None:
-    """Take a host only by a key that OpenSSH's files know. Fabric itself would take, and not remember, any."""
+    """Accept a host only with a key in OpenSSH's files. Fabric would accept any key."""
     import paramiko
 
     class Refuse(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""How a command reaches its host. A transport has one method, ``run``; ``Local`` is this machine."""
+"""Run programs on this machine. A transport has one method, ``run``; ``Local`` is the transport of this machine."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import IO, Any
 from ops.core.files import private_file
 from ops.engine.command import Completed, OnLine
 
-# How long a program may take to end by itself after Ctrl-C, and again after SIGTERM, in seconds.
+# Seconds that a program may take to end after SIGINT, and after SIGTERM.
 GRACE = (10.0, 5.0)
 
 
 class Local:
-    """This machine. A program gets a process group of its own, so Ctrl-C ends all of it, in order."""
+    """This machine. Each program gets a separate process group, so that Ctrl-C ends all its processes in order."""
 
     def run(
         self,
@@ -32,15 +32,15 @@ class Local:
         on_line: OnLine | None = None,
         umask: int = -1,
     ) -> Completed:
-        """Run words to their end; no shell reads them. No such program ends with 127, no such folder with 126.
+        """Run a program without a shell. Exit code 127: the program is missing; 126: the folder is missing.
 
         Args:
-            output: a file that takes standard output; it appears when the program succeeded.
-            on_line: is told each line of standard error, and of standard output where ``output`` is not given.
-            umask: the caller's own where negative.
+            output: the file that receives standard output; it appears if the program succeeds.
+            on_line: called with each line of standard error, and of standard output if ``output`` is None.
+            umask: the umask of the program; the caller's if negative.
         """
         if not folder.is_dir():
-            return Completed(126, "", f"there is no folder {folder}")
+            return Completed(126, "", f"the folder {folder} does not exist")
         try:
             file = Output(output)
         except OSError as error:
@@ -65,13 +65,13 @@ class Local:
 
 
 class Output:
-    """A file that takes what a program prints; it gets its name when the program succeeded. ``with`` ends it.
+    """A context manager for the output file of a program; the file gets its final name if the program succeeds.
 
     Args:
-        path: the file; None where what is printed goes nowhere else, and then ``handle`` is None.
+        path: the file; None for no file, and then ``handle`` is None.
 
     Raises:
-        OSError: it can't be written.
+        OSError: the file cannot be written.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -99,7 +99,7 @@ class Output:
 
 
 def _start(words: Sequence[str], **given: Any) -> subprocess.Popen[bytes]:
-    """Start a program. Ctrl-C waits meanwhile: before its number is known, nobody could end it."""
+    """Start a program. Defer signals until its process number is known, so that the program can be ended."""
     caught: list[object] = []
     former = {}
     if threading.current_thread() is threading.main_thread():
@@ -143,7 +143,7 @@ def _read_to_its_end(stream: IO[bytes], lines: list[str], on_line: OnLine | None
 
 
 def read_lines(stream: Iterable[bytes], lines: list[str], on_line: OnLine | None) -> None:
-    """Collect the lines of a stream until it ends, telling each one to ``on_line``."""
+    """Collect the lines of a stream until it ends, and call ``on_line`` with each."""
     for raw in stream:
         line = raw.decode(errors="replace")
         lines.append(line)
@@ -151,12 +151,12 @@ def read_lines(stream: Iterable[bytes], lines: list[str], on_line: OnLine | None
             try:
                 on_line(line.rstrip("\r\n"))
             except Exception:
-                # A screen that is gone must not stop the reading: the program would hang on a full pipe.
+                # A closed terminal must not stop the reading: the program would hang on a full pipe.
                 on_line = None
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process group, all of it: SIGINT, then SIGTERM, then SIGKILL. A second Ctrl-C does not cut this short."""
+    """End a process group by SIGINT, SIGTERM and SIGKILL. A second Ctrl-C does not interrupt this."""
     for number, patience in ((signal.SIGINT, GRACE[0]), (signal.SIGTERM, GRACE[1]), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
@@ -165,7 +165,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _gone(process: subprocess.Popen[bytes], patience: float) -> bool:
-    """Wait for the leader, and then a little for the rest of its group."""
+    """Wait for the leader, then up to two seconds for the rest of its group; return True if the group has ended."""
     deadline, led = time.monotonic() + patience, True
     while time.monotonic() < deadline:
         with contextlib.suppress(KeyboardInterrupt):

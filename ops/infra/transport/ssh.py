@@ -1,8 +1,7 @@
-"""A host behind SSH, through Fabric: its addresses, keys, agent and jump hosts are those of OpenSSH's own files.
+"""Run programs on a host behind SSH through Fabric, with addresses, keys, agent and jump hosts of OpenSSH's files.
 
-Host keys are always checked. A program there has a process group of its own, whose number it tells first, so that
-Ctrl-C here ends it there. Nothing that changes something is sent twice: a lost link is made anew only before the next
-command.
+Host keys are always checked. A remote program has a separate process group and first prints its process number, so that
+Ctrl-C can end it. No command is sent twice: a lost connection is opened again only before the next command.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ if TYPE_CHECKING:
     import fabric
     import paramiko
 
-# Seconds: until a host answers; between two signs of life; without an answer to any, until the link counts as lost.
+# Seconds: timeout of a connection; interval of keepalives; time without an answer after which a connection is lost.
 PATIENCE, ALIVE, SILENCE = 10, 15, 60
 _BLOCK = 1 << 18
-# Passes on between its own input and output and a socket, until either has ended.
+# A program that connects its input and output to a socket.
 TO_SOCKET = """import os, socket, sys, threading
 to = socket.socket(socket.AF_UNIX)
 to.connect(sys.argv[1])
@@ -54,7 +53,7 @@ _PROCESS = re.compile(rf"{SAYS_PROCESS} (\d+)\s*")
 
 
 def host_of(target: str, connection: Connection) -> Host | None:
-    """The machine behind SSH on which a target's commands run; None where that is this one."""
+    """Return the machine behind SSH on which a target's commands run; None for this machine."""
     if connection.kind != "ssh":
         return None
     words = ["ssh"]
@@ -67,48 +66,48 @@ def host_of(target: str, connection: Connection) -> Host | None:
 
 
 def plainly(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The words that reach a host for a program's sake: no terminal, no question, and a sign of life now and then."""
+    """Return the words that reach a host from a program: without terminal and questions, with keepalives."""
     given = ("-T", "-o", "BatchMode=yes", "-o", f"ServerAliveInterval={ALIVE}")
     return (*words[:-1], *given, words[-1])
 
 
 def typed(host: Host) -> str:
-    """Return what a person types to reach a host, before the command."""
+    """Return the command line that reaches a host, without a remote command."""
     return " ".join(quote(word) for word in host.words)
 
 
 def unreachable(host: Host, said: str, hint: str = "") -> Unreachable:
-    """Return the error of a host that can't be reached, and why."""
+    """Return the error for a host that cannot be reached."""
     return Unreachable(f"{host.target}: {host.words[-1]}: {said}", hint or f"{typed(host)} true")
 
 
 def unknown_key(host: Host, name: str, shown: str) -> Unreachable:
-    """Return the error of a host whose key is not known; ``shown`` is the key's fingerprint as ``ssh`` shows it."""
-    said = f"the key of {name} is not known here, so it could be another machine ({shown})"
+    """Return the error for an unknown host key; ``shown`` is the key's fingerprint in the form of ``ssh``."""
+    said = f"the host key of {name} is unknown, so the host cannot be verified ({shown})"
     return unreachable(
-        host, said, f"{typed(host)} true   and compare that with what the host's owner says, before you type yes"
+        host, said, f"{typed(host)} true   and compare the key with the administrator's before you type yes"
     )
 
 
 def other_key(host: Host, name: str, _: str = "") -> Unreachable:
-    """Return the error of a host that has another key than the known one."""
-    said = f"{name} has another key than the one that is known: another machine may be in between"
-    return unreachable(host, said, f"ssh-keygen -R {quote(name)}   but only where its owner says that the key is new")
+    """Return the error for a host key that differs from the known host key."""
+    said = f"the host key of {name} differs from the known key: another machine may intercept the connection"
+    return unreachable(host, said, f"ssh-keygen -R {quote(name)}   only if the administrator confirms the new key")
 
 
 def not_let_in(host: Host) -> Unreachable:
-    """Return the error of a host that takes none of our keys."""
-    hint = f"{typed(host)} true   must get in without a password: ssh-add a key, or ssh-copy-id"
-    return unreachable(host, "the host does not let us in with the keys at hand", hint)
+    """Return the error for a host that accepts none of the user's SSH keys."""
+    hint = f"{typed(host)} true   must log in without a password: ssh-add a key, or ssh-copy-id"
+    return unreachable(host, "the host accepts none of your SSH keys", hint)
 
 
 class Ssh:
-    """The connection to one host, made when it is first needed.
+    """The connection to one host, opened at the first use.
 
     Args:
-        host: what a person types to reach it; it leads the messages.
+        host: the host; its target begins the messages.
         connection: the inventory's variables.
-        folder: the inventory's folder, from which the name of a key's file is meant.
+        folder: the inventory's folder; the path of a key file is relative to it.
     """
 
     def __init__(self, host: Host, connection: Connection, folder: Path) -> None:
@@ -118,16 +117,16 @@ class Ssh:
         self._lock = threading.Lock()
 
     def run(self, line: str, given: str, *, output: Path | None = None, on_line: OnLine | None = None) -> Completed:
-        """Run one line in a shell there, to its end.
+        """Run one line in the host's shell.
 
         Args:
-            line: a POSIX shell's; see ``ops.engine.command.line_there``.
-            given: its standard input.
-            output: a file here that takes standard output; it appears when the program succeeded.
-            on_line: is told each line of standard error, and of standard output where ``output`` is not given.
+            line: the line for a POSIX shell; see ``ops.engine.command.line_there``.
+            given: the standard input.
+            output: the file on this machine that receives standard output; it appears if the program succeeds.
+            on_line: called with each line of standard error, and of standard output if ``output`` is None.
 
         Raises:
-            Unreachable: the host can't be reached, or the link was lost while the program ran.
+            Unreachable: the host cannot be reached, or the connection was lost while the program ran.
         """
         with Output(output) as file:
             program = _Program(self._session(), line, given)
@@ -144,10 +143,10 @@ class Ssh:
         return done
 
     def opened(self, line: str, given: str) -> paramiko.Channel:
-        """A program that stays: the channel is its input, which goes on behind ``given``, and its output.
+        """Start a program and return the channel to its input and output; ``given`` is the begin of its input.
 
         Raises:
-            Unreachable: the host can't be reached.
+            Unreachable: the host cannot be reached.
         """
         channel = self._session()
         channel.exec_command(line)
@@ -155,10 +154,10 @@ class Ssh:
         return channel
 
     def forward(self, name: str, port: int) -> Forward:
-        """A port here that leads to an address as the host knows it; to a socket where ``name`` is its whole path.
+        """Return a local port that forwards to an address that the host reaches; or to a socket if ``name`` is a path.
 
         Raises:
-            Unreachable: the host can't be reached.
+            Unreachable: the host cannot be reached.
         """
         self.transport()
         with self._lock:
@@ -168,10 +167,10 @@ class Ssh:
             return self._forwards[name, port]
 
     def transport(self) -> paramiko.Transport:
-        """The link, made anew where it was lost.
+        """Return the SSH connection; open it again if it was lost.
 
         Raises:
-            Unreachable: the host can't be reached, does not let us in, or is not the one that is known.
+            Unreachable: the host cannot be reached, rejects the keys, or has another host key.
         """
         with self._lock:
             found = self._wire.client.get_transport() if self._wire else None
@@ -193,14 +192,14 @@ class Ssh:
         return self.transport().open_channel("direct-tcpip", (name, port), ("127.0.0.1", 0), timeout=PATIENCE)
 
     def _socket(self, path: str, _: int) -> paramiko.Channel:
-        # The library at hand has no words for OpenSSH's way to a socket, and a host may not allow that.
+        # paramiko does not support OpenSSH's forwarding to a socket, and a host may forbid it.
         return self.opened(f"exec python3 -c {quote(TO_SOCKET)} {quote(path)}", "")
 
     def _connect(self) -> fabric.Connection:
         import fabric
         import paramiko
 
-        # Its threads would print what is raised here as well.
+        # paramiko's threads would also print the exceptions that are raised here.
         logging.getLogger("paramiko").addHandler(logging.NullHandler())
         logging.getLogger("paramiko").propagate = False
         c = self.connection
@@ -215,7 +214,7 @@ class Ssh:
             for hop in hops(wire):
                 check_keys(hop)
                 if str(hop.ssh_config.get("compression", "")).lower() == "yes":
-                    # Fabric leaves that word of OpenSSH's file alone.
+                    # Fabric ignores this option of OpenSSH's configuration.
                     hop.connect_kwargs = {**hop.connect_kwargs, "compress": True}
             wire.open()
             _keep_alive(wire.client.get_transport())
@@ -227,7 +226,7 @@ class Ssh:
         except (paramiko.AuthenticationException, paramiko.PasswordRequiredException):
             raise not_let_in(self.host) from None
         except (paramiko.SSHException, EOFError, OSError, ValueError) as error:
-            # There is no type for it: no key is at hand at all.
+            # The exception for a user without any key has no class of its own.
             if str(error) == "No authentication methods available":
                 raise not_let_in(self.host) from None
             raise unreachable(self.host, f"no connection: {error or type(error).__name__}") from None
@@ -235,10 +234,10 @@ class Ssh:
     def _lost(self, process: int) -> OpsError:
         where = f" as process {process}" if process else ""
         hint = f"{typed(self.host)} ps -p {process}   shows whether it still runs" if process else ""
-        return unreachable(self.host, f"the link was lost; what ran there may still run{where}", hint)
+        return unreachable(self.host, f"the connection was lost; the program may still run there{where}", hint)
 
     def _end(self, program: _Program, on_line: OnLine | None) -> None:
-        """End a program's process group there as here: SIGINT, SIGTERM, SIGKILL; say so where that can't be."""
+        """End a remote program's process group by SIGINT, SIGTERM and SIGKILL; report a failure to do so."""
         for name, patience in (("INT", GRACE[0]), ("TERM", GRACE[1]), ("KILL", 5.0)):
             if self._signal(program, name) and program.gone(patience):
                 self._signal(program, "KILL")  # The rest of the group.
@@ -248,7 +247,7 @@ class Ssh:
                 on_line(f"{self._lost(program.process).message}; Try: {typed(self.host)} ps -p {program.process}")
 
     def _signal(self, program: _Program, name: str) -> bool:
-        """Whether a signal could be sent."""
+        """Send a signal to a program's process group; return True if it was sent."""
         import paramiko
 
         deadline = time.monotonic() + 2
@@ -280,7 +279,7 @@ class _Program:
         channel.shutdown_write()
 
     def read(self, file: Output, on_line: OnLine | None) -> None:
-        """Begin to read what it prints."""
+        """Start to read the program's output."""
         out, err = self.channel.makefile("rb", _BLOCK), self.channel.makefile_stderr("rb", _BLOCK)
         self._begin(read_lines, self._without_process(err), self.err, on_line)
         if file.handle:
@@ -293,7 +292,7 @@ class _Program:
         self._readers[-1].start()
 
     def _without_process(self, stream: Any) -> Iterator[bytes]:
-        """The lines of standard error, without the one that tells the number of the process."""
+        """Yield the lines of standard error, without the line with the process number."""
         for raw in stream:
             found = None if self.process else _PROCESS.fullmatch(raw.decode(errors="replace"))
             if found:
@@ -302,7 +301,7 @@ class _Program:
                 yield raw
 
     def wait(self) -> bool:
-        """Wait for its end; False where the link was lost before."""
+        """Wait for the program's end; return False if the connection was lost before."""
         while not self.channel.status_event.wait(0.2):
             if not self.channel.transport.is_active() or self.channel.closed:
                 break
@@ -312,7 +311,7 @@ class _Program:
         return bool(self.channel.exit_status != -1 or self.channel.transport.is_active())
 
     def gone(self, patience: float) -> bool:
-        """Whether it ends within so many seconds."""
+        """Return True if the program ends within ``patience`` seconds."""
         deadline = time.monotonic() + patience
         while not self.channel.status_event.is_set() and time.monotonic() < deadline:
             with contextlib.suppress(KeyboardInterrupt):
@@ -320,7 +319,7 @@ class _Program:
         return bool(self.channel.status_event.is_set())
 
     def completed(self) -> Completed:
-        """How it ended; a signal has no number here."""
+        """Return the result of the program; SSH reports no signal number."""
         return Completed(int(self.channel.exit_status), "".join(self.out), "".join(self.err))
 
 
@@ -332,7 +331,7 @@ def _copy(stream: Any, handle: Any) -> None:
 def _keep_alive(transport: Any) -> None:
     transport.set_keepalive(ALIVE)
     if isinstance(transport.sock, socket.socket):
-        # Else a short request waits until the one before it was acknowledged.
+        # Otherwise a short request waits until the previous request was acknowledged.
         with contextlib.suppress(OSError):
             transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if isinstance(transport.sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):

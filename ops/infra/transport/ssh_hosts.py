@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import paramiko
 
-# They hold code and run no application.
+# Hosts of repositories, which run no application.
 CODE_HOSTS = re.compile(r"(^|[.@-])(github|gitlab|bitbucket|codeberg)([.-]|$)")
 SYSTEM = Path("/etc/ssh/ssh_config")
 # OpenSSH follows as many files into each other.
@@ -45,7 +45,7 @@ def users_config() -> paramiko.SSHConfig:
 
 
 def named_hosts(home: Path) -> list[str]:
-    """Return the names of the hosts in a user's SSH configuration: no patterns, and no hosts of repositories."""
+    """Return the names of the hosts in a user's SSH configuration, without patterns and hosts of repositories."""
     import paramiko
 
     try:

@@ -1,7 +1,7 @@
-"""A local port that leads through an SSH connection to a database that only the host behind it reaches.
+"""Forward a local port through an SSH connection to a database that only the remote host reaches.
 
-Fabric's own tunnel ends for good when the far side refuses one connection, as a server that restarts does; this one
-asks for the connection anew each time, so a database that is back is reached again.
+Fabric's tunnel stops when the remote side refuses one connection, as a restarting server does. This tunnel opens a
+channel for each connection, so that a restarted database is reached again.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Open = Callable[[str, int], "paramiko.Channel"]
 
 
 class Forward(socketserver.ThreadingTCPServer):
-    """Listens on a free port of this machine's loopback address until the process ends.
+    """A server on a free port of this machine's loopback address, until the process ends.
 
     Args:
-        to: host and port, as the machine behind SSH knows them.
-        opened: opens a channel to them; raises where it can't.
+        to: host and port that the machine behind SSH reaches.
+        opened: opens a channel to host and port, or raises an exception.
     """
 
     daemon_threads = True
@@ -37,7 +37,7 @@ class Forward(socketserver.ThreadingTCPServer):
         super().__init__((HERE, 0), _Link)
         self.to = to
         self.opened = opened
-        # Why the last connection could not be made; the client only sees that it was closed.
+        # The error of the last connection; the client only sees a closed connection.
         self.refused = ""
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 5}, daemon=True).start()
 
@@ -47,11 +47,11 @@ class Forward(socketserver.ThreadingTCPServer):
         return int(self.server_address[1])
 
     def handle_error(self, *_: object) -> None:
-        """The client sees a closed connection; nothing is printed into a run's screen."""
+        """Print nothing to the terminal; the client sees a closed connection."""
 
 
 class _Link(socketserver.BaseRequestHandler):
-    """One connection, passed on in both directions until either side has closed it."""
+    """One connection, forwarded in both directions until either side closes it."""
 
     server: Forward
     request: socket.socket
@@ -68,7 +68,7 @@ class _Link(socketserver.BaseRequestHandler):
         there.daemon = True
         there.start()
         _pass_on(channel.recv, self.request.sendall, lambda: self.request.shutdown(socket.SHUT_WR))
-        # A server that is gone for good must not leave the client waiting for an answer.
+        # The client must not wait for an answer of a server that has closed the connection.
         with contextlib.suppress(OSError):
             self.request.shutdown(socket.SHUT_RDWR)
         there.join(5)

@@ -31,13 +31,13 @@ class Answers:
 
 def test_a_freeze_that_was_cut_off_is_taken_back() -> None:
     run = Answers(check_frozenoff=3, unfreeze=0)
-    assert mend(FREEZE, run) == "; Läden takes writes as before"
+    assert mend(FREEZE, run) == "; Läden accepts writes as before"
     assert run.asked == ["check_frozenoff", "unfreeze"]
 
 
 def test_nobodys_session_is_ended_where_nothing_was_changed() -> None:
     run = Answers(check_frozenoff=0)
-    assert mend(FREEZE, run) == "; Läden takes writes as before"
+    assert mend(FREEZE, run) == "; Läden accepts writes as before"
 
 
 def test_a_freeze_that_stood_before_is_not_taken_back() -> None:
@@ -59,4 +59,4 @@ def test_ctrl_c_takes_back_the_freeze_of_this_run_only(before: int, unfrozen: bo
     with pytest.raises(KeyboardInterrupt) as stop:
         Executor(session, INPUTS, None, {}, lambda _: None)._execute(FREEZE, "freeze", lambda _: None)
     assert ("unfreeze" in answers.asked) == unfrozen
-    assert "".join(stop.value.args) == ("; Läden takes writes as before" if unfrozen else "")
+    assert "".join(stop.value.args) == ("; Läden accepts writes as before" if unfrozen else "")

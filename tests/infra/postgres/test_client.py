@@ -62,12 +62,12 @@ def test_the_oldest_tools_that_read_the_source_are_taken(
             [],
             17,
             17,
-            "shop: the server is PostgreSQL 17, and pg_dump must be at least that; installed here: none",
+            "shop: the server is PostgreSQL 17, and pg_dump must not be older; installed versions: none",
             "apt-get install postgresql-client-17",
         ),
-        ([16, 14], 17, 17, "installed here: 14, 16", "apt-get install postgresql-client-17"),
-        ([14, 17], 15, 16, "shop: the dump needs tools of 17,", "apt-get install postgresql-client-15"),
-        ([16, 17], 17, 16, "does not fit a server of 16", "a test server of PostgreSQL 17 or newer"),
+        ([16, 14], 17, 17, "installed versions: 14, 16", "apt-get install postgresql-client-17"),
+        ([14, 17], 15, 16, "shop: the dump needs tools of version 17,", "apt-get install postgresql-client-15"),
+        ([16, 17], 17, 16, "cannot restore to a server of version 16", "a test server of PostgreSQL 17 or newer"),
     ],
 )
 def test_tools_that_do_not_fit_are_refused_with_a_way_out(

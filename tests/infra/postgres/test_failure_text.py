@@ -192,11 +192,11 @@ SAID = {
     ),
     "canceling statement due to statement timeout": ("timeout", MENDED, "statement_timeout = 0"),
     'tablespace "fast" does not exist': ("tablespace", MENDED, 'CREATE TABLESPACE "fast"'),
-    'could not extend file "base/1/2": No space left on device': ("disk", MENDED, "make room"),
+    'could not extend file "base/1/2": No space left on device': ("disk", MENDED, "free disk space"),
     "unsupported version (1.16) in file header": ("version", MENDED, "install the client tools"),
     'unrecognized configuration parameter "transaction_timeout"': ("version", MENDED, "install the client tools"),
     'extension "postgis" is not available': ("extension", MENDED, "install the package of postgis"),
-    'invalid byte sequence for encoding "UTF8": 0xff': ("bytes", BACKUP, "correct it on production"),
+    'invalid byte sequence for encoding "UTF8": 0xff': ("bytes", BACKUP, "correct the text on production"),
     'database "shop_new" already exists': ("name taken", MENDED, 'ALTER DATABASE "shop_new" RENAME'),
     'not swapped: database "shop_old" already exists': ("name taken", MENDED, "inv status"),
     'type "citext" already exists': ("there", MENDED, "template1"),
@@ -205,7 +205,7 @@ SAID = {
         MENDED,
         "datname = 'template1'",
     ),
-    "can only create extension in database cron": ("extension of one database", BACKUP, "in the database postgres"),
+    "can only create extension in database cron": ("extension of one database", BACKUP, "to the database postgres"),
     "permission denied to create subscription": ("subscription", MENDED, "GRANT pg_create_subscription TO app"),
 }
 
@@ -244,7 +244,7 @@ def test_an_index_that_a_broken_one_let_in_is_said_to_be_broken_on_production_to
     dump.write_text(dump.read_text().replace(" WHERE false", ""))
     done = client.call("psql", "-Xq", "-f", str(dump), f"service=it dbname={named('copy')}")
     [found] = [one for one in troubles(done.stderr) if one.known]
-    assert found.known == "duplicates" and "(id = 7)" in found.sentence and "production's own index" in found.sentence
+    assert found.known == "duplicates" and "(id = 7)" in found.sentence and "production's index" in found.sentence
 
 
 def test_functions_that_a_restore_may_not_run_are_found_without_rows(client: Client, named: Named) -> None:
@@ -273,13 +273,13 @@ FURTHER = {
     'database "shop" does not exist': ("no database", "inv recover"),
     "the database system is starting up": ("starting", ""),
     "server closed the connection unexpectedly": ("crashed", "server's log"),
-    'connection to server at "db", port 5432 failed: Connection refused': ("network", "whether it runs"),
+    'connection to server at "db", port 5432 failed: Connection refused': ("network", "that the server runs"),
     'server certificate for "db" does not match: certificate verify failed': ("certificate", "sslrootcert"),
     "cannot execute CREATE TABLE during recovery": ("standby", "primary"),
     "cannot execute CREATE TABLE in a read-only transaction": ("read only", "ALTER ROLE app RESET"),
     "could not serialize access due to concurrent update": ("serialization", ""),
     'database "shop" is being accessed by other users': ("in use", "datname = 'shop'"),
-    'could not access file "$libdir/postgis-3": No such file or directory': ("library", "install its package"),
+    'could not access file "$libdir/postgis-3": No such file or directory': ("library", "install the package of"),
     'language "plpython3u" does not exist': ("language", "CREATE EXTENSION plpython3u"),
     'collation "de_DE" for encoding "UTF8" does not exist': ("collation", "locale-gen de_DE"),
     "invalid page in block 7 of relation base/1/2": ("corrupt", "pg_amcheck"),
@@ -287,7 +287,7 @@ FURTHER = {
     '"shop"': ("wraparound", "VACUUM"),
     'index row size 2728 exceeds btree version 4 maximum 2704 for index "long"': ("index row", "md5"),
     "stack depth limit exceeded": ("depth", "max_stack_depth"),
-    'unrecognized configuration parameter "shop.mode"': ("setting", "remove it"),
+    'unrecognized configuration parameter "shop.mode"': ("setting", "remove the setting"),
     "input file does not appear to be a valid archive": ("damaged", "inv backups"),
     'this build does not support compression with "zstd"': ("compression", "compress: 6"),
     'syntax error at or near "NULLS"': ("syntax", "--needs"),

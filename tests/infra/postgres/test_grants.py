@@ -12,7 +12,7 @@ from ops.infra.postgres.grants import grant
     [
         ("must be owner of database lessons\nSTATEMENT: x", 'ALTER DATABASE "lessons" OWNER TO "ops"'),
         ('permission denied for database "a b"\nDETAIL: y', 'GRANT CONNECT ON DATABASE "a b" TO "ops"'),
-        ("must be owner of table t\n", 'let "ops" own "t", or be a member of the role that does'),
+        ("must be owner of table t\n", 'make "ops" the owner of "t", or a member of the owner'),
         ("permission denied for sequence s", 'GRANT pg_read_all_data TO "ops"'),
         ("relation t does not exist", ""),
     ],

@@ -36,8 +36,8 @@ def test_a_pooler_that_takes_none_is_given_none(said: str) -> None:
     [
         ('FATAL:  database "shop" does not exist', "inv recover"),
         ('FATAL:  database "postgres" does not exist', "CREATE DATABASE postgres"),
-        ('FATAL:  no pg_hba.conf entry for host "1.2.3.4", user "a", database "b"', "let pg_hba.conf allow"),
-        ("connection refused", "look at the database's host"),
+        ('FATAL:  no pg_hba.conf entry for host "1.2.3.4", user "a", database "b"', "in pg_hba.conf"),
+        ("connection refused", "check the database's host"),
     ],
 )
 def test_what_to_type_where_a_connection_was_refused(why: str, way: str) -> None:

@@ -90,7 +90,7 @@ def test_a_certificate_of_another_authority_is_not_called_expired(serve: Serve, 
     (tmp_path / "other").mkdir()
     port = serve(Authority(tmp_path).issue("db", *VALID))
     found = said_of(refused(port, Authority(tmp_path / "other").file))
-    assert "is not expired, but nothing in sslrootcert issued it" in found
+    assert "is not expired, but no authority in sslrootcert issued it" in found
 
 
 def test_a_certificate_that_can_not_be_read_again_leaves_both_open(tmp_path: Path) -> None:
@@ -102,9 +102,9 @@ def test_a_certificate_that_can_not_be_read_again_leaves_both_open(tmp_path: Pat
 @pytest.mark.parametrize(
     ("said", "cause"),
     [
-        ('sslmode value "verify-full" invalid when SSL support is not compiled in', "of this machine can't encrypt"),
-        ('root certificate file "/x/root.crt" does not exist', "sslrootcert is not there"),
-        ('server certificate for "db.lan" does not match host name "db"', "is for db.lan, and the address says db"),
+        ('sslmode value "verify-full" invalid when SSL support is not compiled in', "machine do not support TLS"),
+        ('root certificate file "/x/root.crt" does not exist', "sslrootcert does not exist"),
+        ('server certificate for "db.lan" does not match host name "db"', "db.lan, but the address has the host db"),
     ],
 )
 def test_what_else_keeps_a_connection_from_being_encrypted_is_named(said: str, cause: str) -> None:

@@ -51,12 +51,12 @@ def said(session: Session, stderr: str) -> tuple[str, str, bool]:
 def test_the_stores_disk_is_named(full: Session, stderr: str) -> None:
     message, hint, again = said(full, stderr)
     assert "dump.sql: the store's disk is full: " in message and "free in " in message, message
-    assert hint == "make room on the store's disk (df -h)" and again
+    assert hint == "free disk space for the store (df -h)" and again
 
 
 def test_the_servers_own_disk_is_another_one(full: Session) -> None:
     message, hint, _ = said(full, SERVER)
-    assert "the server's disk is full" in message and "make room on the server" in hint
+    assert "the server's disk is full" in message and "free disk space on the server" in hint
 
 
 def test_what_the_server_refuses_is_told_as_it_is(full: Session) -> None:

@@ -24,7 +24,7 @@ def test_an_account_that_is_not_there_is_said_in_a_line(
     at_azure: Line, container: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed(monkeypatch, {"AZURE_STORAGE_ACCOUNT_NAME": "other", "AZURE_STORAGE_ENDPOINT": f"{at_azure.url}/other"})
-    with pytest.raises(Unreachable, match="there is no such account or container"):
+    with pytest.raises(Unreachable, match="the account or container does not exist"):
         Store(f"az://{container}/kept").listed("")
 
 

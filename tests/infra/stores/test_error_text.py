@@ -20,42 +20,42 @@ TOLD = {
     "s3 nobody": (
         "s3://b",
         "Error performing PUT http://169.254.169.254/latest/api/token\n - HTTP error: error sending request",
-        "there is no access key in the environment (AWS_ACCESS_KEY_ID",
+        "the environment has no access key (AWS_ACCESS_KEY_ID",
         "export AWS_ACCESS_KEY_ID=",
     ),
     "gs nobody": (
         "gs://b",
         "Error performing GET http://169.254.169.254/computeMetadata/v1/x - 403 Forbidden: denied",
-        "there is no account in the environment (GOOGLE_APPLICATION_CREDENTIALS)",
+        "the environment has no account (GOOGLE_APPLICATION_CREDENTIALS)",
         "export GOOGLE_APPLICATION_CREDENTIALS=",
     ),
     "az nobody": (
         "az://b",
         "Error performing token request: Error performing GET http://169.254.169.254/metadata/identity/oauth2/token",
-        "there is no access key in the environment (AZURE_STORAGE_ACCOUNT_KEY",
+        "the environment has no access key (AZURE_STORAGE_ACCOUNT_KEY",
         "export AZURE_STORAGE_ACCOUNT_NAME=",
     ),
     "az identity": (
         "az://b",
         "Error performing token request: Error performing POST https://login/t/oauth2/v2.0/token - 401 Unauthorized",
-        "the access token was not given",
+        "the access token was refused",
         "export AZURE_STORAGE_ACCOUNT_NAME=",
     ),
     "az name": (
         "az://b",
         "error sending request\nConnectError(\n'dns error'",
-        "it does not answer: its host's name is not known (DNS)",
-        "look at the store's address",
+        "the store does not answer: its host name is unknown (DNS)",
+        "check the store's address",
     ),
-    "az busy": ("az://b", "503\n<Code>ServerBusy</Code>", "it takes no more for now", "look at the store's address"),
+    "az busy": ("az://b", "503\n<Code>ServerBusy</Code>", "the store limits the rate", "check the store's address"),
     "bucket": (
         "s3://b",
         "404\n<Code>NoSuchBucket</Code>",
-        "there is no such bucket",
-        "make it there, or mend `store:`",
+        "the bucket does not exist",
+        "create it, or correct `store:`",
     ),
-    "folder full": ("file:///srv/b", "Generic: No space left on device", "it is full", "df -h /srv/b"),
-    "not known": ("az://b", "something new\nover lines", "something new", "look at the store's address"),
+    "folder full": ("file:///srv/b", "Generic: No space left on device", "the disk is full", "df -h /srv/b"),
+    "not known": ("az://b", "something new\nover lines", "something new", "check the store's address"),
 }
 
 
@@ -68,14 +68,14 @@ def test_what_is_meant_is_told_in_a_line_with_what_to_type(url: str, said: str, 
 
 def test_an_object_that_is_missing_is_not_its_container() -> None:
     assert missing("404 Not Found:\n<Code>BlobNotFound</Code>") == ""
-    assert missing("404 Not Found:\n<Code>ContainerNotFound</Code>") == "there is no such container"
+    assert missing("404 Not Found:\n<Code>ContainerNotFound</Code>") == "the container does not exist"
 
 
 @pytest.mark.parametrize(
     ("valid", "trusted", "meant", "typed"),
     [
-        (EXPIRED, True, "its TLS certificate expired at 20", "renew the certificate"),
-        (VALID, False, "nobody whom this machine trusts issued", "export SSL_CERT_FILE="),
+        (EXPIRED, True, "the store's TLS certificate expired at 20", "renew the certificate"),
+        (VALID, False, "no authority that this machine trusts issued", "export SSL_CERT_FILE="),
     ],
     ids=["expired", "unknown"],
 )

@@ -26,7 +26,7 @@ def test_what_is_known_is_written_over_by_its_generation(url: str, stand_in: Goo
     with pytest.raises(Changed):
         store.swap("a", b"other", "")
     second = store.swap("a", b"two", first)
-    with pytest.raises(Refused, match="written by somebody else"):
+    with pytest.raises(Refused, match="changed by another process"):
         store.swap("a", b"other", first)
     assert store.read("a") == (b"two", second)
     assert stand_in.wanted[before:] == ["0", "0", str(written)]
@@ -53,5 +53,5 @@ def test_who_comes_between_the_look_and_the_write_is_not_written_over(
 def test_what_is_gone_is_not_written_over(url: str) -> None:
     store = Store(url)
     tag = store.swap("a", b"one", "")
-    with pytest.raises(Unreachable, match="is not in the store"):
+    with pytest.raises(Unreachable, match="does not exist in the store"):
         store.swap("gone", b"two", tag)

@@ -89,7 +89,7 @@ def test_one_flipped_bit_is_told(tmp_path_factory: pytest.TempPathFactory, name:
     content = bytearray(FILES[name])
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     (final / name).write_bytes(content)
-    assert damage(final) == [f"{name} is not what was written"]
+    assert damage(final) == [f"{name} does not match the manifest"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -97,7 +97,7 @@ def test_a_file_that_is_cut_off_or_grew_is_told(tmp_path: Path, name: str) -> No
     final = made(tmp_path, "b1")
     for content in (FILES[name][:-1], FILES[name] + b"\0"):
         (final / name).write_bytes(content)
-        assert damage(final) == ([f"{name} is not what was written"] if content != FILES[name] else [])
+        assert damage(final) == ([f"{name} does not match the manifest"] if content != FILES[name] else [])
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -122,7 +122,7 @@ def test_a_truncated_manifest_is_told_at_every_length(tmp_path: Path) -> None:
 def test_a_missing_manifest_is_told(tmp_path: Path) -> None:
     final = made(tmp_path, "b1")
     (final / "manifest.json").unlink()
-    with pytest.raises(OpsError, match="no manifest, so this is not a backup"):
+    with pytest.raises(OpsError, match="the manifest is missing, so this is not a backup"):
         damage(final)
 
 

@@ -21,7 +21,7 @@ JOURNAL = "shop/runs/r/journal.jsonl"
 ODD = ("shop/a b", "shop/it's", "shop/50%25", "shop/#1?x=y&z", "shop/-r Füße+<a>")
 # Folders, and files in one: a list of S3's has 1,000 at a time.
 MANY = {"s3": (10, 1_010), "google": (10, 20), "azure": (5, 10)}
-OTHERS = "written by somebody else"
+OTHERS = "changed by another process"
 
 
 def written(folder: Path, content: bytes) -> Path:
@@ -135,7 +135,7 @@ def test_what_the_list_tells_is_written_over_and_nothing_else(store: AnyStore) -
 def test_what_was_removed_meanwhile_is_not_written_over(store: AnyStore) -> None:
     tag = store.swap(JOURNAL, b"one", "")
     store.delete([JOURNAL])
-    with pytest.raises((Refused, Unreachable), match=f"{OTHERS}|is not in the store"):
+    with pytest.raises((Refused, Unreachable), match=f"{OTHERS}|does not exist in the store"):
         store.swap(JOURNAL, b"two", tag)
     assert store.listed("shop/") == {}
 
@@ -201,7 +201,7 @@ def test_what_is_not_there_is_said(store: AnyStore, tmp_path: Path) -> None:
         lambda: store.get("shop/nothing", tmp_path / "out", 5),
         lambda: store.sha256("shop/nothing", 5),
     ):
-        with pytest.raises(Unreachable, match="/shop/nothing: is not in the store$"):
+        with pytest.raises(Unreachable, match="/shop/nothing: does not exist in the store$"):
             ask()
     assert not (tmp_path / "out").exists()
     assert store.tag("shop/nothing") == "" and store.listed("shop/") == {}

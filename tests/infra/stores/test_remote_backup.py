@@ -120,7 +120,7 @@ def test_it_is_a_backup_once_its_manifest_is_there(
         with monkeypatch.context() as patch, pytest.raises(Unreachable, match="^shop: away"):
             patch.setattr(one.store, "put", but_the_manifest(one.store))
             one.stored().put()
-        assert other.known() == [] and "no manifest is there, so it is not a backup" in one.said()
+        assert other.known() == [] and "the manifest is missing, so this is not a backup" in one.said()
         assert one.stored().put() == 0
     else:
         one.seal()
@@ -151,7 +151,7 @@ def test_an_upload_that_is_cut_leaves_no_backup_and_goes_on_where_it_was(
         one.stored().put()
     assert caught.value.message.startswith(f"shop: {lined.url}: ") and "\n" not in caught.value.message
     lined.line.mend()
-    assert other.known() == [] and "no manifest is there" in one.said()
+    assert other.known() == [] and "the manifest is missing" in one.said()
     # The small ones were sent before it.
     assert one.stored().put() == 3 * small
     assert other.known() == [B1] and one.said() == ""
@@ -191,11 +191,11 @@ def test_a_removal_that_is_cut_off_leaves_no_backup(
 FLIPPED = FILES[DAT][:3] + bytes([FILES[DAT][3] ^ 1]) + FILES[DAT][4:]
 # A file of the backup, what is there in its place, what is said.
 HARMS = (
-    (DAT, FLIPPED, f"{DAT} is not what was written"),
-    (DAT, FILES[DAT][:-1], f"{DAT} is not what was written"),
+    (DAT, FLIPPED, f"{DAT} does not match the manifest"),
+    (DAT, FILES[DAT][:-1], f"{DAT} does not match the manifest"),
     (DAT, None, f"{DAT} is missing"),
     (MANIFEST, b'{"backup": "2026', "manifest is damaged"),
-    (MANIFEST, None, "no manifest"),
+    (MANIFEST, None, "the manifest is missing"),
 )
 
 
@@ -216,9 +216,9 @@ def test_what_was_fetched_is_not_taken_for_what_was_written(place: Place, tmp_pa
     assert other.known() == [B1]
     one.harm(DAT, FLIPPED)
     other.stored().fetch()
-    assert damage(other.here) == [f"{DAT} is not what was written"]
+    assert damage(other.here) == [f"{DAT} does not match the manifest"]
     one.harm(DAT, None)
-    with pytest.raises(Unreachable, match=f"{DAT}: is not in the store$"):
+    with pytest.raises(Unreachable, match=f"{DAT}: does not exist in the store$"):
         other.stored().fetch()
 
 
@@ -263,11 +263,11 @@ def test_two_machines_do_not_go_on_with_one_run(place: Place, tmp_path: Path) ->
     other.copy().push("r")
     one.append("undoing")
     ours = one.journal
-    with pytest.raises(Refused, match="gone on with on another machine"):
+    with pytest.raises(Refused, match="resumed on another machine"):
         copy.push("r")
     one.copy().follow()
     [said] = one.told
-    assert said.startswith(f"shop: {JOURNAL} was written here and on another machine; ours is kept as ")
+    assert said.startswith(f"shop: {JOURNAL} was written on this and on another machine; the local file is ")
     assert one.journal == other.journal == one.store.read(f"shop/{JOURNAL}")[0]
     [aside] = (one.folder / JOURNAL).parent.glob(".*.diverged")
     assert aside.name in said and aside.read_bytes() == ours
@@ -289,7 +289,7 @@ def test_a_journal_that_was_sent_before_a_stop_is_gone_on_with(place: Place, tmp
     other.append("resumed")
     other.copy().push("r")
     one.append("ended")
-    with pytest.raises(Refused, match="gone on with on another machine"):
+    with pytest.raises(Refused, match="resumed on another machine"):
         copy.push("r")
 
 
@@ -300,7 +300,7 @@ def test_one_hand_at_a_time_writes_a_journal_of_a_plain_folder(
     assert one.folder == other.folder
     one.append("planned")
     held = Journal(one.folder / "runs/r")
-    with pytest.raises(Refused, match="is being worked on by another process"):
+    with pytest.raises(Refused, match="another process on this machine is executing"):
         Journal(other.folder / "runs/r")
     held.close()
 
@@ -318,7 +318,7 @@ def test_a_store_that_is_away_is_told_once_and_what_is_here_is_used(
     lined.line.sever()
     assert other.known() == [B1]
     [said] = other.told
-    assert said.endswith("; what is known here is used") and "\n" not in said
+    assert said.endswith("; using the local copy") and "\n" not in said
     copy = other.copy()
     with pytest.raises(Refused, match="^shop: .*; nothing was changed$"):
         copy.must_answer()

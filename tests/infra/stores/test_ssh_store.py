@@ -275,11 +275,12 @@ def test_a_line_that_is_cut_is_said_and_made_anew(far: Far, tmp_path: Path) -> N
     far.line.limit = far.line.passed + (1 << 20)
     with pytest.raises(Unreachable) as caught:
         store.put("shop/big", path)
-    assert caught.value.message == f"{far.url}: the link was lost" and caught.value.hint.endswith("127.0.0.1 true")
+    assert caught.value.message == f"{far.url}: the connection was lost"
+    assert caught.value.hint.endswith("127.0.0.1 true")
     far.line.mend()
     store.put("shop/big", path)
     far.line.back = 1 << 20
-    with pytest.raises(Unreachable, match=": the link was lost$"):
+    with pytest.raises(Unreachable, match=": the connection was lost$"):
         store.get("shop/big", tmp_path / "out", 3 << 20)
 
 
@@ -304,7 +305,7 @@ def test_a_server_that_hangs_is_given_up(
         with ThreadPoolExecutor(1) as pool:
             put = pool.submit(store.put, "shop/b", written(tmp_path, 20))
             try:
-                with pytest.raises(Unreachable, match="the link was lost"):
+                with pytest.raises(Unreachable, match="the connection was lost"):
                     put.result(10)
             finally:
                 for number in stopped:
@@ -329,7 +330,7 @@ def test_the_users_own_ssh_config_a_jump_host_and_its_key(openssh: Far, tmp_path
     SshStore(url).put("shop/a", written(tmp_path, 10))
     assert list(SshStore(openssh.url).listed("")) == ["shop/a"]
     known = login.known.read_text()
-    for content, said in (("", "is not known here"), (other_key(known), "another key than the one that is known")):
+    for content, said in (("", "is unknown"), (other_key(known), "differs from the known key")):
         login.known.write_text(f"no line\n{content}")
         with pytest.raises(Unreachable, match=said) as caught:
             SshStore(url).listed("")
@@ -374,7 +375,7 @@ def test_who_is_not_let_in_or_may_not_write_is_said_in_a_line(serve: Serve, tmp_
             SshStore(far.url).put("shop/a", written(tmp_path, 5))
         assert caught.value.hint.endswith(f"ls -ld {far.folder}")
         far.login.key.unlink()
-        with pytest.raises(Unreachable, match="does not let us in"):
+        with pytest.raises(Unreachable, match="accepts none of your SSH keys"):
             SshStore(far.url).listed("")
 
 
@@ -404,10 +405,10 @@ def test_a_disk_that_is_full_is_said_and_nothing_of_it_stays(
     store.put("shop/1", written(tmp_path, 3 << 20))
     with pytest.raises(Unreachable) as caught:
         store.put("shop/2", written(tmp_path, LARGE + 1 if tells else 4 << 20))
-    assert ("it has no room: " if tells else "its disk is full: ") in caught.value.message, caught.value.message
-    assert caught.value.hint.startswith("make room there: ssh -p ")
+    assert ("not enough disk space: " if tells else "the disk is full: ") in caught.value.message, caught.value.message
+    assert caught.value.hint.startswith("free disk space on the host: ssh -p ")
     (full.folder / "filler").write_bytes(bytes(3 << 20))
-    with pytest.raises(Unreachable, match="its disk is full: [0-9,]+ bytes free"):
+    with pytest.raises(Unreachable, match="the disk is full: [0-9,]+ bytes free"):
         store.swap(JOURNAL, bytes(100_000), "")
     assert hidden(full) == [] and list(store.listed("shop/")) == ["shop/1"]
     (full.folder / "filler").unlink()

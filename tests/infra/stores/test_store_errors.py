@@ -23,7 +23,7 @@ OTHER = base64.b64encode(b"no such key, but one of its shape").decode()
 # Where no machine of Azure's tells who it is.
 NOBODY = {KEY: "", "AZURE_MSI_ENDPOINT": "http://127.0.0.1:1/metadata/identity/oauth2/token"}
 AWS, GOOGLE, AZURE = (f"export {name}" for name in ("AWS_ACCESS_KEY_ID=…", "GOOGLE_APPLICATION_", "AZURE_STORAGE_A"))
-MAKE, LOOK = "make it there, or mend `store:`", "look at the store's address"
+MAKE, LOOK = "create it, or correct `store:`", "check the store's address"
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,20 @@ class Wrong:
 
 
 WRONGS = {
-    "s3 bucket": Wrong("s3", "there is no such bucket", MAKE, url="s3://no-such-bucket/kept", shy=True),
-    "s3 key": Wrong("s3", "the access key is not known there", AWS, {"AWS_ACCESS_KEY_ID": "other"}),
-    "gs bucket": Wrong("google", "there is no such bucket", MAKE, url="gs://no-such-bucket/kept", shy=True),
+    "s3 bucket": Wrong("s3", "the bucket does not exist", MAKE, url="s3://no-such-bucket/kept", shy=True),
+    "s3 key": Wrong("s3", "the access key is unknown to the store", AWS, {"AWS_ACCESS_KEY_ID": "other"}),
+    "gs bucket": Wrong("google", "the bucket does not exist", MAKE, url="gs://no-such-bucket/kept", shy=True),
     "gs token": Wrong("google", "access is denied", GOOGLE, {"GOOGLE_BEARER_TOKEN": "other"}),
-    "az container": Wrong("azure", "there is no such container", MAKE, url="az://no-such-container/kept", shy=True),
-    "az wrong key": Wrong("azure", "access is denied: a wrong key or signature", AZURE, {KEY: OTHER}),
-    "az no base64": Wrong("azure", f"{KEY} is no access key (base64)", AZURE, {KEY: "nonsense!"}),
+    "az container": Wrong("azure", "the container does not exist", MAKE, url="az://no-such-container/kept", shy=True),
+    "az wrong key": Wrong("azure", "access is denied: the key or signature is wrong", AZURE, {KEY: OTHER}),
+    "az no base64": Wrong("azure", f"{KEY} is not an access key (base64)", AZURE, {KEY: "nonsense!"}),
     "az no account": Wrong(
-        "azure", "there is no account in the environment", AZURE, {"AZURE_STORAGE_ACCOUNT_NAME": ""}
+        "azure", "the environment has no account", AZURE, {"AZURE_STORAGE_ACCOUNT_NAME": ""}
     ),
-    "az no key": Wrong("azure", f"there is no access key in the environment ({KEY} or {SAS})", AZURE, NOBODY),
-    "az no signature": Wrong("azure", f"{SAS} is no shared access signature", AZURE, {KEY: "", SAS: "nonsense"}),
-    "ssh unknown": Wrong(SSH, "is not known here, so it could be another machine", "ssh -p ", lost="known_hosts"),
-    "ssh key": Wrong(SSH, "the host does not let us in with the keys at hand", "ssh -p ", lost="id_ed25519"),
+    "az no key": Wrong("azure", f"the environment has no access key ({KEY} or {SAS})", AZURE, NOBODY),
+    "az no signature": Wrong("azure", f"{SAS} is not a shared access signature", AZURE, {KEY: "", SAS: "nonsense"}),
+    "ssh unknown": Wrong(SSH, "is unknown, so the host cannot be verified", "ssh -p ", lost="known_hosts"),
+    "ssh key": Wrong(SSH, "the host accepts none of your SSH keys", "ssh -p ", lost="id_ed25519"),
 }
 
 
@@ -138,7 +138,7 @@ def test_a_server_that_is_away_or_silent_is_said_in_a_line(
     ssh = lined.kind not in ("s3", "azure", "google")
     for call, error in said(lined.store, tmp_path).items():
         assert isinstance(error, Unreachable), f"{call}: {error}"
-        words = "no connection: " if ssh else "it does not answer"
+        words = "no connection: " if ssh else "the store does not answer"
         assert error.message.startswith(f"{lined.url}: ") and words in error.message, error.message
         assert "\n" not in error.message
         assert error.hint.startswith(f"ssh -p {lined.line.port} " if ssh else LOOK)

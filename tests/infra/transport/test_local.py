@@ -44,7 +44,7 @@ def test_a_missing_program_is_127(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["missing", "file"])
 def test_a_missing_folder_is_126(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
-    assert sh(tmp_path / name, "exit 0") == Completed(126, "", f"there is no folder {tmp_path / name}")
+    assert sh(tmp_path / name, "exit 0") == Completed(126, "", f"the folder {tmp_path / name} does not exist")
 
 
 def test_words_are_read_by_no_shell(tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ OWN = ("7", "test")
     [
         ({"vendor": "unknown", "disabled": True}, ""),
         ({"vendor": "sqlite", "disabled": False, "memory": True}, ""),
-        ({"vendor": "sqlite", "disabled": False, "memory": False}, "sqlite, of which no clone can be made here"),
-        ({"vendor": "mysql", "disabled": False}, "mysql, of which no clone can be made here"),
+        ({"vendor": "sqlite", "disabled": False, "memory": False}, "sqlite, which cannot be cloned"),
+        ({"vendor": "mysql", "disabled": False}, "mysql, which cannot be cloned"),
         (
             {"vendor": "postgresql", "disabled": False, "error": "OperationalError"},
             "a database that can't be connected to",

@@ -64,7 +64,7 @@ def test_a_damaged_backup_is_not_restored_and_shown_as_failed(scene: Make) -> No
     content[len(content) // 2] ^= 1
     dump.write_bytes(content)
     done = shop.inv("drill")
-    assert done.code == 3 and "is not what was written" in done.out + done.err, done.out + done.err
+    assert done.code == 3 and "does not match the manifest" in done.out + done.err, done.out + done.err
     assert drills(shop) == []
     assert "FAILED" in (listed := shop.inv("backups").out), listed
 

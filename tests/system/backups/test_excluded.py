@@ -186,7 +186,7 @@ def test_a_backup_that_is_held_back_is_one_stream_and_is_restored_like_any(shop:
     assert {"dump", "fingerprint.jsonl"} < set(manifest["files"]) and list(manifest["excluded"]) == ["public.audit_log"]
     assert shop.inv("drill", "--backup=latest").code == 0
     plan = shop.inv("backup", "--max-rate=500kB", "--plan").out
-    assert "500,000 bytes a second" in plan and "-v rate=500000" in plan, plan
+    assert "500,000 bytes per second" in plan and "-v rate=500000" in plan, plan
     refused(shop.inv("backup", "--max-rate=fast"), "--max-rate=fast: should be bytes per second", code=2)
 
 
@@ -249,7 +249,7 @@ def test_where_production_is_lost_it_is_better_than_nothing(shop: Project) -> No
     name = shop.production.rsplit("/", 1)[1]
     shop.query(f"DROP DATABASE {name} WITH (FORCE)", "postgres")
     gone = shop.inv("recover")
-    assert gone.code == 4 and f'"{name}" does not exist' in gone.out and "create it, empty" in gone.out, gone.out
+    assert gone.code == 4 and f'"{name}" does not exist' in gone.out and "create it empty" in gone.out, gone.out
     shop.query(f"CREATE DATABASE {name}", "postgres")
     lost = shop.inv("recover", "--json")
     assert lost.code == 5 and "production is empty" in lost.outcome["reason"], lost.out

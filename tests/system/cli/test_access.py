@@ -211,7 +211,7 @@ def test_a_test_target_that_is_anothers_production_is_refused(project: Make, mak
     with psycopg.connect(other, autocommit=True) as connection:
         connection.execute("CREATE TABLE canary AS SELECT 1 AS v")
     done = shop.inv("clone-prod-to-test", "--target=shop", "--json")
-    assert (done.code, "is the very database of other" in done.outcome["reason"]) == (3, True), done.out
+    assert (done.code, "is the database of other" in done.outcome["reason"]) == (3, True), done.out
     with psycopg.connect(other) as connection:
         assert connection.execute("SELECT v FROM canary").fetchone() == (1,)
 

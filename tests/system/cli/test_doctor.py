@@ -209,7 +209,7 @@ def test_what_is_wrong_on_this_machine(good: Project) -> None:
         shop,
         {
             "shop address": ("fail", "can be read by others", f"chmod 600 {secret}"),
-            "shop backups": ("fail", "fingerprint.jsonl is not what was written", "inv backup --target=shop"),
+            "shop backups": ("fail", "fingerprint.jsonl does not match the manifest", "inv backup --target=shop"),
         },
     )
     assert {event["said"] for event in told(done, "skip").values()} == {
@@ -403,7 +403,7 @@ def test_no_client_tools(good: Project, tmp_path: Path) -> None:
     made = Done(done.returncode, done.stdout, done.stderr)
     events = told(made, "warn", "fail")
     assert list(events) == ["shop tools"] and made.code == 4, made.out + made.err
-    assert "no psql, pg_dump and pg_restore are installed here" in events["shop tools"]["said"]
+    assert "psql, pg_dump and pg_restore are not installed" in events["shop tools"]["said"]
     assert "apt-get install postgresql-client" in made.outcome["hint"]
     assert {"shop reading", "shop app", "shop-test cloning"} <= set(told(made, "skip"))
 
@@ -505,7 +505,7 @@ def test_copies_with_readable_people_are_told(good: Project) -> None:
     inventory(good, defang={**CLASSIFIED, "mask": {"public.lessons_teachers.name": "name"}})
     lines = [line.strip() for line in path.read_text().splitlines()]
     line = lines.index("public.lessons_teachers.name: name") + 1
-    wrong = f"inventory.yaml:{line}: shop: public.lessons_teachers.name: there is no such column"
+    wrong = f"inventory.yaml:{line}: shop: public.lessons_teachers.name: the column does not exist"
     found(good, {"shop copies": ("warn", wrong, "correct it")})
     inventory(good, defang={**CLASSIFIED, "sql": ["nowhere.sql"]})
     found(good, {"shop copies": ("warn", "nowhere.sql: no such file", "ls -l nowhere.sql")})

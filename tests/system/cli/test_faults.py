@@ -34,7 +34,7 @@ def test_a_killed_clone_is_explained_and_resumed(project: Callable[..., Project]
     status = shop.inv("status")
     assert status.code == 0, status.out + status.err
     assert "interrupted" in status.out
-    assert "this run has changed none of production's data" in status.out
+    assert "this run has not changed production's data" in status.out
     assert "inv resume --run=" in status.out
     resumed = shop.inv("resume", "--json")
     assert resumed.code == 0, resumed.out + resumed.err
@@ -64,15 +64,15 @@ def test_what_is_offered_after_a_killed_backup_ends_it(project: Callable[..., Pr
     status = shop.inv("status").out
     assert f"inv undo --run={(run := shop.inv('runs', '--json').outcome['run'])}" in status, status
     planned = shop.inv("undo", "--plan")
-    assert planned.code == 0 and "there is nothing to take back: An unfinished dump" in planned.out, planned.out
+    assert planned.code == 0 and "there is nothing to undo: An unfinished dump" in planned.out, planned.out
     undone = shop.inv("undo", f"--run={run}")
-    assert undone.code == 0 and "backup was undone: there was nothing to take back: An unfinished" in undone.out, undone
+    assert undone.code == 0 and "backup was undone: there was nothing to undo: An unfinished" in undone.out, undone
     assert shop.inv("runs", "--json").outcome["undone"] is True
-    assert "state:   this run has changed none of production's data" in (said := shop.inv("status").out), said
+    assert "state:   this run has not changed production's data" in (said := shop.inv("status").out), said
     assert "Try:" not in said, said
     assert shop.inv("backup").code == 0
     finished = shop.inv("undo")
-    assert finished.code == 3 and "nothing to take back: A finished backup" in finished.out, finished.out
+    assert finished.code == 3 and "nothing to undo: A finished backup" in finished.out, finished.out
 
 
 def test_the_plan_of_an_undo_shows_what_is_taken_back(scene: Callable[..., Project]) -> None:
@@ -97,7 +97,7 @@ def test_an_interrupted_clone_says_how_to_go_on(project: Callable[..., Project],
     process.send_signal(number)
     done = ended(process)
     assert done.code == 130, done.out + done.err
-    assert "INTERRUPTED" in done.out and "State: this run has changed none of production's data" in done.out
+    assert "INTERRUPTED" in done.out and "State: this run has not changed production's data" in done.out
     assert "Try: inv resume --run=" in done.out
     assert "Traceback" not in done.out + done.err
     assert shop.inv("resume").code == 0
@@ -111,7 +111,7 @@ def test_a_second_operator_is_told_who_is_at_work(project: Callable[..., Project
     second = shop.inv("release", "--json", "--confirm=shop")
     process.send_signal(signal.SIGCONT)
     assert second.code == 3, second.out + second.err
-    assert "another run is at work: clone-prod-to-test" in second.outcome["reason"]
+    assert "another run holds the run lock: clone-prod-to-test" in second.outcome["reason"]
     assert ended(process).code == 0
 
 

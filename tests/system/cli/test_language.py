@@ -86,7 +86,7 @@ def test_a_lock_that_is_not_to_be_had_is_waited_for_again(german: Server, tmp_pa
 
 def test_what_can_not_be_restored_is_named(german: Server, tmp_path: Path) -> None:
     """As a superuser in English, with what to type; else with the object and all that the server says."""
-    for user, said in (("postgres", "the role gone is not on this server"), ("app", "Rolle »gone« existiert nicht")):
+    for user, said in (("postgres", "the role gone does not exist on this"), ("app", "Rolle »gone« existiert nicht")):
         shop = shop_of(german, tmp_path / user, f"gone_{user}", user)
         with admin(german) as c:
             c.execute("CREATE ROLE gone")

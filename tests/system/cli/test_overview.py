@@ -45,7 +45,7 @@ def test_a_database_that_is_not_reached_is_told(project: Callable[..., Project])
         ("postgresql://postgres:hidden-word@127.0.0.1:1/shop", "the database does not answer: "),
         (f"{there}_gone", "the database refuses the connection: database "),
         (there.replace("postgres:", "nobody_here:"), "the database refuses the connection: "),
-        ("", "env:DATABASE_URL is empty or not there"),
+        ("", "env:DATABASE_URL is empty or missing"),
     ]:
         shop.env["DATABASE_URL"] = address
         done = shop.inv()

@@ -238,14 +238,14 @@ def test_what_is_refused(tmp_path: Path, server: Server) -> None:
     for words, code, said, hint in [
         (("lesons", "Lesson", "Hour"), 2, "there is no app 'lesons'; near: lessons", "inv scaffold-rename APP"),
         (("lessons", "Leson", "Hour"), 2, "have no model 'Leson'; near: Lesson", "lessons OLD Hour"),
-        (("lessons", "Lesson", "Session"), 2, "Lesson and Session are both in the migrations", "lessons Lesson NEW"),
+        (("lessons", "Lesson", "Session"), 2, "Lesson and Session both exist in the migrations", "lessons Lesson NEW"),
         (("lessons", "Lesson", "lesson"), 2, "differ only in upper and lower case", "lessons Lesson NEW"),
-        (("lessons", "Lesson", "class"), 2, "'class' is no name", "lessons Lesson NEW"),
+        (("lessons", "Lesson", "class"), 2, "'class' is no valid model name", "lessons Lesson NEW"),
         (("lessons", "Shadow", "Hour"), 3, "lessons.Shadow is a proxy", "rename it in models.py"),
         (("lessons", "Seen", "Hour"), 3, "not managed by Django", "rename it in models.py"),
         (("lessons", "Person", "Human"), 3, "lessons.Pupil inherits from lessons.Person", "OneToOneField"),
-        (("lessons", "Old", "New", "--copy"), 3, "the table lessons_new, which is the one of Old", "Meta.db_table"),
-        (("auth", "Group", "Band", "--plan"), 3, "the migrations of auth are not yours", "an app of your own"),
+        (("lessons", "Old", "New", "--copy"), 3, "the table lessons_new, which is the table of Old", "Meta.db_table"),
+        (("auth", "Group", "Band", "--plan"), 3, "auth needs a new migration, and the", "an app of your project"),
     ]:  # fmt: skip
         done = shop.inv("scaffold-rename", *words)
         assert done.code == code, (words, done.out, done.err)
@@ -267,7 +267,7 @@ def test_a_plan_writes_nothing_and_a_second_call_neither(tmp_path: Path, server:
     assert migrations(shop) == ["0001_initial"]
     scaffold(shop)
     again = shop.inv("scaffold-rename", "lessons", "Lesson", "Session")
-    assert again.code == 2 and "no model 'Lesson'" in again.out and "Session is there" in again.out, again.out
+    assert again.code == 2 and "no model 'Lesson'" in again.out and "Session exists" in again.out, again.out
     assert migrations(shop) == ["0001_initial", "0002_rename_lesson_session"]
 
 

@@ -52,7 +52,7 @@ def test_a_backup_that_waits_names_the_holder_and_gives_up(project: Callable[...
     assert said, done.out
     assert said[1] == said[2] == str(pid)
     assert re.search(
-        f"FAILED  shop: given up after 4 s of waiting for a lock \\(lock_wait\\): it is held by {held}", done.out
+        f"FAILED  shop: gave up after 4 s of waiting for a lock \\(lock_wait\\) that is held by {held}", done.out
     )
     assert re.search(
         r"Try: SELECT pg_terminate_backend\(\d+\);\s+ends that session,?\s+then   inv resume --run=", done.out
@@ -141,8 +141,8 @@ def test_what_is_looked_up_before_there_is_a_run_is_reported_and_ends(
     assert done.code == 4, done.out + done.err
     held = HOLDER.format("postgres", "LOCK")
     assert re.search(f"waits for a lock that {held} holds; SELECT pg_terminate_backend", done.out), done.out
-    assert re.search(f"shop: given up after 5 s of waiting for a lock \\(lock_wait\\): it is held by {held}", done.out)
-    assert "ends that session, then   the same again" in done.out
+    assert re.search(f"shop: gave up after 5 s of waiting for a lock \\(lock_wait\\) that is held by {held}", done.out)
+    assert "ends that session, then   repeat the command" in done.out
     assert words[0] not in shop.inv("runs").out
 
 

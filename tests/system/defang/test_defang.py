@@ -251,12 +251,12 @@ def test_a_refused_release_is_taken_back(project: Make) -> None:
             ("UPDATE shop_customer SET note = 'x';\nCOMMIT;\n", "ops/defang.sql ended the transaction"),
             ("ROLLBACK AND CHAIN;\n", "ops/defang.sql ended the transaction"),
             ("END; BEGIN;", "ops/defang.sql ended the transaction"),
-            ("\\c postgres\n", "or went to another database"),
+            ("\\c postgres\n", "or connected to another database"),
             ("\\set ON_ERROR_STOP off\nSELECT 1/0;\n", "ops/defang.sql:2: division by zero"),
             ("\\nonsense\n", "ops/defang.sql:1: invalid command"),
             (
                 "ALTER TABLE shop_customer ADD x int;",
-                "the clone's schema is not the backup's any more (ops/defang.sql ran)",
+                "the clone's schema differs from the backup's (ops/defang.sql ran)",
             ),
         ],
         "ROLLBACK AND CHAIN;\n",
@@ -313,14 +313,14 @@ def test_what_does_not_fit_is_refused_with_its_line(project: Make) -> None:
     done = shop.inv("clone-prod-to-test")
     assert done.code == 3, done.out
     for name, why in [
-        ("public.auth_user.emial", "there is no such column; public.auth_user.email is there"),
-        ("public.shop_customer.name", "`null` does not fit: it takes no NULL"),
-        ("public.shop_customer.email", "`empty` does not fit: it must stay unique"),
+        ("public.auth_user.emial", "the column does not exist; public.auth_user.email exists"),
+        ("public.shop_customer.name", "`null` does not fit: the column is NOT NULL"),
+        ("public.shop_customer.email", "`empty` does not fit: the column must be unique"),
         ("public.lessons_lesson.id", "`email` does not fit: "),
-        ("public.big_logs", "there is no such table; public.big_log is there"),
+        ("public.big_logs", "the table does not exist; public.big_log exists"),
     ]:
         assert f"inventory.yaml:{line[name]}: shop: " in done.out and f"{name}: {why}" in done.out, (name, done.out)
-    assert "public.nothing.at_all: there is no such column" in done.out
+    assert "public.nothing.at_all: the column does not exist" in done.out
 
 
 def test_a_file_that_is_not_there_is_refused_before_anything(project: Make) -> None:

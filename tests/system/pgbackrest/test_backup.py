@@ -105,7 +105,7 @@ def test_what_was_killed_is_resumed_or_undone_and_nothing_is_made_twice(cluster:
     said = child.communicate()[0].decode()
     assert child.returncode == -signal.SIGKILL, said
     status = shop.inv("status").out
-    assert "this run has changed none of production's data" in status and "inv resume" in status, status
+    assert "this run has not changed production's data" in status and "inv resume" in status, status
     # What is left does not stop another run, and is no other's to undo.
     undone = shop.inv("undo")
     assert undone.code == 0 and not cluster.aside.exists(), undone.out + undone.err

@@ -80,7 +80,7 @@ def _tables(on: Rail) -> dict[str, tuple[int, str]]:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("does-nothing", "no deployment was begun"),
+        ("does-nothing", "no deployment was started"),
         ("failed-deployment", "is FAILED; its log ends: building / migrating / boom: no module named shop"),
         ("slow-deployment", "is still"),
     ],
@@ -97,11 +97,11 @@ def test_a_deployment_that_is_not_live_is_never_called_done(rail: Make, fault: s
 
 
 TOKENS: list[tuple[str, dict[str, str | None], str]] = [
-    ("rate-limit", {}, "takes no more questions for now"),
+    ("rate-limit", {}, "the rate limit of Railway's API is exceeded"),
     ("offline", {}, "Railway's API does not answer"),
     ("", {"RAILWAY_API_TOKEN": ""}, "the token is not allowed"),
     ("", {"RAILWAY_API_TOKEN": "old"}, "the token is not allowed"),
-    ("", {"RAILWAY_API_TOKEN": None}, "no token is at hand"),
+    ("", {"RAILWAY_API_TOKEN": None}, "no token is set"),
     ("", {"RAILWAY_API_TOKEN": None, "RAILWAY_TOKEN": "old"}, "the token is not valid, or has expired"),
     ("", {"RAILWAY_TOKEN": "token-p"}, "both RAILWAY_TOKEN and RAILWAY_API_TOKEN are set"),
     ("", {"PATH": None}, "the railway CLI is not installed"),
@@ -132,7 +132,7 @@ def test_a_project_token_suffices_for_its_own_environment_only(rail: Make) -> No
     done = on.project.inv("backup")
     assert done.code == 0, done.out + done.err
     done = on.project.inv("clone-prod-to-test")
-    assert done.code == 4 and "no such environment, or the token does not reach it" in done.out + done.err
+    assert done.code == 4 and "environment does not exist, or the token has no access to it" in done.out + done.err
 
 
 def test_the_private_address_is_refused_from_here(rail: Make) -> None:
@@ -141,7 +141,7 @@ def test_the_private_address_is_refused_from_here(rail: Make) -> None:
     file.write_text(file.read_text().replace("DATABASE_PUBLIC_URL", "DATABASE_URL"))
     done = on.project.inv("backup")
     assert done.code == 2, done.out + done.err
-    assert "only Railway's own containers reach" in done.out and "DATABASE_PUBLIC_URL" in done.out
+    assert "only Railway's containers can reach" in done.out and "DATABASE_PUBLIC_URL" in done.out
     assert "secretword" not in done.out + done.err
 
 
@@ -151,10 +151,10 @@ def test_names_that_are_not_there(rail: Make) -> None:
     text = file.read_text()
     file.write_text(text.replace("Postgres/DATABASE_PUBLIC_URL", "Postgres/DATABASE_PUBLC_URL"))
     done = on.project.inv("backup")
-    assert done.code == 2 and "there is DATABASE_PUBLIC_URL, DATABASE_URL" in done.out, done.out
+    assert done.code == 2 and "existing: DATABASE_PUBLIC_URL, DATABASE_URL" in done.out, done.out
     file.write_text(text.replace("railway:Postgres/", "railway:Postgrs/"))
     done = on.project.inv("backup")
-    assert done.code == 2 and "no services named 'Postgrs'; there are Postgres, web" in done.out, done.out
+    assert done.code == 2 and "no services named 'Postgrs'; existing: Postgres, web" in done.out, done.out
 
 
 def test_the_pooled_address_gives_way_to_the_direct_one(rail: Make) -> None:
@@ -181,7 +181,7 @@ def test_another_project_behind_the_same_name_is_refused_on_resume(rail: Make) -
     on.change(environments=environments, variables=variables | {"env-other": variables["env-p"]})
     done = shop.inv("resume", "--confirm=shop")
     assert done.code == 3, done.out + done.err
-    assert "leads to prj-1/env-other/svc-web on Railway, and the run was planned for prj-1/env-p/svc-web" in done.out
+    assert "leads to prj-1/env-other/svc-web on Railway, but the run was planned for prj-1/env-p/svc-web" in done.out
 
 
 def with_backups(rail: Make) -> Rail:
@@ -209,7 +209,7 @@ def test_a_plan_without_backups_is_said_and_the_dump_stands_alone(rail: Make) ->
     on.change(faults=["plan-gate"])
     done = on.project.inv("backup")
     assert done.code == 0, done.out + done.err
-    assert "does not include its own backups; the dump is the only backup" in done.out
+    assert "does not include volume backups; the dump is the only backup" in done.out
     assert "Railway's own backups are not listed" in on.project.inv("backups").out
 
 
@@ -251,7 +251,7 @@ def test_a_lock_or_schedule_that_does_nothing_is_not_called_done(rail: Make, ver
     done = on.project.inv("tool.railway-lock", "--target=shop", "--name=b1")
     assert done.code == 4 and "b1 still expires" in done.out + done.err, done.out + done.err
     done = on.project.inv("tool.railway-schedule", "--target=shop", "--kinds=daily")
-    assert done.code == 4 and "are none, and were to be daily" in done.out + done.err, done.out + done.err
+    assert done.code == 4 and "are none, not daily" in done.out + done.err, done.out + done.err
     assert on.project.inv("tool.railway-schedule", "--target=shop", "--kinds=hourly").code == 2
     on.change(faults=["plan-gate"])
     done = on.project.inv("tool.railway-schedule", "--target=shop", "--kinds=daily")
@@ -263,7 +263,7 @@ def test_doctor_says_what_railway_can_do(rail: Make) -> None:
     done = on.project.inv("doctor", "--all")
     assert "CLI 5.43.1, prj-1/env-p/svc-web, newest deployment SUCCESS, 0 volume backups" in done.out, done.out
     on.change(faults=["plan-gate"])
-    assert "warn  railway" in (done := on.project.inv("doctor")).out and "does not include its own backups" in done.out
+    assert "warn  railway" in (done := on.project.inv("doctor")).out and "does not include volume backups" in done.out
     on.project.env["RAILWAY_API_TOKEN"] = "old"
     done = on.project.inv("doctor")
     assert done.code == 4 and "FAIL  railway" in done.out and "the token is not allowed" in done.out, done.out
@@ -300,9 +300,9 @@ def test_a_push_at_the_same_moment_is_not_taken_for_ours(rail: Make, how: str) -
 
 def test_what_the_cli_says_is_understood() -> None:
     assert meaning("503 Service Unavailable", 1)[0] == "503 Service Unavailable"
-    assert "no such service" in meaning('Service "web" not found.', 1)[0]
+    assert "service does not exist" in meaning('Service "web" not found.', 1)[0]
     limited = meaning('{"error":"Failed to create a backup","code":"RATELIMITED"}', 1)[0]
-    assert "no more questions" in limited
+    assert "rate limit" in limited
     assert meaning('{"errors":[{"message":"Deployment not found"}]}', 1)[0] == "Deployment not found"
 
 

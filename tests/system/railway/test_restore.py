@@ -95,18 +95,18 @@ def test_what_is_staged_already_or_typed_wrong_changes_nothing(backed_up: Rail) 
     done = shop.inv("railway-restore", "--backup=bak-9", "--confirm=shop")
     assert done.code == 2 and "no backups 'bak-9'; the newest are: bak-1 (" in done.out, done.out + done.err
     done = shop.inv("railway-restore")
-    assert done.code == 2 and "--backup says which one is meant; the newest are: bak-1 (" in done.out, done.out
+    assert done.code == 2 and "--backup is missing; the newest are: bak-1 (" in done.out, done.out
     done = shop.inv("railway-restore", "--backup=bak-1")
     assert done.code in (2, 3) and "--confirm=shop" in done.out + done.err, done.out + done.err
     on.change(version="5.30.2")
     done = shop.inv(*WORDS)
-    assert done.code == 2 and "railway 5.30.2 can't restore a backup; 5.33.0 can" in done.out, done.out
+    assert done.code == 2 and "railway 5.30.2 can't restore a backup; 5.33.0 or newer can" in done.out, done.out
     on.change(version="5.43.1")
     with psycopg.connect(f"{shop.production.rsplit('/', 1)[0]}/postgres") as other:
         key = RunLock(Session(INVENTORY), "shop", shop.production.rsplit("/", 1)[1], "", "").key
         other.execute("SELECT pg_advisory_lock(%s, %s)", [0x67656E, key])
         done = shop.inv(*WORDS)
-        assert done.code == 3 and "another run is at work" in done.out, done.out + done.err
+        assert done.code == 3 and "another run holds the run lock" in done.out, done.out + done.err
     on.change(staged={"services": {"svc-web": {"variables": {"DEBUG": {"value": "1"}}}}})
     done = shop.inv(*WORDS)
     assert done.code == 3 and "other changes are staged in its environment" in done.out, done.out + done.err

@@ -20,7 +20,7 @@ def test_a_pin_locks_railways_own_backup_and_holds_where_the_plan_has_none(rail:
     assert on.state["backups"][0]["expiresAt"] is None
     on.change(faults=["plan-gate"])
     done = on.project.inv("pin", "latest")
-    words = "does not include its own backups; the dump is the only backup"
+    words = "does not include volume backups; the dump is the only backup"
     assert done.code == 0 and words in done.out, done.out + done.err
 
 
@@ -42,6 +42,6 @@ def test_railways_own_schedule_is_shown_and_set(rail: Callable[..., Rail]) -> No
     assert (event["task"], event["installed"], outcome["exit"]) == ("volume-backup", "daily, weekly", 0)
     on.change(faults=["plan-gate"])
     shown = on.project.inv("schedule")
-    assert shown.code == 5 and "does not include its own backups" in shown.out, shown.out
+    assert shown.code == 5 and "does not include volume backups" in shown.out, shown.out
     done = on.project.inv("schedule", "--install")
-    assert done.code == 4 and "does not include its own backups" in done.out + done.err, done.out + done.err
+    assert done.code == 4 and "does not include volume backups" in done.out + done.err, done.out + done.err

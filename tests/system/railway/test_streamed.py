@@ -105,14 +105,15 @@ def test_with_an_older_client_it_is_backed_up_and_told_what_a_restore_needs(
     assert done.code == 2 and "or   pg_dump: container   in the inventory" in done.out + done.err, done.out + done.err
     file.write_text(text)
     planned = shop.process("backup", "--plan")
-    assert f"pg_restore here is {have}" in planned.out and "railway ssh --project prj-1" in planned.out, planned.out
+    assert f"pg_restore of this machine is {have}" in planned.out, planned.out
+    assert "railway ssh --project prj-1" in planned.out, planned.out
     done = shop.process("backup")
     assert done.code == 0, done.out + done.err
     assert len(backups(shop)) == 1
     looked = shop.process("doctor").out
     assert re.search(rf"warn  tools-fit +pg_dump 18[.\d]* runs in the container, .*pg_restore here is {have}", looked)
     done = shop.process("clone-prod-to-test")
-    assert done.code == 2 and "pg_restore must be at least that; installed here" in done.out, done.out + done.err
+    assert done.code == 2 and "pg_restore must not be older; installed versions" in done.out, done.out + done.err
 
 
 @pytest.mark.slow
@@ -219,8 +220,8 @@ def test_sessions_there_begin_with_the_tools_own_settings(channel: Callable[...,
     [
         ("relay-does-nothing", 'ended with 0 and ran nothing (output: {"status":"ok"})'),
         ("no-ssh-key", "no SSH key of this machine is registered with Railway"),
-        ("unknown-relay", "the key of ssh.railway.com is not known here"),
-        ("ssh-rate-limit", "takes no more questions for now"),
+        ("unknown-relay", "the host key of ssh.railway.com is unknown"),
+        ("ssh-rate-limit", "the rate limit of Railway's API is exceeded"),
         ("is-cut", "the stream was cut off after"),
         ("is-killed", "(exit code 255)"),
         ("flips-a-byte", "received and sent bytes differ"),

@@ -68,6 +68,6 @@ def test_one_that_happens_each_time_is_named(scene: Make, deadlocked: Callable[[
     shop = scene("backed_up")
     count = deadlocked(99)
     done = shop.inv("rollback", "--backup=latest", "--confirm=shop")
-    assert done.code == 4 and "two jobs of pg_restore itself" in done.out and "`dump: {jobs: 1}`" in done.out, done.out
+    assert done.code == 4 and "two jobs of pg_restore" in done.out and "`dump: {jobs: 1}`" in done.out, done.out
     assert len(count.read_text().splitlines()) == 3, "as often as the step says"
     assert shop.beside("replaced") == []

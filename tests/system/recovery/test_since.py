@@ -157,7 +157,7 @@ def test_a_freeze_that_was_lifted_meanwhile_stops_the_resume(scene: Callable[...
     steps(shop, "unfreeze --confirm=shop")
     resumed = shop.inv("resume", f"--run={run}", "--json", "--confirm=shop")
     assert resumed.code == 3, resumed.out + resumed.err
-    assert "not so any more: production is frozen" in resumed.outcome["reason"]
+    assert "no longer true: production is frozen" in resumed.outcome["reason"]
     assert not shop.query("SELECT 1 FROM django_migrations WHERE name = '0002_session'")
     status = shop.inv("status").out
     assert "promote" in status and "unfreeze" in status

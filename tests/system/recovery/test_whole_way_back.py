@@ -215,7 +215,7 @@ def test_an_extension_of_an_administrator_is_refused_ahead_of_time_where_no_temp
     ask(server, "CREATE EXTENSION pg_buffercache", "extended")
     ran(shop, "backup")
     done = shop.process("doctor", "--restore")
-    assert "extension pg_buffercache: only a superuser may create it" in done.out, done.out
+    assert "extension pg_buffercache: only a superuser may create the extension" in done.out, done.out
     assert "CREATE EXTENSION pg_buffercache   in the database template1" in done.out, done.out
     assert shop.beside("tried") == []
 

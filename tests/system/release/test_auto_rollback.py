@@ -112,7 +112,7 @@ def test_where_nothing_is_applied_the_release_is_taken_back(project: Callable[..
     again = shop.inv("resume", "--confirm=shop")
     assert again.code == 2 and "nothing to resume" in again.out and "was undone" in again.out, again.out
     status = shop.inv("status").out
-    assert "what this run had changed is taken back" in status and "Try:" not in status, status
+    assert "the changes of this run are undone" in status and "Try:" not in status, status
     assert "undone" in shop.inv("runs").out
     assert not frozen(shop)
     assert "Traceback" not in done.out + done.err

@@ -144,7 +144,7 @@ CASES: dict[str, tuple[Change, str]] = {
     ),
     "a file of the backup": (
         of_file("backups/shop/backups/*/dump/toc.dat", lambda text: text[:-1] + "x"),
-        "is damaged: dump/toc.dat is not what was written",
+        "is damaged: dump/toc.dat does not match the manifest",
     ),
     "the backup's manifest": (
         of_file("backups/shop/backups/*/manifest.json", lambda text: text + "\n"),
@@ -152,7 +152,7 @@ CASES: dict[str, tuple[Change, str]] = {
     ),
     "another backup": (
         of_certificate(backup=lambda found: "20200101_000000_aaaa"),
-        "20200101_000000_aaaa: no manifest, so this is not a backup",
+        "20200101_000000_aaaa: the manifest is missing, so this is not a backup",
     ),
     "the server": (
         of_certificate(system=lambda _: "7001"),

@@ -74,7 +74,7 @@ def test_what_a_given_up_build_left_goes_when_the_run_goes_on(project: Callable[
     reader.ready.wait(10)
     process = begin(shop, "promote.migrate", "promote", "--confirm=shop")
     done = ended(process)
-    assert done.code == 4 and "given up after 2 s of waiting for a lock" in done.out, done.out + done.err
+    assert done.code == 4 and "gave up after 2 s of waiting for a lock" in done.out, done.out + done.err
     assert (shop.query(VALID), shop.query(RECORDED)) == ([(False,)], [(0,)])
     shop.query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' "

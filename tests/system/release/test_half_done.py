@@ -68,7 +68,7 @@ def test_what_stopped_half_way_is_not_undone_and_comes_back_from_the_last_backup
     assert "can't be undone: production is not as it was before the release: public." in undone.out
     assert half.query("SHOW default_transaction_read_only") == [("on",)], "it stays frozen"
     resumed = half.inv("resume", "--confirm=shop")
-    assert resumed.code == 3 and "could do a part of it twice" in resumed.out, resumed.out
+    assert resumed.code == 3 and "could execute a part twice" in resumed.out, resumed.out
     assert "Try: inv rollback --target=shop --backup=" in resumed.out and teachers(half) == 11
 
     back = half.inv(*done.outcome["hint"].split()[1:], "--confirm=shop")
@@ -119,7 +119,7 @@ def test_what_stands_is_asked_of_the_server_each_time(half: Project) -> None:
     thaw(half, "RESET default_transaction_read_only")
     status = half.inv("status").out
     assert kept not in status and aside in status, status
-    assert "not so, or no longer: production is frozen" in status and "shop takes writes" in status, status
+    assert "not true, or no longer true: production is frozen" in status and "shop takes writes" in status, status
 
     thaw(half, "SET default_transaction_read_only = on")
     status = half.inv("status").out

@@ -64,7 +64,7 @@ def test_a_folder_that_is_not_there_is_the_inventory_s_fault(project: Make) -> N
     shop = project("b")
     (shop.folder / "shop").rename(shop.folder / "gone")
     done = shop.inv("hazards")
-    assert done.code == 2 and "shop: there is no folder" in done.out, done.out
+    assert done.code == 2 and "shop: the folder" in done.out, done.out
     assert "Try: app: {dir: " in done.out and "cd " not in done.out
 
 

@@ -17,7 +17,7 @@ def test_a_migration_that_was_applied_before_its_dependency(project: Callable[..
     shop.query("INSERT INTO django_migrations (app, name, applied) VALUES ('lessons', '0003_late', now())")
     done = shop.inv("release", "--json", "--confirm=shop")
     assert done.code == 3, done.out + done.err
-    assert "the applied migrations do not fit together: Migration lessons.0003_late" in done.outcome["reason"]
+    assert "the applied migrations are inconsistent: Migration lessons.0003_late" in done.outcome["reason"]
     assert "showmigrations" in done.outcome["hint"] and "does not start" not in done.out
 
 
@@ -31,7 +31,7 @@ def test_a_squash_of_which_only_a_part_was_applied(project: Callable[..., Projec
     done = shop.inv("release", "--json", "--confirm=shop")
     assert done.code == 3, done.out + done.err
     assert "lessons.0001_squashed_0002_session was never applied" in done.outcome["reason"]
-    assert "not lessons.0002_session, and the files of these are gone" in done.outcome["reason"]
+    assert "not lessons.0002_session, and their files are missing" in done.outcome["reason"]
 
 
 def test_a_dependency_that_is_nowhere_is_no_application_that_does_not_start(project: Callable[..., Project]) -> None:
@@ -40,5 +40,5 @@ def test_a_dependency_that_is_nowhere_is_no_application_that_does_not_start(proj
     path.write_text(path.read_text().replace("0001_initial", "0001_gone"))
     done = shop.inv("release", "--json", "--confirm=shop")
     assert done.code == 4, done.out + done.err
-    assert "its migrations do not fit together" in done.outcome["reason"] and "0001_gone" in done.outcome["reason"]
+    assert "its migrations are inconsistent" in done.outcome["reason"] and "0001_gone" in done.outcome["reason"]
     assert done.outcome["hint"].endswith("manage.py showmigrations")

@@ -110,7 +110,7 @@ def test_a_migration_that_reaches_another_server_is_told_why_it_can_not(scene: M
         shop.query(words, test)
     done = shop.inv("migrate-test", "--json")
     assert done.code == 4 and "user mapping not found" in done.outcome["reason"], done.out + done.err
-    assert "the rehearsal reaches no other server" in done.outcome["hint"]
+    assert "a rehearsal reaches no other server" in done.outcome["hint"]
     shop.query("CREATE USER MAPPING FOR PUBLIC SERVER there OPTIONS (user 'x')", test)
     done = shop.inv("migrate-test", "--json")
     assert done.code == 3 and "DROP USER MAPPING FOR PUBLIC SERVER there" in done.outcome["reason"], done.out + done.err

@@ -48,7 +48,7 @@ def test_a_rewrite_asks_for_a_freeze_that_the_release_has_not_and_promote_has(pr
     assert "needs a freeze" in refused.outcome["reason"]
     assert "lessons_session was rewritten" in refused.outcome["reason"]
     assert refused.outcome["hint"] == "inv promote --target=shop"
-    assert "this run has changed none of production's data" in refused.outcome["stands"]
+    assert "this run has not changed production's data" in refused.outcome["stands"]
     assert not applied(shop)
     assert shop.fingerprint() == before
     found = certificate(shop)["measured"]

@@ -190,11 +190,11 @@ def test_what_is_typed_wrong(there: Callable[..., Project], openssh: Login) -> N
     shop = there("c")
     openssh.known.write_text("")
     done = shop.inv("status")
-    assert "is not known here" in done.out + done.err and "Traceback" not in done.out + done.err
+    assert "is unknown" in done.out + done.err and "Traceback" not in done.out + done.err
     done = shop.inv("backup")
     assert done.code == 4 and "Try: ssh -p" in done.out + done.err, done.out + done.err
     done = shop.inv("doctor", "--target=shop")
-    assert done.code == 4 and re.search(r"FAIL +host .*is not known here", done.out), done.out
+    assert done.code == 4 and re.search(r"FAIL +host .*is unknown", done.out), done.out
 
 
 def test_the_test_database_on_another_host_is_refused(there: Callable[..., Project], openssh: Login) -> None:

@@ -102,7 +102,7 @@ def test_an_identity_that_does_not_open_it_is_told_before_production_is_touched(
     key.write_text(str(pyrage.x25519.Identity.generate()))
     told("does not decrypt backup")
     key.unlink()
-    told("is empty or not there")
+    told("is empty or missing")
 
 
 def test_the_dump_is_ages_own_format(buckets: Buckets) -> None:
@@ -121,4 +121,4 @@ def test_doctor_proves_that_the_identity_opens_the_newest_backup(sealed: State, 
     assert "warn  encryption" in said and "belongs to no recipient" in said, said
     key.unlink()
     said = shop.inv("doctor").out
-    assert "FAIL  encryption" in said and "is empty or not there" in said, said
+    assert "FAIL  encryption" in said and "is empty or missing" in said, said

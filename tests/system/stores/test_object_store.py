@@ -85,7 +85,7 @@ def test_a_backup_is_in_the_store_with_its_manifest_and_its_run(buckets: Buckets
 def test_a_store_that_does_not_answer_is_told_before_anything_is_dumped(shop: Project, at: Line) -> None:
     at.sever()
     done = shop.inv("backup")
-    assert done.code == 3 and "it does not answer; nothing was changed" in done.out + done.err, done.out + done.err
+    assert done.code == 3 and "the store does not answer; nothing was changed" in done.out + done.err, done.out
     assert not list((shop.folder / ".store").rglob("journal.jsonl"))
 
 
@@ -93,13 +93,13 @@ def test_a_bucket_that_is_not_there_is_told_in_a_line(shop: Project) -> None:
     inventory = shop.folder / "inventory.yaml"
     inventory.write_text(inventory.read_text().replace(kept(shop).url, "s3://no-such-bucket-here/kept"))
     done = shop.inv("backup")
-    assert done.code == 3 and "there is no such bucket; nothing was changed" in done.out + done.err, done.out + done.err
+    assert done.code == 3 and "the bucket does not exist; nothing was changed" in done.out + done.err, done.out
 
 
 def test_a_line_that_is_cut_leaves_no_backup_in_the_store(shop: Project, at: Line) -> None:
     at.limit = at.passed + 20_000
     done = shop.inv("backup")
-    assert done.code == 4 and "it does not answer" in done.out + done.err, done.out + done.err
+    assert done.code == 4 and "the store does not answer" in done.out + done.err, done.out + done.err
     assert "Try:" in done.out + done.err and "inv resume" in done.out + done.err
     at.mend()
     assert manifests(shop) == []
@@ -119,7 +119,7 @@ def test_a_stored_object_that_is_not_what_was_written_is_noticed(state: State, t
     content = bytearray(store.read(key)[0])
     content[len(content) // 2] ^= 1
     (tmp_path / "harmed").write_bytes(content)
-    for said in ("is not what was written", "is not in the store"):
+    for said in ("does not match the manifest", "does not exist in the store"):
         store.delete([key]) if "not in" in said else store.put(key, tmp_path / "harmed")
         deep = shop.inv("tool.check-stored", "--target=shop", f"--backup-id={backup}", "--deep=yes")
         assert deep.code == 4 and key.split("/", 3)[3] in deep.out + deep.err, deep.out + deep.err
@@ -153,7 +153,7 @@ def test_check_backups_says_that_the_store_is_away(state: State, at: Line) -> No
     assert well.code == 0 and "shop: ok" in well.out, well.out + well.err
     at.sever()
     away = shop.inv("check-backups")
-    assert away.code == 4 and "it does not answer" in away.out and "there is no backup" not in away.out, away.out
+    assert away.code == 4 and "the store does not answer" in away.out and "there is no backup" not in away.out, away.out
 
 
 def test_doctor_says_whether_the_store_answers(shop_in: Shop, place_of: PlaceOf, buckets: Buckets, at: Line) -> None:
@@ -163,7 +163,7 @@ def test_doctor_says_whether_the_store_answers(shop_in: Shop, place_of: PlaceOf,
     assert "there is no backup yet" in found.out
     at.sever()
     found = shop.inv("doctor")
-    assert "FAIL  store" in found.out and "it does not answer" in found.out, found.out
+    assert "FAIL  store" in found.out and "the store does not answer" in found.out, found.out
 
 
 # --- a run on two machines -------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_a_run_that_was_killed_here_is_resumed_there_and_by_one_at_a_time(sealed
         # As whoever resumes it here at this moment.
         first.execute("SELECT pg_advisory_lock(%s, %s)", [CLASS, RunLock(NOWHERE, "shop", database(shop), "", "").key])
         refused = other.inv("resume", "--confirm=shop")
-    assert refused.code == 3 and "another run is at work" in refused.out + refused.err, refused.out + refused.err
+    assert refused.code == 3 and "another run holds the run lock" in refused.out + refused.err, refused.out
     assert shop.query("SELECT count(*) FROM lessons_lesson") == [(1000,)]
     resumed = other.inv("resume", "--confirm=shop")
     assert resumed.code == 0, resumed.out + resumed.err
@@ -200,7 +200,7 @@ def test_two_machines_do_not_go_on_with_one_run(state: State) -> None:
     with (folder / "journal.jsonl").open("ab") as file:
         file.write(b'{"event": "undoing"}\n')
     status = shop.inv("status")
-    assert "was written here and on another machine; ours is kept as" in status.err, status.err
+    assert "was written on this and on another machine; the local file is retained as" in status.err, status.err
     assert (folder / "journal.jsonl").read_bytes() == theirs
     assert [path for path in folder.iterdir() if path.suffix == ".diverged"]
 
@@ -210,7 +210,7 @@ def test_a_store_that_is_away_does_not_stop_the_way_back(sealed: State, at: Line
     shop = sealed("sealed_and_released")
     at.sever()
     status = shop.inv("status")
-    assert status.code == 0 and "it does not answer; what is known here is used" in status.err, status.err
+    assert status.code == 0 and "the store does not answer; using the local copy" in status.err, status.err
     back = shop.inv("rollback", "--backup=latest", "--confirm=shop")
     # Production is back; only the safety backup is not in the store yet.
     assert shop.query("SELECT count(*) FROM lessons_lesson") == [(1000,)]

@@ -135,7 +135,7 @@ def test_two_machines_do_not_go_on_with_one_run(place_of: PlaceOf, shop_in: Shop
     with journal.open("ab") as file:
         file.write(b'{"event": "undoing"}\n')
     status = shop.inv("status")
-    assert "was written here and on another machine; ours is kept as" in status.err, status.err
+    assert "was written on this and on another machine; the local file is retained as" in status.err, status.err
     assert journal.read_bytes() == theirs
 
 
@@ -159,13 +159,13 @@ def test_backups_behind_ssh_are_proved_and_pruned_and_the_doctor_knows_them(
     content[len(content) // 2] ^= 1
     biggest.write_bytes(content)
     deep = shop.inv("tool.check-stored", "--target=shop", f"--backup-id={second}", "--deep=yes")
-    assert deep.code == 4 and f"{biggest.name} is not what was written" in deep.out + deep.err, deep.out + deep.err
+    assert deep.code == 4 and f"{biggest.name} does not match the manifest" in deep.out + deep.err, deep.out + deep.err
     done = elsewhere(shop, tmp_path / "elsewhere").inv("prune-backups", "--confirm=shop")
     assert done.code == 0, done.out + done.err
     assert manifests(place.store) == [second] and not (folder / "shop/backups" / first).exists()
     (Path(place.env["HOME"]) / ".ssh/known_hosts").write_text("")
     found = shop.inv("doctor").out
-    assert "FAIL  store" in found and "is not known here" in found and "ssh -p" in found, found
+    assert "FAIL  store" in found and "is unknown" in found and "ssh -p" in found, found
 
 
 @pytest.mark.slow
@@ -176,7 +176,7 @@ def test_a_line_that_is_cut_leaves_no_backup_behind_ssh_and_is_sent_again(place_
     place.line.limit = place.line.passed + 60_000
     done = shop.inv("backup")
     said = done.out + done.err
-    assert done.code == 4 and f"{place.url}: the link was lost" in said and "inv resume" in said, said
+    assert done.code == 4 and f"{place.url}: the connection was lost" in said and "inv resume" in said, said
     place.line.mend()
     assert manifests(place.store) == []
     resumed = shop.inv("resume")
@@ -211,7 +211,7 @@ def test_a_backup_to_azure_is_refused_in_a_line_before_anything_is_dumped(
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = 1 if name == "away" else silent.getsockname()[1]
             shop.env["AZURE_STORAGE_ENDPOINT"] = f"http://127.0.0.1:{port}/{azure.ACCOUNT}"
-            refused(shop, "it does not answer")
+            refused(shop, "the store does not answer")
         return
     wrong = WRONGS[name]
     shop.env |= wrong.env
@@ -226,6 +226,6 @@ def test_a_backup_behind_ssh_is_refused_in_a_line_before_anything_is_dumped(plac
     place = place_of(SSH)
     shop = shop_in(place)
     (Path(place.env["HOME"]) / ".ssh/known_hosts").write_text("")
-    assert f"Try: ssh -p {place.line.port}" in refused(shop, "is not known here")
+    assert f"Try: ssh -p {place.line.port}" in refused(shop, "is unknown")
     place.line.sever()
     refused(shop, "no connection: ")

@@ -49,7 +49,7 @@ class SqliteStore:
             if there == content:
                 return its_tag
             if its_tag != tag:
-                raise Changed(f"{self.url}/{key}: was written by somebody else meanwhile")
+                raise Changed(f"{self.url}/{key}: was changed by another process")
             return self._write(db, key, content)
 
     def tag(self, key: str) -> str:
@@ -62,7 +62,7 @@ class SqliteStore:
         with self._open() as db:
             content, tag = self._row(db, key)
         if content is None:
-            raise Unreachable(f"{self.url}/{key}: is not in the store", "inv backups")
+            raise Unreachable(f"{self.url}/{key}: does not exist in the store", "inv backups")
         return content, tag
 
     def get(self, key: str, path: Path, size: int) -> None:
