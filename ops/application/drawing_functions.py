@@ -1,11 +1,11 @@
-"""Functions of a database that may draw values, so that each run of the migrations writes others."""
+"""Find functions of a database that may generate values that differ with each run of the migrations."""
 
 from __future__ import annotations
 
 from ops.application.operations import DRAWS, Application, says
 from ops.infra.session.session import Session
 
-# An extension's own functions are called by the others; of a library's nothing can be read.
+# The functions of a database without those of extensions; the source of a native function cannot be read.
 FUNCTIONS = """
 SELECT p.proname::text, native, CASE WHEN NOT native THEN pg_get_functiondef(p.oid) ELSE '' END,
        EXISTS (SELECT FROM pg_trigger t WHERE t.tgfoid = p.oid AND NOT t.tgisinternal)
@@ -16,8 +16,10 @@ WHERE p.prokind IN ('f', 'p') AND p.pronamespace NOT IN ('pg_catalog'::regnamesp
 
 
 def may_draw(session: Session, target: str, known: Application) -> bool:
-    """Return True if the migrations' code may draw values, by itself or by a function of the database: one that it
-    names, or that a trigger calls for the rows that it writes."""
+    """Return True if the migrations' code may generate values that differ with each run.
+
+    The code may do so directly, by a function of the database that it names, or by a trigger's function.
+    """
     if known.draws or not known.opaque:
         return known.draws
     with session.connect(target) as connection:

@@ -291,7 +291,7 @@ class Runner:
                 time.sleep(pause)
 
     def _checking(self, check: PlannedCheck, planned: PlannedStep) -> None:
-        """Show a check that may take long and is no part of a running step; the journal needs none of it."""
+        """Show a check that may take long and is not part of a running step; do not write it to the journal."""
         at = {"number": self.plan.steps.index(planned) + 1, "of": len(self.plan.steps)}
         self.show({"event": "checking", "step": planned.name, "title": lower(check.check.title), **at})
 

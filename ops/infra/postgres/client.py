@@ -233,7 +233,7 @@ def without_values(text: str) -> str:
     return text
 
 
-# psql names file and line where the server answered a statement with an error; FATAL ends the connection.
+# psql prefixes a server's error about a statement with file and line; FATAL ends the connection.
 _ANSWERED = re.compile(r"^psql:.+:\d+: (?!FATAL|PANIC)[^\s:]+:  ", re.MULTILINE)
 
 
@@ -241,7 +241,7 @@ def unreached(stderr: str) -> tuple[str, str, Code]:
     """Return why a server cannot be reached, as text, hint and code."""
     said = said_error(stderr)
     if _ANSWERED.search(stderr):
-        return f"reports an error: {said}", "correct what the server reports; then the same again", refusal(said)
+        return f"reports an error: {said}", "correct what the server reports, then repeat the command", refusal(said)
     if trouble := tls_trouble(said):
         return f"can't be reached: {trouble[0]} ({said})", trouble[1], Code.TLS
     if code := refusal(said):

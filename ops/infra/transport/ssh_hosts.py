@@ -1,4 +1,4 @@
-"""Read OpenSSH's configuration as OpenSSH does: with the files that ``Include`` names, which paramiko passes over."""
+"""Read OpenSSH's configuration with the files that ``Include`` names, which paramiko ignores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Hosts of repositories, which run no application.
 CODE_HOSTS = re.compile(r"(^|[.@-])(github|gitlab|bitbucket|codeberg)([.-]|$)")
 SYSTEM = Path("/etc/ssh/ssh_config")
-# OpenSSH follows as many files into each other.
+# The maximum depth of includes in OpenSSH.
 DEEPEST = 16
 EVERYBODY = "Host *"
 _INCLUDE = re.compile(r"\s*include(?:\s*=\s*|\s+)(.+)", re.IGNORECASE)
@@ -26,10 +26,10 @@ _BLOCK = re.compile(r"\s*(?:host|match)\b(?!name)", re.IGNORECASE)
 
 
 def read_config(*files: Path) -> paramiko.SSHConfig:
-    """Return the configuration of these files, the first of which counts most.
+    """Return the configuration of these files; earlier files take precedence.
 
     Raises:
-        ConfigParseError: paramiko's: a file can't be understood.
+        paramiko.ConfigParseError: a file is invalid.
     """
     import paramiko
 
@@ -40,7 +40,7 @@ def read_config(*files: Path) -> paramiko.SSHConfig:
 
 
 def users_config() -> paramiko.SSHConfig:
-    """Return the configuration by which ``ssh`` reaches hosts: this user's, then the system's."""
+    """Return the configuration of ``ssh``: the user's, then the system's."""
     return read_config(Path("~/.ssh/config").expanduser(), SYSTEM)
 
 
@@ -75,7 +75,7 @@ def _lines(file: Path, folder: Path, depth: int = 0) -> Iterator[str]:
             continue
         for one in _files(included[1], folder) if depth < DEEPEST else ():
             inner = _lines(one, folder, depth + 1)
-            # Within the block of some hosts, blocks of others count for nobody.
+            # A block of other hosts inside a block of some hosts has no effect.
             yield from inner if block.split()[1:] == ["*"] else takewhile(lambda each: not _BLOCK.match(each), inner)
         yield block
 
