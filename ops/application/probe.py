@@ -103,7 +103,7 @@ def silent(session: Session, target: str, done: Completed) -> OpsError:
         hint = check_words(session, target, "showmigrations")
         return OpsError(f"{target}: its migrations are inconsistent: {said}", hint)
     if "session is read-only" in said:
-        why = "its settings require a writable session (target_session_attrs), but the probe runs in a read-only session"
+        why = "its settings require a writable session (target_session_attrs), but the probe's session is read-only"
         hint = 'remove "target_session_attrs" from OPTIONS of DATABASES, or set it to "any"; then   inv doctor'
         return OpsError(f"{target}: the application does not connect: {why}", hint)
     if "connection to server" in said:
