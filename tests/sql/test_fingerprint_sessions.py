@@ -148,5 +148,5 @@ def test_a_table_of_which_a_part_is_missing_is_no_fingerprint(client: Client, la
     path = client.folder / "read.jsonl"
     lines = path.read_text().splitlines()
     (path).write_text("\n".join(line for line in lines if json.loads(line).get("part") != 2))
-    with pytest.raises(OpsError, match="cut off"):
+    with pytest.raises(OpsError, match="truncated"):
         fingerprint.read(path)

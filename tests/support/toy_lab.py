@@ -56,8 +56,8 @@ FINAL = next(planned for planned in PLAN.steps if planned.step.final)
 def installed() -> Iterator[None]:
     """The toy's parts in the engine's place, in a world without waiting, signals, logs and syncs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ops.cli.run.replan", lambda _: PLAN)
-        patch.setattr("ops.cli.status.replan", lambda _: PLAN)
+        patch.setattr("ops.cli.run.replan", lambda _, **__: PLAN)
+        patch.setattr("ops.cli.status.replan", lambda _, **__: PLAN)
         _register(patch)
         patch.setitem(HOOKS.reports, "toy", lambda *_: {"of": "a toy"})
         patch.setattr("ops.cli.run.Runner", ToyRunner)

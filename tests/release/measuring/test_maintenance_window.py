@@ -124,10 +124,10 @@ TOOK = {StepEffect.DUMPS: 101.0, StepEffect.CLONES: 200.0, StepEffect.COUNTS: 10
 
 def test_what_a_release_needs() -> None:
     need = needed(TOOK, 60, frozen=True, waits=25, begun=False)
-    assert need.forward == 60 * FACTOR + 25 + (11 + 20 + 5) + 7 + 11 + 101
+    assert need.forward == 60 * FACTOR + 25 + (11 + 20 + 5) + 7 + 10 + 101
     assert need.back == 301
     plain = needed(TOOK, 60, frozen=False, waits=25, begun=False)
     assert need.forward - plain.forward == 101
-    assert plain.forward - needed(TOOK, 60, frozen=False, waits=25, begun=True).forward == 11
+    assert plain.forward - needed(TOOK, 60, frozen=False, waits=25, begun=True).forward == 10
     assert needed(TOOK, 60, frozen=True, waits=0, begun=True, back=3).back == 3
     assert needed({}, 0, frozen=True, waits=0, begun=False).seconds == 0

@@ -159,7 +159,7 @@ def test_check_backups_says_that_the_store_is_away(state: State, at: Line) -> No
 def test_doctor_says_whether_the_store_answers(shop_in: Shop, place_of: PlaceOf, buckets: Buckets, at: Line) -> None:
     shop = shop_in(place_of("s3"), encrypt={"recipients": [buckets.recipient], "identity": f"file:{buckets.key}"})
     found = shop.inv("doctor", "--all")
-    assert "ok    store" in found.out and "lists 0 files in" in found.out, found.out
+    assert "ok    store" in found.out and "listed 0 files in" in found.out, found.out
     assert "there is no backup yet" in found.out
     at.sever()
     found = shop.inv("doctor")
