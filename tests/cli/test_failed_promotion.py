@@ -334,7 +334,7 @@ ENDS: dict[str, tuple[dict[str, object], str, str, str, dict[str, object]]] = {
     "it answers what nobody expected": (
         {"has": ValueError("?")},
         "not rolled back",
-        "not rolled back: the state of production could not be read: ValueError: ?: a fault of this tool",
+        "not rolled back: the state of production could not be read: ValueError: ?: an internal error",
         f"inv resume --run={RUN}",
         {},
     ),

@@ -113,7 +113,7 @@ def test_one_of_pgbackrests_is_never_restored_as_a_dump(tmp_path: Path) -> None:
         (place / "manifest.json").write_text(found.model_dump_json())
     choice = choose(folder, "latest", [], 15)
     assert choice.manifest.backup == "20261124_020000_a1b2"
-    assert "20261126_020000_a1b2_pgbackrest is newer, but pgBackRest has it" in choice.said
+    assert "20261126_020000_a1b2_pgbackrest is newer, but pgBackRest stores it" in choice.said
     with pytest.raises(UsageError) as caught:
         choose(folder, "20261126_020000_a1b2_pgbackrest", [], 15)
     assert caught.value.hint == "inv unpack --target=shop --backup=20261126_020000_a1b2_pgbackrest"

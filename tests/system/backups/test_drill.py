@@ -85,11 +85,11 @@ def test_what_was_restored_other_than_it_was_dumped_fails_the_drill(scene: Make)
     found["files"]["fingerprint.jsonl"] = [hashlib.sha256(harmed.encode()).hexdigest(), len(harmed.encode())]
     manifest.write_text(json.dumps(found))
     done = shop.inv("drill")
-    assert done.code == 4 and "not what was dumped" in done.out, done.out + done.err
+    assert done.code == 4 and "differs from the dump" in done.out, done.out + done.err
     assert "inv backups   lists the proved backups" in done.out, done.out
     assert "FAILED" in (listed := shop.inv("backups").out), listed
     checked = shop.inv("check-backups")
-    assert "where it fails again,   inv backup --target=shop" in checked.out + checked.err, checked.out
+    assert "if the drill fails again,   inv backup --target=shop" in checked.out + checked.err, checked.out
     # What is left is dropped by the way back.
     assert len(drills(shop)) == 1
     undone = shop.inv("undo")

@@ -143,7 +143,7 @@ def test_code_that_changes_those_rows_unnamed_is_found_on_production_and_taken_b
     ("exclude", "said", "hint"),
     [
         (["audit_log", "audit_logs"], "`exclude` has audit_logs, and no table has this name", "exclude: [audit_log]"),
-        (["lessons_teacher"], "of public.lessons_lesson leads to public.lessons_teacher", "leave out"),
+        (["lessons_teacher"], "of public.lessons_lesson refers to public.lessons_teacher", "or exclude"),
         (["django_*"], "public.django_content_type", "exclude:"),
     ],
 )

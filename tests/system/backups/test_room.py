@@ -85,7 +85,7 @@ def test_room_for_the_last_backup_is_looked_for_before_production_is_frozen(proj
         assert shop.inv(*words).code == 0
     used = sum(-(-path.stat().st_size // 4096) + 1 for path in shop.folder.glob("backups/**/*")) * 4096
     with small(shop.folder / "backups", str(used + 700_000)):
-        refused(shop.inv("promote", "--confirm=shop"), "no room for a backup in", "nothing was written", "du -sh")
+        refused(shop.inv("promote", "--confirm=shop"), "disk space for a backup in", "nothing was written", "du -sh")
         begun = [path.read_text() for path in shop.folder.glob("backups/shop/runs/*/journal.jsonl")]
         assert not any('"step": "promote.freeze", "status": "begun"' in text for text in begun)
     assert shop.query("SHOW default_transaction_read_only") == [("off",)]

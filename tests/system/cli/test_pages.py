@@ -138,5 +138,5 @@ def test_pages_hold_no_blank_promises() -> None:
     for path in Path(ROOT / "runbooks").glob("*.md"):
         text = path.read_text()
         assert "Done when" in text and "When it fails" in text, path
-        assert "To undo" in text or "No way back" in text or path.name in {"verify.md"}, path
+        assert "To undo" in text or "Cannot be undone" in text or path.name in {"verify.md"}, path
         assert not re.search(r"\{\{|\}\}|[\ue000\ue001]|None\b", text), path

@@ -80,7 +80,7 @@ def test_a_backup_gives_way_to_those_who_wait_for_it(project: Callable[..., Proj
         done = ended(process)
     assert done.code == 4, done.out + done.err
     assert re.search(
-        r"given up after 2 s in which pid \d+ \(role postgres, active since .*, statement ALTER\)", done.out
+        r"gave up after 2 s in which pid \d+ \(role postgres, active since .*, statement ALTER\)", done.out
     )
 
 

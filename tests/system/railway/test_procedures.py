@@ -295,7 +295,7 @@ def test_a_push_at_the_same_moment_is_not_taken_for_ours(rail: Make, how: str) -
     on.change(faults=["somebody-pushes"])
     done = on.project.inv("tool.railway-deploy", "--target=shop", "--timeout=20", "--every=0.1")
     assert done.code == 4, done.out + done.err
-    assert "deployment dep-2 is REMOVED; dep-3, of commit ffffffffffff, took its place" in done.out, done.out
+    assert "deployment dep-2 is REMOVED; dep-3, of commit ffffffffffff, replaced it" in done.out, done.out
 
 
 def test_what_the_cli_says_is_understood() -> None:

@@ -115,7 +115,7 @@ def test_an_order_of_columns_and_an_extension_s_owner_that_no_dump_has_are_named
     shop = made(server, tmp_path, "ordered")
     ask(server, ORDERED, "ordered", **OWNER)
     owner = "extension citext belongs to shop_owner, and not to postgres"
-    ordered = "another order: a, c, b, and were a, b, c"
+    ordered = "another order: a, c, b, before a, b, c"
     assert ask(server, EXTENDER, "ordered") == [("postgres",)]
     ran(shop, "backup")
     said = ran(shop, "drill")

@@ -107,7 +107,7 @@ def test_what_is_young_or_not_ours_or_in_use_stays(scene: Make, server: Server) 
     with admin(server) as connection:
         connection.execute(f'CREATE DATABASE "{foreign}"'.encode())
     for wanted, code, said, hint in [
-        (name, 3, "stays for 7 days (keep_replaced)", f"inv discard-replaced {name} --target=shop   from 20"),
+        (name, 3, "for at least 7 days (keep_replaced)", f"inv discard-replaced {name} --target=shop   from 20"),
         (foreign, 3, "no run in this store made it", "inv status --target=shop"),
         (stem, 3, "is the live database", "inv status"),
         (name[:-1], 2, "there is no kept database", name),
@@ -121,7 +121,7 @@ def test_what_is_young_or_not_ours_or_in_use_stays(scene: Make, server: Server) 
     inventory.write_text(inventory.read_text().replace("app:", "keep_replaced: 0\n          app:", 1))
     shop.query(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true', "postgres")
     done = shop.inv("discard-replaced", name, f"--confirm={name}")
-    assert done.code == 3 and "open to connections" in done.out, done.out + done.err
+    assert done.code == 3 and "accepts connections" in done.out, done.out + done.err
     assert beside(shop) == sorted([name, foreign])
 
 
@@ -132,7 +132,7 @@ def test_which_one_is_meant_must_be_said_where_there_are_several(scene: Make) ->
     second = next(name for name in beside(shop) if name != first)
     done = shop.inv("rollback", "--to-replaced", "--confirm=shop")
     assert done.code == 2, done.out
-    assert "say which" in done.out and f"Try: inv rollback --to-replaced={second}" in done.out
+    assert "name one" in done.out and f"Try: inv rollback --to-replaced={second}" in done.out
     ok(shop.inv("rollback", f"--to-replaced={first}", "--confirm=shop"))
     assert shop.query("SELECT count(*) FROM lessons_teacher") == [(11,)]
     assert shop.inv("rollback", "--to-replaced=nope", "--confirm=shop").code == 2

@@ -145,7 +145,7 @@ def test_the_plan_says_what_is_where_and_changes_nothing(project: Callable[..., 
 WRONG: list[tuple[list[str], int, str]] = [
     (["--table=lessons_lessen"], 2, "lessons_lesson"),
     (["--table=lessons_lesson", "--into=lessons_sesion"], 2, "lessons_session"),
-    (["--table=lessons_lesson", "--into=lessons_booking,x"], 2, "2 places for 1 tables"),
+    (["--table=lessons_lesson", "--into=lessons_booking,x"], 2, "2 live tables for 1 tables"),
     ([], 2, "--table="),
     (["--table=lessons_lesson", "--set=notes"], 2, "--set=notes="),
     (["--table=lessons_lesson", "--into=auth_user"], 3, "ALTER COLUMN id TYPE bigint"),

@@ -244,7 +244,7 @@ def test_a_frozen_production_takes_salvaged_rows(project: Callable[..., Project]
     ("since", "said"),
     [
         ("UPDATE person SET name = 'neu' WHERE id = 50", "1 were changed since"),
-        ("DELETE FROM person WHERE id = 50", "3 are gone"),
+        ("DELETE FROM person WHERE id = 50", "3 are missing"),
         ("INSERT INTO karte (nr, person_id) VALUES ('neu', 50)", "1 of public.karte"),
     ],
 )

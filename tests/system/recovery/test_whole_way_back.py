@@ -195,7 +195,7 @@ def test_what_holds_by_more_than_its_row_and_no_test_server(server: Server, tmp_
     ask(server, "GRANT SELECT ON allowed TO clerk; COMMENT ON TABLE told IS 'hush'", "loose", **OWNER)
     said = ran(shop, "rollback", "--backup=latest", "--confirm=shop")
     [compared] = [line for line in said.splitlines() if "entries of the schema are equal" in line]
-    live, _, other = compared.partition("only in the restored one: ")
+    live, _, other = compared.partition("only in the restored database: ")
     assert "only in the live database: acl public.TABLE allowed, comment public.TABLE told" in live, compared
     assert "table store.item" in other and "policy store.item" not in other and "hush" not in said, compared
     assert "check later of public.told is restored NOT VALID" in said, said

@@ -162,7 +162,8 @@ def test_permissions_that_keep_the_name_of_a_renamed_model_are_told(
     assert ("are still named …_lesson, so their holders lack …_session" in said) is not follow
     assert (statement in said) is not follow
     if not follow:
-        assert "2 rows of public.auth_group_permissions, 1 row of public.auth_user_user_permissions lead" in said
+        rows = "2 rows of public.auth_group_permissions, 1 row of public.auth_user_user_permissions"
+        assert f"{rows} reference permissions" in said
 
 
 GONE = 'migrations.RunSQL("delete from lessons_booking where lesson_id <= 4; delete from lessons_lesson where id <= 4")'

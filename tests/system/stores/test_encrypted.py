@@ -115,7 +115,7 @@ def test_the_dump_is_ages_own_format(buckets: Buckets) -> None:
 def test_doctor_proves_that_the_identity_opens_the_newest_backup(sealed: State, key: Path) -> None:
     shop = sealed("sealed")
     said = shop.inv("doctor", "--all").out
-    assert "ok    encryption    to 1 recipient; file:" in said and " opens 20" in said, said
+    assert "ok    encryption    to 1 recipient; file:" in said and " decrypts 20" in said, said
     key.write_text(str(pyrage.x25519.Identity.generate()))
     said = shop.inv("doctor").out
     assert "warn  encryption" in said and "belongs to no recipient" in said, said

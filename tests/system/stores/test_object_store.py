@@ -120,7 +120,7 @@ def test_a_stored_object_that_is_not_what_was_written_is_noticed(state: State, t
     content[len(content) // 2] ^= 1
     (tmp_path / "harmed").write_bytes(content)
     for said in ("does not match the manifest", "does not exist in the store"):
-        store.delete([key]) if "not in" in said else store.put(key, tmp_path / "harmed")
+        store.delete([key]) if "exist" in said else store.put(key, tmp_path / "harmed")
         deep = shop.inv("tool.check-stored", "--target=shop", f"--backup-id={backup}", "--deep=yes")
         assert deep.code == 4 and key.split("/", 3)[3] in deep.out + deep.err, deep.out + deep.err
         other = elsewhere(shop, tmp_path / said.replace(" ", "-"))
