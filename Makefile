@@ -79,7 +79,7 @@ loc:
 	@$(PYTHON) bench/loc.py
 
 bench: setup
-	@for file in start_up fingerprint backup release swap; do $(BIN)/python bench/$$file.py || exit 1; done
+	@for file in start_up fingerprint backup release by_hand swap; do $(BIN)/python bench/$$file.py || exit 1; done
 
 # The file holds exact versions with hashes and names no registry.
 lock:

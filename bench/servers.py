@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,11 +33,11 @@ def programs(majors: Sequence[int]) -> Path:
 
 
 @contextmanager
-def served(bin: Path) -> Iterator[Server]:
+def served(bin: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A running server of these programs with an empty cluster; it is stopped and removed at the end."""
     folder = ROOT / ".embedded" / f"bench-{uuid.uuid4().hex[:8]}"
     folder.mkdir(parents=True)
-    server = Server(folder)
+    server = Server(folder, settings)
     if bin != wheel_bin():
         server.bin = bin
     # Ended by a signal, it must not leave a server behind.
