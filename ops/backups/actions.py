@@ -146,7 +146,7 @@ def same_fingerprint(session: Session, *, before: str, after: str, form: str = "
     of ``add-keys``: those foreign keys are NOT VALID or missing."""
     one, two = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
     wrong = fingerprint.differences(one, two)
-    keys = foreign_keys.names(session.inventory.path(broken)) if broken else frozenset()
+    keys = foreign_keys.names(session.inventory.path(broken)) if broken else {}
     wrong += restored_objects.missing(one.objects, two.objects, (one.server, two.server), form, keys)
     if wrong:
         more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""

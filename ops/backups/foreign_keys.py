@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from ops.core.errors import StepFailed
-from ops.core.sql_names import parse
-from ops.core.text import counted
+from ops.core.sql_names import identifier, parse
+from ops.core.text import counted, listed
 
 _NAME = r'(?:"(?:[^"]|"")*"|[^\s"]+)'
 _ADDED = re.compile(rf"^ALTER TABLE (?:ONLY )?(.+)\n {{4}}ADD CONSTRAINT ({_NAME}) (FOREIGN KEY .+);$", re.MULTILINE)
 _NOT_VALID = " NOT VALID"
 _THERE = "SELECT conrelid, conname FROM pg_constraint WHERE contype = 'f' AND conparentid = 0"
+_LEAVES = """
+SELECT t.relid::regclass::text, ARRAY(SELECT conname::text FROM pg_constraint WHERE conrelid = t.relid)
+FROM pg_partition_tree(%s::regclass) t WHERE t.isleaf ORDER BY 1
+"""
 _ABOUT = """
 SELECT format('%%I on %%s %%s', %(name)s::text, i.type, i.identity),
        (SELECT format('SELECT count(*) FROM %%s f WHERE %%s AND NOT EXISTS (SELECT FROM %%s p WHERE %%s)',
@@ -62,6 +66,14 @@ class ForeignKey:
         return f"ALTER TABLE {self.on} ADD CONSTRAINT {self.name} {self.definition}"
 
     @property
+    def commented(self) -> str:
+        """Return the statement that adds the comment, on one line."""
+        found = re.fullmatch(r"(.+ IS )('(?:[^']|'')*')", self.comment, re.DOTALL)
+        if not found or "\n" not in self.comment:
+            return self.comment
+        return found[1] + "E" + found[2].replace("\\", "\\\\").replace("\n", "\\n")
+
+    @property
     def validated(self) -> str:
         """Return the statement that checks the rows of a key that is NOT VALID."""
         return f"ALTER TABLE {self.on} VALIDATE CONSTRAINT {self.name}"
@@ -69,10 +81,13 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class BrokenKey:
-    """A foreign key that the rows break: its name in the list of objects, and the message about it."""
+    """A foreign key that the rows break: its name in the list of objects, and the message about it.
+
+    ``parts`` are the names of the keys of its table's partitions, if these have the key instead of the table."""
 
     object: str
     reported: str
+    parts: tuple[str, ...] = ()
 
 
 def read_keys(script: str) -> list[ForeignKey]:
@@ -89,7 +104,7 @@ def add_missing(connection: psycopg.Connection[Any], keys: Iterable[ForeignKey])
 
     Returns:
         the keys that the rows break. They are NOT VALID. A server before 18 supports no NOT VALID key of a partitioned
-        table; there the key is left out.
+        table; there each partition has the key, and only that of a partition whose rows break it is NOT VALID.
 
     Raises:
         psycopg.Error: the server refuses a key for another reason.
@@ -116,9 +131,9 @@ def _add(connection: psycopg.Connection[Any], key: ForeignKey) -> BrokenKey | No
     try:
         connection.execute(key.validated.encode())
     except psycopg.errors.ForeignKeyViolation:
-        name, rows = _about(connection, key)
+        name, many = _about(connection, key)
         said = f"{key.called} is restored NOT VALID, so only new rows are checked"
-        return BrokenKey(name, f"{said}: {rows} to no row: correct or delete them, then   {key.validated}")
+        return BrokenKey(name, f"{said}: {_refer(many)} to no row: correct or delete them, then   {key.validated}")
     return None
 
 
@@ -126,16 +141,45 @@ def _add_whole(connection: psycopg.Connection[Any], key: ForeignKey) -> BrokenKe
     try:
         connection.execute(key.added.encode())
     except psycopg.errors.ForeignKeyViolation:
-        name, _ = _about(connection, key)
-        said = f"{key.called} is not restored: its rows refer to no row, and this server has no key of a partitioned"
-        return BrokenKey(name, f"{said} table that is NOT VALID: correct or delete them, then   {key.added}")
+        return _add_to_partitions(connection, key)
     if key.comment:
         connection.execute(key.comment.encode())
     return None
 
 
-def _about(connection: psycopg.Connection[Any], key: ForeignKey) -> tuple[str, str]:
-    """Return the key's name in the list of objects, and how many rows break it."""
+def _add_to_partitions(connection: psycopg.Connection[Any], key: ForeignKey) -> BrokenKey:
+    """Add a key to each partition.
+
+    A key of the whole table takes over equal keys of its partitions, if they are validated."""
+    leaves = connection.execute(_LEAVES.encode(), [key.on]).fetchall()
+    made = [replace(key, on=leaf, name=_free(key.name, taken), comment="") for leaf, taken in leaves]
+    wrong = []
+    for one in made:
+        try:
+            connection.execute(one.added.encode())
+        except psycopg.errors.ForeignKeyViolation:
+            connection.execute(f"{one.added}{_NOT_VALID}".encode())
+            wrong.append(one)
+    counts = [_about(connection, one)[1] for one in wrong]
+    rows = _refer(sum(counts) if all(counts) else 0)
+    said = f"{key.called} is restored on its {counted(len(made), 'partition')}, so new partitions lack it: this server"
+    said = f"{said} has no NOT VALID key of a partitioned table. NOT VALID: {listed([one.on for one in wrong])}"
+    then = "; ".join([*(one.validated for one in wrong), key.added, *([key.commented] if key.comment else [])])
+    parts = tuple(_about(connection, one)[0] for one in made)
+    said = f"{said}: {rows} to no row: correct or delete them, then   {then}"
+    return BrokenKey(_about(connection, key)[0], said, parts)
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """Return a name that no constraint of a table has: the given one, or one with a number."""
+    plain = parse(name)[0]
+    return next(
+        identifier(one) for one in (plain, *(f"{plain[:55]}_{n}" for n in range(1, len(taken) + 2))) if one not in taken
+    )
+
+
+def _about(connection: psycopg.Connection[Any], key: ForeignKey) -> tuple[str, int]:
+    """Return the key's name in the list of objects, and how many rows break it; 0 if this can't be counted."""
     row = connection.execute(_ABOUT.encode(), {"on": key.on, "name": parse(key.name)[0]}).fetchone()
     assert row is not None
     try:
@@ -143,7 +187,11 @@ def _about(connection: psycopg.Connection[Any], key: ForeignKey) -> tuple[str, s
     except psycopg.Error:
         count = None  # Row security, or a key over a period: report no number instead of failing the restore.
     many = int(count[0]) if count else 0
-    return str(row[0]), f"{counted(many, 'row')} {'refers' if many == 1 else 'refer'}" if many else "rows refer"
+    return str(row[0]), many
+
+
+def _refer(many: int) -> str:
+    return f"{counted(many, 'row')} {'refers' if many == 1 else 'refer'}" if many else "rows refer"
 
 
 def dumped(found: Iterable[BrokenKey]) -> str:
@@ -151,15 +199,16 @@ def dumped(found: Iterable[BrokenKey]) -> str:
     return json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False)
 
 
-def names(path: Path) -> frozenset[str]:
-    """Read the names of the broken keys from such a file; empty without a file.
+def names(path: Path) -> dict[str, tuple[str, ...]]:
+    """Read the names of the broken keys, each with those of its partitions, from such a file; empty without a file.
 
     Raises:
         StepFailed: the file is damaged.
     """
     try:
-        return frozenset(BrokenKey(**one).object for one in json.loads(path.read_text(encoding="utf-8")))
+        found = [BrokenKey(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
+        return {one.object: tuple(one.parts) for one in found}
     except FileNotFoundError:
-        return frozenset()
+        return {}
     except (OSError, ValueError, TypeError):
         raise StepFailed(f"{path}: the list of broken foreign keys is damaged", "inv undo") from None

@@ -149,6 +149,20 @@ def add_keys(session: Session, *, server: str, database: str, script: str, repor
 
 
 @tool
+def check_keys(session: Session, *, target: str, report: str) -> str:
+    """Refuse a clone whose partitions have a foreign key instead of their table: its schema is not production's."""
+    found = [name for name, parts in foreign_keys.names(session.inventory.path(report)).items() if parts]
+    if found:
+        raise Refused(
+            f"{target}: rows break foreign key {few(found)}, and a server before PostgreSQL 18 restores such a key on "
+            "each partition only, so a clone would not have production's schema",
+            "correct or delete these rows on production   (or use a test server with PostgreSQL 18 or later), then   "
+            "inv undo",
+        )
+    return ""
+
+
+@tool
 def tighten_checks(
     session: Session, *, server: str, database: str, before: str, report: str, path_of: str = "", form: str = ""
 ) -> str:

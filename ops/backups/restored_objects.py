@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 Objects = Mapping[tuple[str, str], str]
+# The foreign keys that rows break, each with the keys that its table's partitions have instead of the table.
+Broken = Mapping[str, Collection[str]]
 
 # Properties that depend on the roles and tablespaces of one server. A copy on another server has none of them.
 _THERE = frozenset({"owner", "grants", "default privileges", "tablespace", "user mapping"})
@@ -27,7 +30,7 @@ PUBLIC, _DEFAULT = "schema public", "pg_database_owner"
 
 
 def missing(
-    before: Objects, after: Objects, servers: tuple[int, int], form: str = "", broken: Collection[str] = ()
+    before: Objects, after: Objects, servers: tuple[int, int], form: str = "", broken: Broken = MappingProxyType({})
 ) -> list[str]:
     """Return what a restored database lacks or has differently, a sentence each; empty if it is complete.
 
@@ -36,7 +39,7 @@ def missing(
         after: the objects of the restored database.
         servers: the version numbers of both servers.
         form: empty for a complete restore, or ``bare`` for one without owners and grants.
-        broken: the foreign keys that rows break; they may be NOT VALID or missing.
+        broken: the foreign keys that rows break; each is NOT VALID, or its table's partitions have these keys instead.
     """
     out = LEAVES_OUT[form]
     said = []
@@ -46,7 +49,10 @@ def missing(
             continue
         old, new = before.get(key), after.get(key)
         there = ("object", name)
-        if kind == "constraint" and new in ((None, "f f") if name in broken else (unvalidated(before, name) or old,)):
+        if kind == "constraint" and new in ("f f" if name in broken else None, unvalidated(before, name) or old):
+            continue
+        if kind == "constraint" and new is None and broken.get(name):
+            said += [f"{_called(kind, part)} is missing" for part in broken[name] if (kind, part) not in after]
             continue
         if name == PUBLIC and (owner := _given_away(before, after)):
             if kind == "owner":
@@ -70,14 +76,15 @@ def unvalidated(before: Objects, name: str) -> str | None:
     return before.get(("constraint", name), "").removesuffix("t") + "f" if (LOOSE, name) in before else None
 
 
-def left_open(before: Objects, after: Objects, form: str = "", broken: Collection[str] = ()) -> list[str]:
+def left_open(before: Objects, after: Objects, form: str = "", broken: Broken = MappingProxyType({})) -> list[str]:
     """Return the permitted differences of a restored database, a sentence each; they lose no row.
 
     Args:
         before, after, form, broken: as in ``missing``.
     """
     said = [
-        f"foreign key {name} is {'NOT VALID' if ('constraint', name) in after else 'missing'}: rows break it"
+        f"foreign key {name} is {'NOT VALID' if ('constraint', name) in after else 'on its partitions only'}: rows "
+        "break it"
         for name in sorted(broken)
     ]
     said += not_dumped(before, after, form)

@@ -9,7 +9,7 @@ from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup
 from ops.procedures.checks import backup_is_whole, server_room
-from ops.procedures.restore_proof import AGAIN, equals_backup, restoring
+from ops.procedures.restore_proof import AGAIN, broken, equals_backup, restoring
 
 restore_clone = Procedure("clone", "Restore the backup into a spare database", "Part of every clone.", "")
 swap_clone = Procedure("clone", "Swap the clone in as the test database", "Part of every clone.", "")
@@ -147,6 +147,7 @@ def restore(c: RunInputs) -> list[Command]:
         moment(c, "restore-begun"),
         *created(c, c.names.spare, c.names.clone_marker),
         *restoring(c, c.test, c.names.spare, "restored", owned=False),
+        Tool("check-keys", {"target": c.target, "report": broken(c, "restored")}),
         Query("isolate.sql", c.test, c.names.spare),
         Query("analyze.sql", c.test, c.names.spare),
         moment(c, "restored"),

@@ -193,6 +193,58 @@ def test_rows_that_lie_elsewhere_and_views_that_stay_empty_are_named(server: Ser
     assert compare(before, state(server, "spread", **OWNER)) == []
 
 
+SPLIT = """
+CREATE TABLE place (id int PRIMARY KEY); INSERT INTO place VALUES (1);
+CREATE TABLE visit (id int, place int) PARTITION BY RANGE (id);
+CREATE TABLE visit1 PARTITION OF visit FOR VALUES FROM (1) TO (9); INSERT INTO visit VALUES (1, 1);
+CREATE TABLE visit2 PARTITION OF visit FOR VALUES FROM (9) TO (99); INSERT INTO visit VALUES (11, 1);
+ALTER TABLE visit ADD CONSTRAINT visited FOREIGN KEY (place) REFERENCES place ON DELETE CASCADE;
+"""
+BROKEN = "SET session_replication_role = replica; INSERT INTO visit VALUES (10, 4711)"
+
+
+def test_a_broken_key_of_a_partitioned_table_checks_new_rows_and_is_whole_after_what_is_typed(
+    server: Server, tmp_path: Path
+) -> None:
+    shop = made(server, tmp_path, "split")
+    ask(server, SPLIT, "split", **OWNER)
+    ask(server, "ANALYZE", "split")
+    before = state(server, "split", **OWNER)
+    ask(server, BROKEN, "split")
+    ran(shop, "backup")
+    said = ran(shop, "rollback", "--backup=latest", "--confirm=shop")
+    [line] = [line for line in said.splitlines() if "foreign key visited of public.visit is restored" in line]
+    assert "1 row refers to no row: correct or delete them, then   ALTER TABLE public.visit" in line, said
+    assert ("on its 2 partitions" in line) == (server.bin == OLD), line
+    for row in ("3, 5", "30, 5"):
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            ask(server, f"INSERT INTO visit VALUES ({row})", "split", **OWNER)
+    ran(shop, "backup")
+    ran(shop, "rollback", "--backup=latest", "--confirm=shop")
+    ask(server, "DELETE FROM visit WHERE place = 4711", "split", **OWNER)
+    ask(server, line.split("then   ")[1], "split", **OWNER)
+    ask(server, "ANALYZE", "split")
+    owner = "extension citext belongs to shop_owner, and not to postgres"
+    named(compare(before, state(server, "split", **OWNER)), owner)
+    ask(server, "DELETE FROM place", "split", **OWNER)
+    assert ask(server, "SELECT count(*) FROM visit", "split") == [(0,)]
+
+
+def test_a_release_with_such_a_key_needs_the_newest_server(server: Server, tmp_path: Path) -> None:
+    shop = made(server, tmp_path / "project", "parted", django=True)
+    ask(server, SPLIT, "parted", **OWNER)
+    ask(server, BROKEN, "parted")
+    done = shop.inv("release", "--confirm=shop")
+    if server.bin != OLD:
+        assert done.code == 0, done.out + done.err
+        return
+    assert done.code == 3 and "rows break foreign key visited on table public.visit, and a server bef" in done.out
+    assert "Try: correct or delete these rows on production" in done.out, done.out
+    ran(shop, "undo", "--confirm=shop")
+    ask(server, "DELETE FROM visit WHERE place = 4711", "parted")
+    ran(shop, "release", "--confirm=shop")
+
+
 ASKED = {
     "CREATE TABLE t (id int); ALTER TABLE t OWNER TO shop_owner; GRANT SELECT ON t TO analyst WITH GRANT OPTION;"
     "SET ROLE analyst; GRANT SELECT ON t TO clerk": "SET ROLE analyst; REVOKE SELECT ON TABLE public.t FROM clerk",
