@@ -91,10 +91,9 @@ def cut_off(said: str) -> str:
     """
     if not re.search(r"user mapping not found|a copy of production reaches no other server", said):
         return ""
-    name, value = REHEARSAL
     return (
-        f'if os.environ.get("{name}") != "{value}": …   around that code in the migration: a rehearsal reaches no '
-        "other server   (docs/explanation/rehearsal.md)"
+        "move that code to a management command that runs after the release: a rehearsal reaches no other server   "
+        "(docs/explanation/rehearsal.md)"
     )
 
 

@@ -36,6 +36,14 @@ class Generic(NamedTuple):
     object_id_column: str
 
 
+class RehearsalRead(NamedTuple):
+    """A line in which a pending migration, or a module that it imports, asks whether it is rehearsed."""
+
+    migration: str
+    file: str
+    line: int
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=(), extra="ignore")
 
@@ -197,6 +205,7 @@ class Application(_Frozen):
     skipped: dict[str, tuple[str, ...]] = {}
     inconsistent: str = ""
     broken: str = ""
+    rehearsal_reads: tuple[RehearsalRead, ...] = ()
     django: str = ""
 
     @classmethod

@@ -149,7 +149,7 @@ def _moved(found: TableVerdict, old: Table | None, after: Fingerprint, allowed: 
         tolerated=found.tolerated,
         emptied=tuple(sorted(gone - allowed.columns.keys())),
         blank=tuple(c.column for c in anew if c.blank),
-        one_empty={c.column: c.never for c in anew if c.never},
+        one_empty={c.column: c.never for c in found.columns if c.never},
         renamed={old_name: name for old_name, name in found.mapping.items() if old_name != name},
         may_lose=allowed.rows.get("lost", NOTHING),
         may_empty={name: allowed.columns[name].get("lost", NOTHING) for name in sorted(gone & allowed.columns.keys())},
@@ -202,14 +202,16 @@ def _allowances(found: TableVerdict, old: Table, new: Table, allowed: Allowed) -
     lose, by_row = allowed.rows.get("lost", NOTHING), allowed.rows.get("changed", NOTHING)
     if not lose and not by_row and not any(values.values()):
         return
+    ruled = {column.column for column in found.columns if column.rule}
     elsewhere = {
         column.column for column in found.columns if column.verdict in ("repointed", "renumbered", "re-expressed")
-    }
+    } - ruled
     there = {column.name: column.read_as for column in new.columns}
     plain = {
         column.name: (Pair(column.name, column.read_as), Pair(found.mapping[column.name], column.read_as))
         for column in old.columns
-        if column.name not in elsewhere and there.get(found.mapping.get(column.name, "")) == column.read_as
+        if column.name not in elsewhere
+        and (column.name in ruled or there.get(found.mapping.get(column.name, "")) == column.read_as)
     }
     # As the verdict read them: 0.2500 and 0.25 are one number, and not the same bytes.
     alike = [found.pairs.get(name, both) for name, both in plain.items()]

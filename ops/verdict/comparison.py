@@ -233,6 +233,11 @@ class Sides:
                 break
         return best
 
+    def read_by(self, old: Table, name: str, new: Table, to: str, pairs: Both) -> bool:
+        """Read two columns by a rule from now on. Return False if they are read as links or keys."""
+        self._read[old.name, column_of(old, name), new.name, column_of(new, to)] = pairs
+        return self.pair(old, name, new, to) == pairs
+
     def read(self, old: Table, home: Home, names: Iterable[str]) -> list[Both]:
         """Return how to read some columns of a table and of its home."""
         return [self.pair(old, name, home.new, home.mapping[name]) for name in names]

@@ -103,7 +103,8 @@ def as_declared(table: TableVerdict) -> list[str]:
     for column in table.columns:
         counts = {"lost": column.lost, "changed": column.changed}
         name = f"{table.table}.{column.column}"
-        said += [f"{name} ({counted(count, 'value')} {kind})" for kind, count in counts.items() if count]
+        rest = f"; {column.others}" if column.others else ""
+        said += [f"{name} ({counted(count, 'value')} {kind}{rest})" for kind, count in counts.items() if count]
     return said
 
 
@@ -112,18 +113,19 @@ def _of_column(table: TableVerdict, column: ColumnVerdict) -> list[str]:
     if column.verdict == "renumbered" and column.changed:
         return [f"{counted(column.changed, 'row')} of {table.to or table.table}: other rows reference them now{note}"]
     said, lost, are = [], f"{counted(column.lost, 'value')} of {name}", _are(column.lost)
+    rest = f"; the other {column.others}" if column.others else ""
     if column.lost and column.dangling:
         said.append(f"{lost} {column.note}{_by(column.by)}")
     elif column.lost and column.to:
-        said.append(f"{lost} {are} missing in {column.to}{note}{_by(column.by)}")
+        said.append(f"{lost} {are} missing in {column.to}{note}{rest}{_by(column.by)}")
     elif column.lost and column.column in table.mapping:
-        said.append(f"{lost} {are} NULL now{_by(column.by)}")
+        said.append(f"{lost} {are} NULL now{rest}{_by(column.by)}")
     elif column.lost:
         how = f": the column {column.note}" if column.note else " with the column"
         said.append(f"{lost} {are} lost{how}{_by(column.by)}")
     if column.changed and not table.tolerated:
         count = f"{counted(column.changed, 'value')} of {name}"
-        said.append(f"{count} {_have(column.changed)} changed{note}{_by(column.by)}")
+        said.append(f"{count} {_have(column.changed)} changed{note}{'' if column.lost else rest}{_by(column.by)}")
     return said
 
 

@@ -90,6 +90,7 @@ class ColumnVerdict:
     ``dangling``: the lost values are links to lost rows.
     ``never``: SQL for values that a re-expressed column must not have on production.
     ``blank``: the column had only one empty value.
+    ``rule``, ``held``: the rule that holds for the other values of the column, and their number.
     ``examples``: old and new values of a few rows, for the terminal only. The JSON form omits them.
     """
 
@@ -104,7 +105,19 @@ class ColumnVerdict:
     dangling: bool = False
     never: str = ""
     blank: bool = False
+    rule: str = ""
+    held: int = 0
     examples: list[tuple[str | None, str | None]] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def excepted(self) -> bool:
+        """Return True if a rule holds for the other values, but not for the lost or changed ones."""
+        return bool(self.rule and (self.lost or self.changed))
+
+    @property
+    def others(self) -> str:
+        """Return how many other values a rule re-expresses, as text."""
+        return f"{self.held:,} {'is' if self.held == 1 else 'are'} re-expressed ({self.rule})" if self.excepted else ""
 
 
 @dataclass
@@ -180,6 +193,7 @@ class TableVerdict:
                     "changed": c.changed,
                     "note": c.note,
                     "by": c.by or None,
+                    **({"rule": c.rule, "re_expressed": c.held} if c.excepted else {}),
                 }
                 for c in self.columns
             ],

@@ -6,7 +6,7 @@ that is only likely (a factor that is no unit, lower case) is no rule: a person 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
@@ -29,24 +29,29 @@ KNOWN = ("UTC", "Europe/London", "Europe/Berlin", "Europe/Paris", "America/New_Y
 TEXTS = ("text", "character varying", "character")
 NAIVE, AWARE = "timestamp without time zone", "timestamp with time zone"
 MOST_ZONES = 6
+# A rule is tried if it holds for this share of the samples: one sample may be an exception.
+FITTING = 0.75
 
 
 class Rule(NamedTuple):
     """Hold a way to compute the old values from the new values: its description, and a pair for each side.
 
     ``never`` is SQL for values that the old column of ``x`` must not have: NULL and an empty text would become equal.
+    ``apart``: pairs that also tell a lost value from an empty one, to count the rows in which the rule does not hold.
     """
 
     said: str
     pairs: Both
     never: str = ""
+    apart: tuple[Both, ...] = ()
 
 
 def rules(old: Column, new: Column, samples: Samples, *, fresh: bool = False) -> Iterator[Rule]:
     """Yield the rules that may hold between two columns, the likeliest first. Each must be proved on every row.
 
     Args:
-        samples: old and new values of a few rows as text, None for NULL. They select the rules to try.
+        samples: old and new values of a few rows as text, None for NULL. They select the rules to try. A few of them
+            may be exceptions to the rule.
         fresh: the new column has another name, and it is unknown whether it is the same column.
     """
     one, two = f"{ROW}.{identifier(old.name)}", f"{ROW}.{identifier(new.name)}"
@@ -80,23 +85,31 @@ def _array_and_json(old: Column, new: Column) -> bool:
     return any(one.type.endswith("[]") and two.read_as in ("jsonb", "json") for one, two in both)
 
 
-def _text(old: Column, new: Column, sql: str, *, marked: bool = False) -> Both:
-    return Pair(old.name, "text", marked=marked), Pair(new.name, "text", marked=marked, sql=sql)
+def _text(old: Column, new: Column, sql: str, *, marked: bool = False, before: str = "") -> Both:
+    return Pair(old.name, "text", marked=marked, sql=before), Pair(new.name, "text", marked=marked, sql=sql)
 
 
 def _units(old: Column, new: Column, one: str, two: str, found: Samples) -> Iterator[Rule]:
     numbers = [(_number(was), _number(now)) for was, now in found]
-    if not any(numbers):
+    # Zero fits each factor.
+    numbers = [(a, b) for a, b in numbers if a or b] or numbers
+    if not numbers:
         return
     # 5.3 and 5.30 are the same number, so numbers are compared without trailing zeros.
     before = Pair(old.name, "numeric", marked=True, sql=f"trim_scale({one}::numeric)")
     for factor in FACTORS:
-        if all(a is not None and b is not None and a * factor == b for a, b in numbers):
+        if _mostly(a is not None and b is not None and a * factor == b for a, b in numbers):
             sql = f"trim_scale({two}::numeric / {factor})"
             yield Rule(f"× {factor:,}", (before, Pair(new.name, "numeric", marked=True, sql=sql)))
-        if all(a is not None and b is not None and a == b * factor for a, b in numbers):
+        if _mostly(a is not None and b is not None and a == b * factor for a, b in numbers):
             sql = f"trim_scale({two}::numeric * {factor})"
             yield Rule(f"÷ {factor:,}", (before, Pair(new.name, "numeric", marked=True, sql=sql)))
+
+
+def _mostly(fits: Iterable[bool]) -> bool:
+    """Return True if a rule may hold: it fits most of the samples."""
+    every = list(fits)
+    return sum(every) >= FITTING * len(every)
 
 
 def _number(text: str | None) -> Decimal | None:
@@ -111,7 +124,7 @@ def _zones(old: Column, new: Column, two: str, found: Samples) -> Iterator[Rule]
     if (old.read_as, new.read_as) != (NAIVE, AWARE):
         return
     moments = [(moment(was), moment(now)) for was, now in found]
-    for zone in zones(lambda zone: all(_same(was, now, zone) for was, now in moments)) if moments else []:
+    for zone in zones(lambda zone: _mostly(_same(was, now, zone) for was, now in moments)) if moments else []:
         before = Pair(old.name, old.read_as, marked=True)
         after = Pair(new.name, old.read_as, marked=True, sql=f"{two} AT TIME ZONE {literal(zone)}")
         yield Rule(f"in the time zone {zone}", (before, after))
@@ -155,14 +168,19 @@ def _lists(old: Column, new: Column, two: str, found: Samples) -> Iterator[Rule]
 
 def _empty(old: Column, new: Column, one: str, two: str) -> Iterator[Rule]:
     """Yield rules for empty texts that became NULL or the reverse. The old column must have only one of them."""
-    before, after = _text(old, new, f"coalesce({two}::text, '')")
-    if new.read_as in CANONICAL:
-        kind = new.read_as
-        before = Pair(old.name, "text", sql=f"CASE WHEN {one}::text = '' THEN '' ELSE ({one}::text::{kind})::text END")
+    kind = new.read_as if new.read_as in CANONICAL else ""
+    spelled, after = (f"({one}::text::{kind})::text" if kind else f"{one}::text"), f"{two}::text"
+    before = f"CASE WHEN {one}::text = '' THEN '' ELSE {spelled} END" if kind else spelled
+    both = Pair(old.name, "text", sql=before), Pair(new.name, "text", sql=f"coalesce({after}, '')")
+    apart = [_text(old, new, after, before=f"CASE WHEN {one}::text <> '' THEN {spelled} END")]
+    if kind:
+        # From PostgreSQL 16 on, texts that are no values of the type are exceptions.
+        valid = f"CASE WHEN pg_input_is_valid({one}::text, '{kind}') THEN {spelled} ELSE {one}::text END"
+        apart.append(_text(old, new, after, before=f"CASE WHEN {one}::text <> '' THEN {valid} END"))
     name, said = f"x.{identifier(old.name)}", "NULL for an empty text"
-    yield Rule(f"JSON, and {said}" if new.read_as == "jsonb" else said, (before, after), f"{name} IS NULL")
+    yield Rule(f"JSON, and {said}" if kind == "jsonb" else said, both, f"{name} IS NULL", tuple(apart))
     if new.read_as in TEXTS:
-        yield Rule("an empty text for NULL", _text(old, new, f"nullif({two}::text, '')"), f"{name} = ''")
+        yield Rule("an empty text for NULL", _text(old, new, f"nullif({after}, '')"), f"{name} = ''")
 
 
 def nothing_said(name: str) -> str:

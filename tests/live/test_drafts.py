@@ -20,6 +20,7 @@ WRITTEN = (
     "INSERT INTO lessons_lesson (title, teacher_id) SELECT 'neu ' || n, 1 FROM generate_series(1, 11) n; "
     "INSERT INTO lessons_teacher (name) SELECT 'Neu ' || n FROM generate_series(1, 11) n; "
     "INSERT INTO lessons_note SELECT 'note ' || n FROM generate_series(1001, 1011) n; "
+    "INSERT INTO fee SELECT n, n / 4.0 FROM generate_series(1001, 1011) n; "
     "SELECT lo_from_bytea(0, 'one more'), nextval('receipt') FROM generate_series(1, 11) n"
 )
 HALF = "select lo_unlink(oid) from (select oid, row_number() over (order by oid) from pg_largeobject_metadata) o"
@@ -33,6 +34,18 @@ KINDS = {
     "some other values": (
         "update lessons_lesson set title = upper(title) where id % 5 = 0",
         ["column: title", "changed: 22 %"],
+    ),
+    "values beside a rule": (
+        "alter table fee alter price type int using case when id % 10 = 0 then 0 else price * 100 end",
+        ["column: price", "changed: 11 %"],
+    ),
+    "values beside a rule, under a new name": (
+        "alter table fee add cents int; update fee set cents = price * 100 where id % 10 > 0; "
+        "alter table fee drop price",
+        ["column: price", "lost: 11 %"],
+    ),
+    "deleted rows beside a rule": (
+        "alter table fee alter price type int using price * 100; delete from fee where id % 10 = 0", ["lost: 11 %"]
     ),
     "rows without a key": ("update lessons_note set text = upper(text)", ["changed: all"]),
     "rows twice": (TWICE, ["duplicated: 28 %"]),
@@ -54,6 +67,8 @@ def test_the_release_that_follows_accepts_the_draft(project: Callable[..., Proje
     shop = project(f"migrations.RunSQL({sql!r})", checks=[])
     shop.query("CREATE TABLE lessons_note AS SELECT 'note ' || n AS text, NULL::int AS kind "
                "FROM generate_series(1, 1000) n")
+    shop.query("CREATE TABLE fee (id int PRIMARY KEY, price numeric(9, 2))")
+    shop.query("INSERT INTO fee SELECT n, n / 4.0 FROM generate_series(1, 1000) n")
     shop.query("CREATE POLICY kind ON lessons_note USING (kind IS NULL)")
     shop.query("CREATE SEQUENCE receipt")
     shop.query("SELECT lo_from_bytea(0, 'a picture'), nextval('receipt') FROM generate_series(1, 60)")

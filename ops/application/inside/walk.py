@@ -28,12 +28,23 @@ from ops.application.inside.state import (
     tables_of,
     text_of,
 )
+from ops.application.inside.variable_reads import rehearsal_reads
 
 
 def digest(migration):
     """Return the sha256 of the migration's file."""
     with open(inspect.getsourcefile(importlib.import_module(type(migration).__module__)), "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()
+
+
+def summary(migration):
+    """Return a pending migration's name, sha256 and operations."""
+    return {
+        "name": migration.app_label + "." + migration.name,
+        "sha256": digest(migration),
+        "operations": [type(operation).__name__ for operation in migration.operations],
+        "atomic": migration.atomic,
+    }
 
 
 class Walk:
@@ -183,15 +194,7 @@ def main():
         "applied": sorted(".".join(key) for key in loader.applied_migrations),
         "unknown": beyond(loader, executor.recorder),
         "skipped": skipped(loader),
-        "pending": [
-            {
-                "name": m.app_label + "." + m.name,
-                "sha256": digest(m),
-                "operations": [type(o).__name__ for o in m.operations],
-                "atomic": m.atomic,
-            }
-            for m, _ in plan
-        ],
+        "pending": [summary(migration) for migration, _ in plan],
         "operations": walk.found if walk else [],
         "broken": (walk.broken or walked) if walk else failed,
         "models_before": (before and before[0]) or {},
@@ -199,6 +202,7 @@ def main():
         "models_after": (after and after[0]) or {},
         "links_after": (after and after[1]) or [],
         "generic": attempt(generic_links)[0] or [],
+        "rehearsal_reads": attempt(rehearsal_reads, plan)[0] or [],
         "unmade": attempt(unmade, loader)[0] or [],
         "inconsistent": attempt(loader.check_consistent_history, connection)[1],
         "django": django.get_version(),

@@ -81,6 +81,8 @@ def _named(operation: Operation) -> str:
 def _others(place: Place, field: str = "") -> str:
     count = sum(operation.opaque for operation in place.earlier)
     names = f"{place.operation.model_name} or {place.table}" + (f" together with {field}" if field else "")
+    if place.operation.before is not None and place.operation.before.many:
+        names = f"{place.table}, or {place.operation.model_name} together with {field}"
     return f" ({counted(count, 'earlier operation')} with code, but none names {names})" if count else ""
 
 

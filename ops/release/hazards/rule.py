@@ -15,6 +15,13 @@ Level = Literal["stop", "loss", "lock", "note"]
 LEVELS: tuple[Level, ...] = ("stop", "loss", "lock", "note")
 
 
+# Code that reads all columns of a row.
+EVERY_COLUMN = re.compile(
+    r"select\s+(?:distinct\s+)?\*|\w\.\*|\bvalues(?:_list)?\(\)|\bmodel_to_dict\b|\b_meta\b|__dict__|\bgetattr\(",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True)
 class Hazard:
     """Hold one hazard: what is wrong, why, and how to correct the migration.
@@ -71,20 +78,29 @@ class Place:
         return self.names.column(self.operation.table, name) if name and self.table else ""
 
     def readers(self, column: str = "", field_name: str = "") -> list[Operation]:
-        """Return the earlier operations whose code names the operation's table (and a column), so may read it."""
-        found = []
-        for earlier in self.earlier:
-            names = [self.table, self.operation.table]
-            names += [] if earlier.kind == "RunSQL" else [self.operation.model_name]
-            named = any(earlier.says(name) for name in names if name)
-            inner = not column or any(earlier.says(name) for name in {column, field_name} if name)
-            if earlier.opaque and named and inner:
-                found.append(earlier)
-        return found
+        """Return the earlier operations whose code names the operation's table (and a column), so may read it.
+
+        Code that selects all columns names each of them. A many-to-many table is named, too, by the model that Django
+        makes for it, by the accessor of the other model, or by the field.
+        """
+        return [one for one in self.earlier if one.opaque and self._names(one, {column, field_name} - {""})]
+
+    def _names(self, earlier: Operation, words: set[str]) -> bool:
+        mine = self.operation
+        tables, model = {self.table, mine.table} - {""}, "" if earlier.kind == "RunSQL" else mine.model_name
+        if mine.before is not None and mine.before.many:
+            tables |= {f"{model}_{mine.field}", f"{model}_set"} if model else set()
+            return _says(earlier, tables) or bool(model) and earlier.says(model) and earlier.says(mine.field)
+        named = _says(earlier, tables | ({model} - {""}))
+        return named and (not words or _says(earlier, words) or bool(EVERY_COLUMN.search(earlier.code)))
 
     def changers(self) -> list[Operation]:
         """Return the earlier operations that may change the table's rows."""
         return [one for one in self.earlier if one.opaque and (one.kind != "RunSQL" or _reaches(one, self))]
+
+
+def _says(operation: Operation, words: set[str]) -> bool:
+    return any(operation.says(word) for word in words)
 
 
 def _reaches(statement: Operation, place: Place) -> bool:

@@ -13,7 +13,7 @@ from ops.verdict.accounting import json_keys
 from ops.verdict.accounting.column_search import find
 from ops.verdict.accounting.match_score import fit
 from ops.verdict.accounting.match_tables import settle, unchanged
-from ops.verdict.accounting.re_expression import rewritten
+from ops.verdict.accounting.re_expression import Partial, partial, rewritten
 from ops.verdict.accounting.row_diff import Cells, cells
 from ops.verdict.accounting.row_division import by_kind, divided, lost_in, shared, union_proof
 from ops.verdict.accounting.shared_rows import shared_rows, twins_crossed
@@ -52,6 +52,7 @@ class _Table:
         self.homes = sides.homes[old.name]
         self.said: dict[str, ColumnVerdict] = {}
         self.proofs: list[Proof] = []
+        self.partial: dict[str, Partial] = {}
 
     def verdict(self) -> TableVerdict:
         """Return the verdict."""
@@ -104,9 +105,9 @@ class _Table:
         old, sides = self.old, self.sides
         bad = cells(sides, old, home)
         asked = [*self._unmapped(home), *bad.columns]
-        settled = [name for name in asked if self._rewritten(home, name) or self._elsewhere(home, name)]
+        settled = [name for name in asked if self._rewritten(home, name) or self._elsewhere(home, name, bad)]
         left = [name for name in asked if name not in settled]
-        if set(settled) & set(bad.columns) or set(left) - set(bad.columns):
+        if set(settled) & set(bad.columns) or set(left) - set(bad.columns) or self.partial:
             bad = cells(sides, old, home, left)
         result.lost, result.changed = bad.rows, bad.changed_rows
         for name, to in home.mapping.items():
@@ -130,10 +131,22 @@ class _Table:
             word, there = "lost" if lost else "changed", "" if to == name else to
             words, examples = self._note(home, name, to, bad) if changed else ("", [])
             self.said[name] = ColumnVerdict(name, word, there, lost, changed, words, examples=examples)
+            self._by_rule(name)
+        elif name in self.partial:
+            # The rule fails only in lost rows.
+            there = "" if to == name else to
+            self.said[name] = ColumnVerdict(name, "re-expressed", there, note=self.partial[name].rule.said)
+            self._by_rule(name)
         elif followed or to != name:
             self.said[name] = ColumnVerdict(name, "repointed" if followed else "moved", to)
         elif column_of(self.old, name).type != column_of(home.new, to).type:
             self.said[name] = ColumnVerdict(name, "retyped")
+
+    def _by_rule(self, name: str) -> None:
+        """Record the rule that holds for the other values of a column."""
+        if found := self.partial.get(name):
+            said = self.said[name]
+            said.rule, said.held, said.never = found.rule.said, found.held, found.rule.never
 
     def _note(self, home: Home, name: str, to: str, bad: Cells) -> tuple[str, list[tuple[str | None, str | None]]]:
         """Return how values of a column changed by a few examples, and the examples."""
@@ -171,13 +184,26 @@ class _Table:
         self.proofs += [found.proof] if found.proof else []
         return True
 
-    def _elsewhere(self, home: Home, name: str) -> bool:
+    def _partly_rewritten(self, home: Home, name: str, least: int) -> bool:
+        """Read a column by a rule that holds in most rows, so that only its exceptions count as different."""
+        found = partial(self.sides, self.old, home, name, least)
+        if found is None or not self.sides.read_by(self.old, name, home.new, found.to, found.pairs):
+            return False
+        self.partial[name] = found
+        home.mapping[name] = found.to
+        home.whole = max(home.whole, found.missing, 1)
+        return True
+
+    def _elsewhere(self, home: Home, name: str, bad: Cells) -> bool:
         """Search for a column's values in other columns. Return True if the verdict on the column is complete."""
         filled = self._filled(name)
         if filled and self._became_part(home, name):
             self.said[name] = ColumnVerdict(name, "moved", note="the referenced row is now part of this row")
             return True
         found = find(self.sides, self.old, home, name, filled) if filled else None
+        least = sum(bad.columns.get(name, (filled,))) if found is None else found.missing
+        if least and self._partly_rewritten(home, name, least):
+            return False
         if name in home.mapping and (found is None or found.missing):
             return False
         if found is None:

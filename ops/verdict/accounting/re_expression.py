@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice, pairwise
 from typing import NamedTuple
 
@@ -15,13 +17,16 @@ from ops.verdict.fingerprint import Column, Table
 from ops.verdict.match import Home, column_of
 from ops.verdict.model import SAMPLES
 from ops.verdict.representations import Rule, Samples, nothing_said, possible, rules
-from ops.verdict.row_hash import ROW, Pair, Proof
+from ops.verdict.row_hash import ROW, Pair, Proof, Source
+from ops.verdict.type_casts import Both
 
 _WORD = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")+"|\w+|\s+|.""", re.DOTALL)
 
 
 # A rule that fails for a greater share of the values is dropped.
 MOST_MISSING = 0.25
+# The rows that select the rules to try.
+TRIED = 4 * SAMPLES
 
 
 class Rewritten(NamedTuple):
@@ -39,6 +44,19 @@ class Rewritten(NamedTuple):
     blank: bool = False
 
 
+class Partial(NamedTuple):
+    """Hold a rule that holds in most rows: the new column, the rule, how to read both columns by it, its exceptions.
+
+    ``held``: the number of values for which the rule holds.
+    """
+
+    to: str
+    rule: Rule
+    pairs: Both
+    held: int
+    missing: int
+
+
 def rewritten(sides: Sides, old: Table, home: Home, name: str) -> Rewritten | None:
     """Find the rule that computes the old values from the new values in every row.
 
@@ -49,11 +67,9 @@ def rewritten(sides: Sides, old: Table, home: Home, name: str) -> Rewritten | No
     if name in home.identity or not _told_apart(sides, old, home):
         return None
     column = column_of(old, name)
-    for to in _candidates(sides, old, home, column):
-        samples = _samples(sides, old, home, name, to.name)
-        for rule in rules(column, to, samples, fresh=name not in home.mapping):
-            if proof := _proof(sides, old, home, rule):
-                return Rewritten(to.name, rule.said, proof, never=rule.never)
+    for to, rule in _rules(sides, old, home, column):
+        if proof := _proof(sides, old, home, rule):
+            return Rewritten(to.name, rule.said, proof, never=rule.never)
     if name in home.mapping:
         return None
     if (made := _generated(sides, old, home, column)) and (proof := _proof(sides, old, home, made)):
@@ -61,6 +77,49 @@ def rewritten(sides: Sides, old: Table, home: Home, name: str) -> Rewritten | No
     if _says_nothing(sides, old, name):
         return Rewritten("", "it had only one empty value", None, blank=True)
     return _spread(sides, old, home, column)
+
+
+def partial(sides: Sides, old: Table, home: Home, name: str, least: int) -> Partial | None:
+    """Find the rule that computes the old values from the new values in most rows, with the fewest exceptions.
+
+    Args:
+        least: the number of values that differ without a rule. A rule must have fewer exceptions.
+    """
+    if name in home.identity or not _told_apart(sides, old, home):
+        return None
+    best: Partial | None = None
+    least = min(least, int(old.rows * MOST_MISSING) + 1)
+    for to, rule in _rules(sides, old, home, column_of(old, name)):
+        if rule.never and _both_empty(sides, old, rule):
+            continue
+        for pairs in rule.apart or (rule.pairs,):
+            one, two = sources(old, home.new, [*sides.read(old, home, home.identity), pairs])
+            one = replace(one, filled=True)
+            if (found := sides.compare([one], [two])) is None:
+                continue
+            # Values of lost rows are no exceptions: the rows are counted.
+            missing = max(found.missing - home.rows, 0)
+            if missing < least:
+                best, least = Partial(to.name, rule, pairs, _rows(sides, one) - found.missing, missing), missing
+    return best
+
+
+def _both_empty(sides: Sides, old: Table, rule: Rule) -> bool:
+    """Return True if the old column has both NULL and empty texts, which the rule cannot tell apart."""
+    return _rows(sides, Source(old.name, rule.pairs[:1], where=rule.never)) > 0
+
+
+def _rows(sides: Sides, source: Source) -> int:
+    found = sides.look.checksum("before", [source])
+    return found[0] if found else 0
+
+
+def _rules(sides: Sides, old: Table, home: Home, column: Column) -> Iterator[tuple[Column, Rule]]:
+    """Yield the rules to try, each with the new column."""
+    for to in _candidates(sides, old, home, column):
+        samples = _samples(sides, old, home, column.name, to.name)
+        for rule in rules(column, to, samples, fresh=column.name not in home.mapping):
+            yield to, rule
 
 
 def _told_apart(sides: Sides, old: Table, home: Home) -> bool:
@@ -132,7 +191,7 @@ def _says_nothing(sides: Sides, old: Table, name: str) -> bool:
 def _samples(sides: Sides, old: Table, home: Home, name: str, to: str) -> Samples:
     """Return old and new values of a few rows, which only select the rules to try."""
     one, two = sources(old, home.new, sides.read(old, home, home.identity))
-    hashes = list(islice(sides.look.hashes("before", [one]), SAMPLES))
+    hashes = list(islice(sides.look.hashes("before", [one]), TRIED))
     if not hashes:
         return []
     was, now = sides.look.texts("before", one, name, hashes), sides.look.texts("after", two, to, hashes)

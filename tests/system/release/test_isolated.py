@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Project
+from tests.support.tiers import quick
 
 Make = Callable[..., Project]
 
@@ -114,3 +115,49 @@ def test_a_migration_that_reaches_another_server_is_told_why_it_can_not(scene: M
     shop.query("CREATE USER MAPPING FOR PUBLIC SERVER there OPTIONS (user 'x')", test)
     done = shop.inv("migrate-test", "--json")
     assert done.code == 3 and "DROP USER MAPPING FOR PUBLIC SERVER there" in done.outcome["reason"], done.out + done.err
+
+
+ASKS = """
+from django.db import migrations
+{top}
+def fill(apps, schema_editor):
+    import os
+    {ask}
+class Migration(migrations.Migration):
+    dependencies = [("lessons", "0001_initial")]
+    operations = [migrations.RunPython(fill)]
+"""
+HELPER = """
+import os
+def rehearsed():
+    return os.environ.get("GENERALPROBE") == "rehearsal"
+"""
+# The migration's text at its top, in its function, and where the variable is read.
+PLACES = {
+    "in the migration": ("", 'if os.environ.get("GENERALPROBE"): return', "lessons/migrations/0002_session.py:6"),
+    "in an imported function": ("from lessons.helper import rehearsed", "rehearsed()", "lessons/helper.py:4"),
+    "in an imported module": ("", "from lessons import helper", "lessons/helper.py:4"),
+    "deeper": ("from lessons import middle", "middle.ask()", "code that RunPython calls"),
+    "only in the settings": ("from django.conf import settings", "settings.DEBUG", ""),
+    "in a helper that it does not import": ("", "'GENERALPROBE is set by the tool'", ""),
+}
+
+
+@pytest.mark.parametrize("place", quick(PLACES, "in the migration", "only in the settings"))
+def test_a_migration_that_asks_whether_it_is_rehearsed_is_refused_in_advance(project: Make, place: str) -> None:
+    shop = project("b")
+    top, ask, where = PLACES[place]
+    (shop.folder / "shop/lessons/helper.py").write_text(HELPER)
+    (shop.folder / "shop/lessons/middle.py").write_text(
+        "def ask():\n    from lessons.helper import rehearsed\n    return rehearsed()\n"
+    )
+    settings = shop.folder / "shop/settings.py"
+    settings.write_text(f"{settings.read_text()}\nif {REHEARSES}:\n    DEBUG = False\n")
+    (shop.folder / "shop/lessons/migrations/0002_session.py").write_text(ASKS.format(top=top, ask=ask))
+    done = shop.inv("hazards", "--json")
+    found = [e for e in done.events if e.get("code") == "GP602"]
+    assert len(found) == (1 if where else 0), done.out + done.err
+    if where:
+        assert found[0]["what"].startswith(where), found
+        assert "settings" in found[0]["how"] and "lessons.0002_session" in found[0]["what"]
+        assert done.code == 3
