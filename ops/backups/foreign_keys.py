@@ -128,9 +128,7 @@ def _add(connection: psycopg.Connection[Any], key: ForeignKey) -> BrokenKey | No
         connection.execute(key.comment.encode())
     if key.definition.endswith(_NOT_VALID):
         return None
-    try:
-        connection.execute(key.validated.encode())
-    except psycopg.errors.ForeignKeyViolation:
+    if _is_violated(connection, key.validated):
         name, many = _about(connection, key)
         said = f"{key.called} is restored NOT VALID, so only new rows are checked"
         return BrokenKey(name, f"{said}: {_refer(many)} to no row: correct or delete them, then   {key.validated}")
@@ -138,9 +136,7 @@ def _add(connection: psycopg.Connection[Any], key: ForeignKey) -> BrokenKey | No
 
 
 def _add_whole(connection: psycopg.Connection[Any], key: ForeignKey) -> BrokenKey | None:
-    try:
-        connection.execute(key.added.encode())
-    except psycopg.errors.ForeignKeyViolation:
+    if _is_violated(connection, key.added):
         return _add_to_partitions(connection, key)
     if key.comment:
         connection.execute(key.comment.encode())
@@ -155,9 +151,7 @@ def _add_to_partitions(connection: psycopg.Connection[Any], key: ForeignKey) -> 
     made = [replace(key, on=leaf, name=_free(key.name, taken), comment="") for leaf, taken in leaves]
     wrong = []
     for one in made:
-        try:
-            connection.execute(one.added.encode())
-        except psycopg.errors.ForeignKeyViolation:
+        if _is_violated(connection, one.added):
             connection.execute(f"{one.added}{_NOT_VALID}".encode())
             wrong.append(one)
     counts = [_about(connection, one)[1] for one in wrong]
@@ -176,6 +170,15 @@ def _free(name: str, taken: Collection[str]) -> str:
     return next(
         identifier(one) for one in (plain, *(f"{plain[:55]}_{n}" for n in range(1, len(taken) + 2))) if one not in taken
     )
+
+
+def _is_violated(connection: psycopg.Connection[Any], statement: str) -> bool:
+    """Run a statement that checks a key, and return True if the rows break the key."""
+    try:
+        connection.execute(statement.encode())
+    except psycopg.errors.ForeignKeyViolation:
+        return True
+    return False
 
 
 def _about(connection: psycopg.Connection[Any], key: ForeignKey) -> tuple[str, int]:

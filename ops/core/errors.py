@@ -49,6 +49,7 @@ class Code(StrEnum):
     # Results of an action (ops.engine.answer).
     AS_SHOWN = "as-shown"
     BROKEN_PROMISE = "broken-promise"
+    UNCHANGED = "unchanged"
 
 
 # The SQLSTATEs of a failed lock, with their names. A retry may succeed.

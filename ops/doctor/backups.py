@@ -14,7 +14,7 @@ from ops.backups.freshness import freshness
 from ops.backups.pgbackrest.actions import live_server
 from ops.backups.pgbackrest.scratch_restore import Aside
 from ops.backups.pgbackrest.stanza import OnStanza
-from ops.core.errors import OpsError
+from ops.core.errors import Code, OpsError
 from ops.core.permissions import OTHERS, PARTS, inside
 from ops.core.text import amount, counted
 from ops.doctor.check import BOTH, Finding, Subject, check, fail, ok, warn
@@ -202,7 +202,7 @@ def run(subject: Subject) -> Finding:
         left = stands(plan, last, asked(subject.session, plan.inputs))
     except OpsError as error:
         return warn(f"{said}; {error.message}", error.hint)
-    if left == "nothing was changed":
+    if left.code is Code.UNCHANGED:
         return ok(f"{said}; nothing was changed")
     return warn(f"{said}; {left}", f"inv status --target={subject.target}   to see the next steps")
 

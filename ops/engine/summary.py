@@ -21,11 +21,12 @@ def stands(plan: Plan, state: State, holds: Holds, undone: bool = False) -> Answ
         undone: the run has just been undone, and its journal does not contain that yet.
 
     Returns:
-        the description; its code is ``BROKEN_PROMISE`` if a condition that users rely on no longer holds.
+        the description; its code is ``UNCHANGED`` if nothing was changed, and ``BROKEN_PROMISE`` if a condition that users rely on
+        no longer holds.
     """
     touched = [p for p in plan.steps if p.name in state.touched and not p.step.reads]
     if not touched:
-        return Answer("nothing was changed")
+        return Answer("nothing was changed", Code.UNCHANGED)
     done = [planned for planned in touched if state.status[planned.name] == "done"]
     data = [planned for planned in touched if planned.step.data]
     promises, broken = _promises(touched, done, holds)

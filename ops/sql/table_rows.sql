@@ -16,7 +16,7 @@
 \endif
 SAVEPOINT batch;
 WITH units AS MATERIALIZED (
-    SELECT (u ->> 0)::oid AS oid, (u ->> 2)::int AS parts, (u ->> 3)::int AS part, (u ->> 4)::int8 AS low, (u ->> 5)::int8 AS high,
+    SELECT (u ->> 0)::oid AS oid, (u ->> 2)::int AS parts, (u ->> 3)::int AS part, (u ->> 4)::int8 AS low, (u ->> 5)::int8 AS high, (u ->> 6)::bool AS large,
            row_number() OVER () AS place
     FROM json_array_elements(:'units') u WHERE (u ->> 1)::int = ANY (:'own'::int[])
 ), tables AS (
@@ -32,9 +32,7 @@ WITH units AS MATERIALIZED (
            EXISTS (SELECT FROM pg_index i JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
                    WHERE i.indrelid = c.oid AND d.refobjid >= 16384
                    AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)) AS own_path,
-           -- The size of a table that was never analyzed is unknown.
-           l.width > 200 OR CASE WHEN c.relpages > 0 AND c.reltuples >= 0 THEN c.relpages
-                                              ELSE pg_relation_size(c.oid) / 8192 END > 1000 AS alone
+           u.large OR l.width > 200 AS alone
     FROM units u JOIN pg_class c ON c.oid = u.oid JOIN pg_namespace n ON n.oid = c.relnamespace, LATERAL (
         SELECT count(*) AS width, coalesce(json_agg(json_build_array(name, type, read_as) ORDER BY name COLLATE "C"), '[]') AS columns,
                coalesce(string_agg(format('x.%I::%s', name, read_as), ', ' ORDER BY name COLLATE "C"), '') AS list

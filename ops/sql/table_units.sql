@@ -21,12 +21,12 @@ WITH tables AS (
     FROM tables t, shares s
 ), numbered AS (
     -- Opening a table takes about as long as reading four blocks.
-    SELECT oid, parts, part, floor(pages::numeric * (part - 1) / parts)::bigint AS low,
+    SELECT oid, pages, parts, part, floor(pages::numeric * (part - 1) / parts)::bigint AS low,
            floor(pages::numeric * part / parts)::bigint AS high, sessions,
            row_number() OVER (ORDER BY pages / parts DESC, oid, part) - 1 AS place
     FROM parts, generate_series(1, parts) part
 )
 SELECT (SELECT sessions FROM allowed) AS sessions, coalesce(json_agg(json_build_array(
     oid::int8, CASE WHEN place % (2 * sessions) < sessions THEN place % sessions ELSE sessions - 1 - place % sessions END,
-    parts, part, CASE WHEN part > 1 THEN low END, CASE WHEN part < parts THEN high END) ORDER BY place), '[]') AS units
+    parts, part, CASE WHEN part > 1 THEN low END, CASE WHEN part < parts THEN high END, pages > 1000) ORDER BY place), '[]') AS units
 FROM numbered \gset
