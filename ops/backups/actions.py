@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ops.application.probe import commit_of, identity
-from ops.backups import disk_space, exclusions, foreign_keys, restored_objects
+from ops.backups import disk_space, exclusions, foreign_keys, restored_objects, unchanged_tables
 from ops.backups.pgbackrest.presence import gone
 from ops.backups.remote_dump import Streamed, read_report
 from ops.backups.requirements import SERVER, lacking, needs
@@ -15,6 +15,7 @@ from ops.core.errors import Code, OpsError, Refused, StepFailed
 from ops.core.files import sha256
 from ops.core.permissions import whole_id
 from ops.core.text import counted, megabytes
+from ops.core.text import listed as few
 from ops.engine.registry import tool
 from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
@@ -24,19 +25,24 @@ from ops.verdict import fingerprint
 
 
 @tool
-def seal(session: Session, *, target: str, backup_id: str, run: str) -> str:
-    """Write the manifest of a finished dump: fingerprint, sha256 of every file, versions, migrations, commit."""
-    return sealed(session, target, backup_id, run)
+def seal(session: Session, *, target: str, backup_id: str, run: str, base: str = "") -> str:
+    """Write the manifest of a finished dump: fingerprint, sha256 of every file, versions, migrations, commit.
+
+    ``base`` is the backup from which the rows of unchanged tables are taken."""
+    return sealed(session, target, backup_id, run, base=base)
 
 
-def sealed(session: Session, target: str, backup_id: str, run: str, delta_of: str = "") -> str:
-    """Write the manifest. ``delta_of`` names the backup to which a delta belongs."""
+def sealed(session: Session, target: str, backup_id: str, run: str, delta_of: str = "", base: str = "") -> str:
+    """Write the manifest. ``delta_of`` names the backup to which a delta belongs; ``base`` as in ``seal``."""
     final = backup.folder_of(target_folder(session, target), backup_id)
     partial = final.with_name(f"{backup_id}.partial")
     if final.exists() and not partial.exists():
         return f"{backup_id} already has a manifest"
     found, sent = fingerprint.read(partial / "fingerprint.jsonl"), sent_of(partial)
     who = identity(session, target)
+    if wrong := unchanged_tables.misplaced(partial, found.tables):
+        raise StepFailed(f"{target}: {backup_id}: the rows of {few(wrong)} are missing or there twice", "inv resume")
+    reused = unchanged_tables.reused(partial, base)
     manifest = backup.seal(
         partial,
         final,
@@ -53,6 +59,7 @@ def sealed(session: Session, target: str, backup_id: str, run: str, delta_of: st
             "commit": commit_of(session, target),
             "run": run,
             "delta_of": delta_of,
+            "base": base if reused else "",
             "rows": {t.name: t.rows for t in found.tables.values()},
             "excluded": found.excluded,
             # A delta holds only a few rows of the database.
@@ -64,7 +71,7 @@ def sealed(session: Session, target: str, backup_id: str, run: str, delta_of: st
     held = len(found.tables) - len(found.excluded)
     said = f"{backup_id}: {found.rows:,} rows in {held} tables{large}, {megabytes(manifest.size)}"
     there = f"dumped there by {sent.client}" if sent else ""
-    more = filter(None, [there, fingerprint.not_backed_up(found.excluded)])
+    more = filter(None, [reused, there, fingerprint.not_backed_up(found.excluded)])
     return "; ".join([said, *more, *found.said_left_out()])
 
 

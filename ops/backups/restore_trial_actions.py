@@ -6,12 +6,13 @@ import json
 
 import psycopg
 
-from ops.backups import archive_entries, deferred_checks, foreign_keys, restore_trial, schema_rights
+from ops.backups import archive_entries, deferred_checks, foreign_keys, restore_trial, schema_rights, unchanged_tables
 from ops.backups.restored_objects import not_dumped
 from ops.backups.schema_comparison import difference
-from ops.core.errors import Refused, StepFailed
+from ops.core.errors import Code, Refused, StepFailed
 from ops.core.files import write_whole
 from ops.core.sql_files import SQL_FOLDER
+from ops.core.text import counted
 from ops.core.text import listed as few
 from ops.engine.command import Shell, conninfo
 from ops.engine.registry import tool
@@ -72,25 +73,43 @@ def choose_entries(
     first: str = "",
     keys: str = "",
     last: str = "",
+    base: str = "",
     form: str = "",
 ) -> str:
     """Divide an archive's list into the parts of a restore, and report the entries that are left out.
 
     The parts are the entries before the rows (``first``), foreign keys (``keys``), event triggers (``last``) and the
-    ``rest``. Without the other parts, ``rest`` gets all entries. ``form`` is empty for a complete restore, or
+    ``rest``. Without the other parts, ``rest`` gets all entries. ``base`` is the list of ``choose-base``: if it has
+    entries, tables are restored first. ``form`` is empty for a complete restore, or
     ``bare`` for one without owners and grants."""
     dumped = fingerprint.read(session.inventory.path(before))
     lines = session.inventory.path(listed).read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     with session.connect(server, database) as connection:
         place = _place(connection)
     views = deferred_checks.views(dumped.objects)
-    apart = bool(first) and deferred_checks.checks(dumped.objects)
+    based = bool(base) and session.inventory.path(base).stat().st_size > 0
+    apart = bool(first) and (based or deferred_checks.checks(dumped.objects))
     found = archive_entries.chosen(lines, place, views, owned=form == "", apart=apart, keyed=bool(keys))
     for name, kept in ((first, found.first), (rest, found.rest), (keys, found.keys), (last, found.last)):
         if name:
             text = "".join(f"{line}\n" for line in kept)
             write_whole(session.inventory.path(name), text.encode("utf-8", "surrogateescape"))
     return "left out: " + "; ".join(found.said) if found.said else ""
+
+
+@tool
+def choose_base(session: Session, *, folder: str, listed: str, entries: str) -> str:
+    """Choose the entries whose rows a backup takes from another one, from the list of that dump (``listed``)."""
+    path = session.inventory.path
+    tables = unchanged_tables.read_tables(path(folder) / unchanged_tables.FOLDER / unchanged_tables.TABLES)
+    lines = path(listed).read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    found = unchanged_tables.entries(lines, tables)
+    if lost := [table.name for table in tables if table.name not in found]:
+        said = f"{folder}: the rows of {few(lost)} are missing in {unchanged_tables.FOLDER}"
+        raise StepFailed(said, "inv backups", code=Code.BAD_BACKUP)
+    text = "".join(f"{line}\n" for line in found.values())
+    write_whole(path(entries), text.encode("utf-8", "surrogateescape"))
+    return f"the rows of {counted(len(found), 'table')} come from {unchanged_tables.FOLDER}" if found else ""
 
 
 def _place(connection: psycopg.Connection[tuple[object, ...]]) -> archive_entries.Place:

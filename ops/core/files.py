@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -87,3 +88,21 @@ def sha256(path: Path) -> str:
     """Return a file's sha256 in hexadecimal. Read the file in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# The sha256 of files that this process has read, by device, inode, size and time of change.
+_read: dict[tuple[int, int, int, int], str] = {}
+# A file that was changed so recently may change again without another time of change (in ns).
+_SETTLED = 2_000_000_000
+
+
+def digest(path: Path) -> str:
+    """Return a file's sha256 like ``sha256``. A file that this process has read, and its links, are not read again."""
+    about = path.stat()
+    key = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
+    if key not in _read:
+        found = sha256(path)
+        if time.time_ns() - about.st_mtime_ns < _SETTLED:
+            return found
+        _read[key] = found
+    return _read[key]

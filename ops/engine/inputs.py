@@ -138,6 +138,7 @@ class DumpInputs(Part):
     The dump omits the rows of the tables that match ``exclude`` (patterns). ``rate`` is the limit in bytes per second;
     0 means no limit. ``over`` are the words that reach a shell on the database's machine, where pg_dump runs; empty if
     pg_dump runs on this machine. ``port`` is the server's port on the database's machine; empty in its container.
+    ``base`` is the backup from which the rows of unchanged tables are taken; empty if all rows are dumped.
     """
 
     compress: str = "1"
@@ -145,6 +146,7 @@ class DumpInputs(Part):
     rate: int = 0
     over: Words = ()
     port: str = ""
+    base: Id = ""
 
 
 class LockInputs(Part):

@@ -21,8 +21,8 @@ def stands(plan: Plan, state: State, holds: Holds, undone: bool = False) -> Answ
         undone: the run has just been undone, and its journal does not contain that yet.
 
     Returns:
-        the description; its code is ``UNCHANGED`` if nothing was changed, and ``BROKEN_PROMISE`` if a condition that users rely on
-        no longer holds.
+        the description; its code is ``UNCHANGED`` if nothing was changed, and ``BROKEN_PROMISE`` if a condition that
+        users rely on no longer holds.
     """
     touched = [p for p in plan.steps if p.name in state.touched and not p.step.reads]
     if not touched:

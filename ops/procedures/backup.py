@@ -8,7 +8,7 @@ from ops.engine.inputs import RunInputs
 from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
 from ops.infra.stores.encryption import DUMP
-from ops.procedures.checks import backup_is_whole, is_production
+from ops.procedures.checks import backup_is_whole, by_several, is_production
 
 # Decrypts the file $1 with the identity $2, and pipes the result to the rest of the words.
 OPENED = 'f="$1" i="$2"; shift 2; "$OPS_PYTHON" -m ops.infra.stores.encryption open "$i" < "$f" | "$@"'
@@ -127,13 +127,16 @@ def dump(c: RunInputs) -> list[Command]:
     """Export a snapshot, dump the database in parallel, and take the fingerprint of every table in the same snapshot.
 
     Later a restored copy is compared with the fingerprint. Tables that the inventory's `dump` excludes are dumped
-    without rows; the manifest names the tables. With `pg_dump: container` or `pg_dump: host`, pg_dump runs beside
-    the database and streams to this machine; the number of bytes and their sha256 are compared at both ends."""
+    without rows; the manifest names the tables. A last backup takes the fingerprint first, and the rows of tables that
+    are unchanged since the rehearsal's backup come from there. With `pg_dump: container` or `pg_dump: host`, pg_dump
+    runs beside the database and streams to this machine; the number of bytes and their sha256 are compared at both
+    ends."""
     given = {"service": c.target, "folder": c.partial} | dumped(c)
+    query = Query("dump.sql", c.target, parameters=given | encrypted(c) | elsewhere(c))
     return [
         Shell(("rm", "-rf", c.partial), c.target),
         Shell(("install", "-d", "-m", "700", c.folder, f"{c.folder}/backups", c.partial), c.target),
-        Query("dump.sql", c.target, parameters=given | encrypted(c) | elsewhere(c)),
+        by_several(c, query, base=f"{c.folder}/backups/{c.dump.base}") if c.dump.base else query,
     ]
 
 
@@ -151,7 +154,8 @@ def seal(c: RunInputs) -> Command:
     """Write the manifest: the sha256 of every file, the versions, the applied migrations, the application's commit.
 
     The manifest is the last file. Then remove `.partial` from the folder's name."""
-    return Tool("seal", {"target": c.target, "backup_id": c.backup, "run": c.run})
+    base = {"base": c.dump.base} if c.dump.base else {}
+    return Tool("seal", {"target": c.target, "backup_id": c.backup, "run": c.run} | base)
 
 
 @check("Every file of the backup is in the remote store", "inv resume")

@@ -41,9 +41,14 @@ def take_fingerprint(c: RunInputs, target: str, database: str = "", *, output: s
         output: the file in the run's folder that takes the fingerprint.
         objects: with every object that a restore creates.
     """
-    look = Query("fingerprint.sql", target, database, output=output)
-    given = {"sessions": str(c.jobs), "connection": look.connection} | ({"objects": "yes"} if objects else {})
-    return replace(look, parameters=given)
+    query = Query("fingerprint.sql", target, database, output=output)
+    return by_several(c, query, **({"objects": "yes"} if objects else {}))
+
+
+def by_several(c: RunInputs, query: Query, **more: str) -> Query:
+    """Return a query that reads tables by several sessions, with further parameters."""
+    sessions = {"sessions": str(c.jobs), "connection": query.connection}
+    return replace(query, parameters={**query.parameters, **sessions, **more})
 
 
 def server_room(c: RunInputs, server: str, like: str) -> Command:

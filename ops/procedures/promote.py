@@ -12,7 +12,7 @@ from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check, commands
 from ops.infra.postgres.session_settings import UNLIMITED
 from ops.procedures.backup import backup, excluding, in_store
-from ops.procedures.checks import backup_is_whole, is_production, take_fingerprint
+from ops.procedures.checks import backup_is_whole, by_several, is_production, take_fingerprint
 from ops.procedures.deploy import DEPLOYS, deploy_words
 from ops.procedures.freeze import FREEZES, FROZEN, UNFREEZES, freeze_now, no_writers, unfreeze_now
 from ops.procedures.rehearse import certificate_holds
@@ -21,8 +21,10 @@ IF_FROZEN = "Only if the release freezes production: if a migration does more th
 
 
 def last(c: RunInputs) -> RunInputs:
-    """Return the inputs of the last backup, taken while production is frozen."""
-    return c.whole(f"{c.run}_last")
+    """Return the inputs of the last backup, taken while production is frozen.
+
+    It takes the rows of tables that have not changed from the backup of the rehearsal."""
+    return c.whole(f"{c.run}_last").replace(dump={"base": c.backup})
 
 
 def kept_last(c: RunInputs) -> RunInputs:
@@ -245,8 +247,15 @@ promote.include(
     again=True,
 )
 def fingerprint_before(c: RunInputs) -> Command:
-    """Record the contents of every table immediately before the migrations."""
-    return take_fingerprint(c, c.target, output=f"{c.run_folder}/production-before.jsonl")
+    """Record the contents of every table immediately before the migrations.
+
+    If production is frozen and no transaction has written anything on its server since the last backup, the contents
+    are those of that backup's fingerprint. Only the sequences are read again."""
+    output = f"{c.run_folder}/production-before.jsonl"
+    if not c.freezes:
+        return take_fingerprint(c, c.target, output=output)
+    query = Query("fingerprint_again.sql", c.target, output=output)
+    return by_several(c, query, since=last(c).fingerprint)
 
 
 @promote.step("Record production's rows", takes=Time.DATABASE, reads=True, again=True)

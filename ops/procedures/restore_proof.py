@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ops.backups.unchanged_tables import FOLDER as BASE
 from ops.engine.command import Command, Query, Shell, Tool, conninfo
 from ops.engine.inputs import RunInputs
 from ops.infra.postgres.session_settings import RESTORES
@@ -16,6 +17,9 @@ AGAIN = 2
 
 # The files of a restore: the archive's list, its parts in the order of the restore, and two reports.
 FILES = ("list", "first", "rest", "keys", "last", "checks", "keys.sql")
+
+# The next command does nothing if the folder does not exist: most backups have no rows from another one.
+IF_THERE = '[ ! -d "$1" ] || { shift; exec "$@"; }'
 
 # The next command adds a foreign key that fails, and names it. The output is dropped because it quotes row values.
 TRIED = '"$@" 2> /dev/null || :'
@@ -42,12 +46,40 @@ def listing(c: RunInputs, server: str, listed: str) -> Shell:
     return Shell(from_dump(c, "pg_restore", "--list"), server, output=listed)
 
 
+def base_entries(c: RunInputs, server: str, found: str) -> list[Command]:
+    """Return the commands that list the tables whose rows a backup takes from another one (``base``).
+
+    Args:
+        found: the prefix of the file names in the run's folder; ``FOUND.base`` has the list, which may be empty.
+    """
+    listed = f"{c.run_folder}/{found}.base-list"
+    return [
+        Shell(_in_base(c, "pg_restore", "--list"), server, output=listed),
+        Tool("choose-base", {"folder": c.backup_folder, "listed": listed, "entries": f"{c.run_folder}/{found}.base"}),
+    ]
+
+
+def base_rows(c: RunInputs, server: str, found: str, *words: str) -> Shell:
+    """Return the command that restores rows of these tables; it does nothing if all rows are in the backup's dump.
+
+    Args:
+        words: pg_restore's options.
+    """
+    return Shell(_in_base(c, "pg_restore", f"--use-list={c.run_folder}/{found}.base", *words), server)
+
+
+def _in_base(c: RunInputs, *words: str) -> tuple[str, ...]:
+    folder = f"{c.backup_folder}/{BASE}"
+    return ("sh", "-c", IF_THERE, "try", folder, *from_dump(c, *words, folder=folder))
+
+
 def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bool = True) -> list[Command]:
     """Restore the backup into a database, stopping at the first error.
 
     Entries that the new database already has are left out. Check constraints that depend on more than their row are
     validated at the end, and materialized views that need search_path are filled at the end. Foreign keys that rows
-    break are restored NOT VALID. Event triggers are restored last, so that they do not fire during the restore.
+    break are restored NOT VALID. Rows that the backup takes from another one follow the tables. Event triggers are
+    restored last, so that they do not fire during the restore.
 
     Args:
         server: the target whose server holds the database.
@@ -71,9 +103,11 @@ def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bo
     return [
         *([Tool("open-schemas", rights)] if owned else []),
         listing(c, server, listed),
-        Tool("choose-entries", place | lists | form),
+        *base_entries(c, server, found),
+        Tool("choose-entries", place | lists | form | {"base": f"{c.run_folder}/{found}.base"}),
         restore(first),
         Tool("loosen-checks", place | {"report": report}),
+        base_rows(c, server, found, *(() if owned else BARE), *jobs(c), "--exit-on-error", *where),
         restore(rest),
         Shell(("sh", "-c", TRIED, "try", *words(keys, *jobs(c), *where)), server),
         Shell(words(keys, "--file=-"), server, output=script),

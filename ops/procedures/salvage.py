@@ -11,7 +11,7 @@ from ops.engine.needs import Need
 from ops.engine.step import Procedure, Time, check
 from ops.procedures.backup import backup, from_dump, in_store, jobs, kept_safety, safety
 from ops.procedures.checks import backup_is_whole, is_production, take_fingerprint
-from ops.procedures.restore_proof import created_beside
+from ops.procedures.restore_proof import base_entries, base_rows, created_beside
 from ops.procedures.trial_beside import SAID
 from ops.recovery.salvage.names import join, schema_and_name
 
@@ -124,9 +124,14 @@ def restore(c: RunInputs) -> list[Command]:
         Shell(("sh", "-c", SAID, "try", said, *from_dump(c, *words, "--section=pre-data")), c.target),
         Tool("need-tables", {**place, "said": said, "tables": names}),
         Tool("loosen-checks", {**place, "report": f"{c.run_folder}/aside.checks"}),
+        *base_entries(c, c.target, "aside"),
         *(
-            Shell(from_dump(c, *words, "--exit-on-error", *one), c.target)
+            command
             for one in rows or [("--section=data", *jobs(c))]
+            for command in (
+                Shell(from_dump(c, *words, "--exit-on-error", *one), c.target),
+                base_rows(c, c.target, "aside", *words[1:], "--exit-on-error", *one),
+            )
         ),
     ]
 

@@ -3,6 +3,7 @@
 # reads the fingerprint, and to wait for its end.
 #
 #   sh dump.sh notes       create a folder for the notes of this attempt, and print its path
+#   sh dump.sh reuse       take the rows of unchanged tables from the backup in BASE, and note pg_dump's options for that
 #   sh dump.sh start       start the dump in the background
 #   sh dump.sh ended       print true if the dump has ended or failed, else false
 #   sh dump.sh wait        wait until the dump has ended
@@ -18,6 +19,7 @@
 #   RATE         maximum bytes a second
 #   OVER PORT DATABASE SYSTEM   for pg_dump beside the database: the words that open a shell there, the server's port on
 #                that machine, and the expected database and server
+#   BASE         the folder of an earlier backup
 #   NOTES        the folder of this attempt's notes; a killed attempt may still write to its own folder
 #   OPS_PYTHON   the Python of this toolkit
 #
@@ -92,6 +94,11 @@ tell() { if "$@"; then echo true; else echo false; fi; }
 case $1 in
     # If no folder can be created, the next note reports the error.
     notes) mktemp -d "$FOLDER/notes.XXXXXX" 2>/dev/null || echo "$FOLDER/notes" ;;
+    reuse)
+        # psql ends the file with a newline.
+        { tr -d '\n' < "$NOTES/options"; "$OPS_PYTHON" -m ops.backups.unchanged_tables "$BASE" "$FOLDER" "$NOTES/large"; } \
+            > "$NOTES/more" && mv "$NOTES/more" "$NOTES/options"
+        ;;
     start)
         run_and_note 2> "$NOTES/said" &
         echo $! > "$NOTES/pid"

@@ -4,7 +4,9 @@
 -- dump is repeated with one job: the processes of a parallel pg_dump request locks until the end. Variables: service,
 -- folder (new and empty), jobs, compress; recipients, age's public keys separated by blanks, for an encrypted dump;
 -- exclude (see excluded.sql); rate, the maximum bytes a second; over, the words that open a shell beside the database,
--- and port, the server's port there, empty in the database's own container.
+-- and port, the server's port there, empty in the database's own container; base, the folder of an earlier backup of
+-- this database, from which the rows of unchanged tables are taken (ops/backups/unchanged_tables.py), and with it
+-- sessions and connection (see tables.sql).
 \if `test -r "$OPS_SQL/dump.sh" && echo true || echo false`
 \else
 DO $$ BEGIN RAISE EXCEPTION 'OPS_SQL of the environment is not the folder of dump.sql' USING ERRCODE = 'GP001'; END $$;
@@ -24,6 +26,9 @@ DO $$ BEGIN RAISE EXCEPTION 'OPS_SQL of the environment is not the folder of dum
 \if :{?port}
 \else
 \set port ''
+\endif
+\if :{?base}
+\setenv BASE :base
 \endif
 \setenv RECIPIENTS :recipients
 \setenv RATE :rate

@@ -31,6 +31,18 @@ SELECT current_database() AS database, system_identifier AS system FROM pg_contr
 \setenv DATABASE :database
 \setenv SYSTEM :system
 \endif
+\if :{?base}
+-- What pg_dump can leave out is known only after the fingerprint.
+\ir objects.sql
+\ir tables.sql
+\set large :notes '/large'
+\o :large
+\ir large_tables.sql
+\o
+\! sh "$OPS_SQL/dump.sh" reuse
+\! sh "$OPS_SQL/dump.sh" start
+\ir dump_locks.sql
+\else
 \! sh "$OPS_SQL/dump.sh" start
 \ir dump_locks.sql
 \if :locked
@@ -38,6 +50,7 @@ SELECT current_database() AS database, system_identifier AS system FROM pg_contr
 \ir tables.sql
 \endif
 \o
+\endif
 \! sh "$OPS_SQL/dump.sh" wait
 \if :unlocked
 \ir dump_moved.sql

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
 from ops.core.errors import OpsError, UsageError
-from ops.core.files import sha256, sync_folder, write_whole
+from ops.core.files import digest, sync_folder, write_whole
 from ops.core.permissions import inside, whole_id
 from ops.infra.stores import backup_kinds
 from ops.infra.stores.encryption import DUMP
@@ -28,7 +28,8 @@ class Manifest(BaseModel):
     ``engine`` is the program that stores the data if there is no dump: pgBackRest, in ``stanza`` under ``label``, with
     ``held`` bytes added to its repository and ``cluster`` bytes restored. ``unpacked_of`` names the pgBackRest backup
     of which the dump was made. ``excluded`` maps the tables without rows to their approximate number of rows.
-    ``database_bytes`` is the approximate size of a restored copy; 0 if unknown.
+    ``base`` names the backup from which the files below ``base/`` come: they hold the rows of the tables that had not
+    changed since. ``database_bytes`` is the approximate size of a restored copy; 0 if unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,6 +48,7 @@ class Manifest(BaseModel):
     rows: dict[str, int]
     files: dict[str, tuple[str, int]]
     delta_of: str = ""
+    base: str = ""
     engine: str = ""
     stanza: str = ""
     label: str = ""
@@ -158,7 +160,7 @@ def seal(partial: Path, final: Path, facts: dict[str, object]) -> Manifest:
             path.chmod(0o600)
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
-            files[path.relative_to(partial).as_posix()] = (sha256(path), path.stat().st_size)
+            files[path.relative_to(partial).as_posix()] = (digest(path), path.stat().st_size)
     manifest = Manifest.model_validate({**facts, "files": files})
     write_whole(partial / "manifest.json", json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False))
     partial.rename(final)
@@ -170,12 +172,12 @@ def damage(folder: Path) -> list[str]:
     """Return the damages of a backup's files, one sentence each; empty if every sha256 matches."""
     manifest = read_manifest(folder)
     said = []
-    for name, (digest, size) in manifest.files.items():
+    for name, (wanted, size) in manifest.files.items():
         path = folder / name
         if not path.is_file():
             said.append(f"{name} is missing")
         elif not inside(path, folder):
             said.append(f"{name} is a link to a file outside the backup")
-        elif path.stat().st_size != size or sha256(path) != digest:
+        elif path.stat().st_size != size or digest(path) != wanted:
             said.append(f"{name} does not match the manifest")
     return said
