@@ -39,10 +39,7 @@ def sealed(session: Session, target: str, backup_id: str, run: str, delta_of: st
     if final.exists() and not partial.exists():
         return f"{backup_id} already has a manifest"
     found, sent = fingerprint.read(partial / "fingerprint.jsonl"), sent_of(partial)
-    who = identity(session, target)
-    if wrong := unchanged_tables.misplaced(partial, found.tables):
-        raise StepFailed(f"{target}: {backup_id}: the rows of {few(wrong)} are missing or there twice", "inv resume")
-    reused = unchanged_tables.reused(partial, base)
+    who, reused = identity(session, target), _reused(partial, found, base)
     manifest = backup.seal(
         partial,
         final,
@@ -73,6 +70,13 @@ def sealed(session: Session, target: str, backup_id: str, run: str, delta_of: st
     there = f"dumped there by {sent.client}" if sent else ""
     more = filter(None, [reused, there, fingerprint.not_backed_up(found.excluded)])
     return "; ".join([said, *more, *found.said_left_out()])
+
+
+def _reused(folder: Path, found: fingerprint.Fingerprint, base: str) -> str:
+    """Return a sentence about the rows that a new backup takes from another one; empty if it takes none."""
+    if wrong := unchanged_tables.misplaced(folder, found.tables):
+        raise StepFailed(f"{folder}: the rows of {few(wrong)} are missing or there twice", "inv undo")
+    return unchanged_tables.reused(folder, base)
 
 
 def sent_of(folder: Path) -> Streamed | None:

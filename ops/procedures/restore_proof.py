@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ops.backups.unchanged_tables import FOLDER as BASE
 from ops.engine.command import Command, Query, Shell, Tool, conninfo
 from ops.engine.inputs import RunInputs
@@ -73,6 +75,35 @@ def _in_base(c: RunInputs, *words: str) -> tuple[str, ...]:
     return ("sh", "-c", IF_THERE, "try", folder, *from_dump(c, *words, folder=folder))
 
 
+@dataclass(frozen=True)
+class _Into:
+    """Make the calls of pg_restore into one database."""
+
+    c: RunInputs
+    server: str
+    database: str
+    owned: bool
+
+    @property
+    def form(self) -> tuple[str, ...]:
+        return () if self.owned else BARE
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        pinned = "" if self.owned else RESTORES
+        return ("--no-password", f"--dbname=service={self.server}{pinned} dbname={conninfo(self.database)}")
+
+    @property
+    def strictly(self) -> tuple[str, ...]:
+        return (*jobs(self.c), "--exit-on-error", *self.where)
+
+    def words(self, entries: str, *more: str) -> tuple[str, ...]:
+        return from_dump(self.c, "pg_restore", *more, *self.form, f"--use-list={entries}")
+
+    def restore(self, entries: str) -> Shell:
+        return Shell(self.words(entries, *self.strictly), self.server)
+
+
 def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bool = True) -> list[Command]:
     """Restore the backup into a database, stopping at the first error.
 
@@ -87,34 +118,27 @@ def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bo
         owned: restore owners, grants, tablespaces and subscriptions.
     """
     listed, first, rest, keys, last, report, script = (f"{c.run_folder}/{found}.{part}" for part in FILES)
-    there = {"server": server, "database": database}
+    there, base = {"server": server, "database": database}, {"base": f"{c.run_folder}/{found}.base"}
     place = there | {"before": c.fingerprint}
-    lists = {"listed": listed, "first": first, "rest": rest, "keys": keys, "last": last}
-    where = ("--no-password", f"--dbname=service={server}{'' if owned else RESTORES} dbname={conninfo(database)}")
-
-    def words(entries: str, *more: str) -> tuple[str, ...]:
-        return from_dump(c, "pg_restore", *more, *(() if owned else BARE), f"--use-list={entries}")
-
-    def restore(entries: str) -> Shell:
-        return Shell(words(entries, *jobs(c), "--exit-on-error", *where), server)
-
+    lists = {"listed": listed, "first": first, "rest": rest, "keys": keys, "last": last} | base
+    into = _Into(c, server, database, owned)
     form = {} if owned else {"form": "bare"}
     rights = place | {"report": f"{c.run_folder}/{found}.opened"}
     return [
         *([Tool("open-schemas", rights)] if owned else []),
         listing(c, server, listed),
         *base_entries(c, server, found),
-        Tool("choose-entries", place | lists | form | {"base": f"{c.run_folder}/{found}.base"}),
-        restore(first),
+        Tool("choose-entries", place | lists | form),
+        into.restore(first),
         Tool("loosen-checks", place | {"report": report}),
-        base_rows(c, server, found, *(() if owned else BARE), *jobs(c), "--exit-on-error", *where),
-        restore(rest),
-        Shell(("sh", "-c", TRIED, "try", *words(keys, *jobs(c), *where)), server),
-        Shell(words(keys, "--file=-"), server, output=script),
+        base_rows(c, server, found, *into.form, *into.strictly),
+        into.restore(rest),
+        Shell(("sh", "-c", TRIED, "try", *into.words(keys, *jobs(c), *into.where)), server),
+        Shell(into.words(keys, "--file=-"), server, output=script),
         Tool("add-keys", there | {"script": script, "report": broken(c, found)}),
         *([Tool("close-schemas", rights)] if owned else []),
         Tool("tighten-checks", place | form | {"report": report} | ({} if c.apart else {"path_of": c.target})),
-        restore(last),
+        into.restore(last),
     ]
 
 

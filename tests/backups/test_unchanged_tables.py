@@ -27,7 +27,8 @@ A, AB, QUOTED = (
 
 
 def test_an_entry_is_found_by_its_oid_and_its_name() -> None:
-    assert entries(LIST, [A, AB, QUOTED]) == {one.name: line for one, line in zip([A, AB, QUOTED], LIST[4:7], strict=True)}
+    tables = [A, AB, QUOTED]
+    assert entries(LIST, tables) == {one.name: line for one, line in zip(tables, LIST[4:7], strict=True)}
     assert entries(LIST, [LiveTable("public.a", "999", "public", "a")]) == {}, "made anew"
     assert entries(LIST, [LiveTable("public.c", "101", "public", "c")]) == {}, "another one has its oid"
 

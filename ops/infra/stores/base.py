@@ -40,6 +40,10 @@ class AnyStore(Protocol):
         """Upload a file atomically; return its tag."""
         ...
 
+    def copy(self, source: str, key: str) -> str:
+        """Copy an object inside the store, without a download; return the copy's tag."""
+        ...
+
     def swap(self, key: str, content: bytes, tag: str) -> str:
         """Write a small object if its tag is unchanged; return its new tag.
 

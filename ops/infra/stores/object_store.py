@@ -70,6 +70,12 @@ class Store:
             done = self._obs.put(self._store(PATIENT), key, path, chunk_size=piece, max_concurrency=AT_ONCE)
         return done["e_tag"] or ""
 
+    def copy(self, source: str, key: str) -> str:
+        """Copy an object inside the store; return the copy's tag."""
+        with self._said(source):
+            self._obs.copy(self._store(PATIENT), source, key)
+        return self.tag(key)
+
     def swap(self, key: str, content: bytes, tag: str) -> str:
         """Write a small object if its tag is unchanged; see ``AnyStore``.
 

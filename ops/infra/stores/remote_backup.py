@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Callable
@@ -67,26 +68,46 @@ class StoredBackup:
 
     @_named
     def put(self) -> int:
-        """Upload the backup, the manifest last; return the number of uploaded bytes.
+        """Upload the backup, the manifest last; return the number of bytes that the store has got.
+
+        Files that come from another backup are copied inside the store, if that backup is there.
 
         Skip files that an earlier attempt has uploaded. An object counts as uploaded only if the state of the upload
         has the object's tag and the file's size and time, since the object of an interrupted attempt may have the
         same size.
         """
-        files, there = read_manifest(self.folder).files, self._listed()
+        manifest = read_manifest(self.folder)
+        files, there, copied = manifest.files, self._listed(), self._based(manifest)
         with noted(self.folder / SENT) as known:
             new = [
                 name
                 for name in files
                 if name not in there or known.get(name) != (there[name].tag, *about(self.folder / name))
             ]
-            self._each(self._send, {name: files[name][1] for name in new}, known.__setitem__)
+            sizes = {name: files[name][1] for name in new}
+            self._each(lambda name: self._send(name, copied.get(name, "")), sizes, known.__setitem__)
         self.store.put(self._key(MANIFEST), self.folder / MANIFEST)
         return sum(files[name][1] for name in new)
 
-    def _send(self, name: str) -> Known:
+    def _send(self, name: str, source: str) -> Known:
         seen = about(self.folder / name)
+        if source:
+            # A store that can't copy gets the file.
+            with contextlib.suppress(Unreachable):
+                return (self.store.copy(source, self._key(name)), *seen)
         return (self.store.put(self._key(name), self.folder / name), *seen)
+
+    def _based(self, manifest: Manifest) -> dict[str, str]:
+        """Return the keys under which the store already has files, by the names of files that come from there."""
+        if not manifest.base:
+            return {}
+        start = f"{self.target}/backups/{manifest.base}/"
+        try:
+            there = Manifest.model_validate_json(self.store.read(start + MANIFEST)[0]).files
+        except (Unreachable, ValueError):
+            return {}
+        names = {name: name.removeprefix("base/") for name in manifest.files if name.startswith("base/")}
+        return {name: start + old for name, old in names.items() if there.get(old) == manifest.files[name]}
 
     @_named
     def check(self, *, deep: bool = False) -> Manifest:

@@ -136,6 +136,15 @@ class SshStore:
             return await self._send(sftp, key, content, path.stat().st_size, name)
 
     @_served
+    async def copy(self, sftp: SFTPClient, source: str, key: str) -> str:
+        """Link a file under another key; return its tag."""
+        file = self._path(key)
+        await within(sftp.makedirs(file.rpartition("/")[0], exist_ok=True))
+        await remove(sftp, [file])
+        await within(sftp.link(self._path(source), file))
+        return _tag(await within(sftp.stat(file)))
+
+    @_served
     async def swap(self, sftp: SFTPClient, key: str, content: bytes, tag: str) -> str:
         """Create the next version of a small file; only one writer succeeds."""
         file, number = self._path(key), int(tag.partition("v")[2] or 0) + 1

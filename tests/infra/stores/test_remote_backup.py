@@ -22,6 +22,7 @@ from tests.support.stores.places import Place
 
 pytestmark = pytest.mark.usefixtures("no_sums")
 B1, DAT = "20261127_030000_aaaa", "dump/1.dat.gz"
+LAST = "20261127_040000_bbbb_last"
 JOURNAL = "runs/r/journal.jsonl"
 
 
@@ -155,6 +156,30 @@ def test_an_upload_that_is_cut_leaves_no_backup_and_goes_on_where_it_was(
     # The small ones were sent before it.
     assert one.stored().put() == 3 * small
     assert other.known() == [B1] and one.said() == ""
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_another_backup_has_there_is_copied_inside_the_store(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    one, _ = machines(place, tmp_path)
+    one.make()
+    if not there:
+        one.stored().remove()
+    dumped(one.folder, LAST)
+    partial = one.folder / f"backups/{LAST}.partial"
+    (partial / "base/dump").mkdir(parents=True)
+    os.link(one.here / DAT, partial / "base" / DAT)
+    seal(partial, partial.with_name(LAST), facts(LAST) | {"base": B1})
+    sent, put = list[str](), one.store.put
+    with monkeypatch.context() as patch:
+        patch.setattr(one.store, "put", lambda key, path: sent.append(key) or put(key, path))  # type: ignore[func-returns-value]
+        last = StoredBackup(one.store, "shop", one.folder, LAST)
+        last.put()
+    assert any(key.endswith(f"base/{DAT}") for key in sent) is not there
+    last.check(deep=True)
+    one.stored().remove()
+    last.check(deep=True)
 
 
 def test_what_an_attempt_before_has_sent_is_not_taken_for_it(place: Place, tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import pyrage
 import pytest
 
 from ops.infra.stores.manifest import read_manifest
-from tests.conftest import Project
+from ops.verdict.fingerprint import read as read_fingerprint
+from tests.conftest import ROOT, Project
 from tests.support.project import begin, ended
 
 Scene = Callable[..., Project]
@@ -158,3 +161,20 @@ def test_production_is_read_again_only_if_something_was_written_since(scene: Sce
     assert shop.inv("resume", "--confirm=shop").code == 0
     lines = (run / "production-before.jsonl").read_text().splitlines()
     assert not any(line.startswith('{"moment"') for line in lines), "it was read again"
+
+
+def test_the_page_without_the_tool_restores_it(scene: Scene, make_database: Callable[..., str]) -> None:
+    shop = prepared(scene)
+    folder = released(shop)
+    assert taken(folder) == {"still", "Odd. $Name"}
+    page = (ROOT / "docs/how-to/without-the-tool.md").read_text()
+    blocks = re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (block,) = (one for one in blocks if "base/dump" in one)
+    url = make_database("by_hand", "template0")
+    script = "set -e\n" + block.replace("--dbname=shop_restored", f"--dbname={url}")
+    done = subprocess.run(["bash"], input=script, cwd=folder, env=shop.env, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    restored = Project(shop.folder, url, url, shop.env).fingerprint()
+    dumped = read_fingerprint(folder / "fingerprint.jsonl").tables
+    assert {name: rows for name, (rows, _) in restored.items()} == {name: table.rows for name, table in dumped.items()}
+    assert restored["public.still"] == shop.fingerprint()["public.still"]
