@@ -49,7 +49,7 @@ def missing(
             continue
         old, new = before.get(key), after.get(key)
         there = ("object", name)
-        if kind == "constraint" and new in ("f f" if name in broken else None, unvalidated(before, name) or old):
+        if kind == "constraint" and new in (unvalidated(before, name) or old, "f f" if name in broken else old):
             continue
         if kind == "constraint" and new is None and broken.get(name):
             said += [f"{_called(kind, part)} is missing" for part in broken[name] if (kind, part) not in after]
