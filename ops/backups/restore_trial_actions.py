@@ -17,7 +17,7 @@ from ops.core.text import listed as few
 from ops.engine.command import Shell, conninfo
 from ops.engine.registry import tool
 from ops.infra.postgres.client import said_error
-from ops.infra.postgres.session_settings import PATH
+from ops.infra.session.server import search_path
 from ops.infra.session.session import Session
 from ops.verdict import fingerprint
 
@@ -203,11 +203,7 @@ def tighten_checks(
 
 def _path(session: Session, target: str) -> str:
     """Return the search_path of a target's own sessions; the default without a target."""
-    usual = '"$user", public'
-    if not target:
-        return usual
-    with session.connect(target, own=PATH) as live:
-        return str((live.execute("SHOW search_path").fetchone() or [usual])[0])
+    return search_path(session, target) if target else '"$user", public'
 
 
 @tool

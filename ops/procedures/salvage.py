@@ -13,6 +13,7 @@ from ops.procedures.backup import backup, from_dump, in_store, jobs, kept_safety
 from ops.procedures.checks import backup_is_whole, is_production, take_fingerprint
 from ops.procedures.restore_proof import base_entries, base_rows, created_beside
 from ops.procedures.trial_beside import SAID
+from ops.recovery.salvage.generated_columns import COLUMNS
 from ops.recovery.salvage.names import join, schema_and_name
 
 salvage = Procedure(
@@ -57,6 +58,11 @@ def options(c: RunInputs) -> dict[str, str]:
     }
 
 
+def columns(c: RunInputs) -> str:
+    """Return the path of the list of generated columns that are computed after the rows are restored."""
+    return f"{c.run_folder}/{COLUMNS}"
+
+
 @check("The restored tables equal the backup's", "inv resume")
 def tables_equal_backup(c: RunInputs) -> list[Command]:
     """Prove that the rows to insert are the rows of the backup."""
@@ -64,7 +70,7 @@ def tables_equal_backup(c: RunInputs) -> list[Command]:
     names = join((name, name) for name in found.sources)
     return [
         take_fingerprint(c, c.target, c.names.salvage, output=after, objects=True),
-        Tool("same-tables", {"before": c.fingerprint, "after": after, "tables": names}),
+        Tool("same-tables", {"before": c.fingerprint, "after": after, "tables": names, "columns": columns(c)}),
     ]
 
 
@@ -109,12 +115,14 @@ salvage.include(backup, inputs=safety, prefix="safety-", label="Safety backup: "
 def restore(c: RunInputs) -> list[Command]:
     """Restore the required tables with their rows into a separate database on production's server.
 
-    No index and no trigger is restored. Objects that cannot be created there are left out and named."""
+    No index and no trigger is restored. Objects that cannot be created there are left out and named. Generated columns
+    that call functions are computed afterwards; a table whose column cannot be computed is restored without it."""
     where = f"--dbname=service={c.target} dbname={conninfo(c.names.salvage)}"
     bare = ("--no-owner", "--no-privileges", "--no-comments", "--no-publications", "--no-subscriptions")
     words = ("pg_restore", *bare, "--no-security-labels", "--no-password", where)
     found, place = wanted(c).sources, {"server": c.target, "database": c.names.salvage, "before": c.fingerprint}
-    said, names = f"{c.run_folder}/aside.txt", join((name, name) for name in found)
+    said = f"{c.run_folder}/aside.txt"
+    chosen = {"tables": join((name, name) for name in found), "columns": columns(c)}
     rows: list[tuple[str, ...]] = [
         ("--section=data", f"--schema={schema}", f"--table={name}")
         for schema, name in map(schema_and_name, dict.fromkeys(found))
@@ -122,7 +130,7 @@ def restore(c: RunInputs) -> list[Command]:
     return [
         created_beside(c, c.names.salvage, c.names.salvage_marker),
         Shell(("sh", "-c", SAID, "try", said, *from_dump(c, *words, "--section=pre-data")), c.target),
-        Tool("need-tables", {**place, "said": said, "tables": names}),
+        Tool("need-tables", {**place, "said": said, **chosen}),
         Tool("loosen-checks", {**place, "report": f"{c.run_folder}/aside.checks"}),
         *base_entries(c, c.target, "aside"),
         *(
@@ -133,6 +141,7 @@ def restore(c: RunInputs) -> list[Command]:
                 base_rows(c, c.target, "aside", *words[1:], "--exit-on-error", *one),
             )
         ),
+        Tool("compute-columns", {**place, **chosen}),
     ]
 
 

@@ -9,6 +9,7 @@ from ops.engine.command import Query
 from ops.infra.postgres.client import json_lines, unreached
 from ops.infra.postgres.failure_text import lock_wait
 from ops.infra.postgres.grants import grant
+from ops.infra.postgres.session_settings import PATH
 from ops.infra.session.session import Session
 from ops.inventory.locate import where
 from ops.inventory.targets import Target
@@ -57,6 +58,12 @@ def _holders(session: Session, query: Query) -> tuple[str, str]:
     what = "that session" if len(lines) == 1 else "those sessions"
     said = f"; ACCESS EXCLUSIVE locks are held by {', '.join(words for _, words in lines)}"
     return said, f"{ends}   in psql ends {what}, or wait until they end"
+
+
+def search_path(session: Session, target: str) -> str:
+    """Return the search_path of a target's own sessions."""
+    with session.connect(target, own=PATH) as live:
+        return str((live.execute("SHOW search_path").fetchone() or [""])[0])
 
 
 def server_of(session: Session, target: str) -> dict[str, Any]:

@@ -12,12 +12,15 @@ import psycopg
 
 from ops.core.errors import Refused, StepFailed
 from ops.core.files import write_whole
+from ops.core.text import listed
 from ops.engine.registry import tool
 from ops.infra.postgres.session_settings import PATH, application
+from ops.infra.session.server import search_path
 from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
-from ops.recovery.salvage import column_mapping, insert, scratch_tables, staging, take_back
+from ops.recovery.salvage import column_mapping, generated_columns, insert, scratch_tables, staging, take_back
 from ops.recovery.salvage import report as tell
+from ops.recovery.salvage.generated_columns import COLUMNS, Computed
 from ops.recovery.salvage.live_catalog import read_catalog
 from ops.recovery.salvage.names import read_pairs
 from ops.recovery.salvage.related_tables import LINKED, MAIN, RELATED, Closure, closure
@@ -44,14 +47,26 @@ class SalvageOptions(TypedDict):
 
 
 @tool
-def same_tables(session: Session, *, before: str, after: str, tables: str) -> str:
-    """Compare some tables of two fingerprints; all tables if none is named."""
+def same_tables(session: Session, *, before: str, after: str, tables: str, columns: str = "") -> str:
+    """Compare some tables of two fingerprints; all tables if none is named.
+
+    ``columns`` is the report of ``compute-columns``: tables with a column that cannot be computed have as many rows."""
     one, two = (fingerprint.read(session.inventory.path(name)) for name in (before, after))
+    lacking = {found.table for found in _uncomputed(session, columns)}
     names = _sources(one, tables)
     for name in names:
-        if name not in one.tables or not fingerprint.equal(one.tables[name], two.tables.get(name)):
+        old, new = one.tables.get(name), two.tables.get(name)
+        same = fingerprint.equal(old, new) or (name in lacking and old and new and old.rows == new.rows)
+        if old is None or not same:
             raise StepFailed(f"{after}: {name} differs from the dump", "inv resume")
-    return f"{len(names)} tables are equal"
+    counted = sorted(lacking & set(names))
+    more = f"; without a generated column, compared by the number of rows: {listed(counted)}" if counted else ""
+    return f"{len(names) - len(counted)} tables are equal{more}"
+
+
+def _uncomputed(session: Session, report: str) -> list[Computed]:
+    found = generated_columns.read(session.inventory.path(report)) if report else []
+    return [one for one in found if one.why]
 
 
 def _sources(dumped: fingerprint.Fingerprint, tables: str) -> list[str]:
@@ -59,14 +74,39 @@ def _sources(dumped: fingerprint.Fingerprint, tables: str) -> list[str]:
 
 
 @tool
-def need_tables(session: Session, *, server: str, database: str, before: str, said: str, tables: str) -> str:
-    """Create the tables that pg_restore could not create, with columns only; name what is left out."""
+def need_tables(
+    session: Session, *, server: str, database: str, before: str, said: str, tables: str, columns: str
+) -> str:
+    """Create the tables that pg_restore could not create, with columns only; name what is left out.
+
+    Generated columns that call functions become ordinary columns, listed in ``columns`` for ``compute-columns``."""
     dumped = fingerprint.read(session.inventory.path(before))
     names = _sources(dumped, tables)
     needed = [dumped.tables[name] for name in names if name in dumped.tables]
     printed = session.inventory.path(said).read_text(encoding="utf-8", errors="replace")
     with session.connect(server, database) as connection:
-        return scratch_tables.complete(connection, server, needed, printed)
+        told = scratch_tables.complete(connection, server, needed, printed)
+        found = [*generated_columns.loosen(connection), *generated_columns.of_failed(printed, names)]
+    write_whole(session.inventory.path(columns), generated_columns.dumped(found))
+    return told
+
+
+@tool
+def compute_columns(session: Session, *, server: str, database: str, before: str, tables: str, columns: str) -> str:
+    """Compute the generated columns of the restored rows, and name those whose values are not the backup's."""
+    dumped, path = fingerprint.read(session.inventory.path(before)), session.inventory.path(columns)
+    wanted = {name: dumped.tables[name] for name in _sources(dumped, tables) if name in dumped.tables}
+    found = [one for one in generated_columns.read(path) if one.table in wanted]
+    if found:
+        with session.connect(server, database) as connection:
+            found = generated_columns.compute(connection, found, wanted, search_path(session, server))
+        write_whole(path, generated_columns.dumped(found))
+    return "\n".join(
+        f"WARNING: {one.table} is restored without its generated column {one.column}: {one.why}; production computes "
+        "the column of each row that comes back"
+        for one in found
+        if one.why
+    )
 
 
 @tool
@@ -204,6 +244,10 @@ def _closure(session: Session, live: Connection, options: SalvageOptions) -> Clo
             raise Refused(f"{target}: {source} → {into}: one of the tables does not exist", "inv salvage … --plan")
     found = column_mapping.homes(old, catalog, {source: into for source, into, _ in pairs}, verdicts(folder))
     pairings = [(found.pair(old, catalog, source, into), role) for source, into, role in pairs]
+    for one in _uncomputed(session, f"{options['report']}/{COLUMNS}"):
+        if any(pairing.source == one.table and one.column in pairing.columns for pairing, _ in pairings):
+            said = f"its generated column {one.column} can't be computed, and production does not compute it any more"
+            raise Refused(f"{target}: {one.table}: {said}: {one.why}", one.then or f"inv backups --target={target}")
     given = dict(value.partition("=")[::2] for value in json.loads(options["values"] or "[]"))
     return closure(catalog, pairings, given)
 
