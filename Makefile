@@ -10,7 +10,7 @@
 # make docs    serve the documentation at http://127.0.0.1:8000, renewed as it is edited
 # make reference   write the generated parts of docs/reference/
 # make loc     lines per package: code, docstrings and comments, blank
-# make bench   measured ratios, side by side
+# make bench   measured ratios, side by side, then docs/explanation/performance.md: hours; ARGS=small: only its smallest case
 # make pictures   draw docs/pictures/*.svg anew from what the demo prints
 # make release   build wheel and sdist into dist/, check them, and run the demo from the installed wheel
 # make lock    renew constraints.txt
@@ -79,7 +79,8 @@ loc:
 	@$(PYTHON) bench/loc.py
 
 bench: setup
-	@for file in start_up fingerprint backup release by_hand swap; do $(BIN)/python bench/$$file.py || exit 1; done
+	@for file in start_up fingerprint backup release swap; do $(BIN)/python bench/$$file.py || exit 1; done
+	$(BIN)/python bench/performance.py $(ARGS)
 
 # The file holds exact versions with hashes and names no registry.
 lock:

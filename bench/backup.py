@@ -23,7 +23,7 @@ import pyrage
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.far import far
-from bench.fingerprint import LARGE, database, interleaved, tell
+from bench.fingerprint import LARGE, Ratio, database, interleaved, tell
 from bench.release import KEYS
 from bench.servers import ROOT, asked, cannot, programs, served
 from ops.core.errors import OpsError
@@ -69,14 +69,15 @@ class Backups:
 
     def __init__(self, server: Server, name: str, endpoint: str) -> None:
         self.server, self.name = server, name
+        key = pyrage.x25519.Identity.generate().to_public()
+        self.sealed = f", encrypt: {{recipients: [{key}]}}"
         [tools] = [found for found in installed(str(server.bin))][-1:]
         self.compress = tools.compression()
         self.env = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "OPS_"))}
-        self.env |= KEYS_THERE | {
+        self.env |= (KEYS_THERE | {"AWS_ENDPOINT_URL": endpoint} if endpoint else {}) | {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), str(server.bin), os.environ["PATH"]]),
             "PYTHONPATH": str(ROOT),
             "DATABASE_URL": server.url(name),
-            "AWS_ENDPOINT_URL": endpoint,
         }
         self.home = server.home / f"{name}_backups"
         self.home.mkdir()
@@ -120,29 +121,39 @@ class Backups:
             raise OpsError(f"{' '.join(words[:4])} failed: {(done.stderr or done.stdout).strip()[-500:]}")
 
 
+def near(all_of: Backups) -> dict[str, Callable[[], None]]:
+    """The ways that need no other place."""
+    return {
+        "directory": all_of.bare("--format=directory", "--jobs=2"),
+        "stream": all_of.bare("--format=custom"),
+        "fingerprint": all_of.fingerprint,
+        "folder": all_of.ours("folder", "store"),
+        "encrypted": all_of.ours("encrypted", "store", all_of.sealed),
+    }
+
+
+def compare(taken: dict[str, list[float]]) -> dict[str, Ratio]:
+    """Show and return our time against theirs."""
+    both = [sum(pair) for pair in zip(taken["directory"], taken["fingerprint"], strict=True)]
+    dump = "to a folder / pg_dump --format=directory --jobs=2"
+    two = "to a folder / that, and then the fingerprint alone"
+    return {
+        "dump": tell(dump, taken["folder"], taken["directory"], 1.1),
+        "dump, then fingerprint": tell(two, taken["folder"], both, 1.1),
+        "encrypted": tell("encrypted / pg_dump --format=custom", taken["encrypted"], taken["stream"], 1.25),
+    }
+
+
 def measure(server: Server, name: str, endpoint: str, rounds: int) -> None:
     """One database, every way."""
-    all_of = Backups(server, name, endpoint)
-    key = pyrage.x25519.Identity.generate().to_public()
-    sealed, kept = f", encrypt: {{recipients: [{key}]}}", "s3://bench/kept"
+    all_of, kept = Backups(server, name, endpoint), "s3://bench/kept"
     port = int(endpoint.rsplit(":", 1)[1])
     with far(port, 0.01, SLOW) as slow:
         there = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{slow}"}
-        ways = {
-            "directory": all_of.bare("--format=directory", "--jobs=2"),
-            "stream": all_of.bare("--format=custom"),
-            "fingerprint": all_of.fingerprint,
-            "folder": all_of.ours("folder", "store"),
-            "encrypted": all_of.ours("encrypted", "store", sealed),
-            "s3": all_of.ours("s3", kept),
-            "slow": all_of.ours("slow", kept, sealed, **there),
-        }
-        taken = interleaved(rounds, ways)
-    both = [sum(pair) for pair in zip(taken["directory"], taken["fingerprint"], strict=True)]
-    tell("to a folder / pg_dump --format=directory --jobs=2", taken["folder"], taken["directory"], 1.1)
-    tell("to a folder / that, and then the fingerprint alone", taken["folder"], both, 1.1)
+        slowly = all_of.ours("slow", kept, all_of.sealed, **there)
+        taken = interleaved(rounds, near(all_of) | {"s3": all_of.ours("s3", kept), "slow": slowly})
+    compare(taken)
     tell("to S3 / pg_dump --format=directory --jobs=2", taken["s3"], taken["directory"], 1.1)
-    tell("encrypted / pg_dump --format=custom", taken["encrypted"], taken["stream"], 1.25)
     tell("encrypted / to a folder", taken["encrypted"], taken["folder"], 1.25)
     tell("encrypted to S3 over a slow line / encrypted to a folder", taken["slow"], taken["encrypted"], None)
 

@@ -37,7 +37,7 @@ sys.path.insert(0, str(ROOT))
 from bench import usage  # noqa: E402
 from bench.fingerprint import SMALL, Psql  # noqa: E402
 from bench.school import CHANGE, fill, write_school  # noqa: E402
-from bench.servers import cannot, programs, served  # noqa: E402
+from bench.servers import cannot, copy_database, programs, served  # noqa: E402
 from ops.core.errors import OpsError  # noqa: E402
 from ops.infra.postgres.embedded_server import Server  # noqa: E402
 from tests.support.project import Project, project_env  # noqa: E402
@@ -55,7 +55,7 @@ class Bench:
     """A server with the filled database, and both ways to release; each begins on the same ground."""
 
     def __init__(self, server: Server, rows: int, tables: int, thousandths: int) -> None:
-        self.server, self.thousandths = server, thousandths
+        self.server, self.tables, self.thousandths = server, tables, thousandths
         self.place = Path(tempfile.mkdtemp(prefix="school-", dir=server.home))
         production, test = server.url("shop"), server.url("shop_test")
         env = project_env(server, production, test, quick=False)
@@ -69,8 +69,8 @@ class Bench:
         psql = Psql(server, "original", self.place)
         small = SMALL.format(tables=tables) if tables else ""
         psql.run(psql.script("fill", f"{fill(rows)}{small}VACUUM ANALYZE;\n"), "")
-        [[self.bytes, self.rows]] = original.query(
-            "SELECT pg_database_size(current_database()), sum(reltuples)::bigint FROM pg_class"
+        [[self.bytes, self.rows, self.all_tables]] = original.query(
+            "SELECT pg_database_size(current_database()), sum(reltuples)::bigint, count(*) FROM pg_class"
             " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         )
         usage.run(self.project.command("--list"), self.place, env)
@@ -81,16 +81,18 @@ class Bench:
             for statement in statements:
                 connection.execute(statement.encode())
 
-    def reset(self) -> None:
-        """Production is the original again; no copy, backup or unwritten page of an earlier release is left."""
+    def clear(self) -> None:
+        """Remove production, and every copy and backup of an earlier release."""
         with psycopg.connect(self.server.url("postgres"), autocommit=True) as connection:
             found = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'shop%'").fetchall()
             for (name,) in found:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-            by = "STRATEGY file_copy" if connection.info.server_version >= 150000 else ""
-            connection.execute(f"CREATE DATABASE shop TEMPLATE original {by}".encode())
-            connection.execute("CHECKPOINT")
         shutil.rmtree(self.place / "backups", ignore_errors=True)
+
+    def reset(self) -> None:
+        """Production is the original again, and no page of an earlier release has still to be written."""
+        self.clear()
+        copy_database(self.server, "original", "shop")
         os.sync()
 
     def change(self) -> Writes:
@@ -148,7 +150,8 @@ class Bench:
             "migrated": moment(events, "migrates", "done") - begun,
         }
         steps[BETWEEN] = used.seconds - sum(steps.values())
-        return vars(used) | frozen | {"steps": steps}
+        titles = {e["step"]: e["title"] for e in events if e.get("status") == "done"}
+        return vars(used) | frozen | {"steps": steps, "titles": titles}
 
 
 class Writes:
@@ -221,6 +224,8 @@ def summary(taken: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         "ratio": statistics.median(r["seconds"] / h["seconds"] for h, r in zip(hand, release, strict=True)),
         "frozen_ratio": statistics.median(r["frozen"] / h["seconds"] for h, r in zip(hand, release, strict=True)),
         "steps": steps,
+        "titles": release[0]["titles"],
+        "targets": {"ratio": SLOWER, "frozen_ratio": FROZEN},
     }
 
 
@@ -278,7 +283,7 @@ def main() -> int:
         with served(programs([int(major) for major in given.majors.split(",")]), SETTINGS) as server:
             bench = Bench(server, given.rows, given.tables, given.changed)
             [[version]] = bench.project.query("SHOW server_version", "postgres")
-            size = f"{bench.rows:,} rows in {4 + given.tables:,} tables, {bench.bytes / 1e9:.2f} GB"
+            size = f"{bench.rows:,} rows in {bench.all_tables:,} tables, {bench.bytes / 1e9:.2f} GB"
             print(f"{size}, PostgreSQL {version}, {os.cpu_count()} cores, {given.rounds} rounds", flush=True)
             show(summary(measure(bench, given.rounds)))
     except (OpsError, psycopg.Error, OSError) as error:

@@ -33,8 +33,13 @@ def far(port: int, seconds: float, rate: float = 0) -> Iterator[int]:
 async def _listen(port: int, delay: float, line: Line) -> asyncio.Server:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", port)
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(_carry(reader, back, delay, line), _carry(there, writer, delay, Line(0)))
+        try:
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(_carry(reader, back, delay, line), _carry(there, writer, delay, Line(0)))
+        finally:
+            # Left open, it would be a session of the database as long as this process runs.
+            back.close()
+            writer.close()
 
     return await asyncio.start_server(connected, "127.0.0.1", 0)
 

@@ -60,14 +60,12 @@ SELECT format('CREATE TABLE app_%1$s (id bigserial PRIMARY KEY, name varchar(50)
        format('INSERT INTO app_%1$s (name, made, price, on_sale) SELECT ''name '' || g, ''2026-01-01''::timestamptz, g, true FROM generate_series(1, 20) g', n)
 FROM generate_series(1, {tables}) n \\gexec
 """
-COLUMNS = "(SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0)"
+COLUMNS = "(SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)"
 TABLES = "FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 COMPARE = "select count(1) as cnt, md5(format('%%s-%%s', sum(hashtext(ROW(%2$s)::text)::bigint), count(1)))::uuid as chksum from only public.%1$I"
 COUNT = "SELECT count(*) FROM ONLY public.%1$I"
-EACH = (
-    "SELECT count(*), sum(hash_array_extended(ARRAY[record_send(ROW(x.id::bigint, x.made::timestamp with time zone, "
-    "x.name::character varying, x.on_sale::boolean, x.price::numeric))], 0)) FROM ONLY public.%1$I x"
-)
+EACH = "SELECT count(*), sum(hash_array_extended(ARRAY[record_send(ROW(%2$s))], 0)) FROM ONLY public.%1$I"
+Ratio = dict[str, float]
 
 
 class Psql:
@@ -124,18 +122,20 @@ def interleaved(rounds: int, ways: dict[str, Callable[[], object]]) -> dict[str,
     return {name: values[1:] for name, values in taken.items()}
 
 
-def tell(what: str, ours: list[float], theirs: list[float], target: float | None) -> None:
-    """One line: both medians, the median of the ratios, and the target."""
+def tell(what: str, ours: list[float], theirs: list[float], target: float | None) -> Ratio:
+    """One line: both medians, the median of the ratios, and the target; return them."""
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     said = "" if target is None else f"  target {target:.2f}  {'ok' if ratio <= target else 'MISSED'}"
     print(
         f"{what:<70} {statistics.median(ours):7.3f} s / {statistics.median(theirs):7.3f} s = {ratio:5.2f}{said}",
         flush=True,
     )
+    return {"ours": statistics.median(ours), "theirs": statistics.median(theirs), "ratio": ratio}
 
 
-def large(psql: Psql, rounds: int) -> None:
-    """A few large tables."""
+def large(psql: Psql, rounds: int) -> dict[str, Ratio]:
+    """A few large tables; return our time against pgcopydb's, by the number of sessions."""
+    found = {}
     ours, compare, count = SQL_FOLDER / "fingerprint.sql", psql.each("compare", COMPARE), psql.each("count", COUNT)
     tell_cpu("large tables, serial: ours / pgcopydb's compare", psql, rounds, ours, compare, 0.75)
     for title, options, sessions, target in (("serial", SERIAL, 1, 0.75), ("two sessions", WORKERS, 2, 0.45)):
@@ -145,9 +145,11 @@ def large(psql: Psql, rounds: int) -> None:
             "compare serial": partial(psql.run, compare, SERIAL),
             "count": partial(psql.run, count, options),
         })  # fmt: skip
-        tell(f"large tables, {title}: ours / pgcopydb's compare", taken["ours"], taken["compare serial"], target)
+        what = f"large tables, {title}: ours / pgcopydb's compare"
+        found[title] = tell(what, taken["ours"], taken["compare serial"], target)
         tell(f"large tables, {title}: ours / compare with the same workers", taken["ours"], taken["compare"], None)
         tell(f"large tables, {title}: ours / count(*)", taken["ours"], taken["count"], None)
+    return found
 
 
 def tell_cpu(what: str, psql: Psql, rounds: int, ours: Path, theirs: Path, target: float) -> None:
@@ -158,8 +160,8 @@ def tell_cpu(what: str, psql: Psql, rounds: int, ours: Path, theirs: Path, targe
         tell(f"{what}, processor time", one, two, target)
 
 
-def small(psql: Psql, rounds: int, tables: int) -> None:
-    """Very many small tables."""
+def small(psql: Psql, rounds: int, tables: int) -> dict[str, Ratio]:
+    """Very many small tables; return our time against one query for each."""
     ours, each = SQL_FOLDER / "fingerprint.sql", psql.each("each", EACH)
     count, batched = psql.each("count", COUNT), psql.each("batched", COUNT, 50)
     taken = interleaved(rounds, {
@@ -168,13 +170,16 @@ def small(psql: Psql, rounds: int, tables: int) -> None:
     })  # fmt: skip
     tell_cpu(f"{tables:,} small tables: ours / one query each", psql, rounds, ours, each, 0.6)
     tell_cpu(f"{tables:,} small tables: ours / counting them", psql, rounds, ours, count, 2)
-    tell(f"{tables:,} small tables, two sessions: ours / one query each", taken["ours"], taken["each"], 0.6)
-    tell(f"{tables:,} small tables, one session: ours / one query each", taken["one"], taken["each"], None)
+    found = {
+        "two sessions": tell(f"{tables:,} small tables, two sessions: ours / one query each", taken["ours"], taken["each"], 0.6),
+        "serial": tell(f"{tables:,} small tables, one session: ours / one query each", taken["one"], taken["each"], None),
+    }
     tell(f"{tables:,} small tables: ours / counting them", taken["ours"], taken["count"], 2)
     tell(f"{tables:,} small tables: ours / counting them by fifty", taken["ours"], taken["batched"], None)
     with far(psql.port, 0.010) as port:
         away = interleaved(1, {"ours": lambda: psql.run(ours, port=port, sessions=2), "each": lambda: psql.run(each, port=port)})
-    tell(f"{tables:,} small tables, 10 ms away: ours / one query each", away["ours"], away["each"], 0.03)
+    what = f"{tables:,} small tables, 10 ms away: ours / one query each"
+    return found | {"10 ms away": tell(what, away["ours"], away["each"], 0.03)}
 
 
 def memory(psql: Psql) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import multiprocessing
 import os
 import statistics
@@ -28,7 +29,7 @@ import psycopg
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.release import INVENTORY
-from bench.servers import ROOT, cannot, programs, served
+from bench.servers import ROOT, cannot, copy_database, programs, served
 from ops.core.errors import OpsError
 from ops.infra.postgres.client import service_file
 from ops.infra.postgres.embedded_server import Server
@@ -126,11 +127,12 @@ def gaps(seen: list[tuple[str, list[float]]], windows: list[tuple[float, float]]
     return found
 
 
-def tell(what: str, found: list[float]) -> None:
-    """A line: median, p95 and worst, in seconds."""
+def tell(what: str, found: list[float]) -> list[float]:
+    """A line: median, p95 and worst, in seconds; return them."""
     ordered = sorted(found)
-    p95 = ordered[min(len(ordered) - 1, round(len(ordered) * 0.95))]
+    p95 = ordered[math.ceil(len(ordered) * 0.95) - 1]
     print(f"{what:44} {statistics.median(ordered):.3f}  {p95:.3f}  {ordered[-1]:.3f}   ({len(ordered)})")
+    return [statistics.median(ordered), p95, ordered[-1]]
 
 
 def execute(server: Server, *statements: str) -> None:
@@ -140,9 +142,9 @@ def execute(server: Server, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
-def prepare(server: Server, scale: int, folder: Path) -> dict[str, str]:
+def prepare(server: Server, scale: int, folder: Path, template: str = "template0") -> dict[str, str]:
     """Two databases, live and other, and an environment for psql with a service `it`."""
-    execute(server, "CREATE DATABASE live")
+    copy_database(server, template, "live")
     with psycopg.connect(server.url("live"), autocommit=True) as connection:
         for table, columns in (("accounts", "aid, bid, abalance, filler"), ("branches", "bid, bbalance, filler")):
             kinds = ", ".join(f"{c} {'text' if c == 'filler' else 'int NOT NULL'}" for c in columns.split(", "))
@@ -157,7 +159,8 @@ def prepare(server: Server, scale: int, folder: Path) -> dict[str, str]:
         connection.execute(
             f"INSERT INTO pgbench_tellers SELECT n, n, 0 FROM generate_series(1, {10 * scale}) n".encode()
         )
-    execute(server, "CHECKPOINT", "CREATE DATABASE other TEMPLATE live", "CHECKPOINT")
+    execute(server, "CHECKPOINT")
+    copy_database(server, "live", "other")
     (folder / "services").write_text(service_file({"it": server.url("postgres")}))
     (folder / "services").chmod(0o600)
     path = os.pathsep.join([str(server.bin), os.environ["PATH"]])
@@ -165,8 +168,8 @@ def prepare(server: Server, scale: int, folder: Path) -> dict[str, str]:
     return env | {"PATH": path, "PGSERVICEFILE": str(folder / "services")}
 
 
-def bare(server: Server, env: dict[str, str], times: int) -> float:
-    """Swap there and back; the worst gap."""
+def bare(server: Server, env: dict[str, str], times: int) -> dict[str, list[float]]:
+    """Swap there and back; the median, p95 and worst gap of each kind of client."""
     windows, quiet, outages = [], [], []
     names = {"incoming": "other", "aside": "kept"}
     with pgbench(server, server.url("live")) as load:
@@ -188,16 +191,15 @@ def bare(server: Server, env: dict[str, str], times: int) -> float:
         seen = crowd.end()
     print(f"\n{times} bare swaps under {load} and {2 * len(KINDS)} measured clients; seconds: median, p95, worst")
     tell("swap.sql's own account", outages)
-    worst = 0.0
+    found = {}
     for kind in KINDS:
-        tell(f"gap, {kind}", found := gaps(seen, windows, kind))
-        tell(f"quiet, {kind}", gaps(seen, quiet, kind))
-        worst = max(worst, *found)
-    return worst
+        found[kind] = tell(f"gap, {kind}", gaps(seen, windows, kind))
+        found[f"quiet, {kind}"] = tell(f"quiet, {kind}", gaps(seen, quiet, kind))
+    return found
 
 
-def whole(server: Server, folder: Path) -> float:
-    """A whole `inv rollback`: the worst gap around its swap, and anywhere in it."""
+def whole(server: Server, folder: Path) -> dict[str, float]:
+    """A whole `inv rollback`: its seconds, and the gap of each kind of client around its swap."""
     (folder / "inventory.yaml").write_text(INVENTORY)
     (folder / "tasks.py").write_text("from ops.tasks import namespace\n__all__ = ['namespace']\n")
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "OPS_"))}
@@ -225,13 +227,18 @@ def whole(server: Server, folder: Path) -> float:
     swap = [at for line, at in lines if '"rollback.swap"' in line]
     begun, ended = lines[0][1], lines[-1][1]
     print(f"\na whole rollback of {ended - begun:.0f} s under the same load; seconds")
-    worst = 0.0
+    found = {"seconds": ended - begun}
     for kind in KINDS:
         near = gaps(seen, [(swap[0], swap[-1])], kind)[0]
         far = gaps(seen, [(begun, ended)], kind)[0]
         print(f"{'gap at the swap, ' + kind:44} {near:.3f}   (anywhere in it: {far:.3f})")
-        worst = max(worst, near)
-    return worst
+        found[kind] = near
+    return found
+
+
+def worst_of(swaps: dict[str, list[float]], rollback: dict[str, float]) -> float:
+    """Return the worst gap of all."""
+    return max(*(swaps[kind][-1] for kind in KINDS), *(rollback[kind] for kind in KINDS))
 
 
 def main() -> int:
@@ -247,8 +254,7 @@ def main() -> int:
             tempfile.TemporaryDirectory() as place,
         ):
             env = prepare(server, given.scale, Path(place))
-            worst = bare(server, env, given.swaps)
-            worst = max(worst, whole(server, Path(place)))
+            worst = worst_of(bare(server, env, given.swaps), whole(server, Path(place)))
     except (OpsError, psycopg.Error, OSError) as error:
         return cannot(error)
     met = worst < TARGET

@@ -1,8 +1,9 @@
-"""Write the generated parts of ``docs/reference/`` from the commands, keys, checks, hazards and masks in the code.
+"""Write the generated parts of the pages from the commands, keys, checks, hazards and masks in the code.
 
     python docs/site/reference.py            write the generated parts
     python docs/site/reference.py --check    change nothing; exit 5 if a page differs from what would be written
 
+The parts of ``docs/explanation/performance.md`` and its chart are of the measurements in ``bench/results/``.
 A generated part is between ``<!-- generated: NAME -->`` and ``<!-- end -->``. People write the rest of a page.
 """
 
@@ -18,6 +19,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 from commands import commands, tools  # noqa: E402
 from keys import keys  # noqa: E402
+from measurements import CHART, MEASURED, chart  # noqa: E402
 from tables import code, prose, sentence, table, words  # noqa: E402
 
 from ops.core import errors  # noqa: E402
@@ -116,7 +118,7 @@ def runbooks() -> str:
 
 
 CHECKS, DEFANG = (production_checks, test_checks), (masks, defang_rules, patterns)
-GENERATED = (commands, tools, keys, *CHECKS, hazards, *DEFANG, exit_codes, certificate, runbooks)
+GENERATED = (commands, tools, keys, *CHECKS, hazards, *DEFANG, exit_codes, certificate, runbooks, *MEASURED)
 PARTS: dict[str, Callable[[], str]] = {one.__name__.replace("_", "-"): one for one in GENERATED}
 
 
@@ -137,11 +139,12 @@ def pages() -> list[Path]:
 def main(words: list[str]) -> int:
     """Write the pages, or with ``--check`` only list those that have drifted; return the exit code."""
     texts = {page: page.read_text("utf-8") for page in pages()}
-    drifted = [page for page, text in texts.items() if render(text) != text]
+    rendered = {page: render(text) for page, text in texts.items()} | {CHART: chart()}
+    drifted = [page for page, text in rendered.items() if not page.exists() or page.read_text("utf-8") != text]
     for page in drifted:
         print(f"{page.relative_to(ROOT)}: differs from the code" if "--check" in words else page.relative_to(ROOT))
         if "--check" not in words:
-            page.write_text(render(texts[page]), "utf-8")
+            page.write_text(rendered[page], "utf-8")
     if drifted and "--check" in words:
         print("Try: make reference")
     return errors.DIFFERS if drifted and "--check" in words else errors.DONE
