@@ -113,7 +113,7 @@ def test_make_release_builds_and_plays_the_demo_from_the_installed_wheel(tmp_pat
     words = [sys.executable, "scripts/build_release.py", str(tmp_path / "dist")]
     done = subprocess.run(words, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"Release {ops.__version__} is built and tried" in done.stdout
+    assert f"Release {ops.__version__} is built and tested:" in done.stdout
     assert "$ echo $?\n5" in done.stdout and "lessons: release is done" in done.stdout and "$ echo $?\n0" in done.stdout
     with tarfile.open(next((tmp_path / "dist").glob("*.tar.gz"))) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}

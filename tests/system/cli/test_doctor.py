@@ -503,7 +503,7 @@ def test_copies_with_readable_people_are_told(good: Project) -> None:
     path = good.folder / "inventory.yaml"
     text = path.read_text()
     inventory(good, defang={"keep": ["public.auth_user"]})
-    found(good, {"shop copies": ("warn", "what becomes of public.lessons_teacher.name", "inv clone-prod-to-test")})
+    found(good, {"shop copies": ("warn", "neither masks, clears nor keeps public.lessons_teacher.name", "inv clone-prod-to-test")})
     inventory(good, defang={**CLASSIFIED, "mask": {"public.lessons_teachers.name": "name"}})
     lines = [line.strip() for line in path.read_text().splitlines()]
     line = lines.index("public.lessons_teachers.name: name") + 1

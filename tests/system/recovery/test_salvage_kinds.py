@@ -125,7 +125,7 @@ def test_a_row_that_needs_another_one_brings_it_or_stays_out(project: Callable[.
     assert table["back"] == 0
     left = {r["why"]: r["rows"] for r in table["left"]}
     assert left == {
-        "abteilung_id leads to a row of public.abteilung that does not exist": 20,
+        "abteilung_id refers to a row of public.abteilung that does not exist": 20,
         "the row is live, and only one of its links is empty": 8,
     }
     with_them = report(shop, salvage(shop, backup, "--table=person", "--with-related"))

@@ -48,7 +48,7 @@ def test_what_was_written_in_spite_of_the_freeze_is_not_migrated(scene: Scene) -
         administrator.execute("INSERT INTO lessons_teacher (name) VALUES ('in no backup')")
     done = shop.inv("resume", "--confirm=shop")
     assert done.code == 5, done.out + done.err
-    assert "written since the last backup" in done.out + done.err
+    assert "wrote to the frozen production since the last backup; no migration was applied" in done.out + done.err
     assert "public.lessons_teacher has 11 rows instead of 10" in done.out + done.err
     assert shop.query("SELECT count(*) FROM lessons_lesson") == [(1000,)], "nothing was migrated"
     assert shop.inv("undo", "--confirm=shop").code == 0

@@ -274,7 +274,9 @@ def test_what_called_it_is_killed_and_it_still_does_not_overlap(cron: Cron, bloc
     first.kill()
     first.communicate()
     assert cron.tick() == Done(0, "", "")
-    assert "still runs" in cron.shop.inv("scheduled", "--task=backup").out
+    done = cron.shop.inv("scheduled", "--task=backup")
+    assert done.code == 0 and "has not ended; nothing was started" in done.out, done.out + done.err
+    assert cron.backups() == 0
     blocked.rollback()
     assert wait_for(lambda: cron.backups() == 1, 40)
     assert wait_for(lambda: not cron.shown()[1]["running"], 40)
@@ -292,7 +294,7 @@ def test_a_reboot_in_the_middle_is_caught_up(cron: Cron, blocked: psycopg.Connec
     assert wait_for(lambda: dumping(cron), 40)
     first.send_signal(signal.SIGTERM)
     _, err = first.communicate(timeout=60)
-    assert first.returncode == 130 and "scheduled backup ended with 130" in err
+    assert first.returncode == 130 and "scheduled backup ended with exit code 130" in err
     assert cron.outcome()["exit"] == 130 and cron.backups() == 0
     blocked.rollback()
     assert cron.tick() == Done(0, "", "") and cron.backups() == 1
@@ -439,8 +441,8 @@ def test_asked_in_another_way(cron: Cron) -> None:
         (["schedule", "--target=shop-test"], 2, "shop-test is a test target", "--target=shop"),
         (["schedule", "--install", "--target=shp"], 2, "no such target", "--target=shop"),
         (["scheduled"], 2, "one of --due, --look and --task=TASK", "inv scheduled --task=backup"),
-        (["scheduled", "--task=backup"], 2, "nothing is installed", "inv schedule --install"),
-        (["scheduled", "--due", "--file=/nowhere"], 2, "nothing is installed", "inv schedule --install"),
+        (["scheduled", "--task=backup"], 2, "no schedule is installed", "inv schedule --install"),
+        (["scheduled", "--due", "--file=/nowhere"], 2, "no schedule is installed", "inv schedule --install"),
     ]:
         done = shop.inv(*words)
         text = done.out + done.err

@@ -46,10 +46,11 @@ def test_an_unhealthy_deployment_is_not_done(scene: Callable[..., Project]) -> N
     done = shop.inv("promote", "--json", "--confirm=shop")
     assert done.code == 4, done.out + done.err
     assert "promote.deploy ended, but its proof does not hold" in done.outcome["reason"]
-    assert done.outcome["hint"].startswith("inv rollback --target=shop --backup=")
-    assert "production was migrated" in done.outcome["stands"]
-    command = done.outcome["hint"].split()[1:]
-    back = shop.inv(*command, "--confirm=shop")
+    assert done.outcome["hint"] == f"inv resume --run={done.outcome['run']} --target=shop"
+    assert "the migration is applied on production" in done.outcome["stands"]
+    command = f"inv rollback --target=shop --backup={done.outcome['run']}_last"
+    assert f"\n  {command}   restores production" in done.outcome["stands"]
+    back = shop.inv(*command.split()[1:], "--confirm=shop")
     assert "production is still frozen" not in shop.inv("status").out
     assert back.code == 4 or back.code == 0
     assert shop.query("SELECT count(*) FROM lessons_lesson") == [(1000,)]

@@ -145,13 +145,13 @@ def test_backups_behind_ssh_are_proved_and_pruned_and_the_doctor_knows_them(
 ) -> None:
     place = place_of(SSH)
     shop, folder = shop_in(place, keep=KEEP), far_folder(place)
-    assert "ok    store" in (found := shop.inv("doctor", "--all").out) and "lists 0 files in" in found, found
+    assert "ok    store" in (found := shop.inv("doctor", "--all").out) and "listed 0 files in" in found, found
     assert " free here, " in found and " in the store; a backup takes" in found, found
     for _ in range(2):
         assert shop.inv("backup").code == 0
     first, second = manifests(place.store)
     known = len(place.store.listed("shop/"))
-    assert f"{place.url} lists {known} files in" in (found := shop.inv("doctor", "--all").out), found
+    assert f"{place.url} listed {known} files in" in (found := shop.inv("doctor", "--all").out), found
     well = shop.inv("check-backups", "--deep")
     assert well.code == 0 and "shop: ok" in well.out, well.out + well.err
     [biggest] = sorted(folder.glob(f"shop/backups/{second}/dump/*"), key=lambda one: one.stat().st_size)[-1:]
