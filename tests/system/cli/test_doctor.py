@@ -503,12 +503,13 @@ def test_copies_with_readable_people_are_told(good: Project) -> None:
     path = good.folder / "inventory.yaml"
     text = path.read_text()
     inventory(good, defang={"keep": ["public.auth_user"]})
-    found(good, {"shop copies": ("warn", "neither masks, clears nor keeps public.lessons_teacher.name", "inv clone-prod-to-test")})
+    unclear = "neither masks, clears nor keeps public.lessons_teacher.name"
+    found(good, {"shop copies": ("warn", unclear, "inv clone-prod-to-test")})
     inventory(good, defang={**CLASSIFIED, "mask": {"public.lessons_teachers.name": "name"}})
     lines = [line.strip() for line in path.read_text().splitlines()]
     line = lines.index("public.lessons_teachers.name: name") + 1
     wrong = f"inventory.yaml:{line}: shop: public.lessons_teachers.name: the column does not exist"
-    found(good, {"shop copies": ("warn", wrong, "correct it")})
+    found(good, {"shop copies": ("warn", wrong, "correct this line of the inventory")})
     inventory(good, defang={**CLASSIFIED, "sql": ["nowhere.sql"]})
     found(good, {"shop copies": ("warn", "nowhere.sql: no such file", "ls -l nowhere.sql")})
     content = yaml.safe_load(text)

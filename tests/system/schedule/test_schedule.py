@@ -224,7 +224,7 @@ def test_a_failure_speaks_on_standard_error_and_is_not_tried_again_before_its_ti
     cron.variables(DATABASE_URL="postgresql://postgres:hidden-word@127.0.0.1:1/shop")
     done = cron.tick()
     assert (done.code, done.out) == (4, ""), done
-    assert "shop: scheduled backup ended with 4" in done.err and "the database does not answer" in done.err
+    assert "shop: scheduled backup ended with exit code 4" in done.err and "the database does not answer" in done.err
     assert f"Log: {cron.kept / 'backup.log'}" in done.err and "Try: inv status --target=shop" in done.err
     assert "hidden-word" not in done.err and "Traceback" not in done.err
     assert cron.tick() == Done(0, "", "")
