@@ -79,8 +79,9 @@ loc:
 	@$(PYTHON) bench/loc.py
 
 bench: setup
-	@for file in start_up fingerprint backup release swap; do $(BIN)/python bench/$$file.py || exit 1; done
+	@for file in start_up fingerprint backup release; do $(BIN)/python bench/$$file.py || exit 1; done
 	$(BIN)/python bench/performance.py $(ARGS)
+	@$(BIN)/python bench/swap.py
 
 # The file holds exact versions with hashes and names no registry.
 lock:
