@@ -27,6 +27,7 @@ from tests.support.invoked import SIGNALS
 from tests.support.project import ROOT, Project, admin, drop_databases, project_env, psql_env
 from tests.support.scenes import Scenes
 from tests.support.servers import SERVER, remove, servers
+from tests.support.standby import replicas
 
 __all__ = [
     "ROOT",
@@ -40,6 +41,7 @@ __all__ = [
     "own",
     "project_env",
     "psql_env",
+    "replicas",
     "role",
     "shared",
 ]

@@ -17,6 +17,7 @@ from ops.core.permissions import whole_id
 from ops.core.text import counted, megabytes
 from ops.core.text import listed as few
 from ops.engine.registry import tool
+from ops.infra.session import replica
 from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
 from ops.infra.stores import encryption
@@ -59,6 +60,7 @@ def sealed(session: Session, target: str, backup_id: str, run: str, delta_of: st
             "base": base if reused else "",
             "rows": {t.name: t.rows for t in found.tables.values()},
             "excluded": found.excluded,
+            "standby": found.standby,
             # A delta holds only a few rows of the database.
             "database_bytes": 0 if delta_of else max(int(who["size"]) - found.excluded_bytes, 0),
         },
@@ -68,7 +70,8 @@ def sealed(session: Session, target: str, backup_id: str, run: str, delta_of: st
     held = len(found.tables) - len(found.excluded)
     said = f"{backup_id}: {found.rows:,} rows in {held} tables{large}, {megabytes(manifest.size)}"
     there = f"dumped there by {sent.client}" if sent else ""
-    more = filter(None, [reused, there, fingerprint.not_backed_up(found.excluded)])
+    from_standby = found.standby.said if found.standby else ""
+    more = filter(None, [reused, there, from_standby, fingerprint.not_backed_up(found.excluded)])
     return "; ".join([said, *more, *found.said_left_out()])
 
 
@@ -182,6 +185,15 @@ def check_room(session: Session, *, target: str, backup_id: str, exclude: str = 
         # The run adds the command to repeat.
         raise Refused(f"{said}; `inv prune-backups --plan` lists backups that can be removed", found.hint)
     return found.said + (f"; {exclusions.said(out)}" if out else "")
+
+
+@tool
+def check_standby(session: Session, *, target: str, max_lag: str, exclude: str = "") -> str:
+    """Report how far the standby is behind production.
+
+    A server that is not production's standby is refused, and a lag above the limit."""
+    out = exclusions.look(session, target, exclude.split()).tables if exclude else {}
+    return f"the standby is {replica.examine(session, target, float(max_lag), out).said}"
 
 
 @tool

@@ -74,6 +74,7 @@ def _ours(session: Session, name: str) -> Iterator[tuple[list[str], dict[str, An
             **({"delta_of": manifest.delta_of} if manifest.delta_of else {}),
             **engine_data(session, manifest),
             **({"excluded": manifest.excluded} if manifest.excluded else {}),
+            **({"standby": manifest.standby.model_dump()} if manifest.standby else {}),
         }
 
 

@@ -25,6 +25,7 @@ from ops.engine.summary import known, may_undo, nothing_to_undo, to_undo
 from ops.infra.postgres.session_settings import application
 from ops.infra.session import waits
 from ops.infra.session.client_tools import some_tools, use_tools
+from ops.infra.session.replica import resume_replay
 from ops.infra.session.run_lock import RunLock
 from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
@@ -182,6 +183,9 @@ def end_leftovers(session: Session, c: RunInputs) -> None:
     """Terminate the sessions that an interrupted run left on its servers."""
     for target in dict.fromkeys(name for name in ("" if c.apart else c.target, c.test) if name):
         session.run(Query("leftovers.sql", target, "postgres", {"application": application(c.run)}))
+    if c.dump.standby:
+        session.run(Query("leftovers.sql", c.dumped, "postgres", {"application": application(c.run)}))
+        resume_replay(session, c)
 
 
 def _durations(session: Session, target: str, name: str) -> dict[str, float]:

@@ -14,7 +14,7 @@ from ops.core.errors import DONE, OpsError, Unreachable, UsageError
 from ops.core.sql_files import SQL_FOLDER
 from ops.engine.command import Secret, quote
 from ops.infra.session.client_tools import some_tools
-from ops.infra.session.derived_targets import aside_of, rehearsal_of
+from ops.infra.session.derived_targets import aside_of, rehearsal_of, standby_of
 from ops.infra.session.server import server_of
 from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
@@ -52,6 +52,8 @@ def environment(options: Options) -> int:
         values |= dict(zip(DATABASE_ON, (place.project, place.environment, place.service), strict=True))
     if entry.pg_dump == "host":
         values["DATABASE_PORT"] = str(session.addresses.endpoint(name)[1])
+    if entry.dump.from_ == "standby":
+        known.append(_standby_variables(session, entry, values))
     if entry.pgbackrest:
         session.url(aside_of(name))
         known.append(aside_of(name))
@@ -84,6 +86,15 @@ def _test_variables(session: Session, entry: Target, values: dict[str, str]) -> 
     other = rehearsal_of(test)
     values[Secret(other).variable] = session.url(other)
     return [test, other]
+
+
+def _standby_variables(session: Session, entry: Target, values: dict[str, str]) -> str:
+    """Add the variables of the standby; return its target."""
+    replica = standby_of(entry.name)
+    values[Secret(replica).variable] = session.url(replica)
+    if entry.pg_dump == "host":
+        values["STANDBY_PORT"] = str(session.addresses.endpoint(replica)[1])
+    return replica
 
 
 def _known(session: Session, name: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ops.engine.plan import Plan, PlannedCheck
 from ops.engine.summary import stands
 from ops.infra.postgres.client import json_lines, unreached
 from ops.infra.session.client_tools import some_tools
+from ops.infra.session.replica import left_paused
 from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
 from ops.infra.session.waits import waiting
@@ -87,6 +88,8 @@ def _present(session: Session, name: str) -> dict[str, Any]:
         }
         with contextlib.suppress(OpsError):
             found["waits"] = waiting(session, name)
+        with contextlib.suppress(OpsError):
+            found |= {"replay": left} if (left := left_paused(session, name)) else {}
         told = {one.name for one in found["kept"]}
         found["aside"] = [db for db in kept_databases.aside(here["databases"], here["database"]) if db not in told]
         if test:
@@ -116,6 +119,8 @@ def _present_lines(session: Session, name: str, now: dict[str, Any], told: bool)
     if "test" in now:
         lines.append(f"  test:    {now['test']}")
     lines += [f"  lock:    {said}" for said in now.get("waits", ())]
+    for run, said in now.get("replay", {}).items():
+        lines += [f"  standby: {said}", *_ways(_either(run))]
     lines += [line for one in now["kept"] for line in one.lines(_days(session, name))]
     if now["aside"]:
         lines.append(f"  aside:   {', '.join(now['aside'])} (left by other runs; no application uses these databases)")

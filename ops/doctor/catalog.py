@@ -15,7 +15,7 @@ from ops.doctor.check import CHECKS, Check, Kind
 # fmt: off
 ORDER = (
     "host", "railway", "address", "server", "pooler", "clock", "tools", "tools-fit", "reading", "changing",
-    "settings", "sessions", "replication", "writes", "store", "dump", "space", "backups", "encryption",
+    "settings", "sessions", "replication", "standby", "writes", "store", "dump", "space", "backups", "encryption",
     "pgbackrest", "same-server", "other", "cloning", "likeness", "extensions", "leftovers", "run", "schedule",
     "copies", "programs", "app", "rehearsal", "migrations", "declarations", "commit", "window", "restore",
 )

@@ -19,6 +19,8 @@ from ops.engine.database_names import DatabaseNames
 REHEARSAL = "@rehearsal"
 # Suffix of a production target's name: the scratch server on which a pgBackRest backup is restored.
 ASIDE = "@aside"
+# Suffix of a production target's name: its streaming replica.
+STANDBY = "@standby"
 # Suffixes of backup IDs: of a pgBackRest backup, and of the dump that was made of the pgBackRest backup.
 PHYSICAL, UNPACKED = "_pgbackrest", "_unpacked"
 # File in a run's folder: the state of production when the run had frozen it.
@@ -139,6 +141,8 @@ class DumpInputs(Part):
     0 means no limit. ``over`` are the words that reach a shell on the database's machine, where pg_dump runs; empty if
     pg_dump runs on this machine. ``port`` is the server's port on the database's machine; empty in its container.
     ``base`` is the backup from which the rows of unchanged tables are taken; empty if all rows are dumped.
+    ``standby``: dump production's streaming replica, which may be ``max_lag`` seconds behind production.
+    ``standby_port`` is for the replica what ``port`` is for production.
     """
 
     compress: str = "1"
@@ -147,6 +151,9 @@ class DumpInputs(Part):
     over: Words = ()
     port: str = ""
     base: Id = ""
+    standby: bool = False
+    standby_port: str = ""
+    max_lag: float = 300
 
 
 class LockInputs(Part):
@@ -300,14 +307,14 @@ class RunInputs(Part):
         return self.model_copy(update=made)
 
     def whole(self, backup: str) -> Self:
-        """Return the inputs of a complete backup without exclusions and rate limit.
+        """Return the inputs of a complete backup of production itself, without exclusions and rate limit.
 
         Users wait for such a backup, so its upload to a remote store is a later step.
 
         Args:
             backup: the backup's ID.
         """
-        return self.replace(backup=backup, remote="", dump={"exclude": (), "rate": 0})
+        return self.replace(backup=backup, remote="", dump={"exclude": (), "rate": 0, "standby": False})
 
     @property
     def names(self) -> DatabaseNames:
@@ -368,6 +375,11 @@ class RunInputs(Part):
     def on_aside(self) -> str:
         """The target name of the scratch server on which the pgBackRest backup is restored."""
         return f"{self.target}{ASIDE}"
+
+    @property
+    def dumped(self) -> str:
+        """The target name of the server that is dumped: production, or its standby."""
+        return f"{self.target}{STANDBY}" if self.dump.standby else self.target
 
     @property
     def unpacked(self) -> str:

@@ -145,7 +145,8 @@ def _bind(step: Step, inputs: RunInputs) -> PlannedStep:
         step,
         inputs,
         commands(step.act, inputs),
-        tuple(_planned(gate, inputs) for gate in step.gates),
+        # A gate without commands does not apply to these inputs.
+        tuple(gate for gate in (_planned(one, inputs) for one in step.gates) if gate.commands),
         _planned(step.proof, inputs) if step.proof else None,
         commands(step.undo, inputs),
         _planned(step.untouched, inputs) if step.untouched else None,

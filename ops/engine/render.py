@@ -28,6 +28,7 @@ def page(plan: Plan, variables: list[str]) -> str:
     """
     c = plan.inputs
     gates = {gate.check.name: _check(gate) for planned in plan.steps for gate in planned.gates}
+    targets = (c.target, c.dumped, c.test, c.on_aside if c.pgbackrest else "")
     text = template("page.md.j2").render(
         page={
             "title": plan.procedure.title,
@@ -37,7 +38,7 @@ def page(plan: Plan, variables: list[str]) -> str:
             "exclusive": plan.procedure.exclusive,
             "confirm": plan.confirms,
             "gates": list(gates.values()),
-            "targets": [name for name in (c.target, c.test, c.on_aside if c.pgbackrest else "") if name],
+            "targets": list(dict.fromkeys(filter(None, targets))),
             "target": c.target,
             "variables": variables,
             "run_folder": quote(c.run_folder),
@@ -138,6 +139,8 @@ def plan_text(plan: Plan, migrations: Sequence[str] = ()) -> str:
         lines.append(f"  without:    the rows of {', '.join(c.dump.exclude)}   (dump: exclude)")
     if c.dump.rate:
         lines.append(f"  rate limit: {c.dump.rate:,} bytes per second")
+    if c.dump.standby:
+        lines.append(f"  dump of:    {c.dumped}, at most {c.dump.max_lag:g} s behind production")
     if c.dump.over:
         lines.append(f"  pg_dump:    on the database's machine, over   {joined(c.dump.over)}{_too_old(c)}")
     lines += [f"  {note}" for note in (c.salvage.notes if c.salvage else ())]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
-from ops.inventory.fields import Frozen, bad
+from ops.inventory.fields import Amount, Frozen, bad
 
 UNITS = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 EXAMPLE = '{jobs: 4, compress: zstd:3, exclude: [audit_log, "stats.*"], max_rate: 20MB}'
@@ -54,9 +54,26 @@ def _compression(value: str) -> str:
     return value
 
 
+def _standby(given: object) -> object:
+    if isinstance(given, str) and not given.startswith(("env:", "file:")):
+        raise bad("should be env:NAME or file:PATH, since the address itself is a secret", "standby: env:STANDBY_URL")
+    return given
+
+
+# Checks the key `standby` before its value is read as a reference.
+AT_STANDBY = BeforeValidator(_standby)
+
+
 class Dump(Frozen):
     """How the dump of a backup is made."""
 
+    model_config = ConfigDict(validate_by_name=False, validate_by_alias=True, serialize_by_alias=True)
+
+    from_: Annotated[Literal["production", "standby"], Field(alias="from")] = "production"
+    """The server that is dumped: production, or its streaming replica in `standby`. The last backup of a release and
+    safety backups are always of production."""
+    max_lag: Amount = 300.0
+    """Seconds by which the standby may be behind production. An older standby is refused."""
     jobs: Annotated[int, Field(strict=True, ge=1, le=64)] | None = None
     """Number of tables that are dumped or restored in parallel. If omitted: the cores of this machine, at most 4."""
     compress: Annotated[str, BeforeValidator(_compress), AfterValidator(_compression)] | None = None

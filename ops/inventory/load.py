@@ -127,6 +127,9 @@ class _Loader:
             if other != name and "production" in (self.kinds[name], self.kinds[other]):
                 message = f"{name}: has the same database as {other}"
                 raise self.found[name]["database"].wrong(message, "give each target a database of its own")
+            if target.standby == target.database:
+                message = f"{name}: `standby` is the same address as `database`"
+                raise self.found[name]["standby"].wrong(message, "standby: env:STANDBY_URL")
 
     def _default(self) -> str | None:
         name = self.default.plain() if self.default else None

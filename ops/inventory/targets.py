@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, Validati
 from ops.core.errors import InventoryError
 from ops.core.yaml_lines import nearest, shown, wording
 from ops.inventory.defang import Defang, DefangKey
-from ops.inventory.dump import Dump, DumpKey
+from ops.inventory.dump import AT_STANDBY, Dump, DumpKey
 from ops.inventory.fields import (
     ENCRYPT,
     ENV_NAME,
@@ -190,6 +190,9 @@ class Target(Frozen):
     """The program that makes a backup: pg_dump (`dump`) or pgBackRest."""
     pgbackrest: Annotated[PgBackRest | None, Field(examples=[PGBACKREST], validate_default=True)] = None
     """The stanza of pgBackRest, for `engine: pgbackrest`."""
+    standby: Annotated[Reference | None, AT_STANDBY, Field(examples=["env:STANDBY_URL"])] = None
+    """The location of the address of production's streaming replica, for `dump: {from: standby}`: `env:NAME` or
+    `file:PATH`. With `ansible_host`, as that host reaches the replica."""
     dump: DumpKey = Dump()
     """How a dump is made."""
     schedule: Annotated[Schedule | None, Field(examples=['{backup: "30 2 * * *"}'])] = None
@@ -259,6 +262,15 @@ class Target(Frozen):
             raise bad("should not be `container` for a target that is reached by SSH", "ansible_connection: local")
         return value
 
+    @field_validator("dump")
+    @classmethod
+    def _has_standby(cls, value: Dump, info: ValidationInfo) -> Dump:
+        if value.from_ == "standby" and info.data.get("standby") is None:
+            raise bad("has `from: standby`, and the target has no `standby`", "standby: env:STANDBY_URL")
+        if value.from_ == "standby" and info.data.get("pg_dump") == "container":
+            raise bad("has `from: standby`, and `pg_dump` runs in production's container", "pg_dump: here")
+        return value
+
     @field_validator("seed")
     @classmethod
     def _fills_embedded(cls, value: object, info: ValidationInfo) -> object:
@@ -299,6 +311,7 @@ PRODUCTION_ONLY = (
     "keep_replaced",
     "deploy",
     "dump",
+    "standby",
     "defang",
     "engine",
     "pgbackrest",

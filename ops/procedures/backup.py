@@ -49,7 +49,8 @@ def encrypted(c: RunInputs) -> dict[str, str]:
 
 def elsewhere(c: RunInputs) -> dict[str, str]:
     """Return how to run pg_dump beside the database; empty if pg_dump runs on this machine."""
-    return {"over": joined(c.dump.over), "port": c.dump.port} if c.dump.over else {}
+    port = c.dump.standby_port if c.dump.standby else c.dump.port
+    return {"over": joined(c.dump.over), "port": port} if c.dump.over else {}
 
 
 def dumped(c: RunInputs) -> dict[str, str]:
@@ -65,6 +66,13 @@ def can_be_made(c: RunInputs) -> Command:
     A disk that fills up leaves an unfinished backup and blocks everything else that writes to the disk. A restore
     stops at a foreign key that refers to a table whose rows the inventory's `dump` excludes."""
     return Tool("check-room", {"target": c.target, "backup_id": c.backup, **excluding(c)})
+
+
+@check("The standby is production's, and not too far behind production", "inv doctor")
+def standby_is_near(c: RunInputs) -> list[Command]:
+    """Refuse a standby without production's newest rows, and a server that is not production's standby."""
+    given = {"target": c.target, "max_lag": f"{c.dump.max_lag:g}", **excluding(c)}
+    return [Tool("check-standby", given)] if c.dump.standby else []
 
 
 def excluding(c: RunInputs) -> dict[str, str]:
@@ -118,7 +126,7 @@ def from_dump(c: RunInputs, *words: str, folder: str = "") -> tuple[str, ...]:
     changes="the store: a new folder, without a manifest yet",
     does=(StepEffect.DUMPS,),
     takes=Time.DATABASE,
-    gates=(is_production, can_be_made),
+    gates=(is_production, can_be_made, standby_is_near),
     proof=dump_reads,
     stays="An unfinished dump has a name that ends in `.partial`, and no command uses it. Production was only read.",
     again=True,
@@ -130,13 +138,17 @@ def dump(c: RunInputs) -> list[Command]:
     without rows; the manifest names the tables. A last backup takes the fingerprint first, and the rows of tables that
     are unchanged since the rehearsal's backup come from there. With `pg_dump: container` or `pg_dump: host`, pg_dump
     runs beside the database and streams to this machine; the number of bytes and their sha256 are compared at both
-    ends."""
-    given = {"service": c.target, "folder": c.partial} | dumped(c)
-    query = Query("dump.sql", c.target, parameters=given | encrypted(c) | elsewhere(c))
+    ends. With `dump: {from: standby}`, production's streaming replica is dumped, except for last and safety backups;
+    its replay is paused during the dump, and the manifest has its lag."""
+    given = {"service": c.dumped, "folder": c.partial} | dumped(c)
+    given |= {"production": c.target} if c.dump.standby else {}
+    query = Query("dump.sql", c.dumped, parameters=given | encrypted(c) | elsewhere(c))
+    resumed = [Query("replay_resume.sql", c.dumped, "postgres", {"folder": c.partial})] if c.dump.standby else []
     return [
         Shell(("rm", "-rf", c.partial), c.target),
         Shell(("install", "-d", "-m", "700", c.folder, f"{c.folder}/backups", c.partial), c.target),
         by_several(c, query, base=f"{c.folder}/backups/{c.dump.base}") if c.dump.base else query,
+        *resumed,
     ]
 
 

@@ -10,6 +10,8 @@
 #   sh dump.sh succeeded   print true if all parts of the pipe exited with 0, else false
 #   sh dump.sh say         print the standard error of the dump
 #   sh dump.sh forget      remove the notes
+#   sh dump.sh guard       start the session that pauses the replay of a standby until the dump has ended
+#   sh dump.sh guarded     wait for the pause; print paused, already, denied, or "not paused" and the reason
 #
 # Environment variables:
 #   FOLDER       the folder of dump, dump/ or dump.age and of the notes
@@ -22,9 +24,11 @@
 #   BASE         the folder of an earlier backup
 #   NOTES        the folder of this attempt's notes; a killed attempt may still write to its own folder
 #   OPS_PYTHON   the Python of this toolkit
+#   DUMPER LIVE  for a standby: the server's process of the dump, and the oid of its database
 #
 # Notes: "pid" of the dump; "said", its standard error; "exit", its exit code, written at its end; "failed", written if a
-# part of a pipe failed, because a pipe exits with the code of its last part.
+# part of a pipe failed, because a pipe exits with the code of its last part. In FOLDER, for a standby: ".replay", the
+# process DUMPER for which the replay is paused; ".guard", the output of the session that pauses it.
 set -u
 umask 077
 
@@ -91,6 +95,24 @@ exit_code() { cat "$NOTES/exit" 2>/dev/null || echo 1; }
 
 tell() { if "$@"; then echo true; else echo false; fi; }
 
+# Pause the replay. This program's process group may be killed; the server's session goes on.
+guard() {
+    application=$PGAPPNAME
+    PGAPPNAME="generalprobe replay $DUMPER" psql -XqAtw -v dumper="$DUMPER" -v application="$application" -v live="$LIVE" \
+        -f "$OPS_SQL/replay_guard.sql" "service=$SERVICE dbname=postgres" < /dev/null > "$FOLDER/.guard" 2>&1
+    echo "generalprobe guard: ended" >> "$FOLDER/.guard"
+}
+
+guarded() {
+    until found=$(grep -o 'generalprobe guard: .*' "$FOLDER/.guard" | head -n 1) && [ -n "$found" ]; do sleep 0.05; done
+    case $found in
+        *ended) echo "not paused: $(sed -n 's/^.*\(ERROR\|FATAL\|error\): *//p' "$FOLDER/.guard" | head -n 1)" ;;
+        *) echo "${found#generalprobe guard: }" ;;
+    esac
+    # Without a pause of this dump, nothing has to be resumed.
+    case $found in *paused) ;; *) rm -f "$FOLDER/.replay" ;; esac
+}
+
 case $1 in
     # If no folder can be created, the next note reports the error.
     notes) mktemp -d "$FOLDER/notes.XXXXXX" 2>/dev/null || echo "$FOLDER/notes" ;;
@@ -111,5 +133,11 @@ case $1 in
         [ -s "$NOTES/said" ] || [ "$(exit_code)" = 0 ] || echo "error: pg_dump exited with $(exit_code) without a message" >&2
         ;;
     forget) rm -rf "$NOTES" ;;
+    guard)
+        echo "$DUMPER" > "$FOLDER/.replay"
+        : > "$FOLDER/.guard"
+        (exec > /dev/null 2>&1; guard) &
+        ;;
+    guarded) guarded ;;
     *) echo "dump.sh: no such command: $1" >&2; exit 2 ;;
 esac

@@ -6,7 +6,8 @@
 -- exclude (see excluded.sql); rate, the maximum bytes a second; over, the words that open a shell beside the database,
 -- and port, the server's port there, empty in the database's own container; base, the folder of an earlier backup of
 -- this database, from which the rows of unchanged tables are taken (ops/backups/unchanged_tables.py), and with it
--- sessions and connection (see tables.sql).
+-- sessions and connection (see tables.sql); production, the name of production in the service file if the service is
+-- its standby.
 \if `test -r "$OPS_SQL/dump.sh" && echo true || echo false`
 \else
 DO $$ BEGIN RAISE EXCEPTION 'OPS_SQL of the environment is not the folder of dump.sql' USING ERRCODE = 'GP001'; END $$;
@@ -44,6 +45,9 @@ SELECT set_config('application_name', CASE WHEN name LIKE 'generalprobe %' THEN 
                                       ELSE 'generalprobe dump ' || pg_backend_pid() END, false) AS application
 FROM current_setting('application_name') name \gset
 \setenv PGAPPNAME :application
+\if :{?production}
+\ir standby.sql
+\endif
 \set again false
 \ir dump_once.sql
 \if :again
@@ -54,6 +58,10 @@ FROM current_setting('application_name') name \gset
 \endif
 \if :again
 \ir dump_again.sql
+\endif
+\if :{?production}
+-- The guard of the pause waits while a session has the run's name.
+SELECT set_config('application_name', 'generalprobe', false) \g /dev/null
 \endif
 \if :dumped
 -- A dump's table of contents is written before its data, so only this file proves that pg_dump has finished.

@@ -7,7 +7,11 @@ BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
 \o :fingerprint
 \ir about.sql
 \ir sequences.sql
+\if :{?production}
+\ir standby_moment.sql
+\else
 \ir moment.sql
+\endif
 COMMIT;
 \set sequences_before :sequences
 \ir dump_places.sql

@@ -2,6 +2,7 @@
 -- deleted since the server's counters were reset; changes nothing.
 SELECT json_build_object('moment', json_build_object(
     'snapshot', txid_current_snapshot()::text,
+    'lsn', CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END,
     'database', (SELECT oid::int8 FROM pg_database WHERE datname = current_database()),
     'at', extract(epoch FROM clock_timestamp())::float8,
     'updated', (SELECT coalesce(json_object_agg(format('%I.%I', schemaname, relname), n_tup_upd), '{}')

@@ -8,6 +8,8 @@ WITH sequences AS MATERIALIZED (
            pg_sequence_last_value(c.oid) AS last
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s ON s.seqrelid = c.oid
     WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      -- A standby does not have unlogged sequences.
+      AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery())
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                       AND d.deptype = 'e')
 ), unused AS (

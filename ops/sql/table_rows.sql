@@ -21,6 +21,7 @@ WITH units AS MATERIALIZED (
     FROM json_array_elements(:'units') u WHERE (u ->> 1)::int = ANY (:'own'::int[])
 ), tables AS (
     SELECT u.*, format('%I.%I', n.nspname, c.relname) AS name,
+           format('%I.%I', n.nspname, c.relname) = ANY (:'excluded'::text[]) AS excluded,
            l.columns, l.list,
            (SELECT coalesce(json_agg(a.attname), '[]') FROM pg_index i JOIN pg_attribute a
             ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey) WHERE i.indrelid = c.oid AND i.indisprimary) AS key,
@@ -51,9 +52,10 @@ WITH units AS MATERIALIZED (
 ), queries AS (
     SELECT batch, CASE WHEN batch < 0 THEN batch ELSE batch / 4 END AS statement, bool_or(own_path) AS own_path, string_agg(format(
         'SELECT pg_catalog.json_build_object(''table'', %L, ''rows'', pg_catalog.count(*), ''checksum'', '
-        'coalesce(pg_catalog.sum(pg_catalog.hash_array_extended(ARRAY[pg_catalog.record_send(ROW(%s))], 0)), 0)::text, ''columns'', %L::json, ''key'', %L::json, ''links'', %L::json%s) FROM ONLY %s x%s',
-        name, list, columns, key, links, CASE WHEN parts > 1 THEN format(', ''part'', %s, ''parts'', %s', part, parts) END, name,
-        CASE WHEN name = ANY (:'excluded'::text[]) THEN ' WHERE false' WHEN parts > 1 THEN format(
+        'coalesce(pg_catalog.sum(pg_catalog.hash_array_extended(ARRAY[pg_catalog.record_send(ROW(%s))], 0)), 0)::text, ''columns'', %L::json, ''key'', %L::json, ''links'', %L::json%s) FROM %s x%s',
+        name, CASE WHEN excluded THEN '' ELSE list END, columns, key, links, CASE WHEN parts > 1 THEN format(', ''part'', %s, ''parts'', %s', part, parts) END,
+        -- A standby cannot read an unlogged table, not even without rows.
+        CASE WHEN excluded THEN '(SELECT)' ELSE 'ONLY ' || name END, CASE WHEN excluded THEN ' WHERE false' WHEN parts > 1 THEN format(
             ' WHERE x.ctid >= ''(%s,0)''%s', coalesce(low, 0), CASE WHEN high IS NOT NULL THEN format(' AND x.ctid < ''(%s,0)''', high) END) END), ' UNION ALL ' ORDER BY name) AS query
     FROM numbered GROUP BY batch
 )

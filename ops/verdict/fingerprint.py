@@ -15,7 +15,7 @@ from typing import Any
 
 from ops.core.errors import OpsError
 from ops.core.text import counted, listed
-from ops.verdict.moment import Moment
+from ops.verdict.moment import Moment, Replica
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Fingerprint:
     tables, as a restore creates them. ``excluded_bytes``: their size.
     ``parts``: a table that several sessions read, to the numbers of its missing parts.
     ``schema``: a digest. ``schema_parts``: a hash of each part of the schema by kind and name.
-    ``moment``: the moment of a backup.
+    ``moment``: the moment of a backup. ``standby``: of a backup of a streaming replica.
     """
 
     tables: dict[str, Table] = field(default_factory=dict)
@@ -75,6 +75,7 @@ class Fingerprint:
     parts: dict[str, set[int]] = field(default_factory=dict, compare=False)
     server: int = 0
     moment: Moment | None = None
+    standby: Replica | None = None
     complete: bool = False
 
     @property
@@ -137,12 +138,11 @@ def read(path: Path) -> Fingerprint:
     return found
 
 
-def _add(found: Fingerprint, line: dict[str, object]) -> None:
+def _add(found: Fingerprint, line: dict[str, Any]) -> None:
     if "table" in line:
-        columns = tuple(Column(*map(str, column)) for column in line["columns"])  # type: ignore[attr-defined]
+        columns = tuple(Column(*map(str, column)) for column in line["columns"])
         name = str(line["table"])
-        key: Any = line.get("key", [])
-        links: Any = line.get("links", {})
+        key, links = line.get("key", []), line.get("links", {})
         table = Table(
             name,
             int(str(line["rows"])),
@@ -170,8 +170,9 @@ def _add(found: Fingerprint, line: dict[str, object]) -> None:
     elif "migration" in line:
         found.migrations.append(str(line["migration"]))
     elif "schema" in line:
-        parts: Any = line.get("parts", {})
-        found.schema, found.schema_parts = str(line["schema"]), parts
+        found.schema, found.schema_parts = str(line["schema"]), line.get("parts", {})
+    elif "standby" in line:
+        found.standby = Replica.model_validate(line["standby"])
     elif "moment" in line:
         found.moment = Moment.model_validate(line["moment"])
     elif "complete" in line:

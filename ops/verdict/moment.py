@@ -29,6 +29,21 @@ class Moment(BaseModel):
         return f"age(x.xmin) <= age('{oldest % 2**32}'::xid)"
 
 
+class Replica(BaseModel):
+    """Hold the position of a streaming replica in production's WAL, and its lag in seconds; None if unknown."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lsn: str
+    lag: float | None
+
+    @property
+    def said(self) -> str:
+        """The position and the lag in words."""
+        lag = "an unknown time" if self.lag is None else f"{self.lag:,.1f} s"
+        return f"dumped from the standby at {self.lsn}, {lag} behind production"
+
+
 class Pace(BaseModel):
     """Count the rows of each table that users updated and deleted in a number of seconds.
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from ops.cli.options import Options, open_session
 from ops.core.errors import DONE, OpsError, UsageError
 from ops.infra.session.client_tools import some_tools
+from ops.infra.session.derived_targets import dumped_targets, key_of
 from ops.infra.session.session import Session
 from ops.inventory.locate import where
-from ops.inventory.targets import Target
+from ops.inventory.targets import Reference, Target
 from ops.schedule.crontab import command
 from ops.schedule.task_runner import environment
 from ops.schedule.task_state import Installed, read
@@ -71,8 +72,9 @@ def look(file: Path) -> int:
     os.environ.update(environment(installed, os.environ))
     session = open_session(Options(inventory=installed.inventory))
     for entry in _entries(session, installed):
-        _must_have_address(session, installed, entry)
-        session.url(entry.name)
+        for name in dumped_targets(entry):
+            _must_have_address(session, installed, entry, *key_of(name, entry))
+            session.url(name)
     some_tools(session)
     _must_have_tasks(installed)
     return DONE
@@ -85,11 +87,13 @@ def _entries(session: Session, installed: Installed) -> list[Target]:
     return [entry, session.inventory.test_of(entry)] if set(RESTORE) & set(installed.tasks) else [entry]
 
 
-def _must_have_address(session: Session, installed: Installed, entry: Target) -> None:
-    name = entry.database.value
-    if entry.database.kind != "env" or os.environ.get(name):
+def _must_have_address(
+    session: Session, installed: Installed, entry: Target, key: str, reference: Reference
+) -> None:
+    name = reference.value
+    if reference.kind != "env" or os.environ.get(name):
         return
-    at = f"{where(session.inventory, entry)}: database: {entry.database}"
+    at = f"{where(session.inventory, entry)}: {key}: {reference}"
     if installed.environment:
         raise UsageError(
             f"{at}: {installed.environment} has no line {name}=…",
@@ -97,7 +101,7 @@ def _must_have_address(session: Session, installed: Installed, entry: Target) ->
         )
     way = f"schedule: {{environment: secrets/environment}}   with a line {name}=…, chmod 600; or"
     raise UsageError(
-        f"{at}: {installed.by} has no variables of your shell", f"{way} database: file:secrets/database-url"
+        f"{at}: {installed.by} has no variables of your shell", f"{way} {key}: file:secrets/{key}-url"
     )
 
 

@@ -1,4 +1,7 @@
-"""Clean up at once after an interrupted swap or freeze, which would block users until the run is resumed."""
+"""Clean up at once after an interrupted swap, freeze or dump of a standby.
+
+A swap or freeze would block users until the run is resumed. A dump would leave the replay of the standby paused.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from ops.infra.postgres.client import said_error
 MENDS = {"swap.sql": "reopen.sql", "freeze.sql": "unfreeze.sql"}
 AGAIN = {"swap.sql": ("is open to its users", "be CLOSED to its users, and could not be opened")}
 AGAIN |= {"freeze.sql": ("accepts writes as before", "be FROZEN (read-only), and could not be unfrozen")}
+# The dump of a standby, and the file that resumes the replay.
+DUMP, RESUMES = "dump.sql", "replay_resume.sql"
 # A restarted server does not answer at once; in seconds.
 PATIENCE, PAUSE = 20.0, 0.5
 
@@ -44,6 +49,8 @@ def mend(command: Command, run: Callable[[Query], Completed]) -> str:
     Returns:
         the result as text to append to the error message; empty if there is nothing to clean up.
     """
+    if isinstance(command, Query) and command.file == DUMP:
+        return _resume(command, run)
     if not isinstance(command, Query) or command.file not in MENDS:
         return ""
     query = replace(command, file=MENDS[command.file], output="")
@@ -58,6 +65,14 @@ def mend(command: Command, run: Callable[[Query], Completed]) -> str:
         if time.monotonic() > deadline:
             return f"; {live} may {bad}: {said_error(done.err)}"
         time.sleep(PAUSE)
+
+
+def _resume(command: Query, run: Callable[[Query], Completed]) -> str:
+    """Resume the replay of a standby that a dump has paused. Production is dumped without a pause."""
+    if "production" not in command.parameters:
+        return ""
+    done = run(Query(RESUMES, command.target, "postgres", {"folder": command.parameters["folder"]}))
+    return f"; the replay of the standby may still be PAUSED: {said_error(done.err)}" if done.exit else ""
 
 
 def _frozen(command: Query, wanted: str) -> Query:

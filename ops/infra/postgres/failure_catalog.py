@@ -77,6 +77,21 @@ FAILURES = (
         states=("57P01",),
     ),
     Failure(
+        "standby conflict",
+        r"(?:canceling statement|terminating connection) due to conflict with recovery",
+        "the standby replayed a change of production that conflicts with the dump, because its replay was not paused",
+        "GRANT EXECUTE ON FUNCTION pg_wal_replay_pause(), pg_wal_replay_resume() TO {role}   in the database postgres "
+        "of production; or hot_standby_feedback = on, and a longer max_standby_streaming_delay, on the standby",
+        states=("40001", "40P01", "57P04"),
+    ),
+    Failure(
+        "standby pause",
+        r"the replay of the standby was not paused(?: within 60 s)?: (.*)",
+        "the replay of the standby could not be paused: {0}",
+        "repeat when the long transactions on production and the queries on the standby have ended, or "
+        "`dump: {{from: production}}` in the inventory",
+    ),
+    Failure(
         "timeout",
         r"canceling statement due to (statement timeout|user request)|terminating connection due to (?!admin)(.*)",
         "the server ended the session or statement: {0}",

@@ -19,7 +19,7 @@ from ops.infra.postgres.embedded_server import ensure
 from ops.infra.postgres.session_settings import Pins
 from ops.infra.postgres.url import as_url, checked
 from ops.infra.railway.service import OnRailway
-from ops.infra.session.derived_targets import entry_of, led, led_aside, socket_of
+from ops.infra.session.derived_targets import entry_of, key_of, led, led_aside, socket_of
 from ops.infra.session.secrets import Secrets
 from ops.infra.transport.ssh import Ssh, host_of
 from ops.infra.transport.tunnel import HERE
@@ -51,9 +51,9 @@ class Addresses:
         if target not in self._urls:
             entry = self.entry(target)
             try:
-                self._urls[target] = led(led_aside(self._resolve(entry), target, entry), target)
+                self._urls[target] = led(led_aside(self._resolve(target, entry), target, entry), target)
             except ValueError as error:
-                at = f"{where(self.inventory, entry)}: database: {entry.database}"
+                at = f"{where(self.inventory, entry)}: {': '.join(map(str, key_of(target, entry)))}"
                 raise UsageError(f"{at} {error}", "postgresql://USER:PASSWORD@HOST:5432/DATABASE") from None
             try:
                 self._write_services()
@@ -131,24 +131,25 @@ class Addresses:
             f"{target}: use the ansible_host of {host.target}, and a database address that this host can reach",
         )
 
-    def _resolve(self, target: Target) -> str:
-        reference, at = target.database, where(self.inventory, target)
+    def _resolve(self, target: str, entry: Target) -> str:
+        key, reference = key_of(target, entry)
+        at = where(self.inventory, entry)
         if reference.kind == "embedded":
-            if target.connection.kind == "ssh":
-                raise UsageError(f"{at}: an embedded database is on this machine, not on {target.connection.host}")
-            return ensure(self.inventory.folder, reference.value, target.seed)
+            if entry.connection.kind == "ssh":
+                raise UsageError(f"{at}: an embedded database is on this machine, not on {entry.connection.host}")
+            return ensure(self.inventory.folder, reference.value, entry.seed)
         if reference.kind == "env":
             found = self.secrets.environ.get(reference.value, "")
             hint = f"export {reference.value}=postgresql://USER:PASSWORD@HOST:5432/DATABASE"
         elif reference.kind == "file":
-            found = self.secrets.first_line(target, reference.value)
+            found = self.secrets.first_line(entry, reference.value)
             hint = f"write a connection URL to {reference.value}, chmod 600"
         else:
-            found = self.railway(target.name).url(here=target.connection.kind == "local")
+            found = self.railway(entry.name).url(here=entry.connection.kind == "local")
             hint = f"set a connection URL in {reference}"
         if not found:
-            raise UsageError(f"{at}: database: {reference} is empty or missing", hint)
-        return checked(found, self.secrets.environ, f"{at}: database: {reference}", hint)
+            raise UsageError(f"{at}: {key}: {reference} is empty or missing", hint)
+        return checked(found, self.secrets.environ, f"{at}: {key}: {reference}", hint)
 
     @property
     def services(self) -> Path | None:

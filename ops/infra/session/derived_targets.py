@@ -1,9 +1,9 @@
-"""Derived targets: the rehearsal database ``shop-test@rehearsal`` and the scratch server ``shop@aside``. Pure.
+"""Derived targets: ``shop-test@rehearsal``, the scratch server ``shop@aside``, the replica ``shop@standby``. Pure.
 
 If clones are defanged, a release is rehearsed with unmasked rows in a separate database beside the test database. The
 derived target has the test target's address with that database, which no settings name. So the test database's name
 never leads to a clone that is not defanged. ``shop@aside`` is the scratch server on which a pgBackRest backup is
-restored.
+restored. ``shop@standby`` is production's streaming replica; the inventory has its address.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from ops.engine.database_names import named
-from ops.engine.inputs import ASIDE, REHEARSAL
+from ops.engine.inputs import ASIDE, REHEARSAL, STANDBY
 from ops.infra.postgres.client import parts_of
-from ops.inventory.targets import Target
+from ops.inventory.targets import Reference, Target
 
 # The port of the scratch server, which listens on a socket only: a part of the socket's name.
 PORT = "5432"
@@ -32,7 +32,24 @@ def is_rehearsal(target: str) -> bool:
 
 def entry_of(target: str) -> str:
     """Return the inventory's name of a derived target: the test target or the production target."""
-    return target.removesuffix(REHEARSAL).removesuffix(ASIDE)
+    return target.removesuffix(REHEARSAL).removesuffix(ASIDE).removesuffix(STANDBY)
+
+
+def standby_of(target: str) -> str:
+    """Return the name of the streaming replica of a production target."""
+    return target + STANDBY
+
+
+def dumped_targets(entry: Target) -> tuple[str, ...]:
+    """Return the names of the targets that a backup connects to: production, and the standby if that is dumped."""
+    return (entry.name, standby_of(entry.name)) if entry.dump.from_ == "standby" else (entry.name,)
+
+
+def key_of(target: str, entry: Target) -> tuple[str, Reference]:
+    """Return the inventory's key with a target's address, and its value."""
+    if target.endswith(STANDBY) and entry.standby:
+        return "standby", entry.standby
+    return "database", entry.database
 
 
 def led(url: str, target: str) -> str:

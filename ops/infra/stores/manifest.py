@@ -18,6 +18,7 @@ from ops.core.files import digest, sync_folder, write_whole
 from ops.core.permissions import inside, whole_id
 from ops.infra.stores import backup_kinds
 from ops.infra.stores.encryption import DUMP
+from ops.verdict.moment import Replica
 
 
 class Manifest(BaseModel):
@@ -29,7 +30,8 @@ class Manifest(BaseModel):
     ``held`` bytes added to its repository and ``cluster`` bytes restored. ``unpacked_of`` names the pgBackRest backup
     of which the dump was made. ``excluded`` maps the tables without rows to their approximate number of rows.
     ``base`` names the backup from which the files below ``base/`` come: they hold the rows of the tables that had not
-    changed since. ``database_bytes`` is the approximate size of a restored copy; 0 if unknown.
+    changed since. ``database_bytes`` is the approximate size of a restored copy; 0 if unknown. ``standby``: the
+    streaming replica that was dumped instead of production, at its position and lag.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,6 +59,7 @@ class Manifest(BaseModel):
     unpacked_of: str = ""
     excluded: dict[str, int] = {}
     database_bytes: int = 0
+    standby: Replica | None = None
 
     @field_validator("files")
     @classmethod

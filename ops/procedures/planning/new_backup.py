@@ -7,6 +7,7 @@ from ops.application.probe import probe
 from ops.backups.exclusions import look as look_at_excluded
 from ops.core.errors import UsageError
 from ops.engine.needs import Need
+from ops.infra.session.replica import examine
 from ops.inventory.dump import bytes_a_second
 from ops.procedures.planning.dump_options import compression, fitting, fitting_jobs
 from ops.procedures.planning.from_inventory import Given
@@ -21,7 +22,7 @@ def new_backup(look: Look, given: Given) -> Given:
     tables are checked now, so that a large backup is not made in vain.
 
     Raises:
-        OpsError: the store does not answer, or the pending migrations touch excluded tables.
+        OpsError: the store or the standby does not answer, or the pending migrations touch excluded tables.
     """
     session, entry = look.session, look.entry
     if copy := session.stores.working_copy(entry.name):
@@ -37,7 +38,17 @@ def new_backup(look: Look, given: Given) -> Given:
         application = Application.read(probe(session, entry.name, entry.name))
         if said := works_on(application, found.tables):
             must_not_touch(session, entry.name, said)
-    return {"dump": {"exclude": exclude, "rate": rate}}
+    replica = _standby(look, {*found.tables} if found else set()) if entry.dump.from_ == "standby" else {}
+    return {"dump": {"exclude": exclude, "rate": rate, **replica}}
+
+
+def _standby(look: Look, excluded: set[str]) -> Given:
+    """Return the inputs of a dump of the standby, which must be usable now."""
+    session, entry = look.session, look.entry
+    near = examine(session, entry.name, entry.dump.max_lag, excluded)
+    look.connections.append(near.connections)
+    port = str(session.addresses.endpoint(near.name)[1]) if entry.pg_dump == "host" else ""
+    return {"standby": True, "standby_port": port, "max_lag": entry.dump.max_lag}
 
 
 def choose_tools(look: Look, given: Given) -> Given:

@@ -141,6 +141,12 @@ def _rehearsal(entry: Target, given: Given) -> Given:
     return {"test": rehearsal_of(entry.test), "test_server": {"database": database, "exists": False}}
 
 
+def _new_backup(entry: Target, _: Given) -> Given:
+    replica = {"standby": True, "standby_port": placeholder("STANDBY_PORT"), "max_lag": entry.dump.max_lag}
+    more = replica if entry.dump.from_ == "standby" else {}
+    return {"dump": {"exclude": entry.dump.exclude, "rate": entry.dump.rate, **more}}
+
+
 def _salvage(*_: object) -> Given:
     """Return one table to salvage. The reader names the related tables, so all rows are restored."""
     one = (placeholder("TABLE"), placeholder("INTO"))
@@ -227,7 +233,7 @@ PAGES: dict[Need, PagePart] = {
         _of_stanza,
         lambda c: [*_newest_of_stanza(c), f'export UNPACKED="${{BACKUP%{PHYSICAL}}}{UNPACKED}"'],
     ),
-    Need.NEW_BACKUP: PagePart(lambda entry, _: {"dump": {"exclude": entry.dump.exclude, "rate": entry.dump.rate}}),
+    Need.NEW_BACKUP: PagePart(_new_backup),
 }
 
 

@@ -40,6 +40,14 @@ def test_nobodys_session_is_ended_where_nothing_was_changed() -> None:
     assert mend(FREEZE, run) == "; Läden accepts writes as before"
 
 
+@pytest.mark.parametrize(("code", "said"), [(0, ""), (3, "; the replay of the standby may still be PAUSED: no")])
+def test_the_replay_of_a_standby_is_resumed_after_a_dump_that_was_cut_off(code: int, said: str) -> None:
+    run = Answers(replay_resume=code)
+    dump = Query("dump.sql", "shop@standby", parameters={"folder": "f", "production": "shop"})
+    assert mend(dump, run) == said and run.asked == ["replay_resume"]
+    assert mend(Query("dump.sql", "shop", parameters={"folder": "f"}), run) == ""
+
+
 def test_a_freeze_that_stood_before_is_not_taken_back() -> None:
     assert mended_later(FREEZE, Answers(check_frozenon=3))
     assert not mended_later(FREEZE, Answers(check_frozenon=0))

@@ -293,6 +293,12 @@ FURTHER = {
     'syntax error at or near "NULLS"': ("syntax", "--needs"),
     "canceling statement due to lock timeout": ("lock", "pg_stat_activity"),
     "terminating connection due to administrator command": ("ended", ""),
+    "canceling statement due to conflict with recovery": ("standby conflict", "TO app   in the database postgres"),
+    "terminating connection due to conflict with recovery": ("standby conflict", "hot_standby_feedback"),
+    "the replay of the standby was not paused within 60 s: a session of the standby blocks the replay": (
+        "standby pause",
+        "from: production",
+    ),
 }
 
 

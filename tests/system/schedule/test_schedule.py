@@ -57,10 +57,19 @@ class Cron:
 
     def schedule(self, **wanted: object) -> None:
         """Change what the inventory wants."""
+        self.keys(schedule=wanted)
+
+    def keys(self, **wanted: object) -> dict[str, Any]:
+        """Change keys of the target in the inventory, or remove those that are None; the values before."""
         path = self.shop.folder / "inventory.yaml"
         given = yaml.safe_load(path.read_text())
-        given["all"]["children"]["production"]["hosts"]["shop"]["schedule"] = wanted
+        shop = given["all"]["children"]["production"]["hosts"]["shop"]
+        before = {key: shop.get(key) for key in wanted}
+        shop |= wanted
+        for key in [key for key, value in shop.items() if value is None]:
+            del shop[key]
         path.write_text(yaml.safe_dump(given))
+        return before
 
     def install(self) -> Done:
         done = self.shop.inv("schedule", "--install")
@@ -401,6 +410,9 @@ def test_what_can_never_work_is_not_installed(cron: Cron, tmp_path: Path) -> Non
     refused("has no line TEST_DATABASE_URL=…", "in that file")
     paths[0].write_text(good[paths[0]])
     cron.schedule(backup="30 2 * * *", environment="environment")
+    before = cron.keys(standby="env:STANDBY_URL", dump={"from": "standby"})
+    refused("standby: env:STANDBY_URL: environment has no line STANDBY_URL=…", "in that file")
+    cron.keys(**before)
     some = "from invoke import Collection\nfrom ops.tasks import namespace as all_of_them\nnamespace = Collection(*"
     paths[1].write_text(f"{some}[all_of_them.tasks[name] for name in ('schedule', 'scheduled')])\n")
     refused("there is no task 'backup'", "Try: ")
