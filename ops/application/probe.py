@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,6 +71,8 @@ def probe(session: Session, target: str, database_of: str, *, rehearses: bool = 
     A large application takes seconds to start, so the report is cached until the state of code and database changes
     (see ``_state``).
 
+    ``start_seconds`` of the report is the time from the call to the program's first line.
+
     Args:
         rehearses: use the environment of a rehearsal even on production's database.
 
@@ -84,12 +87,20 @@ def probe(session: Session, target: str, database_of: str, *, rehearses: bool = 
     c = app_only(session, target)
     words = ("shell", "-c", django.PROBE)
     shell = django.manage(c, database_of, *words, options=django.PROBE_OPTIONS, rehearses=rehearses)
+    begun = time.monotonic()
     done = session.run(shell)
     found = django.read_probe(done.out)
     if found is None:
         raise silent(session, target, done)
+    found["start_seconds"] = max(time.monotonic() - begun - found.get("own_seconds", 0), 0)
     session.reports[place] = (state, found)
     return found
+
+
+def start_seconds(session: Session, target: str) -> float:
+    """Return how long the application of a target took to start for its last report; 0 if there is no report."""
+    found = [report["start_seconds"] for place, (_, report) in session.reports.items() if place[0] == target]
+    return max(found, default=0)
 
 
 def silent(session: Session, target: str, done: Completed) -> OpsError:

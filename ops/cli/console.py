@@ -12,10 +12,12 @@ from shutil import get_terminal_size
 from typing import Any, TextIO
 
 from ops.cli.json_output import json_lines
-from ops.cli.progress import LiveLine, MinuteLines
+from ops.cli.progress import Forecast, LiveLine, MinuteLines, Remaining
 from ops.core.errors import OpsError, Refused
+from ops.core.pace import Pace
 from ops.core.text import duration, folded, laid_out
 from ops.engine.journal import Event, outcome_event
+from ops.engine.plan import Plan
 from ops.verdict.fingerprint import not_backed_up
 
 # The maximum width of text.
@@ -34,20 +36,27 @@ class Console:
 
     def __init__(self, as_json: bool = False, expected: Mapping[str, float] | None = None, out: TextIO | None = None):
         self.as_json = as_json
-        self.expected = dict(expected or {})
+        self.forecast = Forecast(dict(expected or {}))
         self.out = out or sys.stdout
         self.live = not as_json and self.out.isatty()
         # Elsewhere lines are not wrapped, so that they can be searched.
         self.width = min(get_terminal_size().columns, WIDTH) if self.live else WIDTH
         self._line: LiveLine | MinuteLines | None = None
 
+    def foresee(self, plan: Plan, expected: Mapping[str, float]) -> None:
+        """Take the seconds that each step of a plan took in its last run, to show the remaining time."""
+        self.forecast = Forecast(dict(expected), {one.name: one.step.alike for one in plan.steps})
+
     def show(self, event: Event) -> None:
         """Show one event as it happens."""
         kind = str(event.get("event"))
         if self.as_json:
-            self._print_json([event])
+            self._print_json(self.forecast.for_json(event))
         elif kind in ("run", "resumed", "undoing"):
             self._say(str(event["headline"]))
+            estimate = event.get("estimate")
+            if isinstance(estimate, dict) and estimate["measured"]:
+                self._say(f"       time: {estimate['said']}")
         elif kind == "step":
             self._step(event)
         elif kind == "checking":
@@ -58,6 +67,8 @@ class Console:
             self._note(str(event["text"]))
         elif kind == "line" and self._line:
             self._line.said(str(event["text"]))
+        elif kind == "progress" and self._line:
+            self._line.remaining.take(str(event["work"]), Pace.of(event))
         elif kind == "outcome":
             self._outcome(event)
 
@@ -67,10 +78,11 @@ class Console:
         self.stop()
         if status in ("begun", "undoing"):
             title = title if status == "begun" else f"Undo: {title}"
-            known = self.expected.get(str(event["step"]))
-            hint = f" (last time {duration(known)})" if known is not None else ""
-            self._run(place, f"{title}{hint}")
+            known = self.forecast.of(str(event["step"])) if status == "begun" else None
+            hint = f" ({self.forecast.words(str(event['step']))})" if known is not None else ""
+            self._run(place, f"{title}{hint}", known)
             return
+        self.forecast.take(event)
         took = f"  {duration(float(str(event['seconds'])))}" if "seconds" in event else ""
         said = str(event.get("detail", "")) if status in ("done", "undone") else ""
         detail = "".join(f"\n        {line}" for line in said.splitlines())
@@ -83,11 +95,11 @@ class Console:
         place = f"[{event['number']:>2}/{event['of']}]" if "number" in event else "       "
         self._run(place, f"Check: {event['title']}")
 
-    def _run(self, place: str, title: str) -> None:
+    def _run(self, place: str, title: str, expected: float | None = None) -> None:
         if self.live:
-            self._line = LiveLine(f"{place} {title}")
+            self._line = LiveLine(f"{place} {title}", Remaining(expected))
         else:
-            self._line = MinuteLines(f"{place} … ", title, self._print)
+            self._line = MinuteLines(f"{place} … ", title, self._print, Remaining(expected))
 
     def _note(self, text: str) -> None:
         if isinstance(self._line, MinuteLines):

@@ -5,11 +5,94 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
+from ops.core.pace import Pace, about
 from ops.core.text import duration
+from ops.engine.journal import Event
 
 REDRAW, MINUTE = 0.5, 60.0
+# Seconds after which a step shows its remaining time, and after which a measured pace is too old to be shown.
+LONG, STALE = 10.0, 15.0
+# The works of ``progress`` events, in words.
+WORKS = {"copy in": "rows", "copy out": "tables read", "index blocks": "index", "index rows": "index"}
+
+
+@dataclass
+class Remaining:
+    """What is known of the rest of the running step: ``expected`` seconds in all, and the latest measured pace."""
+
+    expected: float | None = None
+    pace: Pace | None = None
+    work: str = ""
+    measured_at: float = 0
+
+    def take(self, work: str, pace: Pace) -> None:
+        """Remember a measured pace."""
+        self.work, self.pace, self.measured_at = work, pace, time.monotonic()
+
+    def words(self, passed: float) -> str:
+        """Return rate and remaining time after ``passed`` seconds; empty if unknown, or if the step is short."""
+        if passed < LONG:
+            return ""
+        fresh = self.pace is not None and time.monotonic() - self.measured_at < STALE
+        said = [f"{WORKS.get(self.work, self.work)}: {self.pace.words}"] if self.pace and fresh else []
+        if self.expected is not None:
+            left = self.expected - passed
+            rest = f"{about(left)} left" if left > 0 else f"{duration(-left)} longer than expected"
+            said.append(f"step: {rest}" if said else rest)
+        return "; ".join(said)
+
+
+@dataclass
+class Forecast:
+    """The expected seconds of each step.
+
+    ``last`` are the seconds of the last run. ``alike`` names the steps that together take as long as a step; if this
+    run has done all of them, their seconds are the better measure.
+    """
+
+    last: dict[str, float] = field(default_factory=dict)
+    alike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    took: dict[str, float] = field(default_factory=dict)
+    _begun: float = 0
+    _told: float = 0
+
+    def take(self, event: Event) -> None:
+        """Take the event of a step that is done."""
+        if event["status"] == "done" and "seconds" in event:
+            self.took[str(event["step"])] = float(str(event["seconds"]))
+
+    def of(self, step: str) -> float | None:
+        """Return the expected seconds of a step; None if unknown."""
+        now = self._this_run(step)
+        return now if now is not None else self.last.get(step)
+
+    def words(self, step: str) -> str:
+        """Return the expected time of a step and its basis."""
+        now = self._this_run(step)
+        return f"estimated {duration(now)}" if now is not None else f"last time {duration(self.last[step])}"
+
+    def _this_run(self, step: str) -> float | None:
+        alike = self.alike.get(step, ())
+        return sum(self.took[one] for one in alike) if alike and all(one in self.took for one in alike) else None
+
+    def for_json(self, event: Event) -> Iterator[Event]:
+        """Yield the event with the expected seconds of a step; a progress event only every ten seconds."""
+        now = time.monotonic()
+        if event.get("event") == "step" and event["status"] == "begun":
+            self._begun = self._told = now
+            known = self.of(str(event["step"]))
+            yield event | ({"expected": round(known, 3)} if known is not None else {})
+            return
+        if event.get("event") == "step":
+            self.take(event)
+        elif event.get("event") == "progress":
+            if now - self._told < LONG:
+                return
+            self._told = now
+        yield event
 
 
 class _Ticker:
@@ -33,13 +116,17 @@ class _Ticker:
 
 
 class LiveLine:
-    """The running step on a terminal: its seconds and the last line of its command, redrawn in place by rich."""
+    """The running step on a terminal: its seconds, the remaining time and the last line of its command.
 
-    def __init__(self, title: str) -> None:
+    The line is redrawn in place by rich.
+    """
+
+    def __init__(self, title: str, remaining: Remaining | None = None) -> None:
         from rich.console import Console as Rich
         from rich.markup import escape
 
         self._escape, self._title, self._said = escape, title, ""
+        self.remaining = remaining or Remaining()
         self._status = Rich().status(escape(title), spinner="dots")
         self._status.start()
         self._ticker = _Ticker(REDRAW, self._draw)
@@ -53,7 +140,7 @@ class LiveLine:
         self._status.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self, passed: float) -> None:
-        said = f"  {self._said}" if self._said else ""
+        said = "".join(f"  {text}" for text in (self.remaining.words(passed), self._said) if text)
         # Keep the text in one row, with a spinner and a space before it.
         row = f"{self._title}  {duration(passed)}{said}"[: self._status.console.width - 3]
         self._status.update(self._escape(row))
@@ -71,11 +158,18 @@ class MinuteLines:
         place: begins each line: the step's number.
         title: the step's title, and how long the step took in the last run.
         out: prints a line.
+        remaining: what is known of the rest of the step.
     """
 
-    def __init__(self, place: str, title: str, out: Callable[[str], None]) -> None:
-        self._place, self._title, self._out = place, title, out
-        self._ticker = _Ticker(MINUTE, lambda passed: self.show(f"{self._title}, running for {duration(passed)}"))
+    def __init__(
+        self, place: str, title: str, out: Callable[[str], None], remaining: Remaining | None = None
+    ) -> None:
+        self._place, self._title, self._out, self.remaining = place, title, out, remaining or Remaining()
+        self._ticker = _Ticker(MINUTE, self._tell)
+
+    def _tell(self, passed: float) -> None:
+        rest = self.remaining.words(passed)
+        self.show(f"{self._title}, running for {duration(passed)}{f': {rest}' if rest else ''}")
 
     def said(self, line: str) -> None:
         """Ignore a line that the command printed: the run's log has it, and it may contain values of rows."""

@@ -34,9 +34,12 @@ from ops.procedures.planning.bind import bind
 from ops.procedures.planning.dump_options import fewer_jobs
 from ops.procedures.planning.live import Live
 from ops.procedures.planning.look import NothingToDo
+from ops.procedures.planning.plan_time import PlanTime, plan_time
 from ops.procedures.planning.same_places import check_places
 from ops.recovery.rollback import loss
 from ops.recovery.rollback.connections import fingerprint_of
+from ops.release.measuring.estimate import expected
+from ops.release.measuring.step_times import step_times
 from ops.release.migration_order import planned
 from ops.release.production import freeze_history
 from ops.verdict import fingerprint
@@ -61,19 +64,19 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
             screen.waiting(f"{target}: plan {procedure.name}"),
             waits.looking(session, target, lambda text: screen.show({"event": "wait", "step": "", "text": text})),
         ):
-            screen.expected = _durations(session, target, procedure.name)
-            inputs = bind(source, procedure)
+            plan = make_plan(procedure, bind(source, procedure))
+            times = plan_time(session, plan)
     except NothingToDo as nothing:
         freeze_history.refuse_open(session, target, journal.runs(target_folder(session, target)))
         screen.show(journal.outcome_event(procedure.name, target, "nothing-to-do", DONE, nothing.reason))
         return DONE
-    plan = make_plan(procedure, inputs)
-    screen.text(said) if (said := fewer_jobs(entry, inputs.jobs)) else None
+    screen.foresee(plan, times.steps)
+    screen.text(said) if (said := fewer_jobs(entry, plan.inputs.jobs)) else None
     if options.plan:
         with screen.waiting(f"{target}: plan {procedure.name}"):
-            differs = _glance(session, inputs) if procedure.compares else []
-            order = planned(session, inputs) if inputs.release.pending and not options.json else []
-        return _show_plan(screen, plan, differs, order)
+            differs = _glance(session, plan.inputs) if procedure.compares else []
+            order = planned(session, plan.inputs) if plan.inputs.release.pending and not options.json else []
+        return _show_plan(screen, plan, differs, order, times)
     if plan.inputs.release.auto_rollback and not plan.inputs.freezes:
         screen.text(f"{target}: --auto-rollback has no effect: this plan does not freeze production (freeze: always)")
     confirmation = _confirmation(plan, options, screen)
@@ -81,7 +84,7 @@ def start(name: str, options: Options, backup_id: str = "") -> int:
         confirmation.early(plan.word)
     close_stores(session, target)
     with _locked(session, plan) as lock:
-        return _work(session, plan, screen, confirmation, lock, reason=options.reason)
+        return _work(session, plan, screen, confirmation, lock, reason=options.reason, times=times)
 
 
 def _confirmation(plan: Plan, options: Options, screen: console.Console, undo: bool = False) -> console.Confirmation:
@@ -118,14 +121,14 @@ def _work(
     reason: str = "",
     state: journal.State | None = None,
     undo: bool = False,
+    times: PlanTime | None = None,
 ) -> int:
     c = plan.inputs
     log = journal.Journal(session.inventory.path(c.run_folder), session.stores.sender(c.target, c.run))
-    header = _header(plan, reason)
+    header = _header(plan, reason, times)
     runner = Runner(session, plan, log, state or journal.State(header), screen.show, confirmation.ask, held)
     try:
-        if undo:
-            runner.may_undo()
+        runner.may_undo() if undo else None
         if state is None:
             runner.emit(header)
         else:
@@ -160,8 +163,9 @@ def _worker(session: Session, screen: console.Console, held: Callable[[], None])
     return work
 
 
-def _header(plan: Plan, reason: str) -> journal.Event:
+def _header(plan: Plan, reason: str, times: PlanTime | None = None) -> journal.Event:
     c = plan.inputs
+    estimate: journal.Event = {"estimate": times.data()} if times else {}
     source = f" ← {said}" if (said := plan.procedure.source(c)) else ""
     return {
         "event": "run",
@@ -176,6 +180,7 @@ def _header(plan: Plan, reason: str) -> journal.Event:
         "inputs": c.model_dump(mode="json"),
         "plan": plan.data(),
         "headline": f"{c.target}{source}: {plan.procedure.title} (run {c.run})",
+        **estimate,
     }
 
 
@@ -186,14 +191,6 @@ def end_leftovers(session: Session, c: RunInputs) -> None:
     if c.dump.standby:
         session.run(Query("leftovers.sql", c.dumped, "postgres", {"application": application(c.run)}))
         resume_replay(session, c)
-
-
-def _durations(session: Session, target: str, name: str) -> dict[str, float]:
-    """Return the seconds that each step took in the last successful run of this procedure."""
-    for state in reversed(journal.runs(target_folder(session, target))):
-        if state.procedure == name and state.finished and not state.undone:
-            return state.seconds
-    return {}
 
 
 def again(options: Options, run: str, undo: bool) -> int:
@@ -211,6 +208,7 @@ def again(options: Options, run: str, undo: bool) -> int:
     state = _chosen(session, options.target and target_of(session, options), run, undo)
     plan = replan(state)
     screen = console.Console(options.json)
+    screen.foresee(plan, expected(plan, step_times(session, plan.inputs.target)))
     session.url(plan.inputs.test if plan.inputs.apart and plan.inputs.test else plan.inputs.target)
     use_tools(session, plan.inputs)
     if options.plan:
@@ -256,7 +254,9 @@ def call_tool(name: str, options: Options, arguments: Mapping[str, Any]) -> int:
     return DONE
 
 
-def _show_plan(screen: console.Console, plan: Plan, differs: list[str], migrations: list[str]) -> int:
+def _show_plan(
+    screen: console.Console, plan: Plan, differs: list[str], migrations: list[str], times: PlanTime
+) -> int:
     """Print a plan.
 
     Args:
@@ -264,6 +264,7 @@ def _show_plan(screen: console.Console, plan: Plan, differs: list[str], migratio
         plan: the plan.
         differs: the tables in which the live database differs from the backup of a rollback.
         migrations: the pending migrations, one per line.
+        times: the estimated time.
     """
     c = plan.inputs
     if screen.as_json:
@@ -275,13 +276,14 @@ def _show_plan(screen: console.Console, plan: Plan, differs: list[str], migratio
                 "digest": plan.digest,
                 "inputs": c.model_dump(mode="json"),
                 "steps": plan.data(),
+                "estimate": times.data(),
                 **({"differs": differs} if plan.procedure.compares else {}),
             }
         )
         said = "only planned; nothing was changed"
         screen.show(journal.outcome_event(plan.procedure.name, c.target, "done", DONE, said))
     else:
-        screen.text(plan_text(plan, migrations))
+        screen.text(plan_text(plan, migrations, times.lines, times.takes))
         if plan.procedure.compares:
             said = "\n  ".join(["The live database differs from the backup in", *differs])
             screen.text(said if differs else "The live database equals the backup.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ops.core.errors import OpsError
 from ops.core.files import private_file
+from ops.core.pace import Pace
 from ops.engine.command import Command, CommandRunner, Completed, Query, Shell, Tool, show
 from ops.engine.failures import disk_error
 from ops.engine.hooks import HOOKS, Failed
@@ -50,7 +51,10 @@ class Executor:
         def tell(text: str) -> None:
             self.show({"event": "wait", "step": key, "text": text})
 
-        with HOOKS.guard(self.session, self.inputs, command, tell) as guard:
+        def measured(work: str, pace: Pace) -> None:
+            self.show({"event": "progress", "step": key, "work": work, **pace.data()})
+
+        with HOOKS.guard(self.session, self.inputs, command, tell, measured) as guard:
             try:
                 return self._execute(command, key, line)
             except OSError as error:

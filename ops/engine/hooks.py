@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ops.core.errors import OpsError
+from ops.core.pace import Pace
 from ops.engine.command import Command, Completed, Query, Shell
 from ops.engine.inputs import RunInputs
 
@@ -49,7 +50,8 @@ class Hooks:
     """The registered functions. The session in their arguments is the ``CommandRunner`` of the run.
 
     Args:
-        guard: makes the ``Guard`` of a command from session, inputs, command and a function that reports waits.
+        guard: makes the ``Guard`` of a command from session, inputs, command, a function that reports waits, and a
+            function that reports the pace of a work of the command.
         clean_up: called before a command runs, with the command and a function that runs a query. Returns the function
             that cleans up if the command is cut off; that function returns text to append to the error message.
         failures: functions by the ``failure`` of a ``Shell``; each makes an error of session and ``Failed``.
@@ -57,7 +59,7 @@ class Hooks:
         reports: functions by the ``reports`` of a ``Step``; each reads a report, given session, inputs, run folder.
     """
 
-    guard: Callable[[Any, RunInputs, Command, Callable[[str], None]], Guard] = _missing
+    guard: Callable[[Any, RunInputs, Command, Callable[[str], None], Callable[[str, Pace], None]], Guard] = _missing
     clean_up: Callable[[Command, Run], Callable[[], str]] = _missing
     failures: dict[str, Callable[[Any, Failed], OpsError]] = field(default_factory=dict)
     results: dict[str, Callable[[Any, RunInputs, str], str]] = field(default_factory=dict)

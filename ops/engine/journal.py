@@ -65,9 +65,10 @@ class State:
 
     ``status`` maps a step to ``begun|done|failed|refused|undoing|undone``. ``touched`` are the steps that were begun
     and not undone; a step that a gate refused was never begun. ``times`` is the time of each step's last status change,
-    ``ever`` the time at which each step was last done, even if it was undone since. ``codes`` are the codes
-    (``ops.core.errors.Code``) of each step's last failure and of each fact. ``failed`` are the steps whose command
-    reported a failure and was not cut off: such a step is not done even if its proof holds.
+    ``ever`` the time at which each step was last done, even if it was undone since. ``seconds`` are those of each
+    step's commands and proof, ``checked`` those of its gates. ``codes`` are the codes (``ops.core.errors.Code``) of
+    each step's last failure and of each fact. ``failed`` are the steps whose command reported a failure and was not
+    cut off: such a step is not done even if its proof holds.
     """
 
     header: Event
@@ -76,6 +77,7 @@ class State:
     facts: dict[str, str] = field(default_factory=dict)
     outcome: Event | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    checked: dict[str, float] = field(default_factory=dict)
     times: dict[str, str] = field(default_factory=dict)
     last: Event = field(default_factory=dict)
     ever: dict[str, str] = field(default_factory=dict)
@@ -243,10 +245,9 @@ def _apply(state: State, event: Event) -> None:
             state.codes.pop(name, None)
         elif status in ("failed", "refused"):
             state.codes[name] = code_of_step(event)
-        if "seconds" in event:
-            took = float(str(event["seconds"]))
-            if 0 <= took < 1e9:
-                state.seconds[name] = took
+        for key, noted in (("checked", state.checked), ("seconds", state.seconds)):
+            if key in event and 0 <= (took := float(str(event[key]))) < 1e9:
+                noted[name] = took
     elif event.get("event") == "fact":
         state.facts[str(event["name"])] = str(event["value"])
         state.codes[str(event["name"])] = str(event.get("code", ""))

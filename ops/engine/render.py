@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ops.engine.plan import Plan, PlannedCheck, PlannedStep
 from ops.engine.step import Step, prose
 from ops.engine.summary import lower
 
+NOTHING: Mapping[str, str] = {}
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
@@ -119,11 +120,15 @@ def _shown(commands: tuple[Command, ...]) -> list[str]:
     return [show(command) for command in commands]
 
 
-def plan_text(plan: Plan, migrations: Sequence[str] = ()) -> str:
+def plan_text(
+    plan: Plan, migrations: Sequence[str] = (), times: Sequence[str] = (), takes: Mapping[str, str] = NOTHING
+) -> str:
     """Return the text of ``--plan``: names, sizes and the exact commands, with secrets as variables.
 
     Args:
         migrations: the pending migrations in their order, one per line.
+        times: lines about the time of the plan.
+        takes: the estimated time of steps, by name.
     """
     c = plan.inputs
     lines = [f"{c.target}: {plan.procedure.title}", f"  production: {c.database} on PostgreSQL {c.server}"]
@@ -135,6 +140,7 @@ def plan_text(plan: Plan, migrations: Sequence[str] = ()) -> str:
         lines.append(f"  pending:    {counted(len(c.release.pending), 'migration')}, in the order in which they run")
         lines += [f"        {line}" for line in migrations]
     lines.append(f"  freeze:     {'yes' if c.read_only else 'no'}")
+    lines += [f"  {line}" for line in times]
     if c.dump.exclude:
         lines.append(f"  without:    the rows of {', '.join(c.dump.exclude)}   (dump: exclude)")
     if c.dump.rate:
@@ -145,13 +151,14 @@ def plan_text(plan: Plan, migrations: Sequence[str] = ()) -> str:
         lines.append(f"  pg_dump:    on the database's machine, over   {joined(c.dump.over)}{_too_old(c)}")
     lines += [f"  {note}" for note in (c.salvage.notes if c.salvage else ())]
     for number, planned in enumerate(plan.steps, 1):
-        lines += _step_lines(number, planned)
+        lines += _step_lines(number, planned, takes.get(planned.name, ""))
     lines.append(f"\ndigest {plan.digest[:16]}; nothing was changed.")
     return "\n".join(lines)
 
 
-def _step_lines(number: int, planned: PlannedStep) -> list[str]:
+def _step_lines(number: int, planned: PlannedStep, takes: str = "") -> list[str]:
     lines = [f"\n{number:>2}. {planned.step.title}"]
+    lines += [f"    takes {takes}"] if takes else []
     lines += [f"    if    {gate.check.title}" for gate in planned.gates]
     lines += [f"    run   {command}" for command in _shown(planned.commands)]
     lines += [f"    done  {planned.proof.check.title}"] if planned.proof else []

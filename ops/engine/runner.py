@@ -198,12 +198,14 @@ class Runner:
 
     def _tell_begun(self, planned: PlannedStep, number: int) -> None:
         """Evaluate the gates and ask the operator, then record that the step is begun."""
+        started = time.monotonic()
         try:
             self.session.forget()
             for gate in planned.gates:
                 if not (gate.check.once and planned.name in self.state.touched):
                     self._gate(planned, gate)
             self.session.forget()
+            checked = round(time.monotonic() - started, 3)
             if planned.step.confirm and (not self._confirmed or planned.step.doubted(self.state.codes)):
                 self.ask(self.plan.word, planned.step.title)
                 self._confirmed = True
@@ -212,7 +214,7 @@ class Runner:
         except OpsError as error:
             self._tell(planned, "refused", number, error=error)
             raise
-        self._tell(planned, "begun", number)
+        self._tell(planned, "begun", number, checked=checked)
 
     def _redo(self, planned: PlannedStep, number: int) -> bool:
         """Return True if a step that was begun must be executed again; a failed step must, even if its proof holds.
@@ -336,6 +338,7 @@ class Runner:
         detail: str = "",
         started: float | None = None,
         error: OpsError | None = None,
+        checked: float | None = None,
     ) -> None:
         answered = error is not None and started is not None and self._answered(error)
         self.state.mark(planned.name, status, answered=answered)
@@ -343,10 +346,9 @@ class Runner:
         event |= {"number": number, "of": len(self.plan.steps)}
         if detail or error:
             event["detail"] = error.message if error else detail
-        if error:
-            event["code"] = error.code
-        if answered:
-            event["command"] = "failed"
+        event |= {"code": error.code} if error else {}
+        event |= {"command": "failed"} if answered else {}
+        event |= {"checked": checked} if checked is not None else {}
         if started is not None:
             event["seconds"] = round(time.monotonic() - started, 3)
         self.emit(event)

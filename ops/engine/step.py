@@ -93,6 +93,7 @@ class Step:
         again: the step may be repeated safely, also after an interruption.
         repeatable: conditions of ``again``: one of these checks must hold before the commands run again.
         does: the effects that later commands look up in the run's header.
+        alike: the names of the steps that together take about as long, to estimate a step that was never measured.
         reports: the names in ``ops.engine.hooks`` of the reports that the run's outcome carries.
         fact: the name under which later steps read the step's output.
         confirm: the operator types the target's name before the step.
@@ -124,6 +125,7 @@ class Step:
     again: bool = False
     repeatable: tuple[Check, ...] = ()
     does: tuple[StepEffect, ...] = ()
+    alike: tuple[str, ...] = ()
     reports: tuple[str, ...] = ()
     fact: str = ""
     confirm: bool = False
@@ -251,7 +253,13 @@ class Procedure:
             applies = _both(when, step.when, change)
             effects = (*step.does, *does)
             named = replace(
-                step, name=prefix + step.name, title=title, when=applies, only=only or step.only, does=effects
+                step,
+                name=prefix + step.name,
+                title=title,
+                when=applies,
+                only=only or step.only,
+                does=effects,
+                alike=step.alike or ((step.name,) if prefix else ()),
             )
             self.entries.append((named, _chain(change, inner)))
 

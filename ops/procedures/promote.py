@@ -87,7 +87,7 @@ def app_talks_to_production(c: RunInputs) -> Command:
 def window_is_open(c: RunInputs) -> Command:
     """Prevent locks and a freeze outside the window: they affect users.
 
-    The release (1.5 × its rehearsal) and a rollback must fit into the rest of the window."""
+    The rest of the release, with twice the time of the migrations, and a rollback must fit into the window."""
     return _window(c, begun=False)
 
 
@@ -242,6 +242,7 @@ promote.include(
 @promote.step(
     "Take the fingerprint of production before the migrations",
     takes=Time.DATABASE,
+    alike=("verify.after",),
     gates=(freeze_as_measured,),
     reads=True,
     again=True,
@@ -282,6 +283,7 @@ def hold(c: RunInputs) -> Command:
     changes="production: its tables and rows",
     does=(StepEffect.MIGRATES,),
     takes=Time.MIGRATIONS,
+    alike=("migrate-test.migrate",),
     gates=(*BASE, window_still_open, freeze_as_measured, rest_is_rehearsed, losses_are_declared, nothing_written),
     proof=is_migrated,
     final="A reversed migration would create empty tables. Use `inv rollback` to restore the backup. `inv status` "
@@ -316,6 +318,7 @@ def migrate(c: RunInputs) -> list[Command]:
 @promote.step(
     "Account for every row of production",
     takes=Time.DATABASE,
+    alike=("verify.after", "verify.account"),
     reads=True,
     again=True,
     on_failure=rollback_hint,
@@ -341,6 +344,7 @@ def account(c: RunInputs) -> list[Command]:
 @promote.step(
     "Run the application's own checks on production",
     takes=Time.APPLICATION,
+    alike=("verify.checks",),
     reads=True,
     again=True,
     on_failure=rollback_hint,

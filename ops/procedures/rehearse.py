@@ -251,6 +251,7 @@ def copy_again(c: RunInputs) -> list[Command]:
     "Run the migrations again on the second copy",
     changes="the second copy: its tables and rows",
     takes=Time.MIGRATIONS,
+    alike=("migrate-test.migrate",),
     gates=(not_production, is_copy, app_talks_to_clone),
     proof=clone_is_migrated,
     stays="`inv undo` drops the second copy.",

@@ -119,6 +119,7 @@ def swap_back(c: RunInputs) -> list[Command]:
 @rollback.step(
     "Take the fingerprint of production",
     takes=Time.DATABASE,
+    alike=("verify.after",),
     gates=(is_production, backup_is_whole, settings_are_ours),
     reads=True,
     again=True,
@@ -137,6 +138,7 @@ def look(c: RunInputs) -> list[Command]:
     changes="production's server: a database beside production",
     takes=Time.DATABASE,
     does=(StepEffect.RESTORES,),
+    alike=("clone.restore",),
     reports=("excluded",),
     gates=(is_production, backup_is_whole, restorable, room_beside),
     proof=restored_equals_backup,

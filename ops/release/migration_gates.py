@@ -14,6 +14,7 @@ from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
 from ops.infra.stores import manifest as backup
 from ops.release import certificate
+from ops.release.measuring.estimate import measured_rest
 from ops.release.measuring.maintenance_window import needed, objection, said
 from ops.release.measuring.migration_metrics import asks_freeze
 from ops.release.measuring.migration_sampler import Watching
@@ -62,11 +63,23 @@ def check_window(session: Session, *, target: str, name: str, frozen: str, begun
         waits=entry.lock_timeout * entry.retries if found.measured and found.measured.blocked else 0,
         begun=begun == "yes",
         back=_back(found, took, larger),
+        others=_others(session, target, begun=begun == "yes"),
     )
     now = datetime.now(UTC)
     if why := objection(window, now, need):
         raise Refused(f"{target}: {why}", "wait for the window, or change `window` in the inventory")
     return said(window, now, need)
+
+
+def _others(session: Session, target: str, *, begun: bool) -> float:
+    """Return the measured seconds of the remaining steps, without the migrations, by the estimate of the running run.
+
+    The run lock excludes a second run that migrates production, so the last one is this one."""
+    begins = StepEffect.MIGRATES if begun else StepEffect.FREEZES
+    for state in reversed(journal.runs(target_folder(session, target))):
+        if state.steps_with(StepEffect.MIGRATES) and not state.finished:
+            return measured_rest(state.header, begins, StepEffect.UNFREEZES, StepEffect.MIGRATES)
+    return 0.0
 
 
 def _larger(session: Session, target: str, found: certificate.Certificate) -> float:

@@ -172,8 +172,8 @@ def test_the_outcome_has_the_keys_of_the_contract(bench: Bench) -> None:
 def test_a_step_event_has_the_keys_of_the_contract(bench: Bench) -> None:
     bench.go(step("a"))
     first, last = (event for event in bench.events if event["event"] == "step")
-    assert {"event", "step", "status", "title", "number", "of", "at"} == first.keys()
-    assert last.keys() == first.keys() | {"seconds"}
+    assert {"event", "step", "status", "title", "number", "of", "at", "checked"} == first.keys()
+    assert last.keys() == first.keys() - {"checked"} | {"seconds"}
 
 
 def test_a_failed_step_stops_the_run(bench: Bench) -> None:

@@ -107,6 +107,15 @@ def test_a_step_says_what_it_changes_and_how_long_it_takes(name: str, situation:
         assert not lasts(planned) or planned.step.takes != Time.SECONDS, planned.name
 
 
+def test_similar_steps_exist() -> None:
+    steps = {step.name: step for one in PROCEDURES.values() for step, _ in one.entries}
+    named = {(step.name, alike) for step in steps.values() for alike in step.alike}
+    assert len(named) > 10
+    for name, alike in sorted(named):
+        assert alike in steps and alike != name, (name, alike)
+        assert steps[alike].takes == steps[name].takes, (name, alike)
+
+
 def true(_: RunInputs) -> Shell:
     """It holds."""
     return Shell(("true",), "")

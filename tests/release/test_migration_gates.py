@@ -32,3 +32,20 @@ def test_the_last_run_that_did_all_of_it_says_how_long_it_takes(monkeypatch: pyt
     monkeypatch.setattr(migration_gates, "target_folder", lambda *_: None)
     found = migration_gates._took(cast("Session", cast("Any", None)), "shop")
     assert found == {StepEffect.DUMPS: 52, StepEffect.ACCOUNTS: 9, StepEffect.DEPLOYS: 9}
+
+
+def test_the_estimate_of_the_running_release_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("freeze", "dump", "migrate", "thaw")
+    steps = {name: {"seconds": n, "basis": "last-run"} for n, name in enumerate(names, 1)}
+    effects = {"freezes": ["freeze"], "migrates": ["migrate"], "unfreezes": ["thaw"]}
+    now, other = run(effects), run({"dumps": ["dump"]})
+    now.header["estimate"] = {"steps": steps}
+    session = cast("Session", cast("Any", None))
+    monkeypatch.setattr(migration_gates, "target_folder", lambda *_: None)
+    monkeypatch.setattr(migration_gates.journal, "runs", lambda _: [run(effects), now, other])
+    assert migration_gates._others(session, "shop", begun=False) == 1 + 2 + 4
+    assert migration_gates._others(session, "shop", begun=True) == 4
+    # A block of the page runs the check without a run.
+    now.outcome = {"outcome": "done"}
+    monkeypatch.setattr(migration_gates.journal, "runs", lambda _: [now, other])
+    assert migration_gates._others(session, "shop", begun=False) == 0

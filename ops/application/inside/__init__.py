@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-PROBE = ("comments", "state", "change", "code", "aliases", "variable_reads", "walk", "sql")
+PROBE = ("clock", "comments", "state", "change", "code", "aliases", "variable_reads", "walk", "sql")
 MIGRATE = ("migrate",)
 RENAME = ("rename", "rename_copy")
 

@@ -2,10 +2,12 @@
 """Inside the application: collect the SQL of the pending migrations as ``sqlmigrate`` does, without running it."""
 
 import json
+import time
 
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from ops.application.inside.clock import BEGAN
 from ops.application.inside.state import MARK, state_now
 
 
@@ -34,4 +36,4 @@ def collected():
     return found
 
 
-print(MARK + json.dumps({"sql": collected()}))
+print(MARK + json.dumps({"sql": collected(), "own_seconds": time.monotonic() - BEGAN}))

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ops.core.errors import Code, OpsError, StepFailed
+from ops.core.pace import Pace
 from ops.core.sql_files import SQL_FOLDER
 from ops.engine.command import Command, Query, Tool, targets
 from ops.engine.inputs import RunInputs
 from ops.infra.postgres.session_settings import application
+from ops.infra.session.gauge import Gauge
 from ops.infra.session.session import Session
 
 if TYPE_CHECKING:
@@ -128,12 +130,18 @@ class Watchdog:
         inputs: the inputs of the run, or ``Looking``.
         command: the command.
         tell: called with each message for the operator.
+        measured: called with the pace of each work of the command (``gauge``).
     """
 
     def __init__(
-        self, session: Session, inputs: RunInputs | Looking, command: Command, tell: Callable[[str], None]
+        self,
+        session: Session,
+        inputs: RunInputs | Looking,
+        command: Command,
+        tell: Callable[[str], None],
+        measured: Callable[[str, Pace], None] = lambda *_: None,
     ) -> None:
-        self.session, self.inputs, self.tell = session, inputs, tell
+        self.session, self.inputs, self.command, self.tell, self.measured = session, inputs, command, tell, measured
         named = (inputs.target, inputs.test) if isinstance(command, Tool) else targets(command)
         self.names = list(dict.fromkeys(filter(None, named)))
         self.yields = isinstance(command, Query) and command.file in YIELDING
@@ -173,9 +181,14 @@ class Watchdog:
                 if self._stop.wait(PAUSE):
                     return
             with self._connected(name) as connection:
-                limits = self._limits()
+                limits, gauge = self._limits(), self._gauge(name)
                 while not self._stop.wait(PAUSE) and not self.gave_up:
                     self._look(connection, limits)
+                    gauge.look(connection, lambda application, pid: self._ours(Backend(pid, "", application)))
+
+    def _gauge(self, name: str) -> Gauge:
+        backup = self.inputs.backup_folder if isinstance(self.inputs, RunInputs) else ""
+        return Gauge(self.session, name, self.command, backup, self.measured)
 
     def _connected(self, name: str) -> psycopg.Connection[Any]:
         """Connect to the database ``postgres``, since the command may close or rename the target's database."""

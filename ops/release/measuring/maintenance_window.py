@@ -30,9 +30,16 @@ class Needed:
 
 
 def needed(
-    took: Mapping[StepEffect, float], migrate: float, *, frozen: bool, waits: float, begun: bool, back: float = 0
+    took: Mapping[StepEffect, float],
+    migrate: float,
+    *,
+    frozen: bool,
+    waits: float,
+    begun: bool,
+    back: float = 0,
+    others: float = 0,
 ) -> Needed:
-    """Estimate from the rehearsal what the release still needs on production.
+    """Estimate from the rehearsal, and from the last release, what the release still needs on production.
 
     Args:
         took: seconds of the rehearsal's steps by effect; 0 for steps that are missing.
@@ -41,11 +48,14 @@ def needed(
         waits: the longest time in seconds that the migrations may wait for locks.
         begun: all steps before the migrations are done.
         back: measured seconds of a rollback. 0 if not measured: estimate them from a safety backup and a restore.
+        others: the seconds of the remaining steps except the migrations by the estimate of the run; they apply if they
+            are more than those of the rehearsal.
     """
     backup = took.get(StepEffect.DUMPS, 0)
-    forward = migrate * FACTOR + waits + took.get(StepEffect.ACCOUNTS, 0) + took.get(StepEffect.DEPLOYS, 0)
+    rehearsed = took.get(StepEffect.ACCOUNTS, 0) + took.get(StepEffect.DEPLOYS, 0)
     if not begun:
-        forward += took.get(StepEffect.COUNTS, 0) + (backup if frozen else 0)
+        rehearsed += took.get(StepEffect.COUNTS, 0) + (backup if frozen else 0)
+    forward = migrate * FACTOR + waits + max(rehearsed, others)
     return Needed(forward, back or backup + took.get(StepEffect.CLONES, 0))
 
 

@@ -131,3 +131,7 @@ def test_what_a_release_needs() -> None:
     assert plain.forward - needed(TOOK, 60, frozen=False, waits=25, begun=True).forward == 10
     assert needed(TOOK, 60, frozen=True, waits=0, begun=True, back=3).back == 3
     assert needed({}, 0, frozen=True, waits=0, begun=False).seconds == 0
+    # The last release counts where it took longer than the rehearsal, and not its migrations.
+    more = needed(TOOK, 60, frozen=True, waits=25, begun=False, others=500)
+    assert more.forward == 60 * FACTOR + 25 + 500
+    assert needed(TOOK, 60, frozen=True, waits=25, begun=False, others=3) == need

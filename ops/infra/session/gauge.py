@@ -1,0 +1,187 @@
+"""Measure how far the copies and index builds of one command are, by the server's progress views.
+
+The totals are the rows in the manifest of the restored backup, the sizes of the dumped tables, and the size of an
+indexed table. The watchdog of the command asks on its own connection (``waits``). An error never fails the command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from ops.core.errors import OpsError
+from ops.core.pace import Meter, Pace
+from ops.core.sql_files import SQL_FOLDER
+from ops.engine.command import Command, Query, Tool
+from ops.infra.session.session import Session
+from ops.infra.stores import manifest
+
+if TYPE_CHECKING:
+    import psycopg
+
+# Seconds between two queries, at least.
+EVERY = 1.0
+# Of the connection that reads the sizes of the tables: it must not wait for a lock of the command.
+BRIEF = "-c statement_timeout=5s -c lock_timeout=200ms"
+SIZES = """SELECT c.oid::int8, n.nspname || '.' || c.relname, c.reltuples::int8, pg_table_size(c.oid)
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^(pg_|information_schema$)'"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A row of ``progress.sql``."""
+
+    pid: int
+    application: str
+    work: str
+    database: str
+    relation: int
+    done: int
+    total: int
+    inserted: int = 0
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to dump: the planner's estimate of its rows, and its bytes."""
+
+    rows: int
+    bytes: int
+
+
+@dataclass
+class Copies:
+    """What was seen of the copies of one command, in one direction.
+
+    A copy that is no longer seen has ended with at least the rows that were seen last.
+    """
+
+    seen: dict[tuple[int, int], int] = field(default_factory=dict)
+    running: set[tuple[int, int]] = field(default_factory=set)
+    before: int | None = None
+
+    def take(self, works: Iterable[Work]) -> None:
+        """Take the running copies."""
+        found = {(one.pid, one.relation): one for one in works}
+        self.seen |= {key: one.done for key, one in found.items()}
+        self.running = set(found)
+
+    def rows(self, works: list[Work]) -> int:
+        """Return the copied rows: those that were seen, or those that the server counts, if these are more."""
+        inserted = max((one.inserted for one in works), default=0)
+        self.before = inserted if self.before is None else self.before
+        return max(sum(self.seen.values()), inserted - self.before + sum(one.done for one in works))
+
+    def bytes(self, tables: dict[int, Table], *, largest_first: bool) -> float:
+        """Return the bytes of the tables that were read: all of a finished one, a part of a running one.
+
+        Args:
+            tables: all tables by oid.
+            largest_first: a table that is larger than the running ones was read, even if it was not seen.
+        """
+        read, running = 0.0, [tables[relation].bytes for _, relation in self.running if relation in tables]
+        for (pid, relation), rows in self.seen.items():
+            table = tables.get(relation, Table(0, 0))
+            whole = (pid, relation) not in self.running
+            read += table.bytes * (1 if whole else min(rows / table.rows, 1) if table.rows > 0 else 0)
+        if largest_first and running:
+            unseen = tables.keys() - {relation for _, relation in self.seen}
+            read += sum(tables[one].bytes for one in unseen if tables[one].bytes > max(running))
+        return read
+
+
+class Gauge:
+    """Measures the work of one command on one server.
+
+    Args:
+        session: the connections.
+        target: the target whose server it is.
+        command: the command.
+        backup: the folder of the backup that the run restores, relative to the inventory's folder.
+        tell: called with each measurement: the work, and its pace.
+    """
+
+    def __init__(
+        self, session: Session, target: str, command: Command, backup: str, tell: Callable[[str, Pace], None]
+    ) -> None:
+        self.session, self.target, self.command, self.backup, self.tell = session, target, command, backup, tell
+        self._copied = {"copy in": Copies(), "copy out": Copies()}
+        self._meters: dict[str, Meter] = {}
+        self._tables: dict[int, Table] | None = None
+        self._rows: int | None = None
+        self._next = 0.0
+
+    def look(self, connection: psycopg.Connection[Any], ours: Callable[[str, int], bool]) -> None:
+        """Query the progress, at most once a second, and report it.
+
+        Args:
+            connection: any database of the server.
+            ours: returns True for the application name and the process number of a session of the command.
+        """
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + EVERY
+        with contextlib.suppress(Exception):
+            found = connection.execute((SQL_FOLDER / "progress.sql").read_bytes()).fetchall()
+            self.take([work for row in found if ours((work := Work(*row)).application, work.pid)], time.monotonic())
+
+    def take(self, works: list[Work], at: float) -> None:
+        """Report the progress of the slowest kind of work: copies before index builds.
+
+        Args:
+            works: the present works of the command.
+            at: monotonic seconds.
+        """
+        by_kind = {kind: [one for one in works if one.work == kind] for kind in (*self._copied, *INDEXES)}
+        for kind, copies in self._copied.items():
+            copies.take(by_kind[kind])
+        if by_kind["copy in"]:
+            self._say("copy in", at, self._copied["copy in"].rows(by_kind["copy in"]), self._restored(), "rows")
+        elif by_kind["copy out"]:
+            tables = self._dumped(by_kind["copy out"][0].database)
+            total = sum(table.bytes for table in tables.values())
+            given = self.command.parameters if isinstance(self.command, Query) else {}
+            # Only a pg_dump with several jobs begins with the largest tables.
+            several = given.get("jobs", "1") != "1" and not {"recipients", "rate", "over"} & given.keys()
+            self._say("copy out", at, self._copied["copy out"].bytes(tables, largest_first=several), total)
+        for kind, unit in INDEXES.items():
+            for one in by_kind[kind][:1] if not any(by_kind[copy] for copy in self._copied) else []:
+                self._say(kind, at, one.done, one.total, unit)
+
+    def _say(self, kind: str, at: float, done: float, total: float, unit: str = "bytes") -> None:
+        pace = self._meters.setdefault(kind, Meter(unit)).take(at, done, total)
+        if pace.rate > 0:
+            self.tell(kind, pace)
+
+    def _restored(self) -> int:
+        """Return the rows of the backup that the command restores; 0 if it restores none, or if they are unknown."""
+        if isinstance(self.command, (Query, Tool)) or "pg_restore" not in self.command.words:
+            return 0
+        if self._rows is None:
+            self._rows = 0
+            with contextlib.suppress(OpsError):
+                rows = manifest.read_manifest(self.session.inventory.path(self.backup)).rows
+                self._rows = sum(rows.values())
+        return self._rows
+
+    def _dumped(self, database: str) -> dict[int, Table]:
+        """Return the tables to dump by oid, without those whose rows are excluded."""
+        if self._tables is None:
+            self._tables = {}
+            given = self.command.parameters if isinstance(self.command, Query) else {}
+            patterns = [one if "." in one else f"public.{one}" for one in given.get("exclude", "").split()]
+            options: dict[str, Any] = {"application_name": "generalprobe progress", "options": BRIEF}
+            with self.session.connect(self.target, database, connect_timeout=5, **options) as connection:
+                for oid, name, rows, size in connection.execute(SIZES).fetchall():
+                    if not any(fnmatchcase(name, pattern) for pattern in patterns):
+                        self._tables[oid] = Table(rows, size)
+        return self._tables
+
+
+# The unit of each kind of index build.
+INDEXES = {"index blocks": "bytes", "index rows": "rows"}

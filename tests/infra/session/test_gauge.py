@@ -1,0 +1,97 @@
+"""What the progress views of the server say of a command: several tables, finished tables, indexes, unknown totals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from ops.core.pace import Pace
+from ops.engine.command import Command, Query, Shell
+from ops.infra.session import gauge
+from ops.infra.session.gauge import Gauge, Table, Work
+from ops.infra.session.session import Session
+from ops.inventory.load import load
+
+INVENTORY = "all: {children: {production: {hosts: {shop: {database: env:X}}}}}"
+RESTORE = Shell(("pg_restore", "--jobs=2", "dump"), "shop")
+DUMP = Query("dump.sql", "shop", parameters={"jobs": "2"})
+
+
+def copy(pid: int, relation: int, done: int, inserted: int = 0, work: str = "copy in") -> Work:
+    return Work(pid, "run", work, "shop", relation, done, 0, inserted)
+
+
+class Bench:
+    def __init__(self, folder: Path, command: Command, total: int = 0) -> None:
+        (folder / "inventory.yaml").write_text(INVENTORY)
+        self.told: list[tuple[str, Pace]] = []
+        session = Session(load(folder / "inventory.yaml"), {"X": "postgresql://u@h/shop"})
+        self.gauge = Gauge(session, "shop", command, "backups/none", lambda *told: self.told.append(told))
+        self.gauge._rows = total or None
+
+    def take(self, at: float, *works: Work) -> Pace | None:
+        self.told.clear()
+        self.gauge.take(list(works), at)
+        return self.told[-1][1] if self.told else None
+
+
+def test_rows_of_finished_and_running_copies_count(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, RESTORE, 10_000)
+    assert bench.take(0, copy(1, 7, 0), copy(2, 8, 0)) is None
+    assert bench.take(10, copy(1, 7, 600), copy(2, 8, 400)) == Pace(1000, 10_000, 100, "rows")
+    # The first table is finished, and its session copies the next one.
+    assert bench.take(20, copy(1, 9, 100), copy(2, 8, 1300)) == Pace(2000, 10_000, 100, "rows")
+
+
+def test_tables_that_no_sample_saw_are_counted_by_the_server(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, RESTORE, 10_000)
+    bench.take(0, copy(1, 7, 0, 50))
+    assert bench.take(10, copy(1, 9, 500, 4550)) == Pace(5000, 10_000, 500, "rows")
+
+
+def test_a_copy_of_an_unknown_total_has_a_rate(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, RESTORE)
+    bench.take(0, copy(1, 7, 0))
+    assert bench.take(10, copy(1, 7, 600)) == Pace(600, 0, 60, "rows")
+
+
+def test_an_index_is_shown_after_the_rows(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, RESTORE)
+    index = Work(3, "run", "index blocks", "shop", 7, 0, 8_000_000)
+    assert bench.take(0, copy(1, 7, 0), index) is None
+    assert bench.take(10, index) is None
+    half = Work(3, "run", "index blocks", "shop", 7, 4_000_000, 8_000_000)
+    assert bench.take(20, half) == Pace(4_000_000, 8_000_000, 400_000)
+    assert bench.told[-1][0] == "index blocks"
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_dump_counts_the_bytes_of_its_tables(tmp_path: Path, jobs: str) -> None:
+    bench = Bench(tmp_path, Query("dump.sql", "shop", parameters={"jobs": jobs}))
+    bench.gauge._tables = {6: Table(9, 7000), 7: Table(100, 6000), 8: Table(50, 1000), 9: Table(-1, 3000)}
+    unseen = 7000 if jobs == "2" else 0  # Of several jobs, the first begins with the largest table.
+    bench.take(0, copy(1, 7, 0, work="copy out"))
+    assert bench.take(10, copy(1, 7, 50, work="copy out")) == Pace(3000 + unseen, 17_000, 300)
+    done = bench.take(20, copy(1, 8, 25, work="copy out"))
+    assert done and done.done == 6000 + 500 + (7000 + 3000 if jobs == "2" else 0)
+
+
+def test_a_table_whose_rows_the_planner_does_not_know_counts_when_it_is_read(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, Query("dump.sql", "shop", parameters={"jobs": "1"}))
+    bench.gauge._tables = {7: Table(100, 6000), 9: Table(-1, 3000)}
+    bench.take(0, copy(1, 7, 100, work="copy out"))
+    unread = bench.take(10, copy(1, 9, 25, work="copy out"))
+    assert unread is None and bench.gauge._copied["copy out"].bytes(bench.gauge._tables, largest_first=False) == 6000
+    read = bench.take(20, copy(1, 7, 0, work="copy out"))
+    assert bench.gauge._copied["copy out"].seen[(1, 9)] == 25 and (read is None or read.done >= 3000)
+
+
+def test_an_error_of_the_query_is_no_error_of_the_command(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, DUMP)
+    bench.gauge.look(cast("Any", None), lambda *_: True)
+    bench.gauge._next = 0
+    bench.gauge.tell = cast("Any", None)
+    bench.gauge.look(cast("Any", None), lambda *_: True)
+    assert gauge.EVERY > 0
