@@ -18,6 +18,7 @@ from ops.core.pace import Pace
 from ops.core.text import duration, folded, laid_out
 from ops.engine.journal import Event, outcome_event
 from ops.engine.plan import Plan
+from ops.engine.step import Time
 from ops.verdict.fingerprint import not_backed_up
 
 # The maximum width of text.
@@ -45,7 +46,13 @@ class Console:
 
     def foresee(self, plan: Plan, expected: Mapping[str, float]) -> None:
         """Take the seconds that each step of a plan took in its last run, to show the remaining time."""
-        self.forecast = Forecast(dict(expected), {one.name: one.step.alike for one in plan.steps})
+        # The migrations of the rehearsal are those of production, unlike the migrations of the last release.
+        alike = {
+            one.name: one.step.alike
+            for one in plan.steps
+            if one.step.takes == Time.MIGRATIONS or one.name not in expected
+        }
+        self.forecast = Forecast(dict(expected), alike)
 
     def show(self, event: Event) -> None:
         """Show one event as it happens."""

@@ -50,7 +50,7 @@ class Forecast:
     """The expected seconds of each step.
 
     ``last`` are the seconds of the last run. ``alike`` names the steps that together take as long as a step; if this
-    run has done all of them, their seconds are the better measure.
+    run has done all of them, their seconds apply.
     """
 
     last: dict[str, float] = field(default_factory=dict)

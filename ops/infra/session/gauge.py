@@ -7,10 +7,12 @@ indexed table. The watchdog of the command asks on its own connection (``waits``
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.core.errors import OpsError
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 # Seconds between two queries, at least.
 EVERY = 1.0
+# The folder of a backup with the rows of another one.
+BASE = "base"
 # Of the connection that reads the sizes of the tables: it must not wait for a lock of the command.
 BRIEF = "-c statement_timeout=5s -c lock_timeout=200ms"
 SIZES = """SELECT c.oid::int8, n.nspname || '.' || c.relname, c.reltuples::int8, pg_table_size(c.oid)
@@ -164,9 +168,12 @@ class Gauge:
             return 0
         if self._rows is None:
             self._rows = 0
+            some = any(str(word).startswith("--table") for word in self.command.words)
             with contextlib.suppress(OpsError):
-                rows = manifest.read_manifest(self.session.inventory.path(self.backup)).rows
-                self._rows = sum(rows.values())
+                folder = self.session.inventory.path(self.backup)
+                rows, linked = manifest.read_manifest(folder).rows, {one["name"] for one in _from_base(folder)}
+                base = f"{self.backup}/{BASE}" in self.command.words
+                self._rows = 0 if some else sum(count for name, count in rows.items() if (name in linked) == base)
         return self._rows
 
     def _dumped(self, database: str) -> dict[int, Table]:
@@ -174,13 +181,22 @@ class Gauge:
         if self._tables is None:
             self._tables = {}
             given = self.command.parameters if isinstance(self.command, Query) else {}
+            folder = self.session.inventory.path(given.get("folder", ""))
+            linked = {one["oid"] for one in _from_base(folder)} if "base" in given else set()
             patterns = [one if "." in one else f"public.{one}" for one in given.get("exclude", "").split()]
             options: dict[str, Any] = {"application_name": "generalprobe progress", "options": BRIEF}
             with self.session.connect(self.target, database, connect_timeout=5, **options) as connection:
                 for oid, name, rows, size in connection.execute(SIZES).fetchall():
-                    if not any(fnmatchcase(name, pattern) for pattern in patterns):
+                    if str(oid) not in linked and not any(fnmatchcase(name, pattern) for pattern in patterns):
                         self._tables[oid] = Table(rows, size)
         return self._tables
+
+
+def _from_base(folder: Path) -> list[dict[str, Any]]:
+    """Return the tables whose rows a backup takes from another one (``ops.backups.unchanged_tables``)."""
+    with contextlib.suppress(OSError, ValueError):
+        return [json.loads(line) for line in (folder / BASE / "tables.jsonl").read_text("utf-8").splitlines()]
+    return []
 
 
 # The unit of each kind of index build.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -95,3 +96,24 @@ def test_an_error_of_the_query_is_no_error_of_the_command(tmp_path: Path) -> Non
     bench.gauge.tell = cast("Any", None)
     bench.gauge.look(cast("Any", None), lambda *_: True)
     assert gauge.EVERY > 0
+
+
+def test_rows_of_another_backup_are_restored_by_another_command(tmp_path: Path) -> None:
+    folder = tmp_path / "backups/b"
+    (folder / "base").mkdir(parents=True)
+    (folder / "base/tables.jsonl").write_text('{"name": "public.large", "oid": "7"}\n')
+    facts = dict.fromkeys(("target", "database", "client", "system", "schema_digest", "commit", "run"), "x")
+    rows = {"public.large": 900, "public.small": 100}
+    written = {**facts, "backup": "b", "taken_at": "2026-11-30T00:00:00Z", "server": 18, "migrations": [], "files": {}}
+    (folder / "manifest.json").write_text(json.dumps(written | {"rows": rows}))
+    found = {}
+    for name, words in {
+        "rest": ("pg_restore", "backups/b/dump"),
+        "base": ("sh", "-c", "…", "try", "backups/b/base", "pg_restore", "backups/b/base/dump"),
+        "some": ("pg_restore", "--table=small", "backups/b/dump"),
+        "no restore": ("pg_dump", "backups/b/dump"),
+    }.items():
+        bench = Bench(tmp_path, Shell(words, "shop"))
+        bench.gauge.backup = "backups/b"
+        found[name] = bench.gauge._restored()
+    assert found == {"rest": 100, "base": 900, "some": 0, "no restore": 0}
