@@ -133,7 +133,7 @@ BLOCKS: dict[str, list[Block]] = {
         Block("systemctl stop postgresql@15-main", why_not=MACHINE),
         Block("inv check-backups --deep", why_not=STANZA),
     ],
-    "plan-the-time": [Block("inv clone-prod-to-test", at("filled"))],
+    "plan-the-time": [Block("inv release --plan", at("filled")), Block("inv clone-prod-to-test", at("filled"))],
     "retention": [Block("inv prune-backups --plan", at("backed_up"))],
     "roll-back": [
         Block("inv backups", at("written")),
