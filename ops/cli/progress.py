@@ -16,7 +16,7 @@ REDRAW, MINUTE = 0.5, 60.0
 # Seconds after which a step shows its remaining time, and after which a measured pace is too old to be shown.
 LONG, STALE = 10.0, 15.0
 # The works of ``progress`` events, in words.
-WORKS = {"copy in": "rows", "copy out": "tables read", "index blocks": "index", "index rows": "index"}
+WORKS = {"copy in": "rows", "copy out": "dump", "read": "fingerprint", "index blocks": "index", "index rows": "index"}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ops.core.text import amount
 
-# The rate is that of these last seconds.
+# Seconds of the rate, unless a work ends in large parts.
 WINDOW = 30.0
 # Seconds that a rate needs at least.
 ENOUGH = 2.0
@@ -75,10 +75,11 @@ class Meter:
 
     Args:
         unit: see ``Pace``.
+        window: the rate is that of these last seconds.
     """
 
-    def __init__(self, unit: str = "bytes") -> None:
-        self.unit = unit
+    def __init__(self, unit: str = "bytes", window: float = WINDOW) -> None:
+        self.unit, self.window = unit, window
         self._samples: deque[tuple[float, float]] = deque()
 
     def take(self, at: float, done: float, total: float = 0) -> Pace:
@@ -92,7 +93,7 @@ class Meter:
         if self._samples and done < self._samples[-1][1]:
             self._samples.clear()
         self._samples.append((at, done))
-        while len(self._samples) > 2 and at - self._samples[1][0] >= WINDOW:
+        while len(self._samples) > 2 and at - self._samples[1][0] >= self.window:
             self._samples.popleft()
         since, first = self._samples[0]
         rate = (done - first) / (at - since) if at - since >= ENOUGH else 0.0

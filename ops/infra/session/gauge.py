@@ -1,13 +1,15 @@
-"""Measure how far the copies and index builds of one command are, by the server's progress views.
+"""Measure how far the copies, index builds and fingerprints of one command are, by the server's views.
 
-The totals are the rows in the manifest of the restored backup, the sizes of the dumped tables, and the size of an
-indexed table. The watchdog of the command asks on its own connection (``waits``). An error never fails the command.
+The totals are the rows in the manifest of the restored backup, the sizes of the dumped tables and of those that a
+fingerprint reads, and the size of an indexed table. The watchdog of the command asks on its own connection (``waits``).
+An error never fails the command.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.core.errors import OpsError
-from ops.core.pace import Meter, Pace
+from ops.core.pace import WINDOW, Meter, Pace
 from ops.core.sql_files import SQL_FOLDER
 from ops.engine.command import Command, Query, Tool
 from ops.infra.session.session import Session
@@ -27,11 +29,16 @@ if TYPE_CHECKING:
 
 # Seconds between two queries, at least.
 EVERY = 1.0
+# The unit of each kind of work.
+UNITS = {"copy in": "rows", "copy out": "bytes", "read": "bytes", "index blocks": "bytes", "index rows": "rows"}
+# The least bytes of a part of a table that several sessions read.
+PART = 8_192_000
 # The folder of a backup with the rows of another one.
 BASE = "base"
 # Of the connection that reads the sizes of the tables: it must not wait for a lock of the command.
 BRIEF = "-c statement_timeout=5s -c lock_timeout=200ms"
-SIZES = """SELECT c.oid::int8, n.nspname || '.' || c.relname, c.reltuples::int8, pg_table_size(c.oid)
+SIZES = """SELECT c.oid::int8, n.nspname || '.' || c.relname, c.reltuples::int8, pg_table_size(c.oid),
+                  format('%I.%I', n.nspname, c.relname)
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^(pg_|information_schema$)'"""
 
@@ -48,14 +55,17 @@ class Work:
     done: int
     total: int
     inserted: int = 0
+    reads: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table to dump: the planner's estimate of its rows, and its bytes."""
+    """A table: the planner's estimate of its rows, its bytes, and its name in SQL."""
 
     rows: int
     bytes: int
+    name: str = ""
 
 
 @dataclass
@@ -99,6 +109,39 @@ class Copies:
         return read
 
 
+@dataclass
+class Reads:
+    """What was seen of the sessions that read tables for a fingerprint.
+
+    The statements are those of ``table_rows.sql``: the largest table first. If several sessions read, a large table has
+    parts of about a quarter of a session's share (``table_units.sql``).
+    """
+
+    seen: dict[str, set[tuple[int, str]]] = field(default_factory=dict)
+
+    def bytes(self, works: list[Work], tables: list[Table], sessions: int) -> float:
+        """Take the running statements, and return the bytes that were read.
+
+        Args:
+            works: the running statements.
+            tables: all tables.
+            sessions: the number of sessions that read.
+        """
+        for one in works:
+            self.seen.setdefault(one.reads, set()).add((one.pid, one.since))
+        total = sum(table.bytes for table in tables)
+        share = max(total / (4 * sessions), PART) if sessions > 1 else math.inf
+        parts = {one.name: max(math.ceil(one.bytes / share), len(self.seen.get(one.name, ())), 1) for one in tables}
+        running = [one.reads for one in works]
+        largest = max((one.bytes / parts[one.name] for one in tables if one.name in running), default=0)
+        read = 0.0
+        for table in tables:
+            ended = len(self.seen.get(table.name, ())) - running.count(table.name)
+            unseen = table.name not in self.seen and table.bytes / parts[table.name] > largest
+            read += table.bytes * (1 if unseen else ended / parts[table.name])
+        return read
+
+
 class Gauge:
     """Measures the work of one command on one server.
 
@@ -114,9 +157,10 @@ class Gauge:
         self, session: Session, target: str, command: Command, backup: str, tell: Callable[[str, Pace], None]
     ) -> None:
         self.session, self.target, self.command, self.backup, self.tell = session, target, command, backup, tell
-        self._copied = {"copy in": Copies(), "copy out": Copies()}
+        self._copied, self._reads = {"copy in": Copies(), "copy out": Copies()}, Reads()
         self._meters: dict[str, Meter] = {}
         self._tables: dict[int, Table] | None = None
+        self._parameters = command.parameters if isinstance(command, Query) else {}
         self._rows: int | None = None
         self._next = 0.0
 
@@ -135,32 +179,41 @@ class Gauge:
             self.take([work for row in found if ours((work := Work(*row)).application, work.pid)], time.monotonic())
 
     def take(self, works: list[Work], at: float) -> None:
-        """Report the progress of the slowest kind of work: copies before index builds.
+        """Report the work that takes longest.
 
         Args:
             works: the present works of the command.
             at: monotonic seconds.
         """
-        by_kind = {kind: [one for one in works if one.work == kind] for kind in (*self._copied, *INDEXES)}
+        kinds: dict[str, list[Work]] = {}
+        for one in works:
+            # Each index is a work of its own.
+            key = f"{one.work} {one.pid} {one.relation}" if one.work.startswith("index") else one.work
+            kinds.setdefault(key, []).append(one)
         for kind, copies in self._copied.items():
-            copies.take(by_kind[kind])
-        if by_kind["copy in"]:
-            self._say("copy in", at, self._copied["copy in"].rows(by_kind["copy in"]), self._restored(), "rows")
-        elif by_kind["copy out"]:
-            tables = self._dumped(by_kind["copy out"][0].database)
-            total = sum(table.bytes for table in tables.values())
-            given = self.command.parameters if isinstance(self.command, Query) else {}
-            # Only a pg_dump with several jobs begins with the largest tables.
-            several = given.get("jobs", "1") != "1" and not {"recipients", "rate", "over"} & given.keys()
-            self._say("copy out", at, self._copied["copy out"].bytes(tables, largest_first=several), total)
-        for kind, unit in INDEXES.items():
-            for one in by_kind[kind][:1] if not any(by_kind[copy] for copy in self._copied) else []:
-                self._say(kind, at, one.done, one.total, unit)
+            copies.take(kinds.get(kind, []))
+        paces = [(found[0].work, self._pace(key, found, at)) for key, found in kinds.items()]
+        known = [(kind, pace) for kind, pace in paces if pace.rate > 0]
+        if known:
+            self.tell(*max(known, key=lambda one: one[1].left or 0))
 
-    def _say(self, kind: str, at: float, done: float, total: float, unit: str = "bytes") -> None:
-        pace = self._meters.setdefault(kind, Meter(unit)).take(at, done, total)
-        if pace.rate > 0:
-            self.tell(kind, pace)
+    def _pace(self, key: str, works: list[Work], at: float) -> Pace:
+        kind = works[0].work
+        # A part of a table can take minutes, and counts when it is read.
+        meter = self._meters.setdefault(key, Meter(UNITS[kind], math.inf if kind == "read" else WINDOW))
+        if kind == "copy in":
+            return meter.take(at, self._copied[kind].rows(works), self._restored())
+        if kind in ("copy out", "read"):
+            tables = self._to_read(works[0].database, dumped=kind == "copy out")
+            total = sum(table.bytes for table in tables.values())
+            if kind == "read":
+                sessions = int(self._parameters.get("sessions", "1"))
+                return meter.take(at, self._reads.bytes(works, list(tables.values()), sessions), total)
+            # Only a pg_dump with several jobs begins with the largest tables.
+            given = self._parameters
+            several = given.get("jobs", "1") != "1" and not {"recipients", "rate", "over"} & given.keys()
+            return meter.take(at, self._copied[kind].bytes(tables, largest_first=several), total)
+        return meter.take(at, works[0].done, works[0].total)
 
     def _restored(self) -> int:
         """Return the rows of the backup that the command restores; 0 if it restores none, or if they are unknown."""
@@ -176,20 +229,26 @@ class Gauge:
                 self._rows = 0 if some else sum(count for name, count in rows.items() if (name in linked) == base)
         return self._rows
 
-    def _dumped(self, database: str) -> dict[int, Table]:
-        """Return the tables to dump by oid, without those whose rows are excluded."""
+    def _to_read(self, database: str, *, dumped: bool) -> dict[int, Table]:
+        """Return the tables to read by oid, without those whose rows are excluded.
+
+        Args:
+            dumped: omit the tables whose rows a dump takes from another backup.
+        """
         if self._tables is None:
             self._tables = {}
-            given = self.command.parameters if isinstance(self.command, Query) else {}
-            folder = self.session.inventory.path(given.get("folder", ""))
-            linked = {one["oid"] for one in _from_base(folder)} if "base" in given else set()
-            patterns = [one if "." in one else f"public.{one}" for one in given.get("exclude", "").split()]
+            given = self._parameters.get("exclude", "").split()
+            patterns = [one if "." in one else f"public.{one}" for one in given]
             options: dict[str, Any] = {"application_name": "generalprobe progress", "options": BRIEF}
             with self.session.connect(self.target, database, connect_timeout=5, **options) as connection:
-                for oid, name, rows, size in connection.execute(SIZES).fetchall():
-                    if str(oid) not in linked and not any(fnmatchcase(name, pattern) for pattern in patterns):
-                        self._tables[oid] = Table(rows, size)
-        return self._tables
+                for oid, name, rows, size, quoted in connection.execute(SIZES).fetchall():
+                    if not any(fnmatchcase(name, pattern) for pattern in patterns):
+                        self._tables[oid] = Table(rows, size, quoted)
+        if not (dumped and "base" in self._parameters):
+            return self._tables
+        folder = self.session.inventory.path(self._parameters["folder"])
+        linked = {one["oid"] for one in _from_base(folder)}
+        return {oid: table for oid, table in self._tables.items() if str(oid) not in linked}
 
 
 def _from_base(folder: Path) -> list[dict[str, Any]]:
@@ -197,7 +256,3 @@ def _from_base(folder: Path) -> list[dict[str, Any]]:
     with contextlib.suppress(OSError, ValueError):
         return [json.loads(line) for line in (folder / BASE / "tables.jsonl").read_text("utf-8").splitlines()]
     return []
-
-
-# The unit of each kind of index build.
-INDEXES = {"index blocks": "bytes", "index rows": "rows"}

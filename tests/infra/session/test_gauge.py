@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,8 +65,12 @@ def test_an_index_is_shown_after_the_rows(tmp_path: Path) -> None:
     assert bench.take(0, copy(1, 7, 0), index) is None
     assert bench.take(10, index) is None
     half = Work(3, "run", "index blocks", "shop", 7, 4_000_000, 8_000_000)
-    assert bench.take(20, half) == Pace(4_000_000, 8_000_000, 400_000)
+    assert bench.take(20, half) == Pace(4_000_000, 8_000_000, 200_000)
     assert bench.told[-1][0] == "index blocks"
+    # Of two builds, the slower one is shown.
+    slow, fast = (Work(pid, "run", "index blocks", "shop", pid, 0, 8_000_000) for pid in (4, 5))
+    bench.take(30, slow, fast)
+    assert bench.take(40, replace(fast, done=4_000_000), replace(slow, done=1_000_000)) == Pace(1e6, 8e6, 1e5)
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -87,6 +92,34 @@ def test_a_table_whose_rows_the_planner_does_not_know_counts_when_it_is_read(tmp
     assert unread is None and bench.gauge._copied["copy out"].bytes(bench.gauge._tables, largest_first=False) == 6000
     read = bench.take(20, copy(1, 7, 0, work="copy out"))
     assert bench.gauge._copied["copy out"].seen[(1, 9)] == 25 and (read is None or read.done >= 3000)
+
+
+def reading(pid: int, table: str, since: str = "1") -> Work:
+    return Work(pid, "run", "read", "shop", 0, 0, 0, 0, table, since)
+
+
+def test_a_fingerprint_counts_the_parts_that_were_read(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, Query("fingerprint.sql", "shop", parameters={"sessions": "2"}))
+    # Eight shares of 100 MB: the first table has six parts, the others have one.
+    sizes = {"public.large": 600e6, "public.next": 90e6, "public.third": 60e6, "public.small": 50e6}
+    bench.gauge._tables = {n: Table(1, int(size), name) for n, (name, size) in enumerate(sizes.items())}
+    assert bench.take(0, reading(1, "public.large"), reading(2, "public.large")) is None
+    second = bench.take(10, reading(1, "public.large", "2"), reading(2, "public.large"))
+    assert second == Pace(100e6, 800e6, 10e6)
+    third = bench.take(20, reading(1, "public.large", "2"), reading(2, "public.large", "2"))
+    assert third == Pace(200e6, 800e6, 10e6)
+    # Tables between two samples, larger than the one that is read now, were read.
+    assert bench.take(75, reading(1, "public.third"), reading(2, "")) == Pace(800e6 - 110e6 - 200e6, 800e6, 490e6 / 75)
+
+
+def test_the_work_that_takes_longest_is_shown(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, DUMP)
+    bench.gauge._tables = {7: Table(100, 6000, "public.a"), 8: Table(100, 6000, "public.b")}
+    bench.take(0, copy(1, 7, 0, work="copy out"), reading(2, "public.a"))
+    bench.take(10, copy(1, 7, 90, work="copy out"), reading(2, "public.a"))
+    assert [kind for kind, _ in bench.told] == ["copy out"]
+    bench.take(20, copy(1, 8, 90, work="copy out"), reading(2, "public.b"))
+    assert [kind for kind, _ in bench.told] == ["read"]
 
 
 def test_an_error_of_the_query_is_no_error_of_the_command(tmp_path: Path) -> None:

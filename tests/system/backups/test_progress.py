@@ -56,6 +56,30 @@ def test_a_slow_restore_shows_rows_and_indexes(project: Callable[..., Project], 
     assert any("(last time " in line for line in lines)
 
 
+# A value that is computed when a row is read. Each table has a statement of its own.
+COMPUTED = """
+CREATE TABLE computed_{0} (id int PRIMARY KEY, filler text,
+                           n text GENERATED ALWAYS AS (pg_catalog.md5(pg_catalog.repeat(filler, 250))) VIRTUAL);
+ALTER TABLE computed_{0} ALTER filler SET STORAGE PLAIN;
+INSERT INTO computed_{0} SELECT n, repeat('x', 7000) FROM generate_series(1, 1200) n;
+ANALYZE computed_{0};
+"""
+
+
+def test_a_slow_fingerprint_shows_the_bytes_that_were_read(project: Callable[..., Project], soon: None) -> None:
+    shop = project("b")
+    if int(shop.query("SHOW server_version_num")[0][0]) < 180000:
+        pytest.skip("needs virtual columns (PostgreSQL 18)")
+    for number in range(3):
+        shop.query(COMPUTED.format(number))
+    done = shop.inv("backup", "--json")
+    assert done.code == 0, done.out + done.err
+    reads = [event for event in done.events if event["event"] == "progress" and event["work"] == "read"]
+    size = int(shop.query("SELECT pg_table_size('computed_0')")[0][0])
+    assert reads and {event["step"] for event in reads} == {"backup.dump"}, done.out
+    assert all(size <= event["done"] <= event["total"] < 4 * size for event in reads), (size, reads)
+
+
 def test_a_server_that_does_not_tell_its_progress_fails_nothing(
     project: Callable[..., Project], soon: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
