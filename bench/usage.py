@@ -35,6 +35,7 @@ def run(
     source: IO[bytes] | None = None,
     target: IO[bytes] | None = None,
     each: Callable[[str], None] | None = None,
+    code: int = 0,
 ) -> Usage:
     """Run a program that has to succeed.
 
@@ -42,6 +43,7 @@ def run(
         source: its standard input.
         target: takes its standard output.
         each: is called with every line of its output, as soon as it is there.
+        code: the exit code that is a success.
     """
     begun = time.perf_counter()
     errors, output = folder / "stderr", folder / "stdout"
@@ -60,7 +62,7 @@ def run(
             process.returncode = os.waitstatus_to_exitcode(status)
             seconds = time.perf_counter() - begun
             peak = sampled.stop()
-    if process.returncode:
+    if process.returncode != code:
         said = (errors.read_text(errors="replace") + output.read_text(errors="replace")).strip()[-500:]
         raise OpsError(f"{' '.join(words[:4])} failed with {process.returncode}: {said}")
     return Usage(seconds, used.ru_utime + used.ru_stime, peak)

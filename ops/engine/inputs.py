@@ -41,7 +41,7 @@ Words = tuple[str, ...]
 class Part(BaseModel):
     """Base of the inputs: frozen; an unknown field is an error, so that a run of another version is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class AppInputs(Part):

@@ -61,7 +61,9 @@ DAYS = get_args(Day)
 class Frozen(BaseModel):
     """Base class of the models: frozen, without unknown keys, and without input values in pydantic's messages."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True, defer_build=True
+    )
 
 
 # An example; nobody has the secret key.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-
-import psycopg
+from typing import TYPE_CHECKING
 
 from ops.core.errors import LOCK_STATES, Code, OpsError, StepFailed, Unreachable
 from ops.core.text import amount
@@ -21,6 +20,10 @@ from ops.infra.postgres.grants import grant
 from ops.infra.postgres.tls_failures import tls_trouble
 from ops.infra.session.session import Session
 from ops.infra.session.waits import Watchdog
+
+# psycopg is slow to load; the tasks that query no database do not need it.
+if TYPE_CHECKING:
+    import psycopg
 
 # Messages of libpq and the server about a lost connection.
 _GONE = re.compile(
@@ -39,6 +42,8 @@ class Guard(Watchdog):
 
     def explain(self, error: Exception) -> OpsError | None:
         """Translate the error that ended the command, and name the holder of a lock; None for other exceptions."""
+        import psycopg
+
         if isinstance(error, psycopg.Error):
             error = database_error(error, self.inputs.target)
         return self.name_holder(error) if isinstance(error, OpsError) else None
@@ -46,6 +51,8 @@ class Guard(Watchdog):
 
 def database_error(error: psycopg.Error, target: str) -> OpsError:
     """Translate a psycopg error into an OpsError of one line."""
+    import psycopg
+
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     if trouble := tls_trouble(lines[0]):
         return Unreachable(f"{target}: no connection: {trouble[0]} ({lines[0]})", trouble[1], code=Code.TLS)
@@ -58,6 +65,8 @@ def database_error(error: psycopg.Error, target: str) -> OpsError:
 
 def unexpected(fault: Exception, procedure: str, target: str) -> OpsError:
     """Translate an exception that no other code has handled: a lost connection, or an internal error."""
+    import psycopg
+
     if isinstance(fault, psycopg.OperationalError):
         told = database_error(fault, target or procedure)
         told.hint = "check the database's address and that the server runs, then repeat the command"

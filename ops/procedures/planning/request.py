@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ops.recovery.salvage.resolve import Asked
+if TYPE_CHECKING:
+    from ops.recovery.salvage.resolve import Asked
 
 
 @dataclass(frozen=True)
