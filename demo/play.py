@@ -22,12 +22,12 @@ SCENES = (
     ),
 )
 NEXT = """
-The demo is done. Play on:
+The demo is done. Continue with:
   source .venv/bin/activate
-  inv                                             what stands, and the commands that matter
+  inv                                             the state of both targets, and the most used commands
   inv hazards --target=lessons-incident           what the refused migration would do, and how to write it correctly
-  inv rollback --target=lessons --backup=latest   take the release back
-  make demo                                       begin again
+  inv rollback --target=lessons --backup=latest   roll the release back
+  make demo                                       start from the beginning
   make clean                                      stop the demo's server, and remove everything that make demo made
 """
 

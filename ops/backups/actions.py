@@ -126,7 +126,8 @@ def check_stored(session: Session, *, target: str, backup_id: str, deep: str = "
 
 
 def _others(target: str) -> str:
-    return f"inv backups --target={target}   lists the others;   inv backup --target={target}   makes a new one"
+    anew = f"inv backup --target={target}   backs up production as it is now"
+    return f"inv backups --target={target}   lists the others;   {anew}"
 
 
 @tool

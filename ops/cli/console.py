@@ -132,7 +132,7 @@ class Console:
             if rest := not_backed_up(event.get("excluded") or {}):  # type: ignore[arg-type]
                 self._say(f"The backup is incomplete: {rest}")
             if event["hint"]:
-                self._print(laid_out(str(event["hint"]), "Next: "))
+                self._print(laid_out(str(event["hint"]), "To undo: " if event.get("undoes") else "Next: "))
             return
         self._say(f"\n{outcome.upper()}  {event['reason']}")
         if event.get("stands") and event.get("run"):
@@ -249,7 +249,7 @@ class Confirmation:
         """
         if self.given and self.given != target:
             raise Refused(
-                f"{target}: --confirm={self.given} is another name; nothing was changed", f"--confirm={target}"
+                f"{target}: --confirm={self.given} is not the name to type; nothing was changed", f"--confirm={target}"
             )
         if not self.given and not self.interactive:
             raise Refused(
@@ -275,7 +275,8 @@ class Confirmation:
         typed = sys.stdin.readline().strip()
         if typed != target:
             raise Refused(
-                f"{target}: {typed or 'nothing'} was typed, not {target}; nothing more was changed", self.way_on
+                f"{target}: {f'`{typed}`' if typed else 'nothing'} was typed, not `{target}`; nothing more was changed",
+                self.way_on,
             )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from ops.backups import restore_tests
 from ops.cli import console
 from ops.cli.options import Options, open_session, targets_of
+from ops.cli.status import how_it_ended
 from ops.core.errors import DONE
 from ops.core.text import age
 from ops.engine import journal
@@ -52,11 +55,13 @@ def _target(session: Session, name: str, seen: Glance) -> tuple[list[str], dict[
     data: dict[str, Any] = {"event": "overview", "target": name, "frozen": seen.frozen}
     data |= {"unreachable": seen.why} if seen.why else {}
     last, waiting = known[-1] if known else None, _open(known)
-    data |= {"last_run": _run(last) if last else None, "open_run": _run(waiting) if waiting else None}
+    ended = partial(how_it_ended, session)
+    data |= {"last_run": _run(last, ended) if last else None, "open_run": _run(waiting, ended) if waiting else None}
     way_on = f"; next steps:   inv status --target={name}"
     if waiting and waiting is not last:
-        lines.append(f"  OPEN:    {_words(waiting)}{way_on}")
-    lines.append(f"  run:     {_words(last)}{way_on if last is waiting else ''}" if last else "  run:     none yet")
+        lines.append(f"  OPEN:    {_words(waiting, ended)}{way_on}")
+    ran = f"{_words(last, ended)}{way_on if last is waiting else ''}" if last else "none yet"
+    lines.append(f"  run:     {ran}")
     newest = backup_kinds.newest(backup_kinds.real(backup.backups(folder)))
     data["backup"] = {"backup": newest.backup, "taken_at": newest.taken_at.isoformat()} if newest else None
     if newest is None:
@@ -80,16 +85,10 @@ def _open(known: list[State]) -> State | None:
     return freeze_history.find_open(known)
 
 
-def _run(state: State) -> dict[str, Any]:
-    return {"run": state.run, "procedure": state.procedure, "outcome": _outcome(state)}
+def _run(state: State, ended: Callable[[State], str]) -> dict[str, Any]:
+    return {"run": state.run, "procedure": state.procedure, "outcome": ended(state)}
 
 
-def _outcome(state: State) -> str:
-    if state.undone:
-        return "undone"
-    return str(state.outcome["outcome"]) if state.outcome else "interrupted, or still running"
-
-
-def _words(state: State) -> str:
+def _words(state: State, ended: Callable[[State], str]) -> str:
     at = journal.moment(str(state.last.get("at", "")))
-    return f"{state.procedure} {state.run}: {_outcome(state)}" + (f", {age(at)} ago" if at else "")
+    return f"{state.procedure} {state.run}: {ended(state)}" + (f", {age(at)} ago" if at else "")

@@ -29,6 +29,7 @@ from ops.recovery.rollback import kept_databases
 from ops.release.production import freeze_history
 
 TRY = "  Try: "
+RUNNING = "still running on this machine"
 CLOSED = "CLOSED to all users: a swap was interrupted; resume or undo that run to open the database"
 
 
@@ -111,19 +112,20 @@ def _days(session: Session, name: str) -> float:
 
 def _present_lines(session: Session, name: str, now: dict[str, Any], told: bool) -> list[str]:
     if "unreachable" in now:
-        return [f"  now:     {now['unreachable']}"]
-    lines = [f"  now:     {now['database']} " + ("takes writes" if not now["frozen"] else _frozen(now))]
+        return [f"  now:     unknown: {now['unreachable']}"]
+    how = "takes writes" if not now["frozen"] else _frozen(now)
+    lines = [f"  now:     production (database {now['database']}) {how}"]
     if now["frozen"]:
         does = "lets users write to production in its current state, and abandons the unfinished run" if told else ""
         lines += _ways(((f"inv unfreeze --target={name}", does),), "or:" if told else "Try:")
     if "test" in now:
-        lines.append(f"  test:    {now['test']}")
+        lines.append(f"  test:    {session.inventory.target(name).test}: {now['test']}")
     lines += [f"  lock:    {said}" for said in now.get("waits", ())]
     for run, said in now.get("replay", {}).items():
         lines += [f"  standby: {said}", *_ways(_either(run))]
     lines += [line for one in now["kept"] for line in one.lines(_days(session, name))]
     if now["aside"]:
-        lines.append(f"  aside:   {', '.join(now['aside'])} (left by other runs; no application uses these databases)")
+        lines.append(f"  aside:   {', '.join(now['aside'])} (made by runs of this tool; no application uses them)")
     return lines
 
 
@@ -138,10 +140,21 @@ def every_run(session: Session, target: str = "") -> list[journal.State]:
     return sorted(found, key=lambda state: state.run)
 
 
+def how_it_ended(session: Session, state: journal.State) -> str:
+    """Return the outcome of a run for people; for a run without an outcome, whether it is known to be running."""
+    if state.undone:
+        return "undone"
+    if state.outcome:
+        return str(state.outcome["outcome"])
+    if journal.is_executing(session.stores.local_folder(state.target) / "runs" / state.run):
+        return RUNNING
+    elsewhere = ", or still running on another machine" if session.stores.is_remote(state.target) else ""
+    return f"interrupted{elsewhere}"
+
+
 def status_lines(session: Session, state: journal.State) -> list[str]:
     """Return what a run did and what to type next, as lines for a person who did not see the run."""
-    outcome = state.outcome["outcome"] if state.outcome else "interrupted (killed, or still running)"
-    outcome = "undone" if state.undone else outcome
+    outcome = how_it_ended(session, state)
     reason = f": {state.outcome['reason']}" if state.outcome and state.outcome["reason"] else ""
     lines = [f"{state.target}: {state.procedure}, run {state.run}", f"  outcome: {outcome}{reason}"]
     try:
@@ -151,6 +164,9 @@ def status_lines(session: Session, state: journal.State) -> list[str]:
     said = stands(plan, state, lambda check: _ask(session, plan, check))
     if state.finished:
         return [*lines, *_stands(said.parts)]
+    if outcome == RUNNING:
+        wait = laid_out("wait until the run ends, or press Ctrl-C in its terminal", TRY)
+        return [*lines, *_stands(said.parts), *_stopped(plan, state, "running:"), wait]
     _load_actions()
     stopped = not state.outcome or state.outcome["outcome"] == "interrupted"
     lasting = bool(state.outcome and state.outcome.get("fails_again"))
@@ -176,7 +192,7 @@ def _load_actions() -> None:
 
 
 def _either(run: str) -> tuple[tuple[str, str], ...]:
-    return ((f"inv resume --run={run}", "continues the run"), (f"inv undo --run={run}", "undoes the run"))
+    return ((f"inv resume --run={run}", "continues the run"), (f"inv undo --run={run}", "undoes its steps"))
 
 
 def _stands(parts: tuple[str, ...]) -> list[str]:
@@ -184,12 +200,12 @@ def _stands(parts: tuple[str, ...]) -> list[str]:
     return [f"{'' if number else '  state:':<11}{part}" for number, part in enumerate(parts)]
 
 
-def _stopped(plan: Plan, state: journal.State) -> list[str]:
+def _stopped(plan: Plan, state: journal.State, label: str = "stopped:") -> list[str]:
     begun, names = state.names("begun", "failed", "refused"), [planned.name for planned in plan.steps]
     if not begun or begun[-1] not in names:
         return []
     number = names.index(begun[-1]) + 1
-    return [f'  stopped: in step {number} of {len(names)}, "{plan.steps[number - 1].step.title}"']
+    return [f'  {label} in step {number} of {len(names)}, "{plan.steps[number - 1].step.title}"']
 
 
 def _ways(ways: tuple[tuple[str, str], ...], first: str = "Try:") -> list[str]:

@@ -3,7 +3,7 @@
     OpsError                      4  a step failed; the message says what was changed and what to type
     ├── UsageError                2  the command line or the inventory is wrong; nothing was changed
     │   └── InventoryError        2  … with file and line
-    ├── Refused                   3  a gate did not hold; nothing was changed
+    ├── Refused                   3  a gate did not hold; its step changed nothing
     │   └── NoWayOn               3  … the run can't be resumed or undone as requested; the hint names the alternative
     ├── StepFailed                4
     │   ├── Unreachable           4  … the server, the disk or the network failed; a retry may succeed

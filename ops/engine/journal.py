@@ -153,6 +153,18 @@ class State:
         return [name for name, status in self.status.items() if status in wanted]
 
 
+def is_executing(folder: Path) -> bool:
+    """Return True if a process on this machine executes this folder's run: the process locks the journal."""
+    try:
+        with (folder / "journal.jsonl").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 class Journal:
     """One run's journal, open for appending and locked against a second process.
 

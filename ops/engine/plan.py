@@ -38,6 +38,11 @@ class PlannedStep:
         """The journal's key."""
         return self.step.name
 
+    @property
+    def quoted(self) -> str:
+        """The step's title within a sentence for people."""
+        return f'"{self.step.title}"'
+
     def data(self) -> dict[str, object]:
         """Return the step as data for the journal and ``--plan``; it contains no secret."""
         return {

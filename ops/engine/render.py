@@ -44,7 +44,8 @@ def page(plan: Plan, variables: list[str]) -> str:
             "variables": variables,
             "run_folder": quote(c.run_folder),
             "steps": [_step(number, planned) for number, planned in enumerate(plan.steps, 1)],
-            "next": _next(plan),
+            "next": _after(plan.procedure.afterwards(c)),
+            "regret": _after(plan.procedure.undone_by(c)),
         }
     )
     return re.sub(r"\n{3,}", "\n\n", text)
@@ -70,9 +71,9 @@ def _too_old(c: RunInputs) -> str:
     return f"; pg_restore of this machine is {c.tools}; restoring the dump needs {server} or newer"
 
 
-def _next(plan: Plan) -> dict[str, str]:
-    """Return a useful command after the procedure, and its purpose; none that needs a run of the tool."""
-    command, _, why = plan.procedure.afterwards(plan.inputs).partition("   ")
+def _after(hint: str) -> dict[str, str]:
+    """Return a command for the end of a page, and its purpose or condition; none that needs a run of the tool."""
+    command, _, why = hint.partition("   ")
     if not command or command.startswith(("inv undo", "inv status")):
         return {}
     return {"command": " ".join(map(quote, command.split())), "why": f" {why.strip()}" if why else ""}

@@ -57,7 +57,7 @@ class Runner:
         self.session, self.plan, self.journal, self.state = session, plan, journal, state
         self.show, self.ask, self.held = show, ask, held
         self._executor = Executor(session, plan.inputs, journal.folder, state.facts, show)
-        self._confirmed, self._current = False, ""
+        self._confirmed = False
 
     def emit(self, event: Event) -> None:
         """Write an event to the journal, then show it."""
@@ -84,19 +84,19 @@ class Runner:
         try:
             why = nothing_to_undo(self.plan, self.state)
             undone = work()
-            hint = "" if undone else self.plan.procedure.afterwards(self.plan.inputs)
+            hint = "" if undone else self.plan.procedure.next_command(self.plan.inputs)
             reason = f"there was nothing to undo: {why}" if undone and why else ""
             return self._outcome("done", DONE, reason, hint, undone=undone)
         except KeyboardInterrupt as stop:
-            place = "before" if self._current and self._current not in self.state.touched else "in"
-            where = f"interrupted {place} {self._current or 'the beginning'}"
+            place = "before" if self._current and self._current.name not in self.state.touched else "in"
+            where = f"interrupted {place} {self._current.quoted if self._current else 'the beginning'}"
             error: OpsError = Interrupted(f"{self.plan.inputs.target}: {where}{''.join(stop.args)}")
         except OpsError as caught:
             error = caught
         except OSError as caught:
             error = disk_error(caught, self.plan.inputs.target, way_on(self.plan.inputs.run))
         except Exception as fault:
-            where = f"{self.plan.inputs.target}: {self._current or 'before the first step'}"
+            where = f"{self.plan.inputs.target}: {self._current.quoted if self._current else 'before the first step'}"
             error = fault_error(fault, where, self.journal.folder / "fault.txt", self.session.redact)
         self.show({"event": "checking", "title": "what this run has changed"})
         go_on = corrected if isinstance(error, FailsAgain) else lambda c: way_on(c.run)
@@ -129,6 +129,7 @@ class Runner:
         stands, name = self.stands(undone), self.plan.procedure.name
         event = outcome_event(name, c.target, outcome, code, reason, hint, stands=stands, run=c.run)
         event |= {"undone": True} if undone else {}
+        event |= {"undoes": True} if hint and hint == self.plan.procedure.undone_by(c) else {}
         event |= {"fails_again": True} if isinstance(error, FailsAgain) else {}
         event |= reports(self.session, self.plan, self.journal.folder)
         if verdict := getattr(error, "verdict", None):
@@ -174,7 +175,7 @@ class Runner:
             self._tell(planned, "skipped", number, detail="done before")
             return
         self.held()
-        self._current = planned.name
+        self._current = planned
         if planned.name in self.state.touched and not self._redo(planned, number):
             return
         self._tell_begun(planned, number)
@@ -188,9 +189,10 @@ class Runner:
                 error.hint = planned.step.on_failure(planned.inputs)
             raise
         self._tell(planned, "done", number, self._said, started)
-        self._current = ""
+        self._current = None
 
     _said, _ended = "", False
+    _current: PlannedStep | None = None
 
     def _answered(self, error: OpsError) -> bool:
         """Return True if a step's command reported the failure: it was not cut off, and the proof did not fail."""
@@ -234,12 +236,12 @@ class Runner:
         then = f"inv undo --run={self.plan.inputs.run}"
         if not planned.step.again:
             then = past_final(planned, self.state) if planned.step.final else then
-            raise NoWayOn(f"{planned.inputs.target}: {planned.name} {what}, and repeating it is not safe", then)
+            raise NoWayOn(f"{planned.inputs.target}: {planned.quoted} {what}, and repeating it is not safe", then)
         if wrong := self._unrepeatable(planned):
             twice = f"{what}, and repeating it could execute a part twice: {wrong.message}"
             anew = f"{then}   and then repeat the procedure"
             hint = planned.step.on_failure(planned.inputs) if planned.step.on_failure else anew
-            raise NoWayOn(f"{planned.inputs.target}: {planned.name} {twice}", hint)
+            raise NoWayOn(f"{planned.inputs.target}: {planned.quoted} {twice}", hint)
         return True
 
     def _unrepeatable(self, planned: PlannedStep) -> OpsError | None:
@@ -268,10 +270,10 @@ class Runner:
         self.session.forget()
         if planned.proof and (wrong := self._holds(planned.proof)):
             if isinstance(wrong, Unreachable):
-                raise Unreachable(f"{wrong.message}, so it could not be proved that {planned.name} is done", wrong.hint)
+                raise Unreachable(f"{wrong.message}, so {planned.quoted} was not proved to be done", wrong.hint)
             raise StepFailed(
-                f"{planned.inputs.target}: {planned.name} ended, but its proof does not hold "
-                f"({planned.proof.check.title.lower()}): {wrong.message}",
+                f"{planned.inputs.target}: {planned.quoted} ended, but its proof does not hold "
+                f"({planned.proof.check.title}): {wrong.message}",
                 code=wrong.code,
             )
 
@@ -302,14 +304,12 @@ class Runner:
         if error := self._holds(gate):
             if error.outcome == "refused":
                 raise error
+            target = planned.inputs.target
+            why = error.message.removeprefix(f"{target}: ")
             if isinstance(error, Unreachable):
-                raise Unreachable(f"{error.message}, so it could not be checked: {lower(gate.check.title)}", error.hint)
-            hint, target = gate.check.hint, planned.inputs.target
-            raise Refused(
-                f"{target}: {planned.step.title}: refused: {error.message.removeprefix(f'{target}: ')}",
-                error.hint or hint,
-                code=error.code,
-            )
+                raise Unreachable(f'{target}: the check "{gate.check.title}" was not possible: {why}', error.hint)
+            reason = f"{target}: before {planned.quoted}: {why}"
+            raise Refused(reason, error.hint or gate.check.hint, code=error.code)
 
     def _holds(self, planned: PlannedCheck) -> OpsError | None:
         """Return None if a check holds, else the error."""
@@ -370,15 +370,15 @@ class Runner:
             if not self._confirmed and self.plan.confirms:
                 self.ask(self.plan.word, "Undo: " + "; ".join(one.step.title for one in left))
                 self._confirmed = True
-            self._current = planned.name
+            self._current = planned
             self._tell(planned, "undoing", self.plan.steps.index(planned) + 1)
             said = ""
             for command in planned.undo:
                 said = f"{said}\n{self.execute(command, f'undo-{planned.name}')}".strip()
             if planned.proof and self._holds(planned.proof) is None:
-                raise StepFailed(f"{planned.inputs.target}: {planned.name} was undone, but its proof still holds")
+                raise StepFailed(f"{planned.inputs.target}: {planned.quoted} was undone, but its proof still holds")
             self._tell(planned, "undone", self.plan.steps.index(planned) + 1, said)
-        self._current = ""
+        self._current = None
         return True
 
     def _undoable(self) -> bool:
@@ -396,5 +396,5 @@ class Runner:
         try:
             said: str = stands(self.plan, self.state, asked(self.session, self.plan.inputs), undone)
         except KeyboardInterrupt:
-            said = "interrupted again, so it was not looked at what stands"
+            said = "interrupted again, so the state was not determined: inv status reports it"
         return "\n".join(self._explained.lines(said))

@@ -175,7 +175,8 @@ class Procedure:
         source: the origin of production's new content, for the headline; by default the chosen backup.
         exclusive: the procedure holds the run lock on production.
         task: the command that runs the procedure.
-        afterwards: a useful command after the procedure is done.
+        afterwards: the next command after the procedure is done.
+        undone_by: the command that undoes the finished procedure; it is offered if ``afterwards`` returns no command.
         word: the word that the operator types to confirm; by default the target's name.
     """
 
@@ -198,6 +199,7 @@ class Procedure:
         exclusive: bool = True,
         task: str = "",
         afterwards: Callable[[RunInputs], str] = lambda _: "",
+        undone_by: Callable[[RunInputs], str] = lambda _: "",
         word: Callable[[RunInputs], str] = lambda c: c.target,
     ) -> None:
         self.name = name
@@ -212,9 +214,13 @@ class Procedure:
         self.usual_backup, self.compares, self.source = usual_backup, compares, source
         self.exclusive = exclusive
         self.task = task or f"inv {name}"
-        self.afterwards = afterwards
+        self.afterwards, self.undone_by = afterwards, undone_by
         self.word = word
         self.entries: list[tuple[Step, Callable[[RunInputs], RunInputs]]] = []
+
+    def next_command(self, inputs: RunInputs) -> str:
+        """Return what is useful to type after the procedure is done: the next command, or how to undo the procedure."""
+        return self.afterwards(inputs) or self.undone_by(inputs)
 
     def step(self, title: str, **fields: object) -> Callable[[Act], Step]:
         """Add a step whose act is the decorated function; ``fields`` are the fields of ``Step``."""

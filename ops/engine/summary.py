@@ -42,8 +42,10 @@ def stands(plan: Plan, state: State, holds: Holds, undone: bool = False) -> Answ
     said += [*promises, *broken]
     said += [f'not finished: "{p.step.title}"' for p in touched if p not in done and p not in data]
     if done:
-        count = f"{len(done)} changing steps are done, the last" if len(done) > 1 else "1 changing step is done"
-        said.append(f'{count}: "{done[-1].step.title}"')
+        several = f"{len(done)} steps that change something are done, the last"
+        count = several if len(done) > 1 else "1 step that changes something is done"
+        what = done[-1].step.changes
+        said.append(f"{count}: {done[-1].quoted}{f' (it changes {what})' if what else ''}")
     return _joined(said, code)
 
 
@@ -139,5 +141,5 @@ def refuse_final(plan: Plan, state: State, answer: Holds) -> None:
         if (wrong := asks and answer(asks)) is None and asks:
             continue
         why = f"{wrong.message}. {planned.step.final}" if wrong else planned.step.final
-        said = f"{planned.inputs.target}: {planned.name} can't be undone: {why}"
+        said = f"{planned.inputs.target}: {planned.quoted} can't be undone: {why}"
         raise NoWayOn(said, past_final(planned, state))

@@ -9,9 +9,11 @@ from ops.engine.inputs import RunInputs
 from ops.engine.step import check
 
 
-@check("The database is the planned one", "inv plan")
+@check("The address leads to the planned production database", "inv plan")
 def is_production(c: RunInputs) -> list[Command]:
-    """Detect a wrong environment variable, which would dump or change another database."""
+    """Detect a wrong address in the environment: the step would dump or change another database.
+
+    The plan recorded the identifier of production's server and the name of the database."""
     return [
         *same_place(c),
         Query("check_identity.sql", c.target, parameters={"system": c.system, "database": c.database}),
@@ -23,11 +25,11 @@ def same_place(c: RunInputs) -> list[Command]:
     return [Tool("check-railway", {"target": c.target, "place": c.railway.app})] if c.railway.app else []
 
 
-@check("The server is the planned one", "inv status")
+@check("The address leads to the planned production server", "inv status")
 def is_production_server(c: RunInputs) -> list[Command]:
-    """Check the server over its database `postgres`.
+    """Check the server by a connection to its database `postgres`.
 
-    An interrupted swap can leave the live database closed to connections."""
+    The live database can be closed to connections: an interrupted swap leaves it closed."""
     given = {"system": c.system, "database": c.database}
     return [*same_place(c), Query("check_identity.sql", c.target, "postgres", given)]
 

@@ -20,7 +20,7 @@ def moment(c: RunInputs, name: str) -> Command:
     return Tool("time-way-back", {"report": f"{c.run_folder}/way-back.json", "moment": name})
 
 
-@check("The target is not production", "give the test target a database of its own in the inventory")
+@check("The test target is not production", "give the test target a database of its own in the inventory")
 def not_production(c: RunInputs) -> Command:
     """Detect a test target that leads to production: the run would overwrite production."""
     given = {"planned": c.test_server.system, "system": c.system, "database": c.database}

@@ -32,7 +32,7 @@ IF_TEST = "Only if the inventory names a test server."
 OTHERS = "inv backups   lists the proved backups; inv backup   takes a new one"
 
 
-@check("The target is not production", "give the test target a database of its own in the inventory")
+@check("The test target is not production", "give the test target a database of its own in the inventory")
 def not_production(c: RunInputs) -> Command:
     """Prevent a drill on production's server, which would use production's disk space and locks."""
     given = {"planned": c.test_server.system, "system": c.system, "database": c.database}

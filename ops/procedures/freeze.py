@@ -12,7 +12,7 @@ from ops.procedures.checks import is_production
 FROZEN = "production is frozen: it serves reads and refuses writes"
 
 
-@check("This role can stop every session that could write to a frozen production", "inv doctor")
+@check("The role in production's address can stop every session that could write to a frozen production", "inv doctor")
 def no_writers(c: RunInputs) -> Command:
     """Detect writers that a freeze does not stop, before anything is changed and before any session is ended.
 

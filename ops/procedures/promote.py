@@ -44,7 +44,7 @@ def resume_hint(c: RunInputs) -> str:
 
 def way_back(c: RunInputs) -> str:
     """Return the command that undoes a release which turns out to be wrong later."""
-    return f"{rollback_hint(c)}   undoes the release"
+    return f"{rollback_hint(c)}   if the release turns out to be wrong"
 
 
 def explained(c: RunInputs) -> Tool:
@@ -64,7 +64,7 @@ promote = Procedure(
     production take writes again. If production was migrated and something is wrong: `inv rollback --backup=…` with the
     backup that the message names; a frozen production stays frozen until then. With `--auto-rollback`, a release that
     froze production is rolled back automatically, and production is proved to be as before.""",
-    afterwards=way_back,
+    undone_by=way_back,
     effects=(Effect.RELEASES,),
     needs=(Need.PRODUCTION, Need.MIGRATIONS, Need.CERTIFICATE),
     changes_production=True,
@@ -114,11 +114,14 @@ def freeze_as_measured(c: RunInputs) -> Command:
     )
 
 
-@check("This role may write the settings of the database", "ask an administrator to run it, then repeat the command")
+@check(
+    "The role in production's address may write the settings of the live database",
+    "ask an administrator to run it, then repeat the command",
+)
 def settings_are_ours(c: RunInputs) -> Command:
     """Prevent a rollback from stopping halfway at a setting that only an administrator may write.
 
-    A rollback copies the settings of the live database to the restored one."""
+    A rollback copies the settings of the live database to the restored database."""
     return Query("check_settings.sql", c.target, "postgres", {"live": c.database})
 
 
@@ -179,8 +182,9 @@ def way_back_is_proved(c: RunInputs) -> Command:
 def losses_are_declared(c: RunInputs) -> Command:
     """Compare the tables and columns to drop with production, because users have written since the rehearsal.
 
-    A table or column that is dropped must be empty, or contain only declared values or rows written since. The check
-    runs before the freeze, and again before the migrations."""
+    A table or column that the migrations drop, and whose data they do not move, must be empty. Otherwise it may have at
+    most what `migrations.expect.yaml` declares, and what was written since the rehearsed backup. The check runs before
+    the freeze, and again before the migrations."""
     return Tool("check-losses", {"target": c.target, "name": c.release.certificate})
 
 
@@ -298,7 +302,7 @@ def hold(c: RunInputs) -> Command:
     explain=explained,
 )
 def migrate(c: RunInputs) -> list[Command]:
-    """Run the same command as on the clone.
+    """Run the same migrate command on production as on the clone.
 
     The command waits only briefly for a lock, so that the application's queries do not queue behind the migration.
     If the wait times out, the command is repeated after growing pauses. Statements that build or drop indexes

@@ -54,7 +54,7 @@ def clone_is_back(c: RunInputs) -> list[Command]:
     return [written, Query("check_swapped.sql", c.test, "postgres", given)]
 
 
-@check("The database beside the clone does not exist", "inv resume")
+@check("The second database on the test server does not exist", "inv resume")
 def is_gone(c: RunInputs) -> Command:
     """Detect a database that was not dropped and uses disk space."""
     return Query("check_gone.sql", c.test, "postgres", {"name": c.names.roundtrip})
@@ -77,7 +77,7 @@ def swap_in(c: RunInputs, incoming: str, output: str = "swapped-in.txt") -> Comm
 
 
 def drop_roundtrip(c: RunInputs) -> list[Command]:
-    """Give the migrated clone its name back, and drop the database beside the clone."""
+    """Give the migrated clone its name back, and drop the second database on the test server."""
     given = {"name": c.names.roundtrip, "marker": c.names.roundtrip_marker}
     return [swap_back(c, c.names.roundtrip), Query("drop_database.sql", c.test, "postgres", given)]
 
@@ -118,10 +118,10 @@ def restore(c: RunInputs) -> list[Command]:
     again=True,
 )
 def swap(c: RunInputs) -> list[Command]:
-    """Swap names as a rollback does, and time how long clients are disconnected.
+    """Swap names on the test server as a rollback does on production, and time how long clients are disconnected.
 
-    After the first swap, prove that the restored database has the clone's name. Then give the migrated clone its
-    name back."""
+    After the first swap, prove that the restored, unmigrated database has the test database's name. Then give the
+    migrated clone this name back. Production is not changed."""
     name, marker = stand_in(c)
     live = {"live": c.test_server.database, "incoming": name, "marker": marker}
     # The first command undoes a swap that was interrupted halfway; otherwise it does nothing.

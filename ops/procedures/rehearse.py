@@ -52,11 +52,12 @@ def app_talks_to_clone(c: RunInputs) -> Command:
     return Tool("check-app", {"target": c.target, "database_of": c.test})
 
 
-@check("The test target's address leads to the clone, identified by its mark", "inv clone-prod-to-test")
+@check("The test target's address leads to the clone of this release", "inv clone-prod-to-test")
 def is_clone(c: RunInputs) -> list[Command]:
     """Check the database at the test target's own address, because the application is going to write there.
 
-    The database must have no connection to another server: the migrations would write there, too."""
+    The clone is recognized by its mark, which is the comment of the database. The clone must have no connection to
+    another server: the migrations would write there, too."""
     return _leads_to(c, f"generalprobe clone of {c.target}, run {c.backup}")
 
 
@@ -77,9 +78,11 @@ def clone_is_migrated(c: RunInputs) -> Command:
     return manage(c, c.test, "migrate", "--check")
 
 
-@check("The certificate has not expired, and everything equals the rehearsal", "inv release", once=True)
+@check("The certificate has not expired, and what it names has not changed", "inv release", once=True)
 def certificate_holds(c: RunInputs) -> Command:
-    """Refuse to promote anything that changed since the rehearsal."""
+    """Refuse to promote after a change of anything that the certificate names.
+
+    The certificate names the migrations' files, the application's commit, production's schema, the backup and more."""
     return Tool("check-certificate", {"target": c.target, "name": c.release.certificate})
 
 
@@ -155,11 +158,11 @@ def after(c: RunInputs) -> Command:
     reports=("verdict", "excluded"),
 )
 def account(c: RunInputs) -> Command:
-    """Find every old row in the migrated clone, and count the rows that are missing, with their keys.
+    """Find every row of the unmigrated clone in the migrated clone. Count the missing rows, and list their keys.
 
-    Missing tables and columns are searched for by content. `migrations.expect.yaml` declares how many rows or values
-    may be lost or changed. A declaration of a loss that did not occur is refused. The copy from before the
-    migrations is first proved to equal the backup."""
+    If a table or column is missing, its rows or values are searched for in the other tables and columns.
+    `migrations.expect.yaml` declares how many rows or values may be lost or changed. A declaration of a loss that did
+    not occur is refused. The unmigrated copy of the clone is first proved to equal the backup."""
     return Tool(
         "verdict",
         {
@@ -217,7 +220,7 @@ def clone_is_live_again(c: RunInputs) -> Command:
     return live_on_test(c, c.names.migrated, f"generalprobe clone of {c.target}, run {c.backup}")
 
 
-@check("The test target's address leads to the second copy, identified by its mark", "inv undo")
+@check("The test target's address leads to the second copy", "inv undo")
 def is_copy(c: RunInputs) -> list[Command]:
     """Check the database at the test target's own address, because the application is going to write there."""
     return _leads_to(c, c.names.roundtrip_marker)
@@ -235,8 +238,8 @@ def is_copy(c: RunInputs) -> list[Command]:
 def copy_again(c: RunInputs) -> list[Command]:
     """Swap in a second copy of the unmigrated clone, to run the migrations again on the same rows.
 
-    Random values differ on production, and there they look like a fault. The values that differ between the two runs
-    are known to be random."""
+    The migrations may write random values, which are different on production. A value that differs between the two
+    runs is random, so that production is not expected to have the clone's value."""
     copy = {"source": c.names.before, "name": c.names.roundtrip, "marker": c.names.roundtrip_marker}
     like = {"target": c.target, "test": c.test, "database": c.names.roundtrip, "before": c.fingerprint}
     return [
@@ -259,7 +262,7 @@ def copy_again(c: RunInputs) -> list[Command]:
     **DRAWS,
 )
 def migrate_again(c: RunInputs) -> Command:
-    """Run the same command with the same code."""
+    """Run the same migrate command with the same code on the second copy."""
     return manage(c, c.test, "migrate", "--noinput", options=UNLIMITED)
 
 
@@ -289,8 +292,8 @@ def clone_again(c: RunInputs) -> list[Command]:
 def compare(c: RunInputs) -> list[Command]:
     """Compare the values that both runs wrote, then drop the second copy.
 
-    Production must have the values that were equal in both runs. For the other values, production must have any
-    value."""
+    On production, each value that was equal in both runs must be the same. A value that differed is random: production
+    must have a value in its place, whichever it is."""
     compared = {"target": c.target, "test": c.test, "before": c.names.before, "again": c.names.roundtrip}
     return [
         Tool("compare-rehearsals", {**compared, "report": f"{c.run_folder}/verdict.json"}),

@@ -39,12 +39,16 @@ release = Procedure(
     "Release: rehearse on a clone of production, then promote",
     """Releases an application with its migrations: checks the migrations for hazards, backs production up, restores the
     backup as a clone, migrates the clone with the new code, accounts for every row, and then migrates production.
-    Production is changed only if every row was accounted for on the clone, and if nothing has changed since then.""",
-    """Before "Freeze production" only the test server was changed. Exit code 5 means that the migrations would lose
-    data, and that production was not changed. After "Freeze production" the error message reports whether production
-    was migrated. `inv status` shows the state. `inv resume` continues the release. `inv undo` lets production take
-    writes again, if no migration was applied. `inv rollback` restores the last backup.""",
-    afterwards=way_back,
+    Production is changed only if every row was accounted for on the clone, and if neither the code nor production's
+    schema has changed since then. Without a `deploy` command in the inventory, the release does not deploy the
+    application's new code: deploy it yourself when the release is done.""",
+    """Before "Freeze production" the live database was not changed: the steps change the store and the test server, and
+    a trial database on production's server. Exit code 5 before that step means that the migrations would lose data.
+    After "Freeze production" the error message and `inv status` report whether production was migrated. If production
+    was not migrated: `inv resume` continues the release, and `inv undo` ends it and lets production take writes again.
+    If production was migrated: `inv resume` continues the release, and `inv rollback --backup=…` with the backup that
+    the message names restores production.""",
+    undone_by=way_back,
     effects=(Effect.RELEASES,),
     needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.REHEARSAL_DATABASE, Need.MIGRATIONS, Need.NEW_BACKUP),
     restores=True,

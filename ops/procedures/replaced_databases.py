@@ -23,7 +23,7 @@ to_replaced = Procedure(
     """Before the swap production is not changed, and `inv undo` closes the kept database again. After the swap, `inv
     undo` swaps the former live database back in.""",
     task="inv rollback --to-replaced=$KEPT",
-    afterwards=lambda c: f"inv undo --target={c.target}   swaps back; {c.names.replaced} is retained",
+    undone_by=lambda c: f"inv undo --run={c.run}   swaps the database back in that was live before",
     effects=(Effect.REPLACES, Effect.SAVES, Effect.KEEPS),
     needs=(Need.PRODUCTION, Need.KEPT_TO_SWAP_IN),
     changes_production=True,

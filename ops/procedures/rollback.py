@@ -26,16 +26,15 @@ rollback = Procedure(
     "Roll production back to a backup",
     """Restores production from a backup after a faulty release. Restores the backup beside production, proves the
     restored database, and shows which rows were written since the backup and would be set aside. Then takes a safety
-    backup of production and swaps the two databases' names within milliseconds. The replaced database is retained.""",
+    backup of production and swaps the two databases' names within milliseconds. The replaced database is retained. To
+    undo release RUN, choose `--backup=before:RUN`; `inv backups` lists all backups. Without a `deploy` command in the
+    inventory, the rollback does not deploy the application's former code: deploy it yourself after the swap.""",
     """Before the swap production is not changed, and `inv undo` drops the restored database. After the swap, `inv undo`
     swaps the replaced database back in. The replaced database stays on the server as `…_replaced_…`, and the safety
     backup holds the same rows.""",
     task="inv rollback --backup=latest",
-    afterwards=lambda c: (
-        f"inv unfreeze --target={c.target}   because production is still frozen"
-        if c.frozen
-        else "inv undo   swaps the replaced database back in"
-    ),
+    afterwards=lambda c: f"inv unfreeze --target={c.target}   because production is still frozen" if c.frozen else "",
+    undone_by=lambda c: f"inv undo --run={c.run}   swaps the replaced database back in",
     effects=(Effect.REPLACES, Effect.SAVES, Effect.KEEPS, Effect.SETS_ROWS_ASIDE),
     needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.BACKUP_TO_RESTORE),
     restores=True,

@@ -19,15 +19,15 @@ from ops.recovery.salvage.names import join, schema_and_name
 salvage = Procedure(
     "salvage",
     "Bring lost rows back from a backup",
-    """Brings back rows that a migration or a person deleted. Restores the backup beside production, compares its rows
-    with the live rows, shows the missing rows, and inserts only those, in one transaction. Rows written since the
-    backup are not changed. A missing row whose key or unique value is in use is listed and not inserted. Links that
-    were cleared when their row was deleted refer to the row again.""",
+    """Brings back rows that a migration or a person deleted. Restores the tables of the backup into a separate database
+    on production's server, compares their rows with the live rows, shows the missing rows, and inserts only those, in
+    one transaction. Rows written since the backup are not changed. A missing row whose key or unique value is in use is
+    listed and not inserted. A foreign key that was set to NULL when its row was deleted refers to the row again.""",
     """Before "Insert the missing rows" production is not changed. That step is one transaction: either all rows are
-    inserted, or none. `inv undo` deletes exactly the inserted rows and clears the restored links, unless they were
-    changed since. A safety backup was taken before.""",
+    inserted, or none. `inv undo` deletes exactly the inserted rows and sets the restored foreign keys to NULL again. It
+    is refused if one of these rows was changed since. The safety backup holds production from before the salvage.""",
     task="inv salvage --backup=ID --table=TABLE",
-    afterwards=lambda c: f"inv undo --run={c.run}   deletes exactly the inserted rows",
+    undone_by=lambda c: f"inv undo --run={c.run}   deletes exactly the inserted rows",
     effects=(Effect.SAVES, Effect.SALVAGES),
     needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.BACKUP_TO_SALVAGE),
     restores=True,
@@ -80,7 +80,7 @@ def rows_are_back(c: RunInputs) -> Command:
     return Tool("salvage-check", options(c))
 
 
-@check("The restored database does not exist", "inv resume")
+@check("The database with the restored tables does not exist", "inv resume")
 def aside_is_gone(c: RunInputs) -> Command:
     """Detect a database that was not dropped and uses disk space."""
     return Query("check_gone.sql", c.target, "postgres", {"name": c.names.salvage})
@@ -113,7 +113,7 @@ salvage.include(backup, inputs=safety, prefix="safety-", label="Safety backup: "
     again=True,
 )
 def restore(c: RunInputs) -> list[Command]:
-    """Restore the required tables with their rows into a separate database on production's server.
+    """Restore the tables with their rows into a separate database on production's server. Production is not changed.
 
     No index and no trigger is restored. Objects that cannot be created there are left out and named. Generated columns
     that call functions are computed afterwards; a table whose column cannot be computed is restored without it."""
@@ -149,8 +149,8 @@ def restore(c: RunInputs) -> list[Command]:
 def count(c: RunInputs) -> Command:
     """Compare the backup's rows with the live rows, in a read-only session.
 
-    List the missing rows, the rows whose key is in use, and the links that were cleared. The list is `salvage.json`
-    in the run's folder."""
+    List the missing rows, the rows whose key is in use, and the foreign keys that were set to NULL. Read this list,
+    `salvage.json` in the run's folder, before the next step inserts the rows."""
     return Tool("salvage-count", options(c))
 
 
@@ -167,9 +167,9 @@ def count(c: RunInputs) -> Command:
     data="the missing rows are back in production",
 )
 def bring(c: RunInputs) -> Command:
-    """Insert the missing rows in one transaction. Only rows that step "Count the missing rows" listed are inserted.
+    """Insert the rows that "Count the missing rows" listed, in one transaction. Insert no other rows.
 
-    The tables refuse other writes during the transaction, and the missing rows are determined again. Triggers and
+    The tables refuse other writes during the transaction. A listed row that is live again is not inserted. Triggers and
     rules of the tables are disabled, foreign keys are checked, and sequences are advanced to the highest key. Rows
     that were not inserted are listed in `left-out.jsonl`."""
     return Tool("salvage-insert", {**options(c), "lock_timeout": f"{c.locks.timeout:g}"})

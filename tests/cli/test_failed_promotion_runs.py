@@ -182,7 +182,7 @@ def test_a_rollback_that_fails_ends_with_its_own_code(runs: Runs, error: OpsErro
 
 def test_an_undo_that_fails_ends_with_its_own_code(runs: Runs) -> None:
     runs.bench.has, runs.stuck = (), True
-    with pytest.raises(StepFailed, match="promote.freeze was undone, but its proof still holds"):
+    with pytest.raises(StepFailed, match='"Freeze" was undone, but its proof still holds'):
         runs.go()
     assert runs.told(RUN) == [*failing(), "undoing", "promote.freeze undoing", "outcome failed 4"]
 
@@ -272,7 +272,7 @@ def test_it_is_a_rollback_that_proves_itself_before_users_write() -> None:
 RESUME, ROLLBACK = f"inv resume --run={RUN} --target=shop", f"inv rollback --target=shop --backup={RUN}_last"
 NONE = (
     "no migration of this release is applied on production (2 pending), "
-    "and the failed migration ran in one transaction"
+    "and the migration that did not finish ran in one transaction, which was rolled back"
 )
 HALF = f"production is partly migrated (applied: {FIRST}; not applied: {SECOND})"
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ops.core.errors import OpsError, Refused
 from ops.engine.effects import Effect, StepEffect
-from ops.engine.journal import Event, Journal, State, read, runs
+from ops.engine.journal import Event, Journal, State, is_executing, read, runs
 from tests.support.examples import examples
 
 HEADER: Event = {"event": "run", "run": "r1", "procedure": "release", "target": "shop", "inputs": {}}
@@ -164,6 +164,15 @@ def test_without_a_header_nothing_is_said(tmp_path: Path, content: str | None) -
 
 
 # --- one at a time ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_executing_while_its_journal_is_open(write: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write()
+    assert not is_executing(folder) and not is_executing(tmp_path / "no-run")
+    journal = Journal(folder)
+    assert is_executing(folder)
+    journal.close()
+    assert not is_executing(folder)
 
 
 def test_a_second_hand_on_the_same_journal_is_refused(write: Callable[..., Path]) -> None:

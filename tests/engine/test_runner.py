@@ -184,13 +184,13 @@ def test_a_failed_step_stops_the_run(bench: Bench) -> None:
 
 
 def test_a_proof_that_does_not_hold_fails_a_step_that_exited_with_0(bench: Bench) -> None:
-    with pytest.raises(StepFailed, match=r"shop: a ended, but its proof does not hold \(a is there\)"):
+    with pytest.raises(StepFailed, match=r'shop: "Make a" ended, but its proof does not hold \(a is there\)'):
         bench.go(step("a", act=sh("true")), step("b"))
     assert (bench.state.status, bench.log) == ({"a": "failed"}, [])
 
 
 def test_a_gate_that_does_not_hold_refuses_before_anything_ran(bench: Bench) -> None:
-    with pytest.raises(Refused, match="shop: Make a: refused: ") as caught:
+    with pytest.raises(Refused, match="shop: before \"Make a\": ") as caught:
         bench.go(step("a", gates=(gone("x"), exists("key"))), step("b"))
     assert (caught.value.exit_code, caught.value.hint) == (3, "make key")
     assert bench.outcome["hint"] == "make key, then   inv resume --run=r1   or   inv undo --run=r1"
@@ -227,7 +227,7 @@ def test_what_commands_print_is_kept_for_the_owner_only(bench: Bench) -> None:
 
 def test_a_fault_of_ours_becomes_one_line_and_a_file(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.infra.session.run_hooks.said_error", lambda _: 1 / 0)
-    with pytest.raises(OpsError, match="shop: b: ZeroDivisionError: division by zero"):
+    with pytest.raises(OpsError, match='shop: "Make b": ZeroDivisionError: division by zero'):
         bench.go(step("a"), fails("b"))
     assert "Traceback" in (bench.runs / "fault.txt").read_text()
     assert bench.outcome["outcome"] == "failed"
@@ -238,7 +238,7 @@ def test_an_interruption_is_written_down(bench: Bench) -> None:
         raise KeyboardInterrupt
 
     bench._ask = interrupt  # type: ignore[method-assign,assignment]
-    with pytest.raises(OpsError, match="shop: interrupted before b") as caught:
+    with pytest.raises(OpsError, match='shop: interrupted before "Make b"') as caught:
         bench.go(step("a"), step("b", confirm=True))
     assert caught.value.exit_code == 130
     assert (bench.outcome["outcome"], bench.outcome["exit"]) == ("interrupted", 130)
@@ -324,7 +324,7 @@ def test_an_interrupted_step_is_redone_where_that_is_safe(bench: Bench) -> None:
 
 def test_an_interrupted_step_that_must_not_run_twice_is_refused(bench: Bench) -> None:
     bench.happened(begun("a"))
-    with pytest.raises(Refused, match="a was interrupted, and repeating it is not safe") as caught:
+    with pytest.raises(Refused, match='"Make a" was interrupted, and repeating it is not safe') as caught:
         bench.go(step("a", again=False), step("b"))
     assert (caught.value.hint, bench.log) == ("inv undo --run=r1", [])
 
@@ -345,7 +345,7 @@ def test_what_failed_and_must_not_run_twice_is_not_done_by_its_proof(bench: Benc
     half = step("a", again=False, act=sh('touch "$1"; echo "ERROR:  no such role" >&2; exit 1', "a"))
     with pytest.raises(StepFailed):
         bench.go(half)
-    with pytest.raises(Refused, match="a failed, and repeating it is not safe"):
+    with pytest.raises(Refused, match='"Make a" failed, and repeating it is not safe'):
         bench.go(half)
 
 
@@ -408,7 +408,7 @@ def test_a_lock_is_waited_for_again_only_where_repeating_is_safe(bench: Bench, h
     with pytest.raises(StepFailed, match="lock timeout.*; not tried again: .*a half is done"):
         bench.go(one)
     assert bench.log == ["a"]
-    with pytest.raises(Refused, match="a failed, and repeating it could execute a part twice") as caught:
+    with pytest.raises(Refused, match='"Make a" failed, and repeating it could execute a part twice') as caught:
         bench.go(one)
     assert caught.value.hint == "inv undo --run=r1   and then repeat the procedure"
     assert bench.log == ["a"]
@@ -487,7 +487,7 @@ def test_undo_takes_an_interrupted_step_back(bench: Bench) -> None:
 def test_undo_is_not_believed_where_the_proof_still_holds(bench: Bench) -> None:
     stuck = step("a", undo=sh("true"))
     bench.go(stuck)
-    with pytest.raises(StepFailed, match="a was undone, but its proof still holds"):
+    with pytest.raises(StepFailed, match='"Make a" was undone, but its proof still holds'):
         bench.undo(stuck)
     assert bench.state.status == {"a": "undoing"}
 
@@ -516,7 +516,7 @@ FINAL = {"undo": None, "final": "What is sent is sent.", "on_failure": lambda _:
 def test_undo_refuses_after_a_final_step_that_is_done(bench: Bench) -> None:
     steps = step("a"), step("b", untouched=gone("b"), **FINAL), step("c")
     bench.go(*steps)
-    with pytest.raises(Refused, match="shop: b can't be undone: What is sent is sent.") as caught:
+    with pytest.raises(Refused, match="shop: \"Make b\" can't be undone: What is sent is sent.") as caught:
         bench.undo(*steps)
     assert (caught.value.hint, bench.log) == ("inv rollback", ["a", "b", "c"])
 
@@ -594,7 +594,7 @@ def test_what_stands_is_said_in_words(bench: Bench) -> None:
         bench.go(freeze, fails("change"), thaw)
     assert bench.outcome["stands"] == (
         "this run has not changed production's data; production is frozen; not finished: \"Make change\"; "
-        '1 changing step is done: "Make freeze"'
+        '1 step that changes something is done: "Make freeze"'
     )
     assert "production was migrated" in str(bench.go(freeze, change, thaw)["stands"])
     assert "frozen" not in str(bench.outcome["stands"])

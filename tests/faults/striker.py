@@ -155,7 +155,7 @@ def install(module: Any, order: str) -> None:
 
     def struck(self: Any, command: Any, key: str, *line: Any) -> str:
         striker.run = self.plan.inputs.run
-        place = striker.counting.place(self.plan, self._current, key, command)
+        place = striker.counting.place(self.plan, self._current.name if self._current else "", key, command)
         if blow := striker.due(place, "before"):
             striker.strike(blow)
         striker.armed = str(place) if place else ""

@@ -214,7 +214,7 @@ def test_a_migration_that_hangs_is_ended_by_ctrl_c(stage: Stage) -> None:
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
             assert time.monotonic() - began < 20
-            said(Done(process.returncode, out, err), 130, "interrupted in migrate-test.migrate")
+            said(Done(process.returncode, out, err), 130, 'interrupted in "Run the migrations on the clone"')
             assert wait_for(lambda: not c.execute(asleep).fetchone(), 5), "it sleeps on"
         said(shop.inv("status"), 0, "interrupted", "Try: inv resume")
         said(shop.inv("undo", "--confirm=shop"), 0)

@@ -80,7 +80,7 @@ def test_any_command_line_that_invoke_refuses_has_a_line_and_a_way_out(task: str
         (["salvage"], "inv salvage: --backup is missing", "inv salvage --backup=latest"),
         (["release", "--target"], "inv release: --target needs a value", "inv release --target=VALUE"),
         (["release", "--target=a", "--target=b"], "--target was given twice", "inv release --target=VALUE"),
-        (["release", "extra"], "'extra' is not the value of a flag", "inv --help release"),
+        (["release", "extra"], "'extra' is not the value of a flag", "inv release --help"),
     ],
 )
 def test_what_was_probably_meant(words: list[str], said_so: str, hint: str) -> None:

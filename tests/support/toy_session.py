@@ -188,6 +188,12 @@ class ToySession:
     def path(self, name: str) -> Path:
         return self.folder / name
 
+    def local_folder(self, target: str) -> Path:
+        return self.folder / "backups" / target
+
+    def is_remote(self, target: str) -> bool:
+        return False
+
     def sender(self, target: str, run: str) -> Callable[[], None]:
         return self.sent
 
@@ -319,7 +325,7 @@ class ToyRunner(Runner):
     """Notes at which place the run is."""
 
     def execute(self, command: Command, key: str, line: Any = lambda _: None) -> str:
-        step = self._current or FIRST
+        step = self._current.name if self._current else FIRST
         role = "do" if key == step else "undo" if key == f"undo-{step}" else key
         session: Any = self.session
         confirms = {planned.name for planned in self.plan.steps if planned.step.confirm}

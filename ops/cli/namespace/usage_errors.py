@@ -126,7 +126,7 @@ def mistake(error: ParseError, words: list[str], names: list[str]) -> tuple[str,
         return f"{call}: --{_flag(flag[1])} needs a value", f"{call} --{_flag(flag[1])}=VALUE"
     unknown = re.search(r"No idea what (['\"])(.*)\1 is!", text, re.DOTALL)
     if unknown is None:
-        return f"{call}: {text}", f"inv --help {task}".rstrip()
+        return f"{call}: {text}", f"inv {task} --help".rstrip()
     given, flags = unknown[2], list(context.flags) if context is not None and task else []
     if twice := next((flag for flag in flags if [word.partition("=")[0] for word in words].count(flag) > 1), ""):
         return f"{call}: {twice} was given twice", f"{call} {twice}=VALUE   once"
@@ -134,11 +134,11 @@ def mistake(error: ParseError, words: list[str], names: list[str]) -> tuple[str,
         near = _near(given.split("=")[0], [flag for flag in flags if flag.startswith("--")])
         return (
             f"{call}: there is no flag {given.split('=')[0]}",
-            f"{call} {near}" if near else f"inv --help {task}".rstrip(),
+            f"{call} {near}" if near else f"inv {task} --help".rstrip(),
         )
     near = _near(given, names)
     if task and not near:
-        return f"{call}: {given!r} is not the value of a flag", f"inv --help {task}"
+        return f"{call}: {given!r} is not the value of a flag", f"inv {task} --help"
     return f"there is no task {given!r}", f"inv {near}" if near else "inv --list"
 
 

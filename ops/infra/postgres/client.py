@@ -237,6 +237,9 @@ def without_values(text: str) -> str:
 _ANSWERED = re.compile(r"^psql:.+:\d+: (?!FATAL|PANIC)[^\s:]+:  ", re.MULTILINE)
 
 
+ADDRESS = "the target's address (`database` in the inventory)"
+
+
 def unreached(stderr: str) -> tuple[str, str, Code]:
     """Return why a server cannot be reached, as text, hint and code."""
     said = said_error(stderr)
@@ -245,8 +248,8 @@ def unreached(stderr: str) -> tuple[str, str, Code]:
     if trouble := tls_trouble(said):
         return f"can't be reached: {trouble[0]} ({said})", trouble[1], Code.TLS
     if code := refusal(said):
-        return f"refuses the connection: {said}", "check user, password and database in its address", code
-    return f"does not answer: {said}", "check its address and that the server runs", code
+        return f"refuses the connection: {said}", f"check user, password and database in {ADDRESS}", code
+    return f"does not answer: {said}", f"check {ADDRESS}, and that its server runs", code
 
 
 def said_error(stderr: str) -> str:

@@ -47,7 +47,15 @@ class StoreAccess:
         """Return a target's folder in the store; for a remote store its updated working copy."""
         if copy := self.working_copy(target):
             copy.follow()
+        return self.local_folder(target)
+
+    def local_folder(self, target: str) -> Path:
+        """Return a target's folder on this machine; for a remote store its working copy as it is."""
         return self.inventory.path(self.inventory.target(target).folder) / target
+
+    def is_remote(self, target: str) -> bool:
+        """Return True if other machines can continue the runs of a target."""
+        return bool(self.inventory.target(target).remote)
 
     def sender(self, target: str, run: str) -> Callable[[], None]:
         """Return a function that uploads a run's files to a target's remote store; for a folder it does nothing."""

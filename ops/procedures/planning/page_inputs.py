@@ -131,7 +131,8 @@ def _newest_of_stanza(c: RunInputs) -> list[str]:
 
 def _newest(c: RunInputs, meant: str) -> list[str]:
     there = quote(f"{c.folder}/backups")
-    return [f"ls {there}", f'export BACKUP="${{BACKUP:-$(ls {there} | {meant} | tail -n 1)}}"']
+    newest = f'export BACKUP="${{BACKUP:-$(ls {there} | {meant} | tail -n 1)}}"'
+    return ["# For another backup than the newest, first: export BACKUP=ID", f"ls {there}", newest]
 
 
 def _rehearsal(entry: Target, given: Given) -> Given:

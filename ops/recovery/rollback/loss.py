@@ -73,7 +73,8 @@ class TableLoss(BaseModel):
             told = [f"a table that the backup does not have, with {inserted}"]
         elif self.only == "backup":
             told = [f"a table that only the backup has, with {counted(self.deleted, 'row')}"]
-        for side, where in (("live", "a column that the backup does not have"), ("backup", "a column of the backup")):
+        columns = (("live", "a column that the backup does not have"), ("backup", "a column that only the backup has"))
+        for side, where in columns:
             told += [
                 f"{name}: {where}" + (f", with {counted(n, 'value')}" if n else "")
                 for name, n in self.columns.get(side, {}).items()
@@ -149,7 +150,7 @@ class Loss(BaseModel):
             was, now = self.large_objects
             said.append(f"large objects: {now:,}, {there} {was:,}" + (", of other content" if was == now else ""))
         said += ["the schema differs"] if self.schema_differs else []
-        called = [f"{now} ({was})" for now, was in self.renamed.items()]
+        called = [f"{was} is now {now}" for now, was in self.renamed.items()]
         return said + ([f"renamed since the backup: {listed(called)}"] if called else [])
 
     def _stands(self, name: str, there: str) -> str:

@@ -22,7 +22,7 @@ def check_atomic(session: Session, *, target: str, database_of: str) -> str:
     """Check that the first pending migration of a database runs in one transaction."""
     if name := in_parts(session, target, database_of):
         raise Refused(f"{name} is not atomic, so a part of it may be applied", f"inv status --target={target}")
-    return "the failed migration ran in one transaction"
+    return "the migration that did not finish ran in one transaction"
 
 
 @tool

@@ -205,7 +205,8 @@ def offers(found: Production, run: Run) -> list[tuple[str, str]]:
         return [(f"inv status --target={run.target}", "shows which run swapped the database")]
     if found.data is Data.AS_BEFORE:
         writes = " and unfreezes production" if found.frozen else ""
-        tries = "tries again" + (", after it drops the unfinished indexes" if found.indexes else "")
+        tries = "repeats the step and continues the release"
+        tries += ", after it drops the unfinished indexes" if found.indexes else ""
         return [*([(go_on, tries)] if resumes else []), (undo, f"ends the release{writes}")]
     before = "restores production as it was before the migrations"
     if found.data is Data.PART_UNKNOWN:
@@ -239,7 +240,7 @@ def told(found: Production) -> str:
         return f"no migration of this release is recorded on production ({count} pending), but {what}"
     if found.data is Data.AS_BEFORE:
         why = f"{found.indexes} only builds and drops indexes" if found.indexes else ""
-        why = why or "the failed migration ran in one transaction"
+        why = why or "the migration that did not finish ran in one transaction, which was rolled back"
         why = "production is proved to be unchanged" if found.proved else why
         return f"no migration of this release is applied on production ({count} pending), and {why}"
     if found.left:

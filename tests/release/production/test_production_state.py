@@ -181,7 +181,8 @@ def test_indexes_that_are_left_by_half_are_built_again(bench: Bench, monkeypatch
     found = asked(bench)
     assert (found.data, found.part, found.indexes) == (Data.AS_BEFORE, "", FIRST)
     assert told(found).endswith(f"{FIRST} only builds and drops indexes")
-    assert offers(found, RUN_)[0] == (RESUME, "tries again, after it drops the unfinished indexes")
+    again = "repeats the step and continues the release, after it drops the unfinished indexes"
+    assert offers(found, RUN_)[0] == (RESUME, again)
 
 
 def test_what_a_run_has_begun_is_read_from_the_effects_of_its_steps() -> None:

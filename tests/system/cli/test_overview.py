@@ -21,7 +21,7 @@ def test_a_run_that_is_open_is_reported(scene: Callable[..., Project]) -> None:
     shop = scene("interrupted")
     said = shop.inv()
     assert "now:     production is FROZEN (read-only)" in said.out, said.out
-    assert ": interrupted, or still running, " in said.out and "next steps:   inv status --target=shop" in said.out
+    assert ": interrupted, " in said.out and "next steps:   inv status --target=shop" in said.out
     assert "; proved: " in said.out
     event = shop.inv("overview", "--json").outcome
     assert event["event"] == "overview" and event["frozen"] is True, event

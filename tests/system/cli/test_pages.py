@@ -98,7 +98,7 @@ def test_a_page_stops_at_once_where_its_variables_are_not_to_be_had(project: Cal
 
 def test_what_comes_next_is_told_and_never_pasted_with_the_page() -> None:
     page = (ROOT / "runbooks/release.md").read_text()
-    assert '`inv rollback --target=lessons "--backup=${RUN}_last"` undoes the release' in page
+    assert 'wrong, type in the same shell: `inv rollback --target=lessons "--backup=${RUN}_last"`' in page
     assert "inv rollback" not in blocks(page)
 
 

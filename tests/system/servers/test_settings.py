@@ -45,7 +45,7 @@ def test_an_unhealthy_deployment_is_not_done(scene: Callable[..., Project]) -> N
     shop = scene("certified", deploy=["true"], health=["false"])
     done = shop.inv("promote", "--json", "--confirm=shop")
     assert done.code == 4, done.out + done.err
-    assert "promote.deploy ended, but its proof does not hold" in done.outcome["reason"]
+    assert '"Deploy the application" ended, but its proof does not hold' in done.outcome["reason"]
     assert done.outcome["hint"] == f"inv resume --run={done.outcome['run']} --target=shop"
     assert "the migration is applied on production" in done.outcome["stands"]
     command = f"inv rollback --target=shop --backup={done.outcome['run']}_last"
