@@ -239,7 +239,7 @@ def copy_again(c: RunInputs) -> list[Command]:
     """Swap in a second copy of the unmigrated clone, to run the migrations again on the same rows.
 
     The migrations may write random values, which are different on production. A value that differs between the two
-    runs is random, so that production is not expected to have the clone's value."""
+    runs is random, so production is not expected to have the clone's value."""
     copy = {"source": c.names.before, "name": c.names.roundtrip, "marker": c.names.roundtrip_marker}
     like = {"target": c.target, "test": c.test, "database": c.names.roundtrip, "before": c.fingerprint}
     return [
@@ -293,7 +293,7 @@ def compare(c: RunInputs) -> list[Command]:
     """Compare the values that both runs wrote, then drop the second copy.
 
     On production, each value that was equal in both runs must be the same. A value that differed is random: production
-    must have a value in its place, whichever it is."""
+    must have any value in its place."""
     compared = {"target": c.target, "test": c.test, "before": c.names.before, "again": c.names.roundtrip}
     return [
         Tool("compare-rehearsals", {**compared, "report": f"{c.run_folder}/verdict.json"}),
