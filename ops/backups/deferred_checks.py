@@ -22,8 +22,11 @@ from ops.infra.postgres.failure_kind import BY_PATH
 from ops.infra.postgres.failure_text import Trouble, explain
 
 _VIEW = "materialized view "
-# SQLSTATE of a view that reads an unfilled view. psycopg maps its class to OperationalError.
-_NOT_FILLED = "55000"
+# SQLSTATE of a view that reads an unfilled view, and the classes of a foreign server that does not answer. psycopg maps
+# them to OperationalError.
+_NOT_FILLED, _FOREIGN = "55000", ("08", "HV")
+# SQLSTATE of a domain that an array or a composite type of a column uses: its rows can't be checked later.
+_WITHIN = "0A000"
 # Checks that are not inherited, or whose parents have been dropped by now.
 _CHECKS = """
 SELECT CASE k.conrelid WHEN 0 THEN 'DOMAIN ' || k.contypid::regtype ELSE 'TABLE ' || k.conrelid::regclass END,
@@ -105,7 +108,9 @@ def loosen(connection: psycopg.Connection[Any]) -> list[Check]:
                 found.append(Check(*row))
                 _execute(connection, found[-1].dropped())
         for one in found:
-            _execute(connection, one.added("CHECK (true)" + (" NO INHERIT" if one.alone else "")))
+            # The server can't check the rows of each column with a domain, and there are none.
+            more = " NO INHERIT" if one.alone else " NOT VALID" if one.on.startswith("DOMAIN ") else ""
+            _execute(connection, one.added(f"CHECK (true){more}"))
     return found
 
 
@@ -163,16 +168,25 @@ def _tried(connection: psycopg.Connection[Any], statement: str) -> Trouble | Non
     try:
         _execute(connection, statement)
     except psycopg.Error as error:
-        if isinstance(error, psycopg.OperationalError) and error.sqlstate != _NOT_FILLED:
+        state = error.sqlstate or ""
+        foreign = not connection.broken and state.startswith(_FOREIGN)
+        if isinstance(error, psycopg.OperationalError) and state != _NOT_FILLED and not foreign:
             raise
+        if foreign:
+            return Trouble("a foreign server does not answer", then="make the foreign server reachable")
+        if state == _WITHIN and statement.startswith("ALTER DOMAIN "):
+            said = "a column uses the domain within an array or a composite type, so its rows can't be checked"
+            return Trouble(said, known=_WITHIN)
         return explain(error.diag.message_primary or "", error.diag.context or "", error.sqlstate or "")
     return None
 
 
 def _not_valid(one: Check, why: Trouble) -> str:
+    said = f"{one.called} is restored NOT VALID, so only new rows are checked"
+    if why.known == _WITHIN:
+        return f"{said}: {why.said}"
     then = why.then if why.known == BY_PATH else "correct the rows that do not hold"
     told = why.cause if why.known == BY_PATH else why.said
-    said = f"{one.called} is restored NOT VALID, so only new rows are checked"
     return f"{said}: {told}: {then}, then   {one.validated()}"
 
 

@@ -145,8 +145,14 @@ def compare_schemas(session: Session, *, target: str, database: str) -> str:
 
 
 @tool
-def loosen_checks(session: Session, *, server: str, database: str, before: str, report: str) -> str:
-    """Remove the checks that depend on more than their row, before rows are restored."""
+def loosen_checks(
+    session: Session, *, server: str, database: str, before: str, report: str, done: str = ""
+) -> str:
+    """Remove the checks that depend on more than their row, before rows are restored.
+
+    ``done`` is a file that ``tighten-checks`` writes at its end."""
+    if done:
+        session.inventory.path(done).unlink(missing_ok=True)
     aside: list[deferred_checks.Check] = []
     if deferred_checks.checks(fingerprint.read(session.inventory.path(before)).objects):
         with session.connect(server, database) as connection:
@@ -183,12 +189,20 @@ def check_keys(session: Session, *, target: str, report: str) -> str:
 
 @tool
 def tighten_checks(
-    session: Session, *, server: str, database: str, before: str, report: str, path_of: str = "", form: str = ""
+    session: Session,
+    *,
+    server: str,
+    database: str,
+    before: str,
+    report: str,
+    path_of: str = "",
+    form: str = "",
+    done: str = "",
 ) -> str:
     """Validate the deferred checks, fill the materialized views that need search_path, and report failures.
 
     Also report what no dump contains and a restore made differently. ``form`` is empty for a complete restore, or
-    ``bare`` for one without owners and grants."""
+    ``bare`` for one without owners and grants. At its end it writes the report to the file ``done``."""
     dumped = fingerprint.read(session.inventory.path(before))
     aside, views = deferred_checks.read(session.inventory.path(report)), deferred_checks.views(dumped.objects)
     spread = sorted(name.removeprefix("table ") for kind, name in dumped.objects if kind == "spread")
@@ -198,7 +212,10 @@ def tighten_checks(
         there = connection.execute((SQL_FOLDER / "not_dumped.sql").read_bytes()).fetchall()
         other = not_dumped(dumped.objects, {(one["object"], one["name"]): one["is"] for (one,) in there}, form)
         said = deferred_checks.tighten(connection, aside, views.values(), path) if aside or views else ""
-    return "; ".join(filter(None, [*other, moved if spread else "", said]))
+    found = "; ".join(filter(None, [*other, moved if spread else "", said]))
+    if done:
+        write_whole(session.inventory.path(done), found)
+    return found
 
 
 def _path(session: Session, target: str) -> str:

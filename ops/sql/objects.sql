@@ -2,7 +2,8 @@
 -- separate statements (owner, grants, comment, enabled, validated, attached …). A part of dump.sql, and of
 -- fingerprint.sql when it proves a restore. Definitions of views and expressions are left out: two versions of
 -- PostgreSQL print them differently. Objects of extensions are left out except for their grants, and so are objects
--- that no dump contains (invalid indexes). Names do not depend on search_path, which is pg_catalog here.
+-- that no dump contains (invalid indexes). A role that was dropped without its grants is named by its number, as in a
+-- dump. Names do not depend on search_path, which is pg_catalog here.
 SELECT current_setting('server_version_num')::int >= 150000 AS publishes_schemas \gset
 WITH extended AS MATERIALIZED (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
@@ -54,7 +55,7 @@ WITH extended AS MATERIALIZED (
       AND coalesce(m.schema NOT IN ('pg_toast'::regnamespace, 'information_schema'::regnamespace), true)
 ), lists AS (
     SELECT g.name, (SELECT json_agg(one ORDER BY one COLLATE "C") FROM (
-               SELECT concat(CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(x.grantee) END, '=', x.privilege_type,
+               SELECT concat(CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE regexp_replace(pg_get_userbyid(x.grantee), '^unknown \(OID=(\d+)\)$', '\1') END, '=', x.privilege_type,
                              CASE WHEN bool_or(x.is_grantable) THEN ' WITH GRANT OPTION' END) AS one
                -- An extension's objects belong to the role that created the extension.
                FROM aclexplode(g.acl) x WHERE NOT (g.brought AND x.grantee = g.owner) GROUP BY x.grantee, x.privilege_type) l) AS list
@@ -124,7 +125,7 @@ WITH extended AS MATERIALIZED (
     UNION ALL
     SELECT 'default privileges', format('of %s%s on %s', pg_get_userbyid(d.defaclrole), CASE WHEN d.defaclnamespace <> 0 THEN ' in schema '
            || d.defaclnamespace::regnamespace END, d.defaclobjtype), (SELECT json_agg(one ORDER BY one COLLATE "C") FROM (
-               SELECT concat(CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(x.grantee) END, '=', x.privilege_type,
+               SELECT concat(CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE regexp_replace(pg_get_userbyid(x.grantee), '^unknown \(OID=(\d+)\)$', '\1') END, '=', x.privilege_type,
                              CASE WHEN bool_or(x.is_grantable) THEN ' WITH GRANT OPTION' END) AS one
                FROM aclexplode(d.defaclacl) x GROUP BY x.grantee, x.privilege_type) l)::text
     FROM pg_default_acl d

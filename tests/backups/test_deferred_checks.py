@@ -89,6 +89,27 @@ def test_what_does_not_hold_is_not_valid_and_named_without_values(client: Client
         assert {name for (name,) in state} == {"later", "today"}, state
 
 
+WITHIN = """
+CREATE FUNCTION sure(int) RETURNS bool LANGUAGE sql AS 'SELECT $1 > 0'; CREATE DOMAIN plus AS int CHECK (sure(VALUE));
+CREATE TABLE told (id int, parts plus[]); CREATE EXTENSION postgres_fdw;
+CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1');
+CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (user 'x', password 'y');
+CREATE FOREIGN TABLE away (id int) SERVER far;
+CREATE MATERIALIZED VIEW seen AS SELECT * FROM away WITH NO DATA;
+"""
+
+
+def test_a_domain_within_an_array_and_a_view_of_a_foreign_server_are_named(client: Client, named: Named) -> None:
+    with client.connect(named("within", WITHIN)) as connection:
+        aside = deferred_checks.loosen(connection)
+        connection.execute("INSERT INTO public.told VALUES (1, '{1}')")
+        one, two = deferred_checks.tighten(connection, aside, ["public.seen"], "public").split("WARNING: ")[1:]
+        assert "check plus_check of public.plus is restored NOT VALID" in one and "within an array or a comp" in one
+        assert "view public.seen is restored empty: a foreign server does not answer: make the foreign server" in two
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute("INSERT INTO public.told VALUES (1, '{-1}')")
+
+
 def test_a_function_that_needs_search_path_has_productions(client: Client, named: Named) -> None:
     with client.connect(named("path", MADE)) as connection:
         connection.execute(

@@ -38,6 +38,25 @@ FAILURES = (
         tool=RESTORE,
     ),
     Failure(
+        "exclusion",
+        rf"could not create exclusion constraint {_N}|conflicting key value violates exclusion constraint {_N}",
+        "rows violate exclusion constraint {0}, also on production: its index is corrupt, or its function was changed",
+        'correct these rows, and REINDEX INDEX "{0}"   on production',
+        BACKUP,
+        ("23P01",),
+        tool=RESTORE,
+    ),
+    Failure(
+        "partition",
+        rf"new row for relation {_N} violates partition constraint|no partition of relation {_N} found for row",
+        "rows belong to another partition than {0}: a function of the partition key was changed since",
+        "BEGIN; ALTER TABLE … DETACH PARTITION {0}; INSERT INTO … SELECT * FROM {0}; TRUNCATE {0}; ALTER TABLE … "
+        "ATTACH PARTITION {0} FOR VALUES …; COMMIT   on production",
+        BACKUP,
+        ("23514",),
+        tool=RESTORE,
+    ),
+    Failure(
         "constraint",
         rf"(?:new row for relation {_N} violates check constraint {_N}"
         rf"|insert or update on table {_N} violates foreign key constraint {_N}"
@@ -156,6 +175,14 @@ FAILURES = (
         "remove {0} from template1",
         states=("42710", "42P07", "42P06", "42723"),
         tool=RESTORE,
+    ),
+    Failure(
+        "row too long",
+        r"invalid memory alloc request size \d+|string buffer exceeds maximum allowed length.*",
+        "a row is too long: its text has more than 1 GB   (a bytea takes two characters a byte)",
+        "store that value in parts or as a large object   on production; or `dump: {{exclude: [schema.table]}}` in the "
+        "inventory",
+        BACKUP,
     ),
     Failure(
         "memory",
@@ -330,5 +357,15 @@ FAILURES = (
         "use a server of that version or newer   (inv backups --needs=ID)",
         states=("42601",),
         tool=RESTORE,
+    ),
+    Failure(
+        "index function",
+        r'([^":]+).*',
+        "function {f} of the index fails for a row of production ({0})",
+        "correct the function or the rows, then   REINDEX {object}   on production",
+        BACKUP,
+        further=r'(?:SQL function|PL/pgSQL function) "?(?P<f>[\w.$]+)',
+        tool=RESTORE,
+        command=r"CREATE (?:UNIQUE )?INDEX ",
     ),
 )

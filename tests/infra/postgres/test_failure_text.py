@@ -56,6 +56,13 @@ CASES = {
         "CREATE USER MAPPING FOR {other} SERVER there",
         ("foreign data wrapper far", "superuser", "SUPERUSER"),
     ),
+    "an index whose function fails": (
+        "CREATE FUNCTION short(text) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1; END';"
+        "CREATE TABLE t (secret text); INSERT INTO t VALUES ('x1'); CREATE INDEX shorter ON t (short(secret));"
+        "CREATE OR REPLACE FUNCTION short(text) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1::int; END';"
+        "ALTER TABLE t OWNER TO {role}; ALTER FUNCTION short OWNER TO {role}",
+        ("index shorter", "index function", "REINDEX INDEX shorter   on production"),
+    ),
     "an extension": (
         "CREATE EXTENSION pageinspect",
         (
@@ -183,6 +190,9 @@ SAID = {
     'role "gone" does not exist': ("role", MENDED, 'CREATE ROLE "gone" NOLOGIN'),
     'must be member of role "boss"': ("owner", MENDED, "GRANT boss TO app"),
     'could not create unique index "one"': ("duplicates", BACKUP, 'REINDEX INDEX "one"'),
+    'could not create exclusion constraint "one"': ("exclusion", BACKUP, 'REINDEX INDEX "one"'),
+    'new row for relation "t1" violates partition constraint': ("partition", BACKUP, "DETACH PARTITION t1"),
+    "invalid memory alloc request size 1157627905": ("row too long", BACKUP, "as a large object   on production"),
     "out of shared memory": ("locks", MENDED, "max_locks_per_transaction"),
     "sorry, too many clients already": ("connections", MENDED, "jobs: 1"),
     "remaining connection slots are reserved for roles with the SUPERUSER attribute": (

@@ -11,7 +11,7 @@ import pytest
 
 from ops.release import certificate
 from tests.conftest import Project, psql_env
-from tests.support.project import begin, ended
+from tests.support.project import begin, ended, wait_for
 from tests.system.cli.test_faults import SQL
 from tests.system.recovery.test_since import steps
 
@@ -96,3 +96,25 @@ def test_a_release_that_stops_between_the_two_swaps_can_be_ended(scene: Callable
     assert recovery and recovery.swapped > 0 and recovery.restored > 0 and recovery.proved > 0
     assert migrated(shop)
     assert {name for name in names(shop) if "migrated" in name or "roundtrip" in name} == set()
+
+
+# A check that takes its time where the database is not production.
+SLOW = """
+CREATE FUNCTION sure(int) RETURNS bool LANGUAGE plpgsql AS
+'BEGIN IF current_database() <> ''{name}'' THEN PERFORM pg_sleep(4); END IF; RETURN true; END';
+CREATE TABLE told (id int CONSTRAINT checked CHECK (sure(id))); INSERT INTO told VALUES (1)
+"""
+
+
+def test_a_rollback_that_is_killed_before_its_checks_are_validated_is_not_done(scene: Callable[..., Project]) -> None:
+    shop = scene("filled")
+    shop.query(SLOW.format(name=shop.production.rsplit("/", 1)[1]))
+    assert shop.inv("backup").code == 0
+    process = begin(shop, "rollback.restore", "rollback", "--backup=latest", "--confirm=shop")
+    validates = "SELECT 1 FROM pg_stat_activity WHERE query ~ '^ALTER TABLE .* VALIDATE' AND state = 'active'"
+    assert wait_for(lambda: shop.query(validates, "postgres"))
+    process.kill()
+    ended(process)
+    done = shop.inv("resume", "--confirm=shop")
+    assert done.code == 0 and "1 of 1 checks that depend on more than their row hold" in done.out, done.out + done.err
+    assert shop.query("SELECT convalidated FROM pg_constraint WHERE conname = 'checked'") == [(True,)]
