@@ -29,8 +29,7 @@ def check_isolated(target: str, found: Found) -> None:
             raise Refused(
                 f"{target}: in a rehearsal the database alias {alias!r} leads to {said}: migrations could change that "
                 "database unnoticed",
-                f'{condition}: DATABASES["{alias}"] = {{}}   in its settings (or the address of a clone); if they '
-                "read a variable: app: {rehearsal_env: {VARIABLE: …}} in the inventory (docs/explanation/rehearsal.md)",
+                f'{condition}: DATABASES["{alias}"] = {{}}   in its settings   (docs/explanation/rehearsal.md)',
             )
 
 
@@ -75,6 +74,6 @@ def check_told(target: str, found: Found) -> None:
         raise Refused(
             f"{target}: the settings in PGOPTIONS do not reach the server "
             f"({' and '.join(wrong)}): OPTIONS in the application's settings replace them, or a pooler drops them",
-            '"OPTIONS": {"options": os.environ.get("PGOPTIONS", "") + " -c …"}   in its settings; behind a pooler: the '
-            f"server's own address   (inv doctor --target={target})",
+            '"OPTIONS": {"options": os.environ.get("PGOPTIONS", "") + " -c …"}   in its settings, or the server\'s own '
+            f"address if a pooler is between   (inv doctor --target={target})",
         )

@@ -33,7 +33,7 @@ def match_clone(session: Session, *, target: str, test: str, database: str, befo
             connection.execute(settings())
         if schema_digest(session, test, database) != dumped.schema:
             lines = clone_match.lines_differ(*map(clone_match.schema_lines, (production, clone)))
-            _refuse_schema(target, test, lines)
+            _refuse_schema(target, test, lines, other_version=bool(clone_match.versions_differ(there, here)))
     with session.connect(target, own=ALL) as production, session.connect(test, database, own=ALL) as clone:
         said = clone_match.settings_differ(production, clone)
     said = clone_match.versions_differ(there, here) + said
@@ -42,11 +42,11 @@ def match_clone(session: Session, *, target: str, test: str, database: str, befo
     return f"schema, encoding and locale ({kind}) are production's" + "".join(f"\nWARNING: {one}" for one in said)
 
 
-def _refuse_schema(target: str, test: str, lines: list[str]) -> None:
+def _refuse_schema(target: str, test: str, lines: list[str], *, other_version: bool) -> None:
     first = "; ".join(line[:160] for line in lines[:3]) or "production's schema changed since the backup"
+    right = "use a test server of production's version" if other_version else "create these objects in production again"
     raise Refused(
         f"{test}: the clone of {target} does not have the schema of the backup, so a rehearsal would prove nothing: "
         f"{first}",
-        "use a test server of production's version; or, if an object of production cannot be restored, create that "
-        "object in production again   (docs/explanation/rehearsal.md)",
+        f"{right}   (docs/explanation/rehearsal.md)",
     )

@@ -15,8 +15,6 @@ from ops.verdict.explain import explain
 from ops.verdict.model import Verdict
 
 SHOWN = 12
-# A semicolon after a command does no harm when it is copied, too.
-MEANT = ";   or, if the loss is intended:"
 
 
 def declare_for(session: Session, target: str, judged: Verdict) -> tuple[Declared, Expectations]:
@@ -56,27 +54,23 @@ def refusal(
     against = declared.left.refused or declared.left.against
     if against:
         message, hint = explain(target, declared.left, right)
-        # Blanks separate a command to copy from the text after it.
-        hint += f"{'' if hint.endswith(' ') else ', '}then   inv release --target={target}"
-    meant = "fill in every `why` in {0}, commit it, and   inv release --target={1}"
     if declared.objections:
-        correct = f"correct {expectations.file}, then   inv release --target={target}"
-        hint = f"{hint}{MEANT} {correct}" if hint else correct
         message += f"{chr(10) if against else ': '}not as declared: {'; '.join(declared.objections[:6])}"
+        hint = f"correct {expectations.file}" + (" or the migration" if against else "")
     drafted = expectations_draft.draft(declared.left, expectations, _pending(session, target))
+    then = f"   inv release --target={target}"
     if not drafted:
-        return message, hint
+        return message, f"{hint}, then{then}"
     file, shown = _file(session, target)
     if write and file:
         expectations_draft.write(file, drafted)
-        return message, f"{hint}{MEANT} {meant.format(shown, target)}"
+        message += f"\nTo lose nothing instead: {hint}"
+        return message, f"fill in every `why` in {shown}, commit it, and{then}"
     more = f"\n# … and {len(drafted) - SHOWN} more" if len(drafted) > SHOWN else ""
     draft = expectations_draft.text(drafted[:SHOWN]).rstrip() + more
-    draft = f"{message}\nOnly if this loss is intended, declare it in {shown}:\n{draft}"
-    if not file:
-        return draft, f"{hint}{MEANT} copy the lines above to {shown} and {meant.format(shown, target)}"
-    write_it = f"inv verify --target={target} --write-expectations"
-    return draft, f"{hint}{MEANT}   {write_it}   then {meant.format(shown, target)}"
+    how = f"inv verify --target={target} --write-expectations   writes it" if file else "copy these lines"
+    meant = f"Only if this loss is intended, declare it in {shown} ({how}; fill in every `why`, and commit it):"
+    return f"{message}\n{meant}\n{draft}", f"{hint}, then{then}"
 
 
 def _file(session: Session, target: str) -> tuple[Path | None, str]:

@@ -7,11 +7,8 @@ import re
 from ops.core.text import counted
 from ops.verdict.model import ColumnVerdict, TableVerdict, Verdict
 
-RIGHT = (
-    "write migrations.RenameModel (and RenameField for the links): no row moves. Or use this order: "
-    "1 create the new model, 2 copy the rows, 3 update the foreign keys, 4 delete the old model last"
-)
-COLUMN = "write migrations.RenameField; or copy all values before RemoveField"
+RIGHT = "write migrations.RenameModel, or copy the rows before the table is dropped"
+COLUMN = "write migrations.RenameField, or copy the values before RemoveField"
 SHOWN = 12
 EXAMPLES, WIDE = 3, 40
 SECRET = re.compile("pass|secret|token|key|hash", re.IGNORECASE)
@@ -33,12 +30,19 @@ def explain(target: str, verdict: Verdict, right: str = "") -> tuple[str, str]:
     gone_table = any(table.lost and not table.mapping for table in verdict.refused)
     gone_column = any(column.lost and column.column not in t.mapping for t in verdict.refused for column in t.columns)
     if not verdict.refused:
-        fixes = "; ".join(dict.fromkeys(one.fix for one in verdict.against if one.fix))
-        hint = f"add this to the migrations as migrations.RunSQL: {fixes}" if fixes else OBJECTS
+        fixes = ";".join(dict.fromkeys(one.fix for one in verdict.against if one.fix))
+        hint = f'add   migrations.RunSQL("""{fixes}""")   to the migrations' if fixes else OBJECTS
         what = "other objects would be lost or wrong"
         return f"{target}: refused, production is untouched: every row is accounted for, but {what}:{shown}", hint
-    hint = right or (RIGHT if gone_table else COLUMN if gone_column else LOOK)
+    hint = right or (RIGHT if gone_table else COLUMN if gone_column else _correct(verdict))
     return f"{target}: refused, production is untouched: {_counted(verdict)}:{shown}", hint
+
+
+def _correct(verdict: Verdict) -> str:
+    """Name the operation to correct, if only one is known."""
+    operations = {by for t in verdict.refused for by in (t.by, *(c.by for c in t.columns if c.lost or c.changed)) if by}
+    named = operations.pop() if len(operations) == 1 else ""
+    return f"correct {named}" if named and " or " not in named else LOOK
 
 
 def _counted(verdict: Verdict) -> str:

@@ -98,7 +98,11 @@ def columns(sides: Known, table: Table) -> Iterator[tuple[str, str]]:
 
 def _went(sides: Known) -> Iterator[tuple[str, str, Table, Home]]:
     """Yield the old tables whose rows moved or have other keys or another model, with the labels of their models."""
+    known = set(sides.plan.models_before.values()) if sides.plan else set()
     for name, homes in sides.homes.items():
+        if known and bare(name) not in known:
+            # A many-to-many table has no model, so no content type.
+            continue
         if len(homes) == 1 and (homes[0].new.name != name or not homes[0].keyed or _relabelled(sides, name)):
             home = homes[0]
             was, now = model_of(sides, name, "before"), model_of(sides, home.new.name, "after")

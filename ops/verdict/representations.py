@@ -6,7 +6,9 @@ that is only likely (a factor that is no unit, lower case) is no rule: a person 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
@@ -15,7 +17,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from ops.core.sql_names import identifier, literal
 from ops.verdict.fingerprint import Column
 from ops.verdict.row_hash import ROW, Pair
-from ops.verdict.type_casts import CANONICAL, INTEGERS, Both
+from ops.verdict.type_casts import CANONICAL, INTEGERS, Both, castable
 
 Samples = Sequence[tuple[str | None, str | None]]
 
@@ -27,6 +29,8 @@ EMPTY = ("", "{}", "[]")
 # If several zones fit, use a well-known one.
 KNOWN = ("UTC", "Europe/London", "Europe/Berlin", "Europe/Paris", "America/New_York", "Asia/Tokyo")
 TEXTS = ("text", "character varying", "character")
+# Types that a text in a column of another name may have become.
+OF_TEXT = ("json", *CANONICAL, *INTEGERS, "date")
 NAIVE, AWARE = "timestamp without time zone", "timestamp with time zone"
 MOST_ZONES = 6
 # A rule is tried if it holds for this share of the samples: one sample may be an exception.
@@ -69,14 +73,14 @@ def rules(old: Column, new: Column, samples: Samples, *, fresh: bool = False) ->
         yield Rule("the same list", (before, after))
     if old.read_as in TEXTS:
         yield from _lists(old, new, two, found)
-        yield from () if fresh else _empty(old, new, one, two)
+        yield from _empty(old, new, one, two) if not fresh or _spelled_alike(found) else ()
 
 
 def possible(old: Column, new: Column, *, fresh: bool = False) -> bool:
     """Return True if a rule could hold between two columns, by their types."""
     numbers = old.read_as in INTEGERS and new.read_as in INTEGERS and (old.type != new.type or old.name != new.name)
-    # A text column with another name moved. With the same name, empty texts may have become NULL, in any type.
-    texts = old.read_as in TEXTS and (not fresh or new.type.endswith("[]") or new.read_as in ("jsonb", "json"))
+    # A text column with another name moved. Empty texts may have become NULL with the same name, or in another type.
+    texts = old.read_as in TEXTS and (not fresh or new.type.endswith("[]") or new.read_as in OF_TEXT)
     return numbers or texts or _array_and_json(old, new) or (old.read_as, new.read_as) == (NAIVE, AWARE)
 
 
@@ -173,14 +177,26 @@ def _empty(old: Column, new: Column, one: str, two: str) -> Iterator[Rule]:
     before = f"CASE WHEN {one}::text = '' THEN '' ELSE {spelled} END" if kind else spelled
     both = Pair(old.name, "text", sql=before), Pair(new.name, "text", sql=f"coalesce({after}, '')")
     apart = [_text(old, new, after, before=f"CASE WHEN {one}::text <> '' THEN {spelled} END")]
-    if kind:
-        # From PostgreSQL 16 on, texts that are no values of the type are exceptions.
-        valid = f"CASE WHEN pg_input_is_valid({one}::text, '{kind}') THEN {spelled} ELSE {one}::text END"
-        apart.append(_text(old, new, after, before=f"CASE WHEN {one}::text <> '' THEN {valid} END"))
+    for valid in castable(f"{one}::text", kind) if kind else ():
+        # Texts that are no values of the type are exceptions.
+        either = f"CASE WHEN {valid} THEN {spelled} ELSE {one}::text END"
+        apart.append(_text(old, new, after, before=f"CASE WHEN {one}::text <> '' THEN {either} END"))
     name, said = f"x.{identifier(old.name)}", "NULL for an empty text"
     yield Rule(f"JSON, and {said}" if kind == "jsonb" else said, both, f"{name} IS NULL", tuple(apart))
     if new.read_as in TEXTS:
         yield Rule("an empty text for NULL", _text(old, new, f"nullif({after}, '')"), f"{name} = ''")
+
+
+def _spelled_alike(found: Samples) -> bool:
+    """Return True if the new values are the old texts in another spelling: of JSON, of a uuid."""
+    both = [(was, now) for was, now in found if (was or "").strip()]
+    return bool(both) and _mostly(_plain(was or "") == _plain(now or "") for was, now in both)
+
+
+def _plain(text: str) -> object:
+    with suppress(ValueError, RecursionError):
+        return json.loads(text)
+    return text.strip().strip("{}").replace("-", "").lower()
 
 
 def nothing_said(name: str) -> str:

@@ -9,13 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ops.core.sql_names import identifier
+from ops.core.sql_names import identifier, literal
 from ops.verdict.fingerprint import Column
 from ops.verdict.row_hash import ROW, Pair
 
 # Types that accept every spelling of a value, so that a cast from text loses nothing.
 CANONICAL = ("uuid", "jsonb", "inet", "xml")
 INTEGERS = ("smallint", "integer", "bigint", "numeric")
+
+# Before PostgreSQL 16, texts of another form than these are not cast.
+SPELLED = {
+    "jsonb": r'^\s*(\{.*\}|\[.*\]|"[^"]*"|-?[0-9]+([.][0-9]+)?|true|false|null)\s*$',
+    "uuid": "^[{]?([0-9a-fA-F]{4}-?){8}[}]?$",
+}
 
 Both = tuple[Pair, Pair]
 
@@ -47,14 +53,18 @@ def readings(old: Column, new: Column) -> Iterator[Both]:
 
 
 def _readable(old: Column, kind: str) -> Iterator[Pair]:
-    """Yield ways to read a text column as a type if some texts are not values of the type.
-
-    The first way works on every server, the second way from PostgreSQL 16 on.
-    """
+    """Yield ways to read a text column as a type if some texts are not values of the type."""
     text = f"{ROW}.{identifier(old.name)}::text"
     yield Pair(old.name, kind, marked=True, sql=f"NULLIF(btrim({text}), '')::{kind}")
-    valid = f"CASE WHEN pg_input_is_valid({text}, '{kind}') THEN {text}::{kind} END"
-    yield Pair(old.name, kind, marked=True, sql=valid)
+    for valid in castable(text, kind):
+        yield Pair(old.name, kind, marked=True, sql=f"CASE WHEN {valid} THEN {text}::{kind} END")
+
+
+def castable(text: str, kind: str) -> Iterator[str]:
+    """Yield conditions for texts that are values of a type. The first works from PostgreSQL 16 on."""
+    yield f"pg_input_is_valid({text}, '{kind}')"
+    if kind in SPELLED:
+        yield f"{text} ~ {literal(SPELLED[kind])}"
 
 
 def comparable(old: Column, new: Column) -> bool:

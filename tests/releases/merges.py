@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.releases.case import bad, fine
+from tests.releases.case import altered, bad, fine
 from tests.releases.school import SCHOOL, SHOP
 
 # Trainers and tutors with keys that collide, and what links to each.
@@ -248,4 +248,41 @@ RESHAPED = [
          schema=SHOP),
 ]  # fmt: skip
 
-CASES = INTO_ONE + CARRIED + RESHAPED
+# Lessons have a teacher and helpers; bookings in the office and online, of which some are alike.
+HELPERS = """
+CREATE TABLE teacher (id int PRIMARY KEY, name text NOT NULL);
+INSERT INTO teacher SELECT n, 'T' || n FROM generate_series(1, 30) n;
+CREATE TABLE lesson (id int PRIMARY KEY, title text NOT NULL, teacher_id int NOT NULL REFERENCES teacher);
+INSERT INTO lesson SELECT n, 'L' || n % 9, 1 + n % 30 FROM generate_series(1, 60) n;
+CREATE TABLE lesson_helpers (id serial PRIMARY KEY, lesson_id int NOT NULL REFERENCES lesson,
+    teacher_id int NOT NULL REFERENCES teacher, UNIQUE (lesson_id, teacher_id));
+INSERT INTO lesson_helpers (lesson_id, teacher_id) SELECT n, 1 + n * 7 % 30 FROM generate_series(1, 60) n
+    WHERE n % 3 > 0;
+"""
+SECOND = "INSERT INTO lesson_helpers (lesson_id, teacher_id) SELECT n, 30 - n FROM generate_series(1, 5, 4) n;"
+HELPER = """ALTER TABLE lesson ADD helper_id int REFERENCES teacher; UPDATE lesson l SET helper_id =
+    (SELECT {0} FROM lesson_helpers h WHERE h.lesson_id = l.id {1}); DROP TABLE lesson_helpers"""
+BOOKINGS = """
+CREATE TABLE booking (id serial PRIMARY KEY, person text NOT NULL, paid bool NOT NULL, note text);
+INSERT INTO booking (person, paid, note) SELECT 'P' || n % 50, n % 2 = 0, CASE WHEN n % 5 = 0 THEN 'n' || n END
+    FROM generate_series(1, 120) n;
+CREATE TABLE online (id serial PRIMARY KEY, person text NOT NULL, paid bool NOT NULL, note text);
+INSERT INTO online (person, paid) SELECT 'P' || n, n % 3 = 0 FROM generate_series(30, 89) n;
+"""
+ONLINE = "INSERT INTO booking (person, paid, note) SELECT person, {0}, note FROM online {1}; DROP TABLE online"
+ALIKE = [
+    fine("pairs: pairs become a second link to the same table", HELPER.format("h.teacher_id", ""),
+         "each lesson has its helper beside its teacher", schema=HELPERS),
+    bad("pairs: pairs become a second link, some have two", HELPER.format("min(h.teacher_id)", ""),
+        "two lessons had two helpers", {"lesson_helpers": "lost 2 or teacher_id 2"}, schema=HELPERS + SECOND),
+    bad("pairs: pairs become a second link, one forgotten", HELPER.format("h.teacher_id", "AND h.lesson_id <> 4"),
+        "lesson 4", {"lesson_helpers": "lost 1 or teacher_id 1"}, schema=HELPERS),
+    fine("merge: rows beside others that are alike", ONLINE.format("paid", ""), "each is there", schema=BOOKINGS),
+    bad("merge: rows beside others that are alike, a flag not copied", ONLINE.format("false", ""),
+        "twenty were paid, and none is lost", {"online": altered(20, "paid")}, schema=BOOKINGS),
+    bad("merge: rows beside others that are alike, left out",
+        ONLINE.format("paid", "o WHERE NOT EXISTS (SELECT FROM booking b WHERE b.person = o.person)"),
+        "P30 to P49 were not copied, and nothing else changed", {"online": "lost 20"}, schema=BOOKINGS),
+]  # fmt: skip
+
+CASES = INTO_ONE + CARRIED + RESHAPED + ALIKE

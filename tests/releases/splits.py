@@ -160,6 +160,13 @@ DELETE FROM school_payment WHERE method = 'cash';"""
 ARCHIVE = f"""CREATE TABLE school_archive (LIKE school_payment INCLUDING ALL);
 INSERT INTO school_archive ({PAY}) SELECT {PAY} FROM school_payment WHERE id <= 12;
 DELETE FROM school_payment WHERE id <= 12;"""
+FLAGGED = """CREATE TABLE pay_order (id int PRIMARY KEY, person text NOT NULL, paid bool NOT NULL, kind text NOT NULL);
+INSERT INTO pay_order SELECT n, 'P' || n, n % 3 = 0, CASE WHEN n % 3 = 0 THEN 'paid' ELSE 'open' END
+    FROM generate_series(1, 40) n;"""
+BY_FLAG = """CREATE TABLE pay_paidorder (id int PRIMARY KEY, person text NOT NULL);
+CREATE TABLE pay_unpaidorder (id int PRIMARY KEY, person text NOT NULL);
+INSERT INTO pay_paidorder SELECT id, person FROM pay_order WHERE {0};
+INSERT INTO pay_unpaidorder SELECT id, person FROM pay_order WHERE {1}; DROP TABLE pay_order"""
 HORIZONTAL = [
     fine("divided: by method, same ids", rows("method = 'cash'", "method <> 'cash'"), "each payment is in one of two"),
     fine("divided: by method, new ids", rows("method = 'cash'", "method <> 'cash'", "100 + id * 12 % 31"),
@@ -182,6 +189,12 @@ HORIZONTAL = [
     bad("divided: by method, which is dropped, three kinds in two tables",
         rows("method = 'cash'", "method <> 'cash'", columns=NO_METHOD), "who tells Card from SEPA now?",
         {"school_payment": "method 20 or method 30 or lost 20"}),
+    fine("divided: by a flag, which is dropped", BY_FLAG.format("paid", "NOT paid"),
+         "the tables' names say which were paid", schema=FLAGGED),
+    bad("divided: by a flag, which is dropped, the wrong way round", BY_FLAG.format("NOT paid", "paid"),
+        "the table of the paid ones has those that were not", {"pay_order": "kind 40, paid 40"}, schema=FLAGGED),
+    bad("divided: by a kind, which is dropped, the wrong way round", BY_FLAG.format("kind = 'open'", "kind = 'paid'"),
+        "the tables are named after the values", {"pay_order": "kind 40, paid 40"}, schema=FLAGGED),
     bad("divided: rows in both", rows("id <= 20", "id > 10"), "ten payments are there twice; but none is lost", None,
         debatable=True),
 ]  # fmt: skip

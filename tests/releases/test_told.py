@@ -6,13 +6,15 @@ import pytest
 
 from ops.application.operations import Application, Link
 from ops.release.measuring.attribution import better, name_operations
-from ops.verdict.explain import as_declared, sentences
+from ops.verdict.explain import as_declared, explain, sentences
 from ops.verdict.model import ColumnVerdict, TableVerdict, Verdict
-from tests.releases.case import bad, op
+from tests.releases import harness
+from tests.releases.case import bad, fine, op
 from tests.releases.counts import LINKS
 from tests.releases.crossed import NAME, PERSON
 from tests.releases.generic import COMMENTS
 from tests.releases.harness import Releases, known
+from tests.releases.merges import HELPER, HELPERS, SECOND
 
 CROSSED = NAME.format("first", "last", "last, first")
 EMPTY, OTHER = "referenced no row before", "reference other rows"
@@ -66,11 +68,58 @@ def test_a_model_and_a_field_that_nothing_succeeds_are_to_be_left_out() -> None:
     )
     person = TableVerdict("public.person", "lost", 5, 5, columns=[ColumnVerdict("note", "lost", lost=4)])
     legacy = TableVerdict("public.legacy", "lost", 3, 0, lost=3)
-    assert better(Verdict([person]), plan).endswith("or, if only the name changed, write migrations.RenameField")
-    assert better(Verdict([legacy, person]), plan) == (
-        "copy the lost data before DeleteModel crm.Legacy, RemoveField crm.Person, or remove that operation; "
-        "or, if only the name changed, write migrations.RenameModel"
+    assert better(Verdict([person]), plan) == (
+        "copy the lost data before RemoveField crm.Person, or write migrations.RenameField in its place"
     )
+    assert better(Verdict([legacy, person]), plan) == (
+        "copy the lost data before DeleteModel crm.Legacy, RemoveField crm.Person, "
+        "or write migrations.RenameModel in its place"
+    )
+
+
+COMMENTED = """
+CREATE TABLE django_content_type (id int PRIMARY KEY, app_label text, model text);
+INSERT INTO django_content_type VALUES (1, 'school', 'lesson'), (2, 'school', 'teacher');
+CREATE TABLE comment (id int PRIMARY KEY, content_type_id int REFERENCES django_content_type, object_id int);
+INSERT INTO comment SELECT n, 1 + n % 2, 1 + n % 30 FROM generate_series(1, 40) n;
+"""
+
+
+def test_links_to_a_model_into_which_pairs_are_merged_are_unchanged(
+    releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = {f"school.{name}": name for name in ("lesson", "teacher", "comment")}
+    plan = known([op("RunSQL", code=HELPER)])
+    plan = plan.model_copy(update={"models_before": models, "models_after": models})
+    monkeypatch.setattr(harness, "known", lambda _: plan)
+    case = fine("told", HELPER.format("h.teacher_id", ""), "merged", schema=HELPERS + COMMENTED, plan=[])
+    assert releases.verdict(case).refused == []
+    two = HELPERS + COMMENTED + SECOND
+    case = bad("told", HELPER.format("min(h.teacher_id)", ""), "merged", None, schema=two, plan=[])
+    (table,) = releases.verdict(case).refused
+    assert (table.table, table.lost, table.lost_values) == ("public.lesson_helpers", 2, 0)
+
+
+def test_the_code_that_changed_values_is_named_and_not_the_removal_beside_it() -> None:
+    code = {"code": "UPDATE person SET note = upper(note)"}
+    plan = known([op("RunSQL", **code), op("RemoveField", "person", "note")])
+    columns = [ColumnVerdict("note", "changed", changed=4)]
+    changed = TableVerdict("public.person", "changed", 5, 5, changed=4, columns=columns)
+    lost = TableVerdict("public.person", "lost", 5, 5, columns=[ColumnVerdict("note", "lost", lost=4)])
+    name_operations(Verdict([changed]), plan)
+    name_operations(Verdict([lost]), plan)
+    assert (changed.by, changed.columns[0].by) == ("school.0002_next: RunSQL", "school.0002_next: RunSQL")
+    assert lost.columns[0].by == "school.0002_next: RemoveField"
+    assert explain("shop", Verdict([changed]))[1] == "correct school.0002_next: RunSQL"
+
+
+def test_pairs_that_are_lost_are_to_be_copied_before_their_field_is_removed() -> None:
+    many = {"name": "helpers", "kind": "ManyToManyField", "many": True, "remote": "teacher"}
+    gone = known([op("RunSQL", code="SELECT FROM lesson_helpers"), op("RemoveField", "lesson_helpers", before=many)])
+    words = {"model_name": "Lesson", "app": "school", "field": "helpers"}
+    plan = Application(operations=(gone.operations[0], gone.operations[1].model_copy(update=words)))
+    pairs = TableVerdict("public.lesson_helpers", "lost", 42, 60, "public.lesson", lost=2)
+    assert better(Verdict([pairs]), plan) == "copy the lost data before RemoveField school.Lesson.helpers"
 
 
 def test_rows_that_go_are_not_looked_for_in_what_django_fills_itself(releases: Releases) -> None:

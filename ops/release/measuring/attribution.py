@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ops.application.operations import Application, Operation
 from ops.core.sql_names import bare
 from ops.core.text import listed
-from ops.verdict.model import TableVerdict, Verdict
+from ops.verdict.model import ColumnVerdict, TableVerdict, Verdict
 
 NAMED = 3
 
@@ -19,7 +19,7 @@ def name_operations(verdict: Verdict, plan: Application) -> None:
             table.by = _words(_of_table(table, plan))
         for column in table.columns:
             if column.lost or column.changed:
-                column.by = _words(_of_column(table, column.column, plan)) or table.by
+                column.by = _words(_of_column(table, column, plan)) or table.by
 
 
 def _nothing(_: Operation, __: Operation) -> str:
@@ -27,7 +27,7 @@ def _nothing(_: Operation, __: Operation) -> str:
 
 
 def better(verdict: Verdict, plan: Application, replace: Callable[[Operation, Operation], str] = _nothing) -> str:
-    """Return how to correct the migration: rename a model that it recreates, or remove the operation that drops data.
+    """Return how to correct the migration, in one line: rename a model that it recreates, or copy what it drops.
 
     Return an empty string if no operation is known to drop data.
 
@@ -38,18 +38,18 @@ def better(verdict: Verdict, plan: Application, replace: Callable[[Operation, Op
 
 
 def _left_out(verdict: Verdict, plan: Application) -> str:
-    """Name the operations that drop lost data, and propose a rename if no earlier code could have copied the data."""
+    """Name the operations that drop lost data, and a rename if no earlier code could have copied the data."""
     tables = [bare(table.table) for table in verdict.refused if table.lost]
-    models = [op for table in tables for op in plan.removers(table) if op.acts_as == "DeleteModel"]
+    models = [operation for table in tables for operation in plan.removers(table)]
     lost = [(bare(t.table), c.column) for t in verdict.refused for c in t.columns if c.lost and not t.lost]
     fields = [op for table, column in lost for op in plan.removers(table, column) if op.acts_as == "RemoveField"]
     dropped = list(dict.fromkeys(operation.words for operation in [*models, *fields]))
     if not dropped or tables and not models:
         return ""
-    copied = any(plan.may_have_copied(table, column) for table, column in lost)
-    said = f"copy the lost data before {listed(dropped, NAMED)}, or remove that operation"
-    renames = "RenameModel" if models else "RenameField"
-    return said if copied else f"{said}; or, if only the name changed, write migrations.{renames}"
+    copied = any(plan.may_have_copied(*place) for place in [*lost, *((table, "") for table in tables)])
+    renames = "RenameModel" if any(op.acts_as == "DeleteModel" for op in models) else "RenameField"
+    said = f"copy the lost data before {listed(dropped, NAMED)}"
+    return said if copied else f"{said}, or write migrations.{renames} in its place"
 
 
 def _renamed(verdict: Verdict, plan: Application, replace: Callable[[Operation, Operation], str]) -> str:
@@ -59,34 +59,42 @@ def _renamed(verdict: Verdict, plan: Application, replace: Callable[[Operation, 
             if children := plan.children(bare(table.table)):
                 name = operation.model_name
                 return (
-                    f"copy the columns of {name} into each model that inherits from it ({', '.join(children)}), then "
-                    f"DeleteModel {name}; a RenameModel would lose the rows of the other models"
+                    f"copy the columns of {name} into each model that inherits from it ({', '.join(children)}) before "
+                    f"DeleteModel {name}"
                 )
             made = plan.successor(operation)
-            if made and made.app == operation.app:
+            if made and made.app == operation.app and not _copied_in_part(plan, operation, made):
                 old, new, typed = operation.model_name, made.model_name, replace(operation, made)
-                return (
-                    f'write migrations.RenameModel("{old}", "{new}") in place of CreateModel {new} and DeleteModel '
-                    f"{old} (and RenameField for the links)" + (f", or have it written:   {typed}   " if typed else "")
-                )
+                if typed:
+                    return f"{typed}   (writes migrations.RenameModel in its place)"
+                return f'write migrations.RenameModel("{old}", "{new}") in place of CreateModel and DeleteModel'
     return ""
+
+
+def _copied_in_part(plan: Application, gone: Operation, made: Operation) -> bool:
+    """Return True if code copies the rows to a model without all of their columns, which is no rename."""
+    return not gone.content <= made.content and plan.may_have_copied(gone.table)
 
 
 def _of_table(table: TableVerdict, plan: Application) -> list[Operation]:
     name = bare(table.table)
-    return plan.removers(name) or _writers(plan, name)
+    if table.lost:
+        return plan.removers(name) or _writers(plan, name)
+    # Dropping a table changes no row elsewhere.
+    return _writers(plan, name) or plan.removers(name)
 
 
-def _of_column(table: TableVerdict, column: str, plan: Application) -> list[Operation]:
+def _of_column(table: TableVerdict, column: ColumnVerdict, plan: Application) -> list[Operation]:
     name = bare(table.table)
     altered = [
         operation
         for operation, names in plan.steps()
         if operation.acts_as == "AlterField"
         and names.table(operation.table) == name
-        and names.column(operation.table, operation.column) == column
+        and names.column(operation.table, operation.column) == column.column
     ]
-    return plan.removers(name, column) or _writers(plan, name) or altered
+    removed, written = plan.removers(name, column.column), _writers(plan, name)
+    return removed or written or altered if column.lost else written or altered or removed
 
 
 def _writers(plan: Application, table: str) -> list[Operation]:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from ops.core.sql_names import identifier, literal
@@ -43,6 +44,12 @@ class Count(NamedTuple):
     rows: int
     gone: int
     other: int
+
+
+def read_as_json(column: Column) -> str:
+    """Return SQL for a column that holds JSON, also as text. An empty text has no value."""
+    here = f"{ROW}.{identifier(column.name)}"
+    return f"{here}::jsonb" if column.read_as in JSON else f"nullif(btrim({here}::text), '')::jsonb"
 
 
 def keys_of(values: Sequence[str | None]) -> list[str]:
@@ -85,7 +92,7 @@ def arrived(sides: Sides, old: Table, home: Home, column: Column, places: Places
     """Return True if all values of some key are in the key's place and are not all equal."""
     found_places = _sql({key: where for key, where in places.items() if where})
     for count in _counts(sides, old, home, column.name, found_places, empty=False):
-        value = _value(f"{ROW}.{identifier(column.name)}::jsonb -> {literal(count.key)}")
+        value = _value(f"{read_as_json(column)} -> {literal(count.key)}")
         before = Pair(column.name, "text", sql=value)
         found = sides.look.profile("before", old.name, [before])
         if count.rows > 1 and not count.gone + count.other and found and not found[0].constant:
@@ -108,7 +115,7 @@ def _counts(
 ) -> Iterator[Count]:
     """Compare each key with its new place, row by row. Skip keys that cannot be read."""
     # An existing column is needed as the name of a pair with an expression.
-    to, here = home.mapping[home.identity[0]], f"{ROW}.{identifier(name)}::jsonb"
+    to, here = home.mapping[home.identity[0]], read_as_json(column_of(old, name))
     identity = sides.read(old, home, home.identity)
     for key, there in places.items():
         was, now = _value(f"{here} -> {literal(key)}", empty=empty), _value(there, empty=empty)
@@ -123,7 +130,9 @@ def _counts(
 
 
 def _missing(sides: Sides, old: Table, home: Home, pairs: list[Both]) -> int | None:
-    one, two = sources(old, home.new, pairs, filled=True)
+    one, two = sources(old, home.new, pairs)
+    # Only rows that had the key: a key that was added is not lost.
+    one = replace(one, where=f"({pairs[-1][0].sql.replace(ROW, 'x')}) IS NOT NULL")
     found = sides.compare([one], [two])
     return None if found is None else found.missing
 

@@ -69,8 +69,21 @@ def _ways(sides: Sides, old: Table, new: Table) -> Iterator[tuple[dict[str, str]
     for name, (to, _) in sides.links("before", old).items():
         if any(home.new.name == new.name for home in sides.homes.get(to, [])) and to != old.name:
             rest = {c: t for c, t in plain.items() if t != new.key[0] and c != name}
-            if rest:
-                yield {**rest, name: new.key[0]}, False
+            fresh = _linking(sides, old, new, {c: t for c, t in rest.items() if not sides.origin(new.name, t)}, name)
+            for mapping in (fresh, rest) if fresh != rest else (rest,):
+                if mapping:
+                    yield {**mapping, name: new.key[0]}, False
+
+
+def _linking(sides: Sides, old: Table, new: Table, fresh: dict[str, str], name: str) -> dict[str, str]:
+    """Add each other link whose values only one new column can have: the only new link to the same table."""
+    for other, (to, _) in sides.links("before", old).items():
+        there = {home.new.name for home in sides.homes.get(to, ())}
+        after = sides.links("after", new).items()
+        links = [c for c, (its, _) in after if its in there and not sides.origin(new.name, c)]
+        if other not in fresh and other != name and len(links) == 1:
+            fresh[other] = links[0]
+    return fresh
 
 
 def _inward(sides: Sides, old: Table, new: Table, names: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -9,6 +10,7 @@ from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 
+from ops.core.sql_names import bare
 from ops.verdict.accounting.row_diff import Cells, counted, filled_in, unlike
 from ops.verdict.comparison import Sides, sources
 from ops.verdict.fingerprint import Table
@@ -19,6 +21,8 @@ from ops.verdict.row_hash import ROW, Pair, Proof, Source, row_hash, value
 # A column with more distinct values cannot be represented by tables.
 KINDS = 12
 NO_KIND = 0
+# A shorter value is in the name of a table by chance.
+SHORT = 3
 
 # The hash of a value; None for NULL.
 Kind = int | None
@@ -117,6 +121,7 @@ def by_kind(sides: Sides, old: Table, homes: Sequence[Home], name: str) -> tuple
     main = _stand_for(kinds)
     if all(kind == NO_KIND for kind in main):
         return None
+    main = _by_name(sides, old, homes, name, main)
     (before,), after = _union(sides, old, homes, keys)
     column = Pair(name, column_of(old, name).read_as)
     hashed = f"CASE WHEN {value(column, ROW)} IS NOT NULL THEN {row_hash([column], ROW)} END"
@@ -129,6 +134,30 @@ def by_kind(sides: Sides, old: Table, homes: Sequence[Home], name: str) -> tuple
     proof = Proof((Source(old.name, (*before.pairs, was)),), tuple(now))
     found = sides.compare(proof.before, proof.after)
     return (found.missing, proof) if found else None
+
+
+def _by_name(sides: Sides, old: Table, homes: Sequence[Home], name: str, main: Sequence[Kind]) -> list[Kind]:
+    """Return the value of each table. A table that is named after a value must represent this value."""
+    column, known = Pair(name, column_of(old, name).read_as), [kind for kind in main if kind]
+    texts = sides.look.texts("before", Source(old.name, (column,)), name, known) if known else {}
+    sure = []
+    for home in homes:
+        named = [kind for kind, text in texts.items() if text and _named_after(home.new.name, name, text)]
+        sure.append(named[0] if len(named) == 1 else None)
+    rest = [NO_KIND if kind and kind in sure else kind for kind in main]
+    return [there if here is None else here for here, there in zip(sure, rest, strict=True)]
+
+
+def _named_after(table: str, column: str, text: str) -> bool:
+    """Return True if a table's name begins or ends with a value, or with the name of a column that is true."""
+    words = re.split(r"[^a-z0-9]+", bare(table).lower())
+    plain, tails = "".join(words), ["".join(words[n:]) for n in range(len(words))]
+    word = re.sub(r"^(is|has)_|[^a-z0-9]", "", column.lower() if text in ("true", "false") else text.lower())
+    denied = any(f"{no}{word}" in plain for no in ("un", "not", "non", "in"))
+    named = plain.endswith(word) or any(tail.startswith(word) for tail in tails) or denied
+    if len(word) < SHORT or not named:
+        return False
+    return denied if text == "false" else not denied
 
 
 def _kinds(sides: Sides, old: Table, home: Home, keys: Sequence[str], name: str) -> Counter[Kind]:

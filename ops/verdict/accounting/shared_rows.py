@@ -35,7 +35,9 @@ def _claimed_twice(sides: Sides, claimants: list[tuple[Table, Home]], found: Map
     for old, home in claimants:
         if taken and old.rows:
             rivals = [(other, its) for other, its in taken if _columns(home) & _columns(its)]
-            proof = _together(sides, [*rivals, (old, home)]) if rivals else None
+            # What changed in a column is no lost row.
+            apart = _apart(home, found[old.name])
+            proof = _together(sides, [*rivals, (old, home)], apart) if rivals else None
             known = sum(found[name].lost for name in {other.name for other, _ in rivals})
             lost = max(_missing(sides, proof) - known, 0) if proof else 0
             if lost > found[old.name].lost:
@@ -43,7 +45,33 @@ def _claimed_twice(sides: Sides, claimants: list[tuple[Table, Home]], found: Map
                 found[old.name].changed = min(found[old.name].changed, old.rows - lost)
             elif proof and not lost:
                 found[old.name].proofs.append(proof)
+            if proof and apart:
+                _count_changed(sides, [*rivals, (old, home)], apart, known + lost, found)
         taken.append((old, home))
+
+
+def _apart(home: Home, verdict: TableVerdict) -> set[str]:
+    """Return the new columns in which values differ, if the other columns identify the rows."""
+    differ = {home.mapping[c.column] for c in verdict.columns if c.changed + c.lost and c.column in home.mapping}
+    return set() if home.keyed else differ
+
+
+def _count_changed(
+    sides: Sides,
+    claims: list[tuple[Table, Home]],
+    apart: set[str],
+    lost: int,
+    found: Mapping[str, TableVerdict],
+) -> None:
+    """Count the changed values of the last claimant again: alone, a row was compared with rows of its rivals, too."""
+    *rivals, (old, home) = claims
+    verdict = found[old.name]
+    for column in verdict.columns:
+        to = home.mapping.get(column.column, "")
+        if to in apart and column.changed and (proof := _together(sides, claims, apart - {to})):
+            theirs = [c for other, its in rivals for c in found[other.name].columns if its.mapping.get(c.column) == to]
+            column.changed = max(_missing(sides, proof) - lost - sum(c.changed + c.lost for c in theirs), 0)
+    verdict.changed = max(column.changed for column in verdict.columns)
 
 
 def _columns(home: Home) -> set[str]:
@@ -53,15 +81,19 @@ def _columns(home: Home) -> set[str]:
     return set(home.mapping.values()) - identity - joined
 
 
-def _together(sides: Sides, claims: list[tuple[Table, Home]]) -> Proof | None:
-    """Return the comparison of the rows of several old tables with all of their homes, over the shared columns."""
+def _together(sides: Sides, claims: list[tuple[Table, Home]], apart: Iterable[str] = ()) -> Proof | None:
+    """Return the comparison of the rows of several old tables with all of their homes, over the shared columns.
+
+    Args:
+        apart: shared columns that are left out.
+    """
     olds = {old.name: old for old, _ in claims}
     read = [
         (old, home, {to: sides.pair(old, name, home.new, to) for name, to in home.mapping.items()})
         for old in olds.values()
         for home in sides.homes[old.name]
     ]
-    all_claim = sorted(set.intersection(*(set(pairs) for _, _, pairs in read)))
+    all_claim = sorted(set.intersection(*(set(pairs) for _, _, pairs in read)) - set(apart))
     shared = [to for to in all_claim if len({pairs[to][1] for _, _, pairs in read}) == 1]
     if not shared:
         return None

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ops.core.sql_names import bare, identifier, literal
-from ops.verdict.accounting.json_keys import JSON, Places, Where, keys_of
+from ops.verdict.accounting.json_keys import JSON, Places, Where, keys_of, read_as_json
 from ops.verdict.comparison import Sides, sources
 from ops.verdict.fingerprint import Column, Table
 from ops.verdict.generic_keys import TYPES, columns, model_of, type_of
@@ -92,7 +92,7 @@ def _every(asked: _Asked) -> Iterator[Spread]:
         yield from _of_moments(asked)
     if kind in RANGES:
         yield from _bounds(asked)
-    if kind in JSON:
+    if kind in JSON or kind in TEXTS and not array and keys_of([was for was, _ in asked.values([])]):
         yield from _keys(asked)
         yield from _named_rows(asked)
     if kind in TEXTS and not array:
@@ -171,9 +171,9 @@ def _keys(asked: _Asked) -> Iterator[Spread]:
 
 def _objects(asked: _Asked, to: str, said: str, made: str, places: Places) -> Iterator[Spread]:
     """Yield the ways to read an object. An empty text may replace a missing key, and no key may replace NULL."""
-    one, here = f"{_here(asked.column)}::jsonb", asked.home.mapping[asked.home.identity[0]]
+    one, here = read_as_json(asked.column), asked.home.mapping[asked.home.identity[0]]
     ways = [("", _object(made, "")), (", an empty text for a missing key", _object(made, ', \'""\''))]
-    filled = asked.sides.look.profile("before", asked.old.name, [Pair(asked.column.name, "text")])
+    filled = asked.sides.look.profile("before", asked.old.name, [Pair(asked.column.name, "text", sql=f"({one})::text")])
     if filled and filled[0].filled < asked.old.rows:
         ways += [(f"{also}, nothing for NULL", f"nullif({sql}, '{{}}')") for also, sql in ways]
     for also, after in ways:

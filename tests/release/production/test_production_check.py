@@ -190,6 +190,28 @@ def test_texts_that_are_no_values_of_the_new_type_are_the_only_exceptions(
     assert (found.lost, found.changed, found.held, found.rule) == (2, 0, 298, RULES["data"][1])
 
 
+UNDER_A_NEW_NAME = """
+ALTER TABLE course ADD payload jsonb, ADD storey int, ADD payable date, ADD token uuid;
+UPDATE course SET payload = nullif(data, '')::jsonb, storey = nullif(floor, '')::int, payable = nullif(due, '')::date,
+    token = nullif(badge, '')::uuid;
+"""
+DROPS = "ALTER TABLE course DROP data, DROP floor, DROP due, DROP badge;"
+NEW_NAMES = {"data": "payload", "floor": "storey", "due": "payable", "badge": "token"}
+
+
+@pytest.mark.slow
+def test_empty_texts_become_null_in_a_column_of_another_name_and_type(course: Course) -> None:
+    columns = course.migrated(UNDER_A_NEW_NAME + DROPS)
+    found = {name: (c.to, c.note) for name, c in columns.items() if c.verdict == "re-expressed"}
+    assert found == {name: (to, RULES[name][1]) for name, to in NEW_NAMES.items()}
+    assert course.on_production() == []
+    damage = "UPDATE course SET token = NULL WHERE id = 7; UPDATE course SET payload = '{}' WHERE id IN (7, 8);"
+    columns = course.migrated(f"{UNDER_A_NEW_NAME} {damage} {DROPS}")
+    assert [(columns[n].lost, columns[n].changed, columns[n].held) for n in ("badge", "data")] == [
+        (1, 0, 299), (0, 2, 298),
+    ]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_one_row_beside_the_rule_is_found_on_production(course: Course) -> None:
     course.migrated(WRITTEN_ANEW)

@@ -45,7 +45,7 @@ def test_a_refused_loss_is_drafted_filled_in_and_promoted(project: Callable[...,
     drafted = shop.inv("verify", "--write-expectations", "--json")
     assert drafted.code == 5, drafted.out + drafted.err
     assert "fill in every `why` in shop/migrations.expect.yaml" in drafted.outcome["hint"]
-    assert "RenameModel" in drafted.outcome["hint"]
+    assert "RenameModel" in drafted.outcome["reason"]
     assert path.read_text().count('why: ""') == 2
 
     empty = shop.inv("release", "--json", "--confirm=shop")

@@ -233,6 +233,26 @@ def test_json_that_is_null_has_no_row(client: Client, shared: Callable[..., str]
     }
 
 
+# JSON in a text, with an empty text for nothing.
+AS_TEXT = """ALTER TABLE course ALTER data TYPE text;
+    UPDATE course SET data = CASE WHEN id % 6 = 0 THEN '' ELSE data END;"""
+TO_COLUMNS = """ALTER TABLE course ADD zip_code int, ADD city text, ADD street text; UPDATE course SET
+    zip_code = (nullif(data, '')::json ->> 'zipCode')::int, city = nullif(data, '')::json ->> 'city',
+    street = nullif(data, '')::json ->> 'street';"""
+
+
+def test_json_in_a_text_becomes_columns(client: Client, shared: Callable[..., str], tmp_path: Path) -> None:
+    course = Course(client, shared("text"), shared("texts"), tmp_path, f"{BEFORE}{AS_TEXT}")
+    found = course.migrated(f"{TO_COLUMNS} ALTER TABLE course DROP data")["data"]
+    assert (found.verdict, found.note) == ("re-expressed", "its keys as columns, nothing for NULL")
+    assert course.on_production() == []
+    forgotten = "UPDATE course SET street = NULL WHERE id IN (7, 9);"
+    found = course.migrated(f"{TO_COLUMNS} {forgotten} ALTER TABLE course DROP data")["data"]
+    assert (found.lost, found.note) == (
+        2, "its keys as columns, nothing for NULL; of its keys street → street (2 lost)"
+    )
+
+
 def test_a_key_that_few_rows_have_is_not_named(client: Client, shared: Callable[..., str], tmp_path: Path) -> None:
     """It may be a value: a map by user."""
     mail = "UPDATE course SET data = data || jsonb_build_object('anna@example.org', id) WHERE id < 9; "

@@ -152,7 +152,7 @@ def test_what_is_refused_is_drafted_and_explained(tmp_path: Path) -> None:
     message, hint = explain("shop", found.left)
     assert "large objects: of 60, 1 is lost" in message
     assert "sequence public.s: it is behind; SELECT 1" in message
-    assert hint == "add this to the migrations as migrations.RunSQL: SELECT 1"
+    assert hint == 'add   migrations.RunSQL("""SELECT 1""")   to the migrations'
 
 
 @pytest.mark.parametrize(
