@@ -104,9 +104,13 @@ guard() {
 }
 
 guarded() {
-    until found=$(grep -o 'generalprobe guard: .*' "$FOLDER/.guard" | head -n 1) && [ -n "$found" ]; do sleep 0.05; done
+    lives=true
+    while found=$(grep -o 'generalprobe guard: .*' "$FOLDER/.guard" | head -n 1) && [ -z "$found" ] && $lives; do
+        kill -0 "$(cat "$FOLDER/.guard.pid")" 2> /dev/null || lives=false
+        sleep 0.05
+    done
     case $found in
-        *ended) echo "not paused: $(sed -n 's/^.*\(ERROR\|FATAL\|error\): *//p' "$FOLDER/.guard" | head -n 1)" ;;
+        *ended | '') echo "not paused: $(sed -n 's/^.*\(ERROR\|FATAL\|error\): *//p' "$FOLDER/.guard" | head -n 1)" ;;
         *) echo "${found#generalprobe guard: }" ;;
     esac
     # Without a pause of this dump, nothing has to be resumed.
@@ -137,6 +141,7 @@ case $1 in
         echo "$DUMPER" > "$FOLDER/.replay"
         : > "$FOLDER/.guard"
         (exec > /dev/null 2>&1; guard) &
+        echo $! > "$FOLDER/.guard.pid"
         ;;
     guarded) guarded ;;
     *) echo "dump.sh: no such command: $1" >&2; exit 2 ;;

@@ -19,4 +19,4 @@ BEGIN
     END IF;
 END $$;
 \endif
-\! rm -f "$FOLDER/.replay" "$FOLDER/.guard"
+\! rm -f "$FOLDER/.replay" "$FOLDER/.guard" "$FOLDER/.guard.pid"

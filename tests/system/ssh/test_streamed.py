@@ -15,7 +15,9 @@ from psycopg import sql
 from ops.infra.postgres.embedded_server import Server
 from tests.conftest import Project, psql_env
 from tests.support.ssh_servers import Login, make_login, start_sshd
+from tests.support.standby import Replicated
 from tests.system.cli.test_pages import paste
+from tests.system.servers.test_standby import fill
 
 
 @pytest.fixture
@@ -31,7 +33,11 @@ def openssh(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def dumped_there(there: Callable[..., Project], openssh: Login, tmp_path: Path) -> Project:
     """OpenSSH's client asks the password file for the user's home, so the tests' one is named to it."""
-    shop = there("b", pg_dump="host")
+    return with_ssh(there("b", pg_dump="host"), openssh, tmp_path)
+
+
+def with_ssh(shop: Project, openssh: Login, tmp_path: Path) -> Project:
+    """Put a client first on the operator's PATH that knows the host, and writes down with which words it is called."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/ssh").write_text(
         f"#!/bin/sh\nprintf '%s\\n' \"$*\" >> {tmp_path}/typed\n"
@@ -60,6 +66,25 @@ def test_pg_dump_runs_on_the_host_and_the_clone_is_equal(dumped_there: Project, 
     sent = json.loads(next((shop.folder / "backups/shop/backups").glob("*_hand/streamed.json")).read_text())
     assert sent["bytes"] > 8000
     assert "DATABASE_PORT" in (shop.folder / "runbooks/backup.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["here", "host"])
+def test_a_standby_is_dumped_over_the_host(
+    there: Callable[..., Project], openssh: Login, replicas: Replicated, tmp_path: Path, place: str
+) -> None:
+    given = {"pg_dump": place, "standby": "env:STANDBY_URL", "dump": {"from": "standby"}}
+    shop = with_ssh(there("b", **given), openssh, tmp_path)
+    name = f"ssh_{place}"
+    fill(replicas, tmp_path / "filled", name)
+    shop.env |= {"DATABASE_URL": replicas.primary.url(name), "STANDBY_URL": replicas.standby.url(name)}
+    replicas.caught_up()
+    done = shop.inv("backup")
+    assert done.code == 0 and "dumped from the standby at" in done.out, done.out + done.err
+    assert ("dumped there by pg_dump" in done.out) == (place == "host") and not replicas.paused
+    assert shop.inv("runbooks").code == 0
+    by_hand = paste(shop, "backup")
+    assert by_hand.returncode == 0 and not replicas.paused, by_hand.stdout + by_hand.stderr
 
 
 @pytest.mark.slow
