@@ -12,7 +12,7 @@ from shutil import get_terminal_size
 from typing import Any, TextIO
 
 from ops.cli.json_output import json_lines
-from ops.cli.progress import Forecast, LiveLine, MinuteLines, Remaining
+from ops.cli.progress import Forecast, JsonLines, LiveLine, MinuteLines, Remaining
 from ops.core.errors import OpsError, Refused
 from ops.core.pace import Pace
 from ops.core.text import duration, folded, laid_out
@@ -42,7 +42,7 @@ class Console:
         self.live = not as_json and self.out.isatty()
         # Elsewhere lines are not wrapped, so that they can be searched.
         self.width = min(get_terminal_size().columns, WIDTH) if self.live else WIDTH
-        self._line: LiveLine | MinuteLines | None = None
+        self._line: LiveLine | MinuteLines | JsonLines | None = None
 
     def foresee(self, plan: Plan, expected: Mapping[str, float]) -> None:
         """Take the seconds that each step of a plan took in its last run, to show the remaining time."""
@@ -58,7 +58,7 @@ class Console:
         """Show one event as it happens."""
         kind = str(event.get("event"))
         if self.as_json:
-            self._print_json(self.forecast.for_json(event))
+            self._show_json(kind, event)
         elif kind in ("run", "resumed", "undoing"):
             self._say(str(event["headline"]))
             estimate = event.get("estimate")
@@ -78,6 +78,21 @@ class Console:
             self._line.remaining.take(str(event["work"]), Pace.of(event))
         elif kind == "outcome":
             self._outcome(event)
+
+    def _show_json(self, kind: str, event: Event) -> None:
+        """Print an event. ``progress`` events are printed every ten seconds (``JsonLines``)."""
+        if kind == "progress":
+            if self._line:
+                self._line.remaining.take(str(event["work"]), Pace.of(event))
+            return
+        if kind in ("step", "outcome"):
+            self.stop()
+        self._print_json([event])
+        if kind == "step" and event["status"] == "begun":
+            step = str(event["step"])
+            self._line = JsonLines(step, Remaining(self.forecast.of(step)), lambda found: self._print_json([found]))
+        elif kind == "step":
+            self.forecast.take(event)
 
     def _step(self, event: Event) -> None:
         place = f"[{event['number']:>2}/{event['of']}]"

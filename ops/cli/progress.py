@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ops.core.pace import Pace, about
@@ -16,7 +16,9 @@ REDRAW, MINUTE = 0.5, 60.0
 # Seconds after which a step shows its remaining time, and after which a measured pace is too old to be shown.
 LONG, STALE = 10.0, 15.0
 # The works of ``progress`` events, in words.
-WORKS = {"copy in": "rows", "copy out": "dump", "read": "fingerprint", "index blocks": "index", "index rows": "index"}
+WORKS = {"copy in": "copied", "copy out": "dumped", "read": "fingerprint"} | dict.fromkeys(
+    ("index blocks", "index rows"), "index"
+)
 
 
 @dataclass
@@ -28,6 +30,11 @@ class Remaining:
     work: str = ""
     measured_at: float = 0
 
+    @property
+    def fresh(self) -> bool:
+        """True if the pace was measured a short time ago."""
+        return self.pace is not None and time.monotonic() - self.measured_at < STALE
+
     def take(self, work: str, pace: Pace) -> None:
         """Remember a measured pace."""
         self.work, self.pace, self.measured_at = work, pace, time.monotonic()
@@ -36,8 +43,7 @@ class Remaining:
         """Return rate and remaining time after ``passed`` seconds; empty if unknown, or if the step is short."""
         if passed < LONG:
             return ""
-        fresh = self.pace is not None and time.monotonic() - self.measured_at < STALE
-        said = [f"{WORKS.get(self.work, self.work)}: {self.pace.words}"] if self.pace and fresh else []
+        said = [f"{WORKS.get(self.work, self.work)}: {self.pace.words}"] if self.pace and self.fresh else []
         if self.expected is not None:
             left = self.expected - passed
             rest = f"{about(left)} left" if left > 0 else f"{duration(-left)} longer than expected"
@@ -56,8 +62,6 @@ class Forecast:
     last: dict[str, float] = field(default_factory=dict)
     alike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     took: dict[str, float] = field(default_factory=dict)
-    _begun: float = 0
-    _told: float = 0
 
     def take(self, event: Event) -> None:
         """Take the event of a step that is done."""
@@ -77,22 +81,6 @@ class Forecast:
     def _this_run(self, step: str) -> float | None:
         alike = self.alike.get(step, ())
         return sum(self.took[one] for one in alike) if alike and all(one in self.took for one in alike) else None
-
-    def for_json(self, event: Event) -> Iterator[Event]:
-        """Yield the event with the expected seconds of a step; a progress event only every ten seconds."""
-        now = time.monotonic()
-        if event.get("event") == "step" and event["status"] == "begun":
-            self._begun = self._told = now
-            known = self.of(str(event["step"]))
-            yield event | ({"expected": round(known, 3)} if known is not None else {})
-            return
-        if event.get("event") == "step":
-            self.take(event)
-        elif event.get("event") == "progress":
-            if now - self._told < LONG:
-                return
-            self._told = now
-        yield event
 
 
 class _Ticker:
@@ -180,4 +168,39 @@ class MinuteLines:
 
     def stop(self) -> None:
         """Stop printing lines."""
+        self._ticker.stop()
+
+
+class JsonLines:
+    """The running step with ``--json``: a ``progress`` event every ten seconds, none if the step ends before.
+
+    Args:
+        step: the step's name.
+        remaining: what is known of the rest of the step.
+        out: prints an event.
+    """
+
+    def __init__(self, step: str, remaining: Remaining, out: Callable[[Event], None]) -> None:
+        self._step, self.remaining, self._out = step, remaining, out
+        self._ticker = _Ticker(LONG, self._tell)
+
+    def _tell(self, passed: float) -> None:
+        rest = self.remaining
+        left = None if rest.expected is None else round(max(rest.expected - passed, 0), 1)
+        if rest.pace and rest.fresh:
+            self._out(self._event(rest.work, rest.pace) | {"step_left": left})
+        elif rest.expected is not None:
+            self._out(self._event("step", Pace(passed, rest.expected, 1, "seconds")) | {"step_left": left})
+
+    def _event(self, work: str, pace: Pace) -> Event:
+        return {"event": "progress", "step": self._step, "work": work, **pace.data()}
+
+    def said(self, line: str) -> None:
+        """Ignore a line that the command printed."""
+
+    def show(self, text: str) -> None:
+        """Ignore a text for people."""
+
+    def stop(self) -> None:
+        """Stop printing events."""
         self._ticker.stop()

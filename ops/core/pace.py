@@ -39,8 +39,8 @@ class Pace:
         left = self.left
         return {
             "unit": self.unit,
-            "done": round(self.done),
-            "total": round(self.total) if self.total > 0 else None,
+            "done": round(self.done, 1) if self.unit == "seconds" else round(self.done),
+            "total": round(self.total, 1) if self.unit == "seconds" else round(self.total) if self.total > 0 else None,
             "rate": round(self.rate, 1),
             "left": round(left, 1) if left is not None else None,
         }

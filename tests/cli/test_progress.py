@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from ops.cli import progress
 from ops.cli.console import Console
+from ops.core.pace import Pace
 
 STEP = {"event": "step", "step": "backup.dump", "number": 2, "of": 26, "title": "Dump on one snapshot"}
 
@@ -140,3 +142,69 @@ def test_lines_fit_the_terminal_and_stay_whole_elsewhere(monkeypatch: pytest.Mon
         longest = max(map(len, out.getvalue().splitlines()))
         assert (longest <= 80) == out.isatty()
         assert out.getvalue().count("public.lessons_session_2") == 4
+
+
+def test_the_rest_of_a_step_is_known_by_its_pace_and_by_its_last_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = progress.Remaining()
+    assert rest.words(60) == ""
+    rest.take("copy in", Pace(1000, 5000, 100, "rows"))
+    assert rest.words(9) == ""
+    assert rest.words(60) == "copied: 1,000 of 5,000 rows, 100 rows/s, about 40 s left"
+    rest.expected = 120
+    assert rest.words(60).endswith("about 40 s left; step: about 60 s left")
+    monkeypatch.setattr(progress, "STALE", -1.0)
+    assert rest.words(60) == "about 60 s left" and rest.words(125) == "5.0 s longer than expected"
+
+
+def test_the_line_of_each_minute_has_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "MINUTE", 0.01)
+    monkeypatch.setattr(progress, "LONG", 0.0)
+    out = io.StringIO()
+    screen = Console(expected={"backup.dump": 243}, out=out)
+    show(screen, "begun")
+    screen.show({"event": "progress", "step": "backup.dump", "work": "copy out", **Pace(3e6, 9e6, 1e6).data()})
+    deadline = time.monotonic() + 30
+    while "step: about" not in out.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    show(screen, "done", seconds=120)
+    assert ": dumped: 3.0 MB of 9.0 MB, 1.0 MB/s, about 6 s left; step: about 4 min left\n" in out.getvalue()
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_a_long_step_has_progress_events_in_the_json_stream(monkeypatch: pytest.MonkeyPatch, sampled: bool) -> None:
+    monkeypatch.setattr(progress, "LONG", 0.01)
+    out = io.StringIO()
+    screen = Console(as_json=True, expected={"backup.dump": 243}, out=out)
+    screen.show({"event": "progress", "step": "backup.dump", "work": "copy out", **Pace(1, 2, 3).data()})
+    show(screen, "begun")
+    if sampled:
+        screen.show({"event": "progress", "step": "backup.dump", "work": "copy out", **Pace(3e6, 9e6, 1e6).data()})
+    deadline = time.monotonic() + 30
+    while out.getvalue().count("\n") < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    show(screen, "done", seconds=120)
+    first, *told, last = map(json.loads, out.getvalue().splitlines())
+    assert (first["status"], last["status"]) == ("begun", "done")
+    one = told[-1]
+    assert 242 < one.pop("step_left") <= 243
+    if sampled:
+        assert one == {"event": "progress", "step": "backup.dump", "work": "copy out", **Pace(3e6, 9e6, 1e6).data()}
+    else:
+        assert (one["work"], one["unit"], one["total"], one["rate"]) == ("step", "seconds", 243, 1)
+        assert one["done"] + one["left"] == pytest.approx(243, abs=0.11)
+
+
+def test_a_short_step_has_none() -> None:
+    out = io.StringIO()
+    screen = Console(as_json=True, expected={"backup.dump": 243}, out=out)
+    show(screen, "begun")
+    show(screen, "done", seconds=1)
+    assert out.getvalue().count("\n") == 2
+
+
+def test_similar_steps_of_this_run_stand_for_a_step() -> None:
+    forecast = progress.Forecast({"b": 7.0}, {"c": ("a", "b")})
+    assert (forecast.of("a"), forecast.of("b"), forecast.of("c")) == (None, 7, None)
+    for step, seconds in (("a", 25), ("b", 3)):
+        forecast.take({"event": "step", "step": step, "status": "done", "seconds": seconds})
+    assert (forecast.of("c"), forecast.words("c"), forecast.words("b")) == (28, "estimated 28.0 s", "last time 7.0 s")

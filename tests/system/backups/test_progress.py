@@ -45,6 +45,7 @@ def test_a_slow_restore_shows_rows_and_indexes(project: Callable[..., Project], 
     for event in rows:
         assert event["unit"] == "rows" and event["total"] == total and 0 < event["done"] <= total
         assert event["rate"] > 0 and event["left"] == pytest.approx((total - event["done"]) / event["rate"], rel=0.1)
+        assert event["step_left"] is None
     indexes = [event for event in told if event["work"] == "index blocks"]
     assert indexes and all(0 <= event["done"] <= event["total"] for event in indexes)
     assert all("progress" not in line for line in journal(shop, done.events[-1]["run"]))
@@ -52,14 +53,15 @@ def test_a_slow_restore_shows_rows_and_indexes(project: Callable[..., Project], 
     again = shop.inv("clone-prod-to-test")
     assert again.code == 0, again.out + again.err
     lines = [line for line in again.out.splitlines() if "… Restore the backup" in line and ", running for " in line]
-    assert any("rows: " in line and " rows/s, about " in line and "; step: about " in line for line in lines), again.out
+    parts = ("copied: ", " rows/s, about ", "; step: about ")
+    assert any(all(part in line for part in parts) for line in lines), again.out
     assert any("(last time " in line for line in lines)
 
 
 # A value that is computed when a row is read. Each table has a statement of its own.
 COMPUTED = """
 CREATE TABLE computed_{0} (id int PRIMARY KEY, filler text,
-                           n text GENERATED ALWAYS AS (pg_catalog.md5(pg_catalog.repeat(filler, 250))) VIRTUAL);
+                           n text GENERATED ALWAYS AS (pg_catalog.md5(pg_catalog.repeat(filler, 120))) VIRTUAL);
 ALTER TABLE computed_{0} ALTER filler SET STORAGE PLAIN;
 INSERT INTO computed_{0} SELECT n, repeat('x', 7000) FROM generate_series(1, 1200) n;
 ANALYZE computed_{0};
@@ -70,14 +72,14 @@ def test_a_slow_fingerprint_shows_the_bytes_that_were_read(project: Callable[...
     shop = project("b")
     if int(shop.query("SHOW server_version_num")[0][0]) < 180000:
         pytest.skip("needs virtual columns (PostgreSQL 18)")
-    for number in range(3):
+    for number in range(2):
         shop.query(COMPUTED.format(number))
     done = shop.inv("backup", "--json")
     assert done.code == 0, done.out + done.err
     reads = [event for event in done.events if event["event"] == "progress" and event["work"] == "read"]
     size = int(shop.query("SELECT pg_table_size('computed_0')")[0][0])
     assert reads and {event["step"] for event in reads} == {"backup.dump"}, done.out
-    assert all(size <= event["done"] <= event["total"] < 4 * size for event in reads), (size, reads)
+    assert all(size <= event["done"] <= event["total"] < 3 * size for event in reads), (size, reads)
 
 
 def test_a_server_that_does_not_tell_its_progress_fails_nothing(

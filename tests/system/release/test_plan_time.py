@@ -30,12 +30,7 @@ def test_the_first_plan_is_rough_and_the_next_one_measured(project: Callable[...
 
     done = shop.inv("release", "--confirm=shop", "--json")
     assert done.code == 0, done.out + done.err
-    assert not any("expected" in event for event in done.events if event.get("step") == "backup.dump")
-    begun = {one["step"]: one for one in done.events if one.get("status") == "begun"}
-    # The rehearsal of this run is the basis of the migrations on production.
     took = {one["step"]: one["seconds"] for one in done.events if one.get("status") == "done"}
-    assert begun["promote.migrate"]["expected"] == took["migrate-test.migrate"]
-    assert begun["last-backup.dump"]["expected"] == took["backup.dump"]
 
     (shop.folder / "shop/lessons/migrations/0003_more.py").write_text(MORE)
     run = done.events[-1]["run"]
