@@ -23,7 +23,7 @@ def main() -> None:
         for (name,) in names:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
     remove_backups()
-    print(f"the demo is at its beginning ({len(names)} databases dropped)")
+    print(f"the demo starts from the beginning: {len(names)} databases of an earlier demo were dropped")
 
 
 def stop() -> None:

@@ -102,7 +102,7 @@ def _text(path: Path) -> str:
             data = stream.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
-        hint, code = "-i FILE, or OPS_INVENTORY=FILE", Code.NO_INVENTORY
+        hint, code = "-i FILE after the task, or OPS_INVENTORY=FILE", Code.NO_INVENTORY
         raise InventoryError(f"cannot be read: {reason}", hint, file=str(path), code=code) from None
     if len(data) > MOST_BYTES:
         raise InventoryError(f"is larger than {MOST_BYTES} bytes", "-i FILE with an inventory", file=str(path))

@@ -27,7 +27,7 @@ def copies(subject: Subject) -> Finding:
         if not names:
             return ok("no column looks like personal data")
         said = f"clones contain readable personal data: {listed(names)}"
-        hint = "defang: {}   in the inventory (docs/how-to/mask-clones.md); the next clone lists what to add"
+        hint = "write `defang: {}` at the target (docs/how-to/mask-clones.md); the next clone lists what to add"
         return warn(said, hint)
     try:
         request = read_request(session, target)

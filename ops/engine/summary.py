@@ -125,7 +125,8 @@ def may_undo(plan: Plan, state: State, answer: Holds) -> None:
     """
     refuse_final(plan, state, answer)
     if state.finished and (why := nothing_to_undo(plan, state)):
-        raise Refused(f"{plan.inputs.target}: nothing to undo: {why}", "inv runs")
+        older = "inv runs   and, for an older run,   inv undo --run=ID"
+        raise Refused(f"{plan.inputs.target}: nothing to undo: {why}", older)
 
 
 def refuse_final(plan: Plan, state: State, answer: Holds) -> None:

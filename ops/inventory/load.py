@@ -28,7 +28,8 @@ def find(explicit: str | None, start: Path, environ: Mapping[str, str]) -> Path:
     path = start / os.path.expanduser(named)
     if not os.path.exists(path) or os.path.isdir(path):
         first = "generalprobe init   to create an inventory; or " if named == FILE else ""
-        raise InventoryError("there is no such inventory", f"{first}-i FILE, or {VARIABLE}=FILE", file=str(path))
+        hint = f"{first}-i FILE after the task, or {VARIABLE}=FILE"
+        raise InventoryError("there is no such inventory", hint, file=str(path))
     return path
 
 

@@ -112,8 +112,8 @@ def verdict(
     if declared.objections or declared.left.refused or declared.left.against:
         right = better(declared.left, known, partial(corrections.replace, session, target, known))
         message, hint = refusal(session, target, declared, expectations, right=right, write=draft == "yes")
-        sides = f"{before_database} (before the migrations) with {session.database(test)} (after)"
-        differs = DataDiffers(message, f"{hint}   (on {test}, compare {sides})", verdict=judged.data())
+        sides = f"on {test}, compare {before_database} (before the migrations) with {session.database(test)} (after)"
+        differs = DataDiffers(message, f"{hint};   to see the difference {sides}", verdict=judged.data())
         differs.examples = examples(declared.left)
         raise differs
     made, new_rows = made_of(session, target, (test, before_database), (old, new), judged, declared.allowed, report)

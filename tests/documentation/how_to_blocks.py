@@ -161,6 +161,7 @@ BLOCKS: dict[str, list[Block]] = {
     "without-the-tool": [
         Block("ls backups/shop/backups", at("backed_up")),
         Block("export PGHOST=db.example.com PGUSER=shop_owner"),
+        Block("dropdb --if-exists shop_restored", why_not="the backup of the block before has no folder `base`"),
         Block("psql --dbname=postgres --command='ALTER DATABASE shop RENAME TO shop_before' "
               "--command='ALTER DATABASE shop_restored RENAME TO shop'"),
         Block("psql --dbname=postgres --command='ALTER DATABASE shop RESET default_transaction_read_only'"),

@@ -272,7 +272,7 @@ def test_find_nothing(tmp_path, explicit):
     with pytest.raises(InventoryError, match="there is no such inventory") as caught:
         find(explicit, tmp_path, {})
     first = "generalprobe init   to create an inventory; or " if explicit is None else ""
-    assert caught.value.hint == f"{first}-i FILE, or OPS_INVENTORY=FILE"
+    assert caught.value.hint == f"{first}-i FILE after the task, or OPS_INVENTORY=FILE"
 
 
 # --- references, windows ---------------------------------------------------------------------------------------------
@@ -546,7 +546,7 @@ def test_refusal(write, text, message, line, hint):
 def test_unreadable(tmp_path, path):
     with pytest.raises(InventoryError, match="cannot be read") as caught:
         load(tmp_path / path)
-    assert caught.value.hint == "-i FILE, or OPS_INVENTORY=FILE"
+    assert caught.value.hint == "-i FILE after the task, or OPS_INVENTORY=FILE"
 
 
 @pytest.mark.parametrize("deep", [200, 1000])

@@ -17,7 +17,7 @@ HELP = {
     "write_expectations": "draft migrations.expect.yaml for the refused losses (docs/how-to/allow-a-loss.md)",
     "procedure": "release, backup, clone-prod-to-test, migrate-test, verify, promote, rollback, freeze, unfreeze",
     "check": "change nothing; exit 5 if a page differs from what would be rendered",
-    "out": "the folder of the pages",
+    "out": "the folder of the runbooks",
     "app": "the label of the Django app",
     "old": "the current name of the model",
     "new": "the new name of the model",

@@ -96,7 +96,7 @@ def status(options, target="", json=False, inventory=""):
 
 @operation
 def environment(options, target="", inventory=""):
-    """Print the shell variables that the commands of the pages use, for `eval`; refused on a terminal.
+    """Print the shell variables that the commands of the runbooks use, for `eval`; refused on a terminal.
 
     The output contains passwords.
 
@@ -109,7 +109,7 @@ def environment(options, target="", inventory=""):
 
 @operation
 def tools(options, json=False):
-    """List the actions that the commands of the pages call, each as `inv tool.NAME`.
+    """List the actions that the commands of the runbooks call, each as `inv tool.NAME`.
 
     Example: inv tools
              inv tool.check-room --help

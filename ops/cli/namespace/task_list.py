@@ -24,7 +24,7 @@ GROUPS = {
 }
 OWN = "Your own"
 MORE = """inv TASK --help   explains a task and its options
-inv tools         lists the actions that the commands of the pages call"""
+inv tools         lists the actions that the commands of the runbooks call"""
 
 
 def groups(known: Collection) -> dict[str, list[str]]:
