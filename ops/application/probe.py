@@ -40,7 +40,10 @@ def identity(session: Session, target: str) -> dict[str, Any]:
     Raises:
         Unreachable: the server cannot be reached.
     """
-    return in_english(session, target, ask(session, Query("identity.sql", target)))
+    known = session.looked_up(target, "identity")
+    if not known:
+        known |= in_english(session, target, ask(session, Query("identity.sql", target)))
+    return known
 
 
 def app_inputs(session: Session, target: str) -> AppInputs | None:
@@ -183,12 +186,12 @@ def check_words(session: Session, target: str, command: str = "check") -> str:
 
 def commit_of(session: Session, target: str) -> str:
     """Return the application's commit, with ``-dirty`` if its folder has changes; empty without git."""
-    app = session.inventory.target(target).app
-    if app is None:
-        return ""
-    words = ("git", "describe", "--always", "--abbrev=40", "--match=", "--dirty")
-    done = session.run(Shell(words, "", folder=app.dir, host=session.host(target)))
-    return done.out.strip() if done.exit == 0 else ""
+    app, known = session.inventory.target(target).app, session.looked_up(target, "commit")
+    if app is not None and not known:
+        words = ("git", "describe", "--always", "--abbrev=40", "--match=", "--dirty")
+        done = session.run(Shell(words, "", folder=app.dir, host=session.host(target)))
+        known["commit"] = done.out.strip() if done.exit == 0 else ""
+    return str(known.get("commit", ""))
 
 
 def changes_of(session: Session, target: str) -> str:
@@ -210,6 +213,13 @@ def changes_of(session: Session, target: str) -> str:
 
 def applied(session: Session, target: str, database: str = "") -> tuple[str, ...]:
     """Return the applied migrations in a database's ``django_migrations``, in the order in which they were applied."""
+    known = session.looked_up(target, f"applied in {database}")
+    if "applied" not in known:
+        known["applied"] = _applied(session, target, database)
+    return tuple(known["applied"])
+
+
+def _applied(session: Session, target: str, database: str) -> tuple[str, ...]:
     with session.connect(target, database) as connection:
         found = connection.execute(
             "SELECT format('SELECT app || ''.'' || name FROM %I.django_migrations ORDER BY id', n.nspname) "
