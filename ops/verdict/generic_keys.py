@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from ops.core.sql_names import bare, identifier, literal
@@ -25,6 +25,9 @@ class Known(Protocol):
     def content(self, old: Table, home: Home) -> list[Both]:
         """Return the columns that identify a table's rows, as pairs of both sides."""
 
+    def pair(self, old: Table, name: str, new: Table, to: str) -> Both:
+        """Return how to read an old column and the new column that holds its values."""
+
 
 def generic_pair(sides: Known, old: Table, name: str, new: Table, to: str) -> Both | None:
     """Return how to read a column of a generic link on both sides, or None if its own value is still valid."""
@@ -45,7 +48,31 @@ def generic_pair(sides: Known, old: Table, name: str, new: Table, to: str) -> Bo
         return None
     one = {before: _content(sides, table, home, 0, name) for before, _, table, home in renumbered}
     two = {after: _content(sides, table, home, 1, to) for _, after, table, home in renumbered}
+    for before, after, table, home in renumbered:
+        if own := _own(sides, home):
+            # Rows that were there before are read in the same way as those that were merged with them.
+            mine, theirs, now = _of_both(sides, table, home, own)
+            one[before], two[after] = _row(table, mine, name), _row(home.new, now, to)
+            one[model_of(sides, own.new.name, "before")] = _row(sides.before.tables[own.new.name], theirs, name)
     return _chosen(name, meant[0], one), _chosen(to, meant[0], two)
+
+
+def _own(sides: Known, home: Home) -> Home | None:
+    """Return the home of a table into which another table's rows were merged, if its own rows have their keys."""
+    homes = sides.homes.get(home.new.name, ())
+    return next((its for its in homes if len(homes) == 1 and its.keyed and its.new.name == home.new.name), None)
+
+
+def _of_both(sides: Known, table: Table, home: Home, own: Home) -> tuple[list[Pair], list[Pair], list[Pair]]:
+    """Return how to read the columns that a merged table and the table that received it share, and the new table."""
+    there, names = sides.before.tables[own.new.name], {to: name for name, to in own.mapping.items()}
+    found = []
+    for name in home.identity:
+        to = home.mapping[name]
+        if to in names:
+            mine, theirs = sides.pair(table, name, home.new, to), sides.pair(there, names[to], home.new, to)
+            found += [(mine[0], theirs[0], mine[1])] if mine[1] == theirs[1] else []
+    return [one for one, _, _ in found], [two for _, two, _ in found], [new for _, _, new in found]
 
 
 def made_plain(sides: Known, old: Table, name: str, new: Table, to: str, leads: tuple[str, str]) -> Both | None:
@@ -142,10 +169,14 @@ def _label(column: str, names: dict[str, str]) -> Pair:
 def _content(sides: Known, table: Table, home: Home, side: int, column: str) -> str:
     """Return SQL for the content of the row that a number references."""
     pairs = [pair[side] for pair in sides.content(table, home)]
-    name, key = (table.name, table.key[0]) if side == 0 else (home.new.name, home.new.key[0])
+    return _row(table if side == 0 else home.new, pairs, column)
+
+
+def _row(table: Table, pairs: Sequence[Pair], column: str) -> str:
+    """Return SQL for some columns of the row that a number references."""
     hashed = row_hash(pairs, "g") if pairs else "0"
-    there = f"g.{identifier(key)}::text = {ROW}.{identifier(column)}::text"
-    return f"(SELECT 'row ' || {hashed} FROM ONLY {name} g WHERE {there})"
+    there = f"g.{identifier(table.key[0])}::text = {ROW}.{identifier(column)}::text"
+    return f"(SELECT 'row ' || {hashed} FROM ONLY {table.name} g WHERE {there})"
 
 
 def _chosen(column: str, kind: str, contents: dict[str, str]) -> Pair:

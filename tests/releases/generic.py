@@ -29,7 +29,32 @@ TO_TYPE = "UPDATE school_comment SET content_type_id = 20 WHERE content_type_id 
 TO_ROW = "UPDATE school_comment SET content_type_id = 20, object_id = {0} WHERE content_type_id = 3;"
 NUMBERS = "changed 10 or object_id 10 or content_type_id 10"
 
+# Comments 1 to 9 on rooms, and 10 to 17 on halls, which become rooms.
+HALLS = COMMENTS + """
+INSERT INTO django_content_type (id, app_label, model) VALUES (30, 'school', 'hall');
+CREATE TABLE school_hall (id bigint PRIMARY KEY, name varchar(20) NOT NULL, seats smallint NOT NULL, floor smallint);
+INSERT INTO school_hall SELECT n, 'Halle ' || n, 100 + n % 2, n % 3 FROM generate_series(1, 8) n;
+DELETE FROM school_comment;
+INSERT INTO school_comment (content_type_id, object_id, text) SELECT 2, n % 5 + 1, 'R' || n
+    FROM generate_series(1, 9) n UNION ALL SELECT 30, n, 'H' || n FROM generate_series(1, 8) n;
+"""
+TO_ROOMS = """INSERT INTO school_room (id, name, seats, floor) SELECT id + 10, name, seats, floor FROM school_hall;
+DROP TABLE school_hall; SELECT setval('school_room_id_seq', 50);"""
+TO_ROOM = "UPDATE school_comment SET content_type_id = 2, object_id = object_id + {0} WHERE content_type_id = 30;"
+
 CASES: list[Case] = [
+    fine("generic: rows merged with others, the comments on both", TO_ROOMS + TO_ROOM.format(10),
+         "each comment is on its room or on the room that was its hall", schema=HALLS),
+    bad("generic: rows merged with others, the comments with their old numbers", TO_ROOMS + TO_ROOM.format(0),
+        "five are on rooms that were no halls, three on none", {"school_comment": "changed 5, object_id 3"},
+        schema=HALLS),
+    bad("generic: rows merged with others, one comment on another room",
+        TO_ROOMS + TO_ROOM.format(10) + "UPDATE school_comment SET object_id = 4 WHERE text = 'R2'",
+        "it was on room 3", {"school_comment": "changed 1 or object_id 1"}, schema=HALLS),
+    bad("generic: rows merged with others, two comments exchanged",
+        TO_ROOMS + TO_ROOM.format(10) + "UPDATE school_comment SET object_id = 35 - object_id WHERE object_id IN "
+        "(17, 18)", "each is on the other's hall", {"school_comment": "changed 2 or object_id 2"}, schema=HALLS),
+
     fine("generic: RenameModel", RENAME + RENAMED_TYPE, "the content type is renamed with its model", schema=COMMENTS,
          went={"school_lesson": "school_session"}, plan=[op("RenameModel", "school_lesson",
          new_table="school_session")]),
