@@ -87,7 +87,8 @@ def await_stanza(session: Session, *, target: str, stanza: str, folder: str, bac
         said = f"pgBackRest found errors in {broken[-1]}, made for {backup_id}: the server's files are damaged"
         raise StepFailed(f"{target}: {said}", f"pgbackrest --stanza={found.name} --set={broken[-1]} info")
     if one := found.named(backup_id):
-        raise StepFailed(f"{target}: pgBackRest has already made {one.label} for {backup_id}", "inv resume")
+        # Not an answer of the step: the next resume asks whether the step is done, and it is.
+        raise Unreachable(f"{target}: pgBackRest has meanwhile made {one.label} for {backup_id}", "inv resume")
     return "no backup is running"
 
 

@@ -16,14 +16,14 @@ from typing import Any, cast
 
 import pytest
 
-from ops.backups.pgbackrest import host
+from ops.backups.pgbackrest import actions, host
 from ops.backups.pgbackrest.host import Machine, release
 from ops.backups.pgbackrest.pgbackrest_cli import read_info, trouble, version
 from ops.backups.pgbackrest.scratch_restore import Aside
 from ops.backups.pgbackrest.scratch_server import start_words
 from ops.backups.pgbackrest.stanza import OnStanza, as_user, wanted
 from ops.backups.selection import choose
-from ops.core.errors import Refused, StepFailed, UsageError
+from ops.core.errors import Refused, StepFailed, Unreachable, UsageError
 from ops.infra.postgres.client import parts_of
 from ops.infra.session.derived_targets import led_aside
 from ops.infra.session.session import Session
@@ -348,3 +348,12 @@ def test_without_its_key_nothing_is_asked_of_pgbackrest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="inventory.yaml:2: plain has no pgbackrest"):
         wanted(session, "plain")
     assert wanted(session, "kept").stanza == "main"
+
+
+def test_a_backup_that_was_made_meanwhile_does_not_count_as_a_failed_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that has failed is repeated by each resume, whatever its proof says; so it could never end."""
+    one = SimpleNamespace(label="20261130-1F", backup="b1", broken=False)
+    found = SimpleNamespace(name="main", backups=[one], busy=False, named=lambda backup: one)
+    monkeypatch.setattr(actions, "on_stanza", lambda *_: SimpleNamespace(info=lambda: found))
+    with pytest.raises(Unreachable, match="has meanwhile made 20261130-1F"):
+        actions.await_stanza(None, target="shop", stanza="main", folder="/x", backup_id="b1")  # type: ignore[arg-type]
