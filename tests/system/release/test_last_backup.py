@@ -171,6 +171,7 @@ def test_the_page_without_the_tool_restores_it(scene: Scene, make_database: Call
     blocks = re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     (block,) = (one for one in blocks if "base/dump" in one)
     url = make_database("by_hand", "template0")
+    block = re.sub(r"^(?:dropdb|createdb) .*\n", "", block, flags=re.MULTILINE)
     script = "set -e\n" + block.replace("--dbname=shop_restored", f"--dbname={url}")
     done = subprocess.run(["bash"], input=script, cwd=folder, env=shop.env, capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == "", done.stderr
