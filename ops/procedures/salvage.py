@@ -13,8 +13,7 @@ from ops.procedures.backup import backup, from_dump, in_store, jobs, kept_safety
 from ops.procedures.checks import backup_is_whole, is_production, take_fingerprint
 from ops.procedures.restore_proof import base_entries, base_rows, created_beside
 from ops.procedures.trial_beside import SAID
-from ops.recovery.salvage.generated_columns import COLUMNS
-from ops.recovery.salvage.names import join, schema_and_name
+from ops.recovery.salvage.names import COLUMNS, join, schema_and_name
 
 salvage = Procedure(
     "salvage",

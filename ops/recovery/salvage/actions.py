@@ -20,9 +20,9 @@ from ops.infra.session.session import Session
 from ops.infra.session.store_access import target_folder
 from ops.recovery.salvage import column_mapping, generated_columns, insert, scratch_tables, staging, take_back
 from ops.recovery.salvage import report as tell
-from ops.recovery.salvage.generated_columns import COLUMNS, Computed
+from ops.recovery.salvage.generated_columns import Computed
 from ops.recovery.salvage.live_catalog import read_catalog
-from ops.recovery.salvage.names import read_pairs
+from ops.recovery.salvage.names import COLUMNS, read_pairs
 from ops.recovery.salvage.related_tables import LINKED, MAIN, RELATED, Closure, closure
 from ops.recovery.salvage.report import LEFT, REPORT, Report
 from ops.recovery.salvage.resolve import verdicts

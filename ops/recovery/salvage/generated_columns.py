@@ -21,8 +21,6 @@ from ops.verdict.databases import settings
 from ops.verdict.fingerprint import Table
 from ops.verdict.row_hash import Pair, row_hash
 
-# The list of these columns, in the run's folder.
-COLUMNS = "aside.columns"
 # Stored columns that use a function or an operator of the user or of an extension; parents before their children.
 _STORED = """
 SELECT a.attrelid::regclass::text, a.attname::text, pg_get_expr(d.adbin, d.adrelid), a.attinhcount > 0

@@ -8,6 +8,9 @@ from difflib import get_close_matches
 from ops.core.errors import UsageError
 from ops.core.sql_names import bare, quoted, unquoted
 
+# The list of the generated columns, in the run's folder.
+COLUMNS = "aside.columns"
+
 
 def split(text: str, mark: str = ",") -> list[str]:
     """Split a text at marks outside double quotes, and strip blanks."""
