@@ -23,7 +23,7 @@ def test_usage(project: Callable[..., Project]) -> None:
     for words, code, said, hint in [
         (["--dry", "release"], 2, "proves nothing", "Try: inv release --plan"),
         (["release"], 3, "no terminal to confirm it", "Try: --confirm=shop"),
-        (["release", "--confirm=shap"], 3, "--confirm=shap is another name", "Try: --confirm=shop"),
+        (["release", "--confirm=shap"], 3, "--confirm=shap is not the name to type", "Try: --confirm=shop"),
         (["release", "--target=shp"], 2, "shp", "Try: "),
         (["release", "--target=shop-test"], 2, "shop-test is a test target", "Try: --target=shop"),
         (["hazards", "--target=shop-test"], 2, "shop-test is a test target", "Try: --target=shop"),
@@ -103,7 +103,7 @@ def test_a_role_that_is_not_there_is_not_said_to_be_an_answer_that_is_missing(pr
         for words in (["status"], [], ["doctor"], ["backup"], ["clone-prod-to-test"], ["recover"], ["prune-backups"]):
             said = shop.inv(*words)
             assert "does not answer" not in said.out + said.err, (words, said.out)
-    assert "test:    its server refuses the connection: " in shop.inv("status").out
+    assert "test:    shop-test: its server refuses the connection: " in shop.inv("status").out
 
 
 @pytest.mark.parametrize("task", ["release", "pin", "salvage", "tool.check-room"])
