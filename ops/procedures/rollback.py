@@ -31,7 +31,7 @@ rollback = Procedure(
     inventory, the rollback does not deploy the application's former code: deploy it yourself after the swap.""",
     """Before the swap production is not changed, and `inv undo` drops the restored database. After the swap, `inv undo`
     swaps the replaced database back in. The replaced database stays on the server as `…_replaced_…`, and the safety
-    backup holds the same rows.""",
+    backup holds the same rows. A production that was frozen before the rollback stays frozen until `inv unfreeze`.""",
     task="inv rollback --backup=latest",
     afterwards=lambda c: f"inv unfreeze --target={c.target}   because production is still frozen" if c.frozen else "",
     undone_by=lambda c: f"inv undo --run={c.run}   swaps the replaced database back in",

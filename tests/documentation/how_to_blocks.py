@@ -109,7 +109,8 @@ BLOCKS: dict[str, list[Block]] = {
     "freeze": [Block("inv status", at("interrupted")), Block("inv freeze", at("backed_up"))],
     "interrupted-run": [
         Block("inv status", at("interrupted")),
-        Block("inv resume", at("interrupted"), each=True),
+        Block("inv resume", at("interrupted")),
+        Block("inv undo", at("interrupted")),
         Block("inv status", at("interrupted")),
     ],
     "locks": [Block("inv status", at("backed_up"))],

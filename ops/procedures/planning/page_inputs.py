@@ -132,7 +132,8 @@ def _newest_of_stanza(c: RunInputs) -> list[str]:
 def _newest(c: RunInputs, meant: str) -> list[str]:
     there = quote(f"{c.folder}/backups")
     newest = f'export BACKUP="${{BACKUP:-$(ls {there} | {meant} | tail -n 1)}}"'
-    return ["# For another backup than the newest, first: export BACKUP=ID", f"ls {there}", newest]
+    chosen = 'echo "The backup is $BACKUP."'
+    return ["# For another backup than the newest, first: export BACKUP=ID", f"ls {there}", newest, chosen]
 
 
 def _rehearsal(entry: Target, given: Given) -> Given:

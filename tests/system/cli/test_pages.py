@@ -111,7 +111,7 @@ def test_undo_blocks_take_a_rollback_back(scene: Callable[..., Project]) -> None
     undo = re.findall(r'^```bash title="undo"\n(.*?)^```$', page, re.MULTILINE | re.DOTALL)[-1]
     done = subprocess.run(
         ["bash"],
-        input="set -e\n" + blocks(page).rsplit("rm -rf", 1)[0] + undo,
+        input="set -e\n" + blocks(page).rsplit('case "$PGSERVICEFILE"', 1)[0] + undo,
         cwd=shop.folder,
         env=shop.env,
         capture_output=True,
