@@ -5,10 +5,9 @@ views are filled at the end, with production's search_path. A failure loses no r
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from psycopg import sql
 
 import ops
 from ops.backups.restored_objects import LOOSE
-from ops.core.errors import StepFailed
+from ops.core.records import read_records
 from ops.infra.postgres.failure_kind import BY_PATH
 from ops.infra.postgres.failure_text import Trouble, explain
 
@@ -200,18 +199,10 @@ def _execute(connection: psycopg.Connection[Any], statement: str) -> None:
     connection.execute(statement.encode())
 
 
-def dumped(found: Iterable[Check]) -> str:
-    """Return checks as text, for a file."""
-    return json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False)
-
-
 def read(path: Path) -> list[Check]:
-    """Read a file that ``dumped`` wrote.
+    """Read the removed checks from a file.
 
     Raises:
         StepFailed: the file does not exist or is damaged.
     """
-    try:
-        return [Check(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError):
-        raise StepFailed(f"{path}: the list of deferred checks is missing or damaged", "inv undo") from None
+    return read_records(path, Check, "deferred checks")

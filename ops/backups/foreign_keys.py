@@ -5,16 +5,15 @@ pg_restore refuses such a key. The key is restored NOT VALID instead, and report
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from ops.core.errors import StepFailed
+from ops.core.records import read_records
 from ops.core.sql_names import identifier, parse
 from ops.core.text import counted, listed
 
@@ -197,21 +196,11 @@ def _refer(many: int) -> str:
     return f"{counted(many, 'row')} {'refers' if many == 1 else 'refer'}" if many else "rows refer"
 
 
-def dumped(found: Iterable[BrokenKey]) -> str:
-    """Write broken keys as text, for a file."""
-    return json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False)
-
-
 def names(path: Path) -> dict[str, tuple[str, ...]]:
-    """Read the names of the broken keys, each with those of its partitions, from such a file; empty without a file.
+    """Read the names of the broken keys, each with those of its partitions, from a file; empty without a file.
 
     Raises:
         StepFailed: the file is damaged.
     """
-    try:
-        found = [BrokenKey(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
-        return {one.object: tuple(one.parts) for one in found}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError):
-        raise StepFailed(f"{path}: the list of broken foreign keys is damaged", "inv undo") from None
+    found = read_records(path, BrokenKey, "broken foreign keys", optional=True)
+    return {one.object: tuple(one.parts) for one in found}

@@ -11,6 +11,7 @@ from ops.backups.restored_objects import not_dumped
 from ops.backups.schema_comparison import difference
 from ops.core.errors import Code, Refused, StepFailed
 from ops.core.files import write_whole
+from ops.core.records import dump_records
 from ops.core.sql_files import SQL_FOLDER
 from ops.core.text import counted
 from ops.core.text import listed as few
@@ -19,6 +20,8 @@ from ops.engine.registry import tool
 from ops.infra.postgres.client import said_error
 from ops.infra.session.server import search_path
 from ops.infra.session.session import Session
+from ops.infra.stores.base_tables import FOLDER as BASE
+from ops.infra.stores.base_tables import tables_in_base
 from ops.verdict import fingerprint
 
 _VIEWS = (
@@ -101,15 +104,15 @@ def choose_entries(
 def choose_base(session: Session, *, folder: str, listed: str, entries: str) -> str:
     """Choose the entries whose rows a backup takes from another one, from the list of that dump (``listed``)."""
     path = session.inventory.path
-    tables = unchanged_tables.read_tables(path(folder) / unchanged_tables.FOLDER / unchanged_tables.TABLES)
+    tables = tables_in_base(path(folder))
     lines = path(listed).read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     found = unchanged_tables.entries(lines, tables)
     if lost := [table.name for table in tables if table.name not in found]:
-        said = f"{folder}: the rows of {few(lost)} are missing in {unchanged_tables.FOLDER}"
+        said = f"{folder}: the rows of {few(lost)} are missing in {BASE}"
         raise StepFailed(said, "inv backups", code=Code.BAD_BACKUP)
     text = "".join(f"{line}\n" for line in found.values())
     write_whole(path(entries), text.encode("utf-8", "surrogateescape"))
-    return f"the rows of {counted(len(found), 'table')} come from {unchanged_tables.FOLDER}" if found else ""
+    return f"the rows of {counted(len(found), 'table')} come from {BASE}" if found else ""
 
 
 def _place(connection: psycopg.Connection[tuple[object, ...]]) -> archive_entries.Place:
@@ -157,7 +160,7 @@ def loosen_checks(
     if deferred_checks.checks(fingerprint.read(session.inventory.path(before)).objects):
         with session.connect(server, database) as connection:
             aside = deferred_checks.loosen(connection)
-    write_whole(session.inventory.path(report), deferred_checks.dumped(aside))
+    write_whole(session.inventory.path(report), dump_records(aside))
     return f"{len(aside)} checks are validated at the end" if aside else ""
 
 
@@ -169,7 +172,7 @@ def add_keys(session: Session, *, server: str, database: str, script: str, repor
     if keys := foreign_keys.read_keys(text):
         with session.connect(server, database) as connection:
             broken = foreign_keys.add_missing(connection, keys)
-    write_whole(session.inventory.path(report), foreign_keys.dumped(broken))
+    write_whole(session.inventory.path(report), dump_records(broken))
     return "\n".join(f"WARNING: {one.reported}" for one in broken)
 
 

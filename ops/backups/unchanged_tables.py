@@ -13,39 +13,20 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ops.core.errors import OpsError
 from ops.core.files import make_folder, write_lines
 from ops.core.sql_names import parse
 from ops.core.text import counted, megabytes
+from ops.infra.stores.base_tables import DATA, FOLDER, LIST, LargeTable, read_tables, tables_in_base
 from ops.infra.stores.encryption import DUMP
 from ops.verdict import fingerprint
 
-FOLDER, TABLES = "base", "tables.jsonl"
-DATA = "TABLE DATA"
-
-
-@dataclass(frozen=True)
-class LiveTable:
-    """Identify a table of the live database: its name in SQL, its oid, schema and name, and its size in bytes."""
-
-    name: str
-    oid: str
-    schema: str
-    table: str
-    bytes: int = 0
-
-    @property
-    def entry(self) -> str:
-        """Return how the entry of its rows begins in an archive's list."""
-        return f"{DATA} {self.schema} {self.table} "
-
 
 def unchanged(
-    old: fingerprint.Fingerprint, new: fingerprint.Fingerprint, large: Iterable[LiveTable]
-) -> list[LiveTable]:
+    old: fingerprint.Fingerprint, new: fingerprint.Fingerprint, large: Iterable[LargeTable]
+) -> list[LargeTable]:
     """Return the large tables that have the same rows and columns in both fingerprints."""
     return [
         table
@@ -56,7 +37,7 @@ def unchanged(
     ]
 
 
-def entries(lines: Iterable[str], tables: Iterable[LiveTable]) -> dict[str, str]:
+def entries(lines: Iterable[str], tables: Iterable[LargeTable]) -> dict[str, str]:
     """Find the entries of tables' rows in an archive's list.
 
     An entry must have the table's oid and name: a table that was created anew has another oid.
@@ -74,16 +55,7 @@ def entries(lines: Iterable[str], tables: Iterable[LiveTable]) -> dict[str, str]
     return found
 
 
-def read_tables(path: Path) -> list[LiveTable]:
-    """Read the tables from a file of ``large_tables.sql`` or from a backup's ``base/tables.jsonl``; none without it."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    return [LiveTable(**json.loads(line)) for line in lines if line]
-
-
-def link_dump(base: Path, into: Path, tables: list[LiveTable]) -> list[LiveTable]:
+def link_dump(base: Path, into: Path, tables: list[LargeTable]) -> list[LargeTable]:
     """Link the files of an earlier dump that hold the rows of tables.
 
     Returns:
@@ -121,12 +93,12 @@ def _link(path: Path, to: Path) -> None:
 
 def reused(folder: Path, base: str) -> str:
     """Return a sentence about the tables whose rows a backup takes from another one; empty if it has none."""
-    tables = read_tables(folder / FOLDER / TABLES)
+    tables = tables_in_base(folder)
     size = megabytes(sum(table.bytes for table in tables))
     return f"{counted(len(tables), 'table')} ({size}) unchanged since {base}: rows taken from there" if tables else ""
 
 
-def reuse(base: Path, folder: Path, large: list[LiveTable]) -> list[LiveTable]:
+def reuse(base: Path, folder: Path, large: list[LargeTable]) -> list[LargeTable]:
     """Link what an earlier backup has of the live tables into a new backup's folder, and list the tables.
 
     Args:
@@ -144,7 +116,7 @@ def reuse(base: Path, folder: Path, large: list[LiveTable]) -> list[LiveTable]:
     found = link_dump(base, folder / FOLDER, same) if same else []
     if found:
         lines = (json.dumps(vars(table), ensure_ascii=False) for table in found)
-        write_lines(folder / FOLDER / TABLES, lines)
+        write_lines(folder / FOLDER / LIST, lines)
     return found
 
 
@@ -158,7 +130,7 @@ def misplaced(folder: Path, names: Iterable[str]) -> list[str]:
         names: the tables of its fingerprint.
     """
     listed = folder / "list.txt"
-    based = {table.name for table in read_tables(folder / FOLDER / TABLES)}
+    based = {table.name for table in tables_in_base(folder)}
     if not based or not listed.exists():
         return []
     lines = listed.read_text(encoding="utf-8", errors="surrogateescape").splitlines()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ops.backups.unchanged_tables import FOLDER as BASE
 from ops.engine.command import Command, Query, Shell, Tool, conninfo
 from ops.engine.inputs import RunInputs
 from ops.infra.postgres.session_settings import RESTORES
+from ops.infra.stores.base_tables import FOLDER as BASE
 from ops.procedures.backup import from_dump, jobs
 from ops.procedures.checks import take_fingerprint
 
@@ -52,13 +52,18 @@ def base_entries(c: RunInputs, server: str, found: str) -> list[Command]:
     """Return the commands that list the tables whose rows a backup takes from another one (``base``).
 
     Args:
-        found: the prefix of the file names in the run's folder; ``FOUND.base`` has the list, which may be empty.
+        found: the prefix of the file names in the run's folder.
     """
     listed = f"{c.run_folder}/{found}.base-list"
     return [
         Shell(_in_base(c, "pg_restore", "--list"), server, output=listed),
-        Tool("choose-base", {"folder": c.backup_folder, "listed": listed, "entries": f"{c.run_folder}/{found}.base"}),
+        Tool("choose-base", {"folder": c.backup_folder, "listed": listed, "entries": rows_list(c, found)}),
     ]
+
+
+def rows_list(c: RunInputs, found: str) -> str:
+    """Return the path of the list of the rows that a backup takes from another one; it is empty if there are none."""
+    return f"{c.run_folder}/{found}.base"
 
 
 def base_rows(c: RunInputs, server: str, found: str, *words: str) -> Shell:
@@ -67,7 +72,7 @@ def base_rows(c: RunInputs, server: str, found: str, *words: str) -> Shell:
     Args:
         words: pg_restore's options.
     """
-    return Shell(_in_base(c, "pg_restore", f"--use-list={c.run_folder}/{found}.base", *words), server)
+    return Shell(_in_base(c, "pg_restore", f"--use-list={rows_list(c, found)}", *words), server)
 
 
 def _in_base(c: RunInputs, *words: str) -> tuple[str, ...]:
@@ -118,7 +123,7 @@ def restoring(c: RunInputs, server: str, database: str, found: str, *, owned: bo
         owned: restore owners, grants, tablespaces and subscriptions.
     """
     listed, first, rest, keys, last, report, script = (f"{c.run_folder}/{found}.{part}" for part in FILES)
-    there, base = {"server": server, "database": database}, {"base": f"{c.run_folder}/{found}.base"}
+    there, base = {"server": server, "database": database}, {"base": rows_list(c, found)}
     place = there | {"before": c.fingerprint}
     lists = {"listed": listed, "first": first, "rest": rest, "keys": keys, "last": last} | base
     into = _Into(c, server, database, owned)

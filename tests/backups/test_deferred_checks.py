@@ -12,6 +12,7 @@ import pytest
 
 from ops.backups import deferred_checks
 from ops.backups.restored_objects import LOOSE, left_open, missing
+from ops.core.records import dump_records
 from ops.core.sql_files import SQL_FOLDER
 from tests.support.client import Client
 from tests.support.servers import QUICK, own_server
@@ -64,7 +65,7 @@ def test_they_are_put_aside_for_rows_in_any_order_and_come_back_as_they_were(cli
         with pytest.raises(psycopg.errors.CheckViolation):
             connection.execute("INSERT INTO told VALUES (0)")
         connection.execute("INSERT INTO allowed VALUES (7)")
-        read = [deferred_checks.Check(**one) for one in json.loads(deferred_checks.dumped(aside))]
+        read = [deferred_checks.Check(**one) for one in json.loads(dump_records(aside))]
         said = deferred_checks.tighten(connection, read, [], '"$user", public')
         assert "WARNING" not in said and said.startswith(f"{len(aside)} of {len(aside)} checks"), said
         connection.execute("RESET search_path")

@@ -8,9 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ops.backups.foreign_keys import BrokenKey, add_missing, dumped, names, read_keys
+from ops.backups.foreign_keys import BrokenKey, add_missing, names, read_keys
 from ops.backups.restored_objects import left_open, missing
 from ops.core.errors import StepFailed
+from ops.core.records import dump_records
 from tests.support.client import Client
 from tests.support.servers import QUICK, own_server
 from tests.support.versions import servers
@@ -77,7 +78,7 @@ def test_the_proof_accepts_such_a_key_only_where_it_was_named(tmp_path: Path) ->
     after = {("constraint", "a on table t"): "f f", ("constraint", "c on table t"): "f f"}
     file = tmp_path / "broken"
     parts = ("b on table t1", "b on table t2")
-    file.write_text(dumped([BrokenKey("a on table t", "…"), BrokenKey("b on table t", "…", parts)]))
+    file.write_text(dump_records([BrokenKey("a on table t", "…"), BrokenKey("b on table t", "…", parts)]))
     broken = names(file)
     after |= {("constraint", name): "f t" for name in parts}
     differs = "constraint c on table t differs (f f, was f t)"
@@ -88,7 +89,7 @@ def test_the_proof_accepts_such_a_key_only_where_it_was_named(tmp_path: Path) ->
     ]
     del after["constraint", "b on table t2"]
     assert missing(before, after, (180000, 180000), broken=broken) == ["constraint b on table t2 is missing", differs]
-    file.write_text(dumped([BrokenKey("a on table t", "…"), BrokenKey("b on table t", "…")]))
+    file.write_text(dump_records([BrokenKey("a on table t", "…"), BrokenKey("b on table t", "…")]))
     assert "constraint b on table t is missing" in missing(before, after, (180000, 180000), broken=names(file))
     assert names(tmp_path / "none") == {}
     file.write_text("{")

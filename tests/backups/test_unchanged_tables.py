@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.backups.unchanged_tables import LiveTable, entries, misplaced, reused, unchanged
+from ops.backups.unchanged_tables import entries, misplaced, reused, unchanged
+from ops.infra.stores.base_tables import LargeTable
 from ops.verdict.fingerprint import Column, Fingerprint, Table
 
 LIST = """;
@@ -20,17 +21,17 @@ LIST = """;
 3004; 2606 101 CONSTRAINT public a a_pkey shop
 """.splitlines()
 A, AB, QUOTED = (
-    LiveTable("public.a", "101", "public", "a", 5),
-    LiveTable('public."a b"', "102", "public", "a b"),
-    LiveTable('odd."""quoted"""', "103", "odd", '"quoted"'),
+    LargeTable("public.a", "101", "public", "a", 5),
+    LargeTable('public."a b"', "102", "public", "a b"),
+    LargeTable('odd."""quoted"""', "103", "odd", '"quoted"'),
 )
 
 
 def test_an_entry_is_found_by_its_oid_and_its_name() -> None:
     tables = [A, AB, QUOTED]
     assert entries(LIST, tables) == {one.name: line for one, line in zip(tables, LIST[4:7], strict=True)}
-    assert entries(LIST, [LiveTable("public.a", "999", "public", "a")]) == {}, "made anew"
-    assert entries(LIST, [LiveTable("public.c", "101", "public", "c")]) == {}, "another one has its oid"
+    assert entries(LIST, [LargeTable("public.a", "999", "public", "a")]) == {}, "made anew"
+    assert entries(LIST, [LargeTable("public.c", "101", "public", "c")]) == {}, "another one has its oid"
 
 
 COLUMNS = (Column("n", "integer", "integer"),)
@@ -60,7 +61,7 @@ def test_rows_that_are_missing_or_there_twice_are_found(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     based = tmp_path / "base/tables.jsonl"
     assert misplaced(tmp_path, ["public.lost"]) == [], "there is no other backup"
-    based.write_text(json.dumps(vars(LiveTable("public.c", "9", "public", "c", 2_000_000))))
+    based.write_text(json.dumps(vars(LargeTable("public.c", "9", "public", "c", 2_000_000))))
     names = ["public.a", 'public."a b"', 'odd."""quoted"""', "public.c"]
     assert misplaced(tmp_path, names) == []
     assert misplaced(tmp_path, [*names, "public.lost"]) == ["public.lost"]

@@ -8,7 +8,6 @@ An error never fails the command.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -23,6 +22,8 @@ from ops.core.sql_files import SQL_FOLDER
 from ops.engine.command import Command, Query, Tool
 from ops.infra.session.session import Session
 from ops.infra.stores import manifest
+from ops.infra.stores.base_tables import FOLDER as BASE
+from ops.infra.stores.base_tables import LargeTable, tables_in_base
 
 if TYPE_CHECKING:
     import psycopg
@@ -33,8 +34,6 @@ EVERY = 1.0
 UNITS = {"copy in": "rows", "copy out": "bytes", "read": "bytes", "index blocks": "bytes", "index rows": "rows"}
 # The least bytes of a part of a table that several sessions read.
 PART = 8_192_000
-# The folder of a backup with the rows of another one.
-BASE = "base"
 # Of the connection that reads the sizes of the tables: it must not wait for a lock of the command.
 BRIEF = "-c statement_timeout=5s -c lock_timeout=200ms"
 SIZES = """SELECT c.oid::int8, n.nspname || '.' || c.relname, c.reltuples::int8, pg_table_size(c.oid),
@@ -224,7 +223,7 @@ class Gauge:
             some = any(str(word).startswith("--table") for word in self.command.words)
             with contextlib.suppress(OpsError):
                 folder = self.session.inventory.path(self.backup)
-                rows, linked = manifest.read_manifest(folder).rows, {one["name"] for one in _from_base(folder)}
+                rows, linked = manifest.read_manifest(folder).rows, {one.name for one in _from_base(folder)}
                 base = f"{self.backup}/{BASE}" in self.command.words
                 self._rows = 0 if some else sum(count for name, count in rows.items() if (name in linked) == base)
         return self._rows
@@ -247,12 +246,12 @@ class Gauge:
         if not (dumped and "base" in self._parameters):
             return self._tables
         folder = self.session.inventory.path(self._parameters["folder"])
-        linked = {one["oid"] for one in _from_base(folder)}
+        linked = {one.oid for one in _from_base(folder)}
         return {oid: table for oid, table in self._tables.items() if str(oid) not in linked}
 
 
-def _from_base(folder: Path) -> list[dict[str, Any]]:
-    """Return the tables whose rows a backup takes from another one (``ops.backups.unchanged_tables``)."""
-    with contextlib.suppress(OSError, ValueError):
-        return [json.loads(line) for line in (folder / BASE / "tables.jsonl").read_text("utf-8").splitlines()]
+def _from_base(folder: Path) -> list[LargeTable]:
+    """Return the tables whose rows a backup takes from another one; none while the list is being written."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return tables_in_base(folder)
     return []

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from ops.core.errors import StepFailed, Unreachable
-from ops.core.files import sha256
+from ops.core.files import digest
 from ops.infra.stores.base import AnyStore, Kept
+from ops.infra.stores.base_tables import name_in_base
 from ops.infra.stores.manifest import Manifest, read_manifest
 from ops.infra.stores.parallel import several
 from ops.infra.stores.sync_state import Known, about, noted
@@ -106,7 +107,7 @@ class StoredBackup:
             there = Manifest.model_validate_json(self.store.read(start + MANIFEST)[0]).files
         except (Unreachable, ValueError):
             return {}
-        names = {name: name.removeprefix("base/") for name in manifest.files if name.startswith("base/")}
+        names = {name: old for name in manifest.files if (old := name_in_base(name))}
         return {name: start + old for name, old in names.items() if there.get(old) == manifest.files[name]}
 
     @_named
@@ -124,10 +125,10 @@ class StoredBackup:
             manifest = Manifest.model_validate_json(self.store.read(self._key(MANIFEST))[0])
         except ValueError:
             raise StepFailed(f"{where}: the manifest is damaged", hint) from None
-        for name, (digest, size) in manifest.files.items():
+        for name, (wanted, size) in manifest.files.items():
             if name not in there:
                 raise StepFailed(f"{where}: {name} is missing", hint)
-            if there[name].size != size or (deep and self.store.sha256(self._key(name), size) != digest):
+            if there[name].size != size or (deep and self.store.sha256(self._key(name), size) != wanted):
                 raise StepFailed(f"{where}: {name} does not match the manifest", hint)
         return manifest
 
@@ -137,8 +138,8 @@ class StoredBackup:
         files, fetched = read_manifest(self.folder).files, list[int]()
 
         def get(name: str) -> int:
-            path, (digest, size) = self.folder / name, files[name]
-            if path.is_file() and path.stat().st_size == size and sha256(path) == digest:
+            path, (wanted, size) = self.folder / name, files[name]
+            if path.is_file() and path.stat().st_size == size and digest(path) == wanted:
                 return 0
             self.store.get(self._key(name), path, size)
             return size

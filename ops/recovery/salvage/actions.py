@@ -12,6 +12,7 @@ import psycopg
 
 from ops.core.errors import Refused, StepFailed
 from ops.core.files import write_whole
+from ops.core.records import dump_records
 from ops.core.text import listed
 from ops.engine.registry import tool
 from ops.infra.postgres.session_settings import PATH, application
@@ -87,7 +88,7 @@ def need_tables(
     with session.connect(server, database) as connection:
         told = scratch_tables.complete(connection, server, needed, printed)
         found = [*generated_columns.loosen(connection), *generated_columns.of_failed(printed, names)]
-    write_whole(session.inventory.path(columns), generated_columns.dumped(found))
+    write_whole(session.inventory.path(columns), dump_records(found))
     return told
 
 
@@ -100,7 +101,7 @@ def compute_columns(session: Session, *, server: str, database: str, before: str
     if found:
         with session.connect(server, database) as connection:
             found = generated_columns.compute(connection, found, wanted, search_path(session, server))
-        write_whole(path, generated_columns.dumped(found))
+        write_whole(path, dump_records(found))
     return "\n".join(
         f"WARNING: {one.table} is restored without its generated column {one.column}: {one.why}; production computes "
         "the column of each row that comes back"

@@ -5,16 +5,15 @@ production's search_path, or may read other tables. Then the rows are restored w
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from ops.core.errors import StepFailed
+from ops.core.records import read_records
 from ops.core.sql_names import identifier
 from ops.infra.postgres.failure_text import explain
 from ops.verdict.databases import settings
@@ -139,20 +138,10 @@ def _equal(connection: psycopg.Connection[Any], table: Table) -> bool:
     return row is not None and (int(row[0]), int(row[1])) == (table.rows, table.checksum)
 
 
-def dumped(columns: Iterable[Computed]) -> str:
-    """Write columns as text, for a file."""
-    return json.dumps([asdict(one) for one in columns], indent=1, ensure_ascii=False)
-
-
 def read(path: Path) -> list[Computed]:
-    """Read such a file; a run of an older version has none.
+    """Read the columns from a file; a run of an older version has none.
 
     Raises:
         StepFailed: the file is damaged.
     """
-    try:
-        return [Computed(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, TypeError):
-        raise StepFailed(f"{path}: the list of generated columns is damaged", "inv undo") from None
+    return read_records(path, Computed, "generated columns", optional=True)

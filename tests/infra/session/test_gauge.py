@@ -14,6 +14,7 @@ from ops.engine.command import Command, Query, Shell
 from ops.infra.session import gauge
 from ops.infra.session.gauge import Gauge, Table, Work
 from ops.infra.session.session import Session
+from ops.infra.stores.base_tables import LargeTable
 from ops.inventory.load import load
 
 INVENTORY = "all: {children: {production: {hosts: {shop: {database: env:X}}}}}"
@@ -134,7 +135,8 @@ def test_an_error_of_the_query_is_no_error_of_the_command(tmp_path: Path) -> Non
 def test_rows_of_another_backup_are_restored_by_another_command(tmp_path: Path) -> None:
     folder = tmp_path / "backups/b"
     (folder / "base").mkdir(parents=True)
-    (folder / "base/tables.jsonl").write_text('{"name": "public.large", "oid": "7"}\n')
+    large = LargeTable("public.large", "7", "public", "large")
+    (folder / "base/tables.jsonl").write_text(json.dumps(vars(large)))
     facts = dict.fromkeys(("target", "database", "client", "system", "schema_digest", "commit", "run"), "x")
     rows = {"public.large": 900, "public.small": 100}
     written = {**facts, "backup": "b", "taken_at": "2026-11-30T00:00:00Z", "server": 18, "migrations": [], "files": {}}

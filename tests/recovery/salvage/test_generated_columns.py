@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from ops.core.errors import StepFailed
-from ops.recovery.salvage.generated_columns import Computed, compute, dumped, loosen, of_failed, read
+from ops.core.records import dump_records
+from ops.recovery.salvage.generated_columns import Computed, compute, loosen, of_failed, read
 from ops.verdict.databases import settings
 from ops.verdict.fingerprint import Column, Table
 from ops.verdict.row_hash import Pair, row_hash
@@ -99,7 +100,7 @@ def test_columns_are_computed_with_productions_path_and_compared_with_the_backup
 def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     file = tmp_path / "columns"
     assert read(file) == []
-    file.write_text(dumped([Computed("public.t", 'a "b', "(1)", "why")]))
+    file.write_text(dump_records([Computed("public.t", 'a "b', "(1)", "why")]))
     assert read(file) == [Computed("public.t", 'a "b', "(1)", "why")]
     file.write_text("{")
     with pytest.raises(StepFailed):
