@@ -84,6 +84,7 @@ def test_a_slow_fingerprint_shows_the_bytes_that_were_read(project: Callable[...
     assert all(size <= event["done"] <= event["total"] < 4 * size for event in reads), (size, reads)
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_tell_its_progress_fails_nothing(
     project: Callable[..., Project], soon: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,7 +120,8 @@ def test_what_stands_is_asked_of_the_server_each_time(half: Project) -> None:
     status = half.inv("status").out
     assert kept not in status and aside in status, status
     assert "not true, or no longer true: production is frozen" in status, status
-    assert "production (database shop) takes writes" in status, status
+    database = half.query("SELECT current_database()")[0][0]
+    assert f"production (database {database}) takes writes" in status, status
 
     thaw(half, "SET default_transaction_read_only = on")
     status = half.inv("status").out

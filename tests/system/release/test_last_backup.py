@@ -76,6 +76,7 @@ def test_a_rollback_to_it_has_the_changed_and_the_unchanged_rows(scene: Scene) -
     assert shop.query("SELECT count(*) FROM lessons_lesson") == [(1000,)]
 
 
+@pytest.mark.slow
 def test_lost_rows_come_back_from_the_linked_part_and_from_the_new_one(scene: Scene) -> None:
     shop = prepared(scene)
     for name in ("still", '"Odd. $Name"'):
@@ -96,6 +97,7 @@ def test_a_table_made_anew_with_the_same_rows_is_dumped(scene: Scene) -> None:
     assert taken(released(shop, again)) == {"Odd. $Name"}
 
 
+@pytest.mark.slow
 def test_a_backup_where_all_changed_is_a_whole_one(scene: Scene) -> None:
     shop = prepared(scene)
     folder = released(shop, """UPDATE still SET t = 'new' WHERE n = 1; DELETE FROM "Odd. $Name" WHERE n = 1""")
@@ -120,6 +122,7 @@ def test_a_missing_or_damaged_linked_file_is_named(scene: Scene) -> None:
         assert checked.code != 0 and name in checked.out + checked.err, checked.out + checked.err
 
 
+@pytest.mark.slow
 def test_a_backup_that_cannot_be_used_costs_a_whole_dump_and_is_named(scene: Scene) -> None:
     shop = prepared(scene)
     for words in (["clone-prod-to-test"], ["migrate-test"], ["verify"]):
@@ -134,6 +137,7 @@ def test_a_backup_that_cannot_be_used_costs_a_whole_dump_and_is_named(scene: Sce
     assert not taken(last(shop)) if done.code == 0 else "damaged" in done.out + done.err, done.out + done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sealed", "slow"])
 def test_a_dump_that_is_one_stream_is_linked_whole(scene: Scene, tmp_path: Path, kind: str) -> None:
     key = pyrage.x25519.Identity.generate()
@@ -163,6 +167,7 @@ def test_production_is_read_again_only_if_something_was_written_since(scene: Sce
     assert not any(line.startswith('{"moment"') for line in lines), "it was read again"
 
 
+@pytest.mark.slow
 def test_the_page_without_the_tool_restores_it(scene: Scene, make_database: Callable[..., str]) -> None:
     shop = prepared(scene)
     folder = released(shop)

@@ -19,6 +19,7 @@ class Migration(migrations.Migration):
 """
 
 
+@pytest.mark.slow
 def test_the_first_plan_is_rough_and_the_next_one_measured(project: Callable[..., Project]) -> None:
     shop = project("b", freeze="always")
     plan = shop.inv("release", "--plan").out
