@@ -175,6 +175,7 @@ def test_what_is_not_marked_or_too_near_is_not_touched(tmp_path: Path) -> None:
         place.clear()
 
 
+@pytest.mark.slow
 def test_one_run_at_a_time_works_there(tmp_path: Path) -> None:
     place = aside(tmp_path / "aside/shop")
     place.hold()

@@ -14,6 +14,7 @@ from ops.infra.session.client_tools import some_tools
 from ops.infra.session.session import Session
 from ops.inventory.load import load
 from tests.conftest import Project
+from tests.support.tiers import quick
 
 MOST = 8
 # Pending migrations after the renames of variant b: one that is one transaction, and one that is not.
@@ -41,7 +42,7 @@ def lines(starts: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("freeze", ["always", "never"])
-@pytest.mark.parametrize("more", [{}, MORE])
+@pytest.mark.parametrize("more", quick([{}, MORE], MORE))
 def test_a_release_starts_the_application_eight_times_at_most(
     project: Callable[..., Project], more: dict[str, tuple[str, str, str]], freeze: str
 ) -> None:

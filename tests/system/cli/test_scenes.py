@@ -14,7 +14,7 @@ from tests.support.tiers import quick
 Scene = Callable[..., Project]
 
 
-@pytest.mark.parametrize("name", quick(["filled", *SCENES], "filled", "released", "rolled_back"))
+@pytest.mark.parametrize("name", quick(["filled", *SCENES], "filled", "rolled_back"))
 def test_a_scene_is_put_back_whole(scene: Scene, server: Server, stem: str, name: str) -> None:
     shop = scene(name)
     rows, databases, frozen = shop.fingerprint(), facts(shop), shop.query("SHOW default_transaction_read_only")

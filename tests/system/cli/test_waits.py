@@ -84,6 +84,7 @@ def test_a_backup_gives_way_to_those_who_wait_for_it(project: Callable[..., Proj
     )
 
 
+@pytest.mark.slow
 def test_a_look_at_the_schema_that_waits_names_the_holder(project: Callable[..., Project]) -> None:
     """The defaults of a table that is locked can't be read: it waited for ever without a word."""
     shop = project("b")

@@ -64,6 +64,7 @@ def test_the_restore_is_done_again(scene: Make, deadlocked: Callable[[int], Path
     assert shop.fingerprint() == before
 
 
+@pytest.mark.slow
 def test_one_that_happens_each_time_is_named(scene: Make, deadlocked: Callable[[int], Path]) -> None:
     shop = scene("backed_up")
     count = deadlocked(99)

@@ -104,6 +104,7 @@ def test_a_backup_where_all_changed_is_a_whole_one(scene: Scene) -> None:
     assert not (folder / "base").exists() and read_manifest(folder).base == ""
 
 
+@pytest.mark.slow
 def test_a_missing_or_damaged_linked_file_is_named(scene: Scene) -> None:
     shop = prepared(scene)
     folder = released(shop)
