@@ -212,6 +212,15 @@ def wording(problem: ErrorDetails) -> tuple[str, str]:
     return text, context.get("hint", "")
 
 
+def _first_value(path: Sequence[str | int], problem: ErrorDetails) -> str:
+    """Return a key within a key with the first of its values. Empty if it can have any value, or is no such key."""
+    expected = re.findall(r"'(\w+)'", problem.get("ctx", {}).get("expected", ""))
+    is_inner = len(path) > 1 and isinstance(path[-1], str)
+    if not is_inner or problem["type"] != "literal_error" or not expected:
+        return ""
+    return f"{path[-2]}: {{{path[-1]}: {expected[0]}}}"
+
+
 def translated(
     error: ValidationError,
     name: str,
@@ -238,4 +247,5 @@ def translated(
     where = ".".join(shown(part).strip("`") for part in path if isinstance(part, str) and part != "[key]")
     text, way_out = wording(problem)
     more = f" (and {len(placed) - 1} more)" if len(placed) > 1 else ""
-    return node.wrong(f"{name}: `{where}` {text}{more}", way_out or hint(path, problem["type"]))
+    way_out = way_out or _first_value(path, problem) or hint(path, problem["type"])
+    return node.wrong(f"{name}: `{where}` {text}{more}", way_out)

@@ -24,6 +24,8 @@ class Need(Enum):
     MIGRATIONS = auto()
     # The backup of which the rehearsal database is a clone.
     CLONE = auto()
+    # The same, of a clone that was migrated.
+    MIGRATED_CLONE = auto()
     # The certificate of a rehearsal.
     CERTIFICATE = auto()
     # The backup to which production is rolled back; it contains every table.

@@ -70,7 +70,7 @@ def _promises(touched: list[PlannedStep], done: list[PlannedStep], holds: Holds)
         elif not wrong:
             said.append(promise)
         elif planned not in done:
-            said.append(f"not true, because the step did not finish: {promise}")
+            said.append(f'{planned.quoted} did not finish, so this is not true: "{promise}"')
         elif promise not in ending:
             broken.append(f"not true, or no longer true: {promise}")
     return said, broken

@@ -38,7 +38,7 @@ verify = Procedure(
     """Exit code 5 means that rows, values or links would be lost or changed. The message counts them and describes how
     to correct the migration. The copy from before the migrations stays beside the migrated clone, so both can be
     queried.""",
-    needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.REHEARSAL_DATABASE, Need.MIGRATIONS, Need.CLONE),
+    needs=(Need.PRODUCTION, Need.BESIDE_PRODUCTION, Need.REHEARSAL_DATABASE, Need.MIGRATIONS, Need.MIGRATED_CLONE),
     restores=True,
 )
 

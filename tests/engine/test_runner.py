@@ -605,7 +605,7 @@ def test_a_promise_of_a_step_that_failed_is_not_called_broken(bench: Bench) -> N
     freeze = replace(fails("freeze"), meanwhile="production is frozen")
     with pytest.raises(StepFailed):
         bench.go(freeze)
-    assert "not true, because the step did not finish: production is frozen" in str(bench.outcome["stands"])
+    assert 'did not finish, so this is not true: "production is frozen' in str(bench.outcome["stands"])
     assert "no longer" not in str(bench.outcome["stands"])
 
 

@@ -414,7 +414,6 @@ REFUSALS = {
     "dump pattern": (one("dump: {exclude: [a, 'b c']}"), "should be TABLE or SCHEMA.TABLE", 7, "stats.*"),
     "dump all": (one("dump: {exclude: ['*.*']}"), "would exclude every table", 7, "exclude: [audit_log]"),
     "dump rate": (one("dump: {max_rate: 20}"), "`dump.max_rate` should be text", 7, "dump: {jobs: 4"),
-    "dump from": (one("dump: {from: replica}"), "`dump.from` should be", 7, "dump: {jobs: 4"),
     "dump from by another name": (one("dump: {from_: standby}"), "`dump.from_` is an unknown key", 7, "write `from:`"),
     "dump without a standby": (one("dump: {from: standby}"), "the target has no `standby`", 7, "standby: env:"),
     "dump lag": (one("dump: {max_lag: 5min}"), "`dump.max_lag` should be", 7, "dump: {jobs: 4"),
@@ -439,6 +438,7 @@ REFUSALS = {
     "store password on a host": (one("store: ssh://k:hunter2@nas/b"), "does not belong in the inventory", 7, "environ"),
     "store password": (one("store: s3://k:hunter2@b"), "does not belong in the inventory", 7, "environment"),
     "window day": (one("window: {days: [tues], hours: 02:00-05:00}"), "`window.days` should be 'mon'", 7, "days: [tue"),
+    "dump from": (one("dump: {from: replica}"), "`dump.from` should be 'production' or", 7, "dump: {from: production}"),
     "window hours": (one("window: {days: [tue], hours: 2-5}"), "two different times", 7, 'hours: "02:00-05:00"'),
     "window empty": (one("window: {days: [tue], hours: 02:00-02:00}"), "two different times", 7, "hours:"),
     "window zone": (

@@ -11,6 +11,7 @@ from ops.core.errors import Refused, Unreachable
 from ops.core.text import listed
 from ops.engine.command import Query
 from ops.engine.inputs import RunInputs
+from ops.infra.postgres.client import ADDRESS
 from ops.infra.session.derived_targets import standby_of
 from ops.infra.session.server import ask, in_english
 from ops.infra.session.session import Session
@@ -95,7 +96,8 @@ def _of_standby(session: Session, target: str, at: str) -> dict[str, Any]:
         return standby_state(session, name, "postgres")
     except Unreachable as error:
         said = error.message.removeprefix(f"{name}: ").removeprefix("the database postgres ")
-        hint = f"{error.hint}   or   {INSTEAD}" if error.hint else INSTEAD
+        way = error.hint.replace(ADDRESS, "the standby's address (`standby` in the inventory)")
+        hint = f"{way}   or   {INSTEAD}" if way else INSTEAD
         raise Refused(f"{at}: the standby can't be used: {said}", hint, code=error.code) from None
 
 

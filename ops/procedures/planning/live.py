@@ -22,6 +22,7 @@ OBTAIN: dict[Need, Callable[[Look, Given], Given]] = {
     Need.REHEARSAL_DATABASE: test_database.rehearsal_database,
     Need.MIGRATIONS: release_state.migrations,
     Need.CLONE: test_database.clone,
+    Need.MIGRATED_CLONE: test_database.migrated_clone,
     Need.CERTIFICATE: release_state.newest_certificate,
     Need.BACKUP_TO_RESTORE: former_state.backup_to_restore,
     Need.BACKUP_TO_SALVAGE: former_state.backup_to_salvage,

@@ -43,7 +43,7 @@ class Look:
         dumped: the major version of the dumped server.
         restored: the major version of the server to which a backup is restored.
         connections: the number of free connections of each server.
-        mark: the comment of the test database.
+        marks: the comment of each database of the test server.
         sets: the installed client tools.
     """
 
@@ -55,7 +55,7 @@ class Look:
     dumped: int = 0
     restored: int = 0
     connections: list[int] = field(default_factory=list)
-    mark: str = ""
+    marks: dict[str, str] = field(default_factory=dict)
     sets: list[Tools] = field(default_factory=list)
 
     def needs(self, need: Need) -> bool:

@@ -202,6 +202,7 @@ PAGES: dict[Need, PagePart] = {
     Need.REHEARSAL_DATABASE: PagePart(_rehearsal),
     Need.MIGRATIONS: PagePart(_migrations, _no_app),
     Need.CLONE: _backup(_newest_dump),
+    Need.MIGRATED_CLONE: _backup(_newest_dump),
     Need.CERTIFICATE: PagePart(
         lambda *_: {"backup": placeholder("BACKUP"), "release": {"certificate": placeholder("CERTIFICATE")}},
         _certificate,

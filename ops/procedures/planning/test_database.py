@@ -43,7 +43,7 @@ def _test(look: Look, *, rehearses: bool) -> Given:
         )
     no_production(session, test, name, there["system"])
     look.connections.append(int(str(there["connections"])))
-    look.restored, look.mark = int(str(there["number"])) // 10000, databases.get(name, "")
+    look.restored, look.marks = int(str(there["number"])) // 10000, databases
     ours = (f"generalprobe clone of {entry.name}, run ", "generalprobe clone round trip, run ")
     former = [db for db in databases if beside(db, name, "replaced", "roundtrip", "migrated")]
     tidy = [db for db in former if databases[db].startswith(ours)]
@@ -77,9 +77,28 @@ def _true_copies(name: str, databases: dict[str, str], target: str) -> list[str]
 
 def clone(look: Look, given: Given) -> Given:
     """Return the backup of the clone in the rehearsal database, by its mark."""
-    name = _clone_run(look.mark, look.entry.name, given["test"], given["test_server"]["database"])
+    database = given["test_server"]["database"]
+    name = _clone_run(look.marks.get(database, ""), look.entry.name, given["test"], database)
     known = backup.backups(target_folder(look.session, look.entry.name))
     return {"backup": name, "encryption": {"sealed": any(one.sealed for one in known if one.backup == name)}}
+
+
+def migrated_clone(look: Look, given: Given) -> Given:
+    """Return the backup of the clone, of which a copy from before the migrations exists.
+
+    Raises:
+        Refused: there is no such copy.
+    """
+    found, before = clone(look, given), named(given["test_server"]["database"], "before")
+    kind, _, run = look.marks.get(before, "").partition(", run ")
+    # A copy of a former clone is older than this clone's backup.
+    if kind != "generalprobe clone before" or run < found["backup"]:
+        raise Refused(
+            f"{given['test']}: the clone of {look.entry.name} is not migrated: there is no copy of it from before the "
+            f"migrations ({before})",
+            f"inv migrate-test --target={look.entry.name}",
+        )
+    return found
 
 
 def _clone_run(mark: str, target: str, test: str, database: str) -> str:

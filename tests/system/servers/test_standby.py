@@ -333,7 +333,7 @@ def test_what_is_no_standby_is_refused(make: Make, replicas: Replicated, server:
     shop.env["STANDBY_URL"] = replicas.standby.url("postgres")
     refused(shop, "leads to another database: database postgres")
     shop.env["STANDBY_URL"] = re.sub(r":\d+/", ":1/", standby)
-    refused(shop, "the standby can't be used", "dump: {from: production}")
+    refused(shop, "the standby can't be used", "`standby` in the inventory", "dump: {from: production}")
     del shop.env["STANDBY_URL"]
     done = shop.inv("backup")
     assert done.code == 2 and "standby: env:STANDBY_URL is empty or missing" in done.out, done.out + done.err
