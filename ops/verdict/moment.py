@@ -73,14 +73,20 @@ class Pace(BaseModel):
 
 
 def pace(then: Moment | None, now: Moment) -> Pace:
-    """Compute the pace between two moments of one database. It is empty for two databases.
+    """Compute the pace between two moments of one database.
 
-    If a counter was reset, its value since the reset is used.
+    It is empty for two databases, and if nothing is counted at the second moment of what was counted at the first one:
+    a server that crashes, or is told to, counts anew. If one counter was reset, its value since the reset is used.
     """
-    if then is None or then.database != now.database or now.at <= then.at:
+    if then is None or then.database != now.database or now.at <= then.at or _counts_anew(then, now):
         return Pace()
     updated, deleted = _since(then.updated, now.updated), _since(then.deleted, now.deleted)
     return Pace(seconds=now.at - then.at, updated=updated, deleted=deleted)
+
+
+def _counts_anew(then: Moment, now: Moment) -> bool:
+    counted = (then.updated, now.updated), (then.deleted, now.deleted)
+    return any(before and before.keys().isdisjoint(after) for before, after in counted)
 
 
 def _since(then: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:

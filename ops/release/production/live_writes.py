@@ -78,10 +78,10 @@ def _exceeded(move: Moved, counts: tuple[int, int], held: Holdings, seconds: flo
         gone, changed, updated = 0, gone + changed, updated + deleted
     for count, most, word, did in ((gone, deleted, "missing", "deleted"), (changed, updated, "changed", "changed")):
         if count > most:
-            said.append(
-                f"{count:,} of {least.rows:,} rows of {move.table} are {word} in {', '.join(move.to)}; "
-                f"at their rate before, users {did} at most {most:,}"
-            )
+            rate = f"at their rate before, users {did} at most {most:,}"
+            if not pace.seconds:
+                rate = f"nothing shows how many users {did}: the server's counters do not reach back to the backup"
+            said.append(f"{count:,} of {least.rows:,} rows of {move.table} are {word} in {', '.join(move.to)}; {rate}")
     return said
 
 
