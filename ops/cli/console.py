@@ -268,7 +268,8 @@ class Confirmation:
             )
         if not self.given and not self.interactive:
             raise Refused(
-                f"{target}: this changes production, and there is no terminal to confirm it; nothing was changed",
+                f"{self.facts.splitlines()[0]}: this changes production, and there is no terminal to confirm it; "
+                "nothing was changed",
                 f"--confirm={target}",
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import jinja2
 from ops.core.text import counted
 from ops.engine.command import Command, joined, quote, reveal, show
 from ops.engine.inputs import RunInputs
+from ops.engine.page_variables import services, set_by_hand
 from ops.engine.plan import Plan, PlannedCheck, PlannedStep
 from ops.engine.step import Step, prose
 from ops.engine.summary import lower
@@ -29,7 +30,8 @@ def page(plan: Plan, variables: list[str]) -> str:
     """
     c = plan.inputs
     gates = {gate.check.name: _check(gate) for planned in plan.steps for gate in planned.gates}
-    targets = (c.target, c.dumped, c.test, c.on_aside if c.pgbackrest else "")
+    steps = [_step(number, planned) for number, planned in enumerate(plan.steps, 1)]
+    commands = [*_commands(gates.values(), steps)]
     text = template("page.md.j2").render(
         page={
             "title": plan.procedure.title,
@@ -39,11 +41,12 @@ def page(plan: Plan, variables: list[str]) -> str:
             "exclusive": plan.procedure.exclusive,
             "confirm": plan.confirms,
             "gates": list(gates.values()),
-            "targets": list(dict.fromkeys(filter(None, targets))),
+            "services": list(dict.fromkeys([c.target, *services(commands)])),
             "target": c.target,
             "variables": variables,
             "run_folder": quote(c.run_folder),
-            "steps": [_step(number, planned) for number, planned in enumerate(plan.steps, 1)],
+            "by_hand": set_by_hand(commands, variables, c),
+            "steps": steps,
             "next": _after(plan.procedure.afterwards(c)),
             "regret": _after(plan.procedure.undone_by(c)),
         }
@@ -97,6 +100,14 @@ def _step(number: int, planned: PlannedStep) -> dict[str, Any]:
         "undo": _shown(planned.undo),
         "undo_words": prose(step.undo) if step.undo else "",
     }
+
+
+def _commands(gates: Iterable[dict[str, Any]], steps: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield every command of a page."""
+    for gate in gates:
+        yield from gate["commands"]
+    for step in steps:
+        yield from (*step["commands"], *step["undo"], *(step["proof"]["commands"] if step["proof"] else ()))
 
 
 def _anchor(heading: str) -> str:

@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.conftest import ROOT, Project
 
 # Rows that hold the moment at which a migration ran.
 DATED = {"public.django_migrations"}
+SERVICES = (("shop", "DATABASE_URL"), ("shop-test", "TEST_DATABASE_URL"), ("shop-test.restore", "TEST_DATABASE_URL"))
 SEQUENCES = "SELECT schemaname || '.' || sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL"
 
 
@@ -94,6 +96,35 @@ def test_a_page_stops_at_once_where_its_variables_are_not_to_be_had(project: Cal
     done = paste(shop, "backup", DATABASE_URL="postgresql://shop:secretsecret@127.0.0.1:1/shop")
     assert done.returncode == 1 and "the database does not answer" in done.stdout, done.stdout + done.stderr
     assert "secretsecret" not in done.stdout + done.stderr and not list(shop.folder.glob("backups/shop/runs/*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["backup", "clone-prod-to-test"])
+def test_a_page_tells_how_to_set_its_variables_without_the_tool(
+    project: Callable[..., Project], tmp_path: Path, name: str
+) -> None:
+    shop = project("b")
+    assert shop.inv("runbooks").code == 0
+    page = (shop.folder / f"runbooks/{name}.md").read_text()
+    (head,) = re.findall(r"^```ini\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (by_hand,) = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    first, *rest = blocks(page).splitlines()
+    assert "inv environment" in first
+    services = tmp_path / "services"
+    for section, variable in SERVICES:
+        parts = psycopg.conninfo.conninfo_to_dict(shop.env[variable])
+        for key in ("host", "port", "user", "password", "dbname"):
+            blank = re.compile(rf"(\[{re.escape(section)}\]\n(?:\w+=.*\n)*?{key}=).*")
+            head = blank.sub(lambda found, value=parts[key]: f"{found[1]}{value}", head)
+    services.write_text(head)
+    services.chmod(0o600)
+    with psycopg.connect(shop.production, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE {}".format(shop.env["TEST_DATABASE_URL"].rsplit("/", 1)[1].split("?")[0]))
+    script = "\n".join(["set -e", by_hand.replace("PGSERVICEFILE=…", f"PGSERVICEFILE={services}"), *rest])
+    assert "…" not in script.split("umask")[0]
+    done = subprocess.run(["bash"], input=script, cwd=shop.folder, env=shop.env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(shop.folder.glob("backups/shop/backups/*_hand/manifest.json"))
 
 
 def test_what_comes_next_is_told_and_never_pasted_with_the_page() -> None:
