@@ -27,7 +27,10 @@ def set_by_hand(commands: Iterable[str], variables: Iterable[str], c: RunInputs)
         variables: the lines of the page that set its own variables.
         c: the inputs of the page.
     """
-    own = _GIVEN | {name for line in variables for name in re.findall(r"export ([A-Z_]+)=", line)}
+    exports = [line.partition('"')[0] for line in variables if line.startswith("export ")]
+    own = _GIVEN | {name for line in exports for name in re.findall(r"\b[A-Z_]+\b", line)}
+    # The page itself asks for these.
+    own |= {name for line in variables for name in re.findall(r"\$\{([A-Z_]+):\?", line)}
     used = dict.fromkeys(name for text in (*variables, *commands) for name in _USED.findall(text) if name not in own)
     known = _known(c)
     return [f"export {name}={known.get(name, '…')}" for name in used]
