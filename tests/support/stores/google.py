@@ -39,6 +39,8 @@ class Google:
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("HTTP_AUTHORIZATION") != f"Bearer {TOKEN}":
             return refused(environ, start, "401 Unauthorized")
+        if source := environ.get("HTTP_X_GOOG_COPY_SOURCE"):
+            environ["HTTP_X_AMZ_COPY_SOURCE"] = source
         verb, path, query = (environ[name] for name in ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING"))
         if verb == "PUT" and not query:
             with self.lock:
