@@ -94,8 +94,8 @@ def migrated_clone(look: Look, given: Given) -> Given:
     # A copy of a former clone is older than this clone's backup.
     if kind != "generalprobe clone before" or run < found["backup"]:
         raise Refused(
-            f"{given['test']}: the clone of {look.entry.name} is not migrated: there is no copy of it from before the "
-            f"migrations ({before})",
+            f"{given['test']}: the clone of {look.entry.name} was not migrated yet: there is no copy of it from before "
+            f"the migrations ({before})",
             f"inv migrate-test --target={look.entry.name}",
         )
     return found

@@ -80,6 +80,7 @@ def test_release_and_rollback_by_hand_equal_the_engine(project: Callable[..., Pr
     assert any(name.endswith("_hand_safety") for name in shop.inv("backups").out.split())
 
 
+@pytest.mark.slow
 def test_the_incident_by_hand_stops_before_production(project: Callable[..., Project]) -> None:
     shop = project("a")
     before = shop.fingerprint()

@@ -32,6 +32,7 @@ def reporting(server: Server) -> Iterator[str]:
         connection.execute(f"DROP ROLE {name}".encode())
 
 
+@pytest.mark.slow
 def test_a_backup_that_waits_names_the_holder_and_gives_up(project: Callable[..., Project]) -> None:
     shop = project("b", lock_wait=4.0)
     with psycopg.connect(shop.production) as holder:
@@ -104,6 +105,7 @@ def test_a_look_at_the_schema_that_waits_names_the_holder(project: Callable[...,
 
 
 @pytest.mark.parametrize("named", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_only_sessions_of_named_roles_are_ended(scene: Callable[..., Project], reporting: str, named: bool) -> None:
     shop = scene("certified", lock_timeout=3.0, retries=0, end_blockers=[reporting if named else "another"])
     process = begin(shop, "promote.fingerprint_before", "promote", "--confirm=shop")

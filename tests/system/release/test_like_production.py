@@ -27,14 +27,6 @@ PRODUCTION = (
 )
 
 
-def test_a_clone_is_compared_only_with_a_copy_of_itself_from_before_its_migrations(scene: Make) -> None:
-    shop = scene("rehearsed")
-    assert shop.inv("clone-prod-to-test").code == 0
-    refused = shop.inv("verify")
-    assert refused.code == 3 and "the clone of shop is not migrated: there is no copy of it" in refused.out, refused.out
-    assert "Try: inv migrate-test --target=shop" in refused.out
-
-
 def test_a_clone_is_like_production_and_reaches_nothing(project: Make, server: Server) -> None:
     shop = project("b")
     name, test = shop.production.rsplit("/", 1)[1], shop.test.rsplit("/", 1)[1]

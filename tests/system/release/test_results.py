@@ -47,6 +47,7 @@ def outcome(shop: Project, *words: str) -> tuple[int, str]:
     return done.code, done.outcome["reason"] or step.get("detail", done.out + done.err)
 
 
+@pytest.mark.slow
 def test_values_that_are_filled_on_the_clone_alone_are_counted_and_refused(project: Callable[..., Project]) -> None:
     shop = project("", checks=[])
     pending(shop, "lesson.level = 5 if on_clone and lesson.id <= 200 else None")

@@ -143,6 +143,7 @@ def test_it_dumps_the_standby(make: Make, replicas: Replicated) -> None:
     assert not list(shop.folder.glob("backups/shop/backups/*/.*"))
 
 
+@pytest.mark.slow
 def test_the_replay_is_paused_meanwhile(make: Make, replicas: Replicated) -> None:
     shop = make(SLOW)
     process = dumping(shop, replicas)
