@@ -104,7 +104,7 @@ def test_a_look_at_the_schema_that_waits_names_the_holder(project: Callable[...,
     )
 
 
-@pytest.mark.parametrize("named", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("named", [True, False])
 @pytest.mark.slow
 def test_only_sessions_of_named_roles_are_ended(scene: Callable[..., Project], reporting: str, named: bool) -> None:
     shop = scene("certified", lock_timeout=3.0, retries=0, end_blockers=[reporting if named else "another"])

@@ -411,7 +411,7 @@ def test_what_can_never_work_is_not_installed(cron: Cron, tmp_path: Path) -> Non
     paths[0].write_text(good[paths[0]])
     cron.schedule(backup="30 2 * * *", environment="environment")
     before = cron.keys(standby="env:STANDBY_URL", dump={"from": "standby"})
-    refused("environment has no line STANDBY_URL=…", "in that file")
+    refused(f"standby: env:STANDBY_URL: {paths[0]} has no line STANDBY_URL=…", "in that file")
     cron.keys(**before)
     some = "from invoke import Collection\nfrom ops.tasks import namespace as all_of_them\nnamespace = Collection(*"
     paths[1].write_text(f"{some}[all_of_them.tasks[name] for name in ('schedule', 'scheduled')])\n")

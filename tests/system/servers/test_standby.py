@@ -165,7 +165,7 @@ def test_a_pause_of_somebody_else_stays(make: Make, replicas: Replicated) -> Non
     assert rows(shop) == 10 and replicas.paused
 
 
-@pytest.mark.parametrize("group", quick([True, False], True))
+@pytest.mark.parametrize("group", [True, False])
 @pytest.mark.slow
 def test_after_a_kill_the_server_itself_resumes_the_replay(make: Make, replicas: Replicated, group: bool) -> None:
     shop = make(SLOW)
